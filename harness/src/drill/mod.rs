@@ -1,0 +1,1 @@
+//! The run: steps, waiting, verdict.

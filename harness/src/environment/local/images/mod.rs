@@ -1,0 +1,3 @@
+//! The image store: what stands behind an image reference.
+
+pub mod spilo;

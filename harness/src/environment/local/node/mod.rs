@@ -1,0 +1,1 @@
+//! The node agent: runs the pods of one node as native processes.

@@ -1,0 +1,91 @@
+//! Where drills run. Today `local`; `kind` and `cluster` come beside it.
+
+pub mod local;
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::storage::Authority;
+
+/// A drill's place in an environment: a namespace of its own, and the ways to look into it.
+///
+/// Dropping it lets go of the environment, which then removes the namespace.
+#[allow(async_fn_in_trait)]
+pub trait Environment: Send + Sync {
+    /// `local`, `kind` or `cluster`, as it stands in reports.
+    fn name(&self) -> &'static str;
+
+    /// A client of the API server with full rights.
+    fn client(&self) -> kube::Client;
+
+    /// The namespace that was made for this drill.
+    fn namespace(&self) -> &str;
+
+    /// The address that `*.blob.core.windows.net` resolves to for this drill's pods. Port 443 of it is
+    /// free for the storage gateway.
+    fn gateway_address(&self) -> Ipv4Addr;
+
+    /// The authority that pods trust; it signs the storage gateway's certificate.
+    fn authority(&self) -> &Authority;
+
+    /// All output of all containers of the drill's namespace since it began, previous attempts and
+    /// deleted pods included, oldest first.
+    ///
+    /// # Errors
+    /// When the environment does not answer.
+    async fn container_logs(&self) -> Result<Vec<ContainerLog>, EnvironmentError>;
+
+    /// Runs a program in a running container with the container's environment.
+    ///
+    /// # Errors
+    /// When there is no such container or the environment does not answer; not when the program fails.
+    async fn exec(&self, pod: &str, container: &str, argv: &[&str]) -> Result<ExecOutput, EnvironmentError>;
+}
+
+/// One attempt of one container, all that it printed on stdout and stderr.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ContainerLog {
+    pub pod: String,
+    pub container: String,
+    /// 0 for the first start, 1 for the first restart, ….
+    pub attempt: u32,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ExecOutput {
+    /// The exit code, or 128 + the signal's number.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Why an environment could not do what was asked. Exit code 3.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// A part did not come up or ended by itself.
+    #[error("run {part}: {why}{}", last_lines(.log))]
+    Part { part: String, why: String, log: Vec<String> },
+    #[error("set up the sandbox: {what}: {source}")]
+    Sandbox { what: String, source: std::io::Error },
+    #[error("talk to the environment: {0}")]
+    Connection(String),
+    #[error("ask the API server: {0}")]
+    Kube(Box<kube::Error>),
+    #[error("{0}")]
+    TimedOut(#[from] crate::poll::TimedOut),
+}
+
+impl From<kube::Error> for EnvironmentError {
+    fn from(error: kube::Error) -> Self {
+        EnvironmentError::Kube(Box::new(error))
+    }
+}
+
+fn last_lines(log: &[String]) -> String {
+    if log.is_empty() {
+        return String::new();
+    }
+    format!("; its last lines:\n  {}", log.join("\n  "))
+}

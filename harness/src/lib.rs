@@ -1,0 +1,18 @@
+//! `clonedrill` proves that backups of Postgres clusters on Kubernetes can be cloned back.
+//!
+//! Data flows one way: [`scenario`] → [`environment`] → [`drill`] (steps) → [`observe`] →
+//! [`snapshot`] (comparison) → [`report`]. See `ARCHITECTURE.md`.
+
+pub mod cli;
+pub mod drill;
+pub mod environment;
+pub mod exit;
+pub mod observe;
+pub mod operator;
+pub mod poll;
+pub mod report;
+pub mod scenario;
+pub mod secret;
+pub mod snapshot;
+pub mod storage;
+pub mod toolchain;

@@ -1,0 +1,1 @@
+//! The data observation: exact, order-independent digests of everything in a cluster.

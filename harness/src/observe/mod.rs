@@ -1,0 +1,3 @@
+//! What a drill saw: env, logs, data, storage.
+
+pub mod data;

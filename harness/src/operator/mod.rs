@@ -1,0 +1,1 @@
+//! The operator: install, configure, upgrade, follow its log.

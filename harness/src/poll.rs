@@ -1,0 +1,77 @@
+//! The one way to wait: a probe, a limit, and the last thing seen.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// What one look at the thing waited for gave.
+pub enum Seen<T> {
+    /// The wait is over.
+    Done(T),
+    /// Not yet; the text says what was seen, and stands in the time-out's message.
+    NotYet(String),
+}
+
+/// A wait that reached its limit.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("wait for {what}: gave up after {after:.1?}, last seen: {last}")]
+pub struct TimedOut {
+    pub what: String,
+    pub after: Duration,
+    pub last: String,
+}
+
+/// Why a wait ended without its value.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError<E> {
+    #[error(transparent)]
+    TimedOut(TimedOut),
+    #[error(transparent)]
+    Failed(E),
+}
+
+/// How long to wait, and how often to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    pub total: Duration,
+    pub first_interval: Duration,
+    pub longest_interval: Duration,
+}
+
+impl Limit {
+    /// Looks every 20 ms at first, then ever more rarely up to every 250 ms.
+    pub const fn seconds(total: u64) -> Self {
+        Limit {
+            total: Duration::from_secs(total),
+            first_interval: Duration::from_millis(20),
+            longest_interval: Duration::from_millis(250),
+        }
+    }
+}
+
+/// Calls `probe` until it is done, fails, or the limit is reached.
+///
+/// # Errors
+/// [`PollError::TimedOut`] with what was last seen, or the probe's own error, at once.
+pub async fn poll<T, E, F>(what: impl fmt::Display, limit: Limit, mut probe: F) -> Result<T, PollError<E>>
+where
+    F: AsyncFnMut() -> Result<Seen<T>, E>,
+{
+    let start = Instant::now();
+    let mut interval = limit.first_interval;
+    let mut last = "nothing yet".to_owned();
+    loop {
+        // A probe that hangs must not outlive the limit either.
+        let left = limit.total.saturating_sub(start.elapsed());
+        match tokio::time::timeout(left.max(limit.first_interval), probe()).await {
+            Ok(Ok(Seen::Done(value))) => return Ok(value),
+            Ok(Ok(Seen::NotYet(seen))) => last = seen,
+            Ok(Err(error)) => return Err(PollError::Failed(error)),
+            Err(_) => last = format!("{last}; the last look itself did not come back"),
+        }
+        if start.elapsed() + interval > limit.total {
+            return Err(PollError::TimedOut(TimedOut { what: what.to_string(), after: start.elapsed(), last }));
+        }
+        tokio::time::sleep(interval).await;
+        interval = (interval * 3 / 2).min(limit.longest_interval);
+    }
+}

@@ -1,0 +1,5 @@
+//! The scenario file: types, loading, validation, `${…}`, JSON Schema.
+
+mod types;
+
+pub use types::*;

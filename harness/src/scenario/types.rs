@@ -1,0 +1,247 @@
+//! What a scenario file says, as types. The JSON Schema is generated from here.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A world to make, the steps to do in it, and what must come out.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Scenario {
+    /// The scenario's name: its group and the file's name, joined by `-`.
+    pub name: String,
+    /// One or two sentences: what this scenario shows.
+    pub about: String,
+    /// The issue that it stands for, as `owner/repository#number`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<String>,
+    pub operator: OperatorSection,
+    pub storage: StorageSection,
+    /// Kubernetes objects, verbatim, applied before the operator starts.
+    #[serde(default)]
+    pub objects: Vec<Value>,
+    /// `postgresql` manifests, verbatim, by a short name.
+    pub clusters: BTreeMap<String, Value>,
+    pub steps: Vec<Step>,
+    pub expect: Expect,
+    /// Expectations that the very same world must NOT meet: proof that outcomes are told apart.
+    #[serde(default)]
+    pub told_apart_from: Vec<BTreeMap<String, ClusterExpectation>>,
+}
+
+/// The operator under test.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OperatorSection {
+    /// Released versions (`v1.15.1`), or names from the configuration file's `operators`.
+    pub versions: Vec<String>,
+    /// `OperatorConfiguration.configuration`, verbatim, laid over the release's own default.
+    #[serde(default)]
+    pub configuration: serde_json::Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StorageSection {
+    /// Names of storage accounts (3 to 24 lowercase letters and digits), each with keys of its own.
+    pub accounts: Vec<String>,
+    /// Containers made in every account before the first step.
+    #[serde(default = "default_containers")]
+    pub containers: Vec<String>,
+}
+
+fn default_containers() -> Vec<String> {
+    vec!["backups".to_owned()]
+}
+
+/// One thing that a drill does.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Apply the manifest of this cluster and wait until its outcome is evident.
+    Create(String),
+    /// Run SQL on a cluster's leader.
+    Sql(SqlStep),
+    /// Take a base backup of this cluster, and wait until the storage holds it.
+    Backup(String),
+    /// Name this moment: its time, LSN and a digest of the data; its WAL is archived before the step ends.
+    Mark(MarkStep),
+    /// Delete this cluster, and wait until its pods are gone. Its backups stay.
+    Delete(String),
+    /// Copy all blobs of one storage account into another, blob by blob.
+    CopyAccount(CopyAccountStep),
+    /// From here on this storage account is gone: its name no longer resolves.
+    LoseAccount(String),
+    /// Install another operator version over the running one.
+    UpgradeOperator(String),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SqlStep {
+    pub on: String,
+    /// The statements themselves. Either this or `file`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// A file of statements, relative to the scenario file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    #[serde(default = "default_database")]
+    pub database: String,
+}
+
+fn default_database() -> String {
+    "postgres".to_owned()
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct MarkStep {
+    pub on: String,
+    #[serde(rename = "as")]
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CopyAccountStep {
+    pub from: String,
+    pub to: String,
+}
+
+/// What must come out: one entry for each cluster that is looked at, the operator, and the snapshots.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Expect {
+    pub clusters: BTreeMap<String, ClusterExpectation>,
+    #[serde(default)]
+    pub operator: OperatorExpectation,
+    /// Observations that are held against reviewed snapshots.
+    #[serde(default)]
+    pub snapshots: Vec<ObservationKind>,
+}
+
+/// What became of a cluster, recognised from evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterOutcome {
+    /// It runs; a clone was restored from the cluster that it names and reached its target.
+    Running,
+    /// It says Running, but it was initialised from nothing: its system identifier is its own.
+    Empty,
+    /// It says Running, but with the data of another cluster than the one that it names.
+    WrongCluster,
+    /// It says Running, restored from the right cluster, but recovery never reached the target.
+    TargetNotReached,
+    /// The bootstrap failed twice, and its log says why.
+    BootstrapFails,
+    /// The API server or the operator refused the manifest.
+    Rejected,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClusterExpectation {
+    pub outcome: ClusterOutcome,
+    /// For `bootstrap-fails` and `rejected`: the name of the catalogue's message that says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataExpectation>,
+    /// Exactly the storage accounts that its pods read from, seen at the storage itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<Vec<String>>,
+    /// Exactly the storage accounts that its pods wrote into or deleted from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes: Option<Vec<String>>,
+    /// By the name of a variable of the container `postgres`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, EnvExpectation>,
+    #[serde(default)]
+    pub logs: LogsExpectation,
+}
+
+/// How the cluster's data compare with marks and other clusters.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DataExpectation {
+    /// A mark, or the name of a cluster (as it is at the end of the drill).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub equals: Option<String>,
+    /// A mark or cluster that the data must not equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs_from: Option<String>,
+}
+
+/// One variable, as the operator wrote it and as the container got it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EnvExpectation {
+    /// The value that the container gets; `absent: true` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    #[serde(default)]
+    pub absent: bool,
+    /// How often the name stands in the pod template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<usize>,
+    /// Where the value that the container gets came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<EnvOrigin>,
+}
+
+/// Where an environment variable came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnvOrigin {
+    /// The operator's own, the same for every cluster.
+    Operator,
+    /// The manifest's `spec.env`.
+    SpecEnv,
+    /// Made from the manifest's `spec.clone` or `spec.standby`.
+    CloneSection,
+    PodEnvironmentSecret,
+    PodEnvironmentConfigmap,
+    /// A setting of the operator configuration, such as `wal_az_storage_account`.
+    OperatorConfiguration,
+    /// More than one of these could have given it.
+    Ambiguous,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct LogsExpectation {
+    /// Errors that are expected, by their names in the catalogue. Each must be seen; any other error fails the drill.
+    #[serde(default)]
+    pub known: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OperatorExpectation {
+    #[serde(default)]
+    pub logs: LogsExpectation,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObservationKind {
+    Env,
+    Logs,
+    Data,
+    Storage,
+}
+
+impl ObservationKind {
+    /// As it stands in a scenario and in the name of a snapshot file.
+    pub fn name(self) -> &'static str {
+        match self {
+            ObservationKind::Env => "env",
+            ObservationKind::Logs => "logs",
+            ObservationKind::Data => "data",
+            ObservationKind::Storage => "storage",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Redaction, normalising, comparing, accepting.

@@ -1,0 +1,57 @@
+//! Where the programs of one run are, as the rest of the harness sees them.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// All programs that were found or fetched for a run. Crosses process borders as JSON.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tools {
+    pub etcd: PathBuf,
+    pub kube_apiserver: PathBuf,
+    pub kube_controller_manager: PathBuf,
+    pub wal_g: PathBuf,
+    pub azurite: AzuriteTool,
+    pub patroni: PatroniTool,
+    /// PostgreSQL installations with OpenSSL and all programs, newest major last. Never empty.
+    pub postgres: Vec<PostgresTool>,
+    /// By the name that a scenario gives: `v1.15.1`, or the name of one in the configuration file.
+    pub operators: BTreeMap<String, OperatorTool>,
+    /// Folders and files that pods must see, read-only, at the same path (tool cache, Python, …).
+    pub visible: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AzuriteTool {
+    pub node: PathBuf,
+    /// `azurite-blob`'s script (`dist/src/blob/main.js`).
+    pub script: PathBuf,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PatroniTool {
+    /// The virtual environment's python; `-m patroni` runs it.
+    pub python: PathBuf,
+    pub version: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PostgresTool {
+    pub major: u16,
+    /// For example `15.18`.
+    pub version: String,
+    /// The folder with `postgres`, `initdb`, `pg_basebackup`, ….
+    pub bin: PathBuf,
+    /// For `LD_LIBRARY_PATH`, where it was unpacked rather than installed.
+    pub lib: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OperatorTool {
+    /// For example `v1.15.1`.
+    pub version: String,
+    pub binary: PathBuf,
+    /// The folder with the release's own manifests (`operatorconfiguration.crd.yaml`, …).
+    pub manifests: PathBuf,
+}
