@@ -41,6 +41,12 @@ pub trait Environment: Send + Sync {
     /// # Errors
     /// When there is no such container or the environment does not answer; not when the program fails.
     async fn exec(&self, pod: &str, container: &str, argv: &[&str]) -> Result<ExecOutput, EnvironmentError>;
+
+    /// From now on this host name no longer resolves for the drill's pods.
+    ///
+    /// # Errors
+    /// When the environment does not answer.
+    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError>;
 }
 
 /// One attempt of one container, all that it printed on stdout and stderr.

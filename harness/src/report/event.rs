@@ -1,0 +1,70 @@
+//! What a drill tells while it runs and at its end: JSON lines from the drill's process to the one that asked for it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Verdict;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// What the drill waits for now, and what was last seen of it. Replaces the line before.
+    Progress { text: String },
+    StepStarted { index: usize, of: usize, title: String },
+    StepFinished { index: usize, of: usize, title: String, milliseconds: u64, note: String },
+    /// The drill's last event.
+    Finished { report: Box<DrillReport> },
+}
+
+/// All about one drill, as reports show it. Free of secrets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DrillReport {
+    pub scenario: String,
+    /// The scenario's file as the user named it.
+    pub file: PathBuf,
+    pub operator: String,
+    pub environment: String,
+    pub verdict: Verdict,
+    pub milliseconds: u64,
+    pub phases: Vec<Phase>,
+    pub clusters: Vec<ClusterSummary>,
+    /// Why it did not pass, most telling first; empty for `passed`.
+    pub findings: Vec<Finding>,
+    /// What was proved not to hold, one line each (`told-apart-from`).
+    pub told_apart: Vec<String>,
+    pub evidence: PathBuf,
+}
+
+/// A part of the drill's time: bringing up the environment, each step, observing, comparing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Phase {
+    pub title: String,
+    pub milliseconds: u64,
+    pub note: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ClusterSummary {
+    pub cluster: String,
+    pub outcome: String,
+    /// For example `equals before-mistake (2 databases, 7 tables, 1204 rows)`.
+    pub data: String,
+    pub reads: Vec<String>,
+    pub writes: Vec<String>,
+}
+
+/// One thing that was not as expected.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Finding {
+    /// For example `clone: outcome`, `snapshot env`, `operator: logs`.
+    pub subject: String,
+    pub expected: String,
+    pub seen: String,
+    /// Lines that show it: log lines, differing rows, a diff.
+    #[serde(default)]
+    pub evidence: Vec<String>,
+    /// What a person can do about it, where something is known.
+    #[serde(default)]
+    pub help: String,
+}
