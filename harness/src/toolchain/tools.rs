@@ -11,7 +11,7 @@ pub struct Tools {
     pub etcd: PathBuf,
     pub kube_apiserver: PathBuf,
     pub kube_controller_manager: PathBuf,
-    pub wal_g: PathBuf,
+    pub wal_g: WalGTool,
     pub azurite: AzuriteTool,
     pub patroni: PatroniTool,
     /// PostgreSQL installations with OpenSSL and all programs, newest major last. Never empty.
@@ -20,6 +20,14 @@ pub struct Tools {
     pub operators: BTreeMap<String, OperatorTool>,
     /// Folders and files that pods must see, read-only, at the same path (tool cache, Python, …).
     pub visible: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WalGTool {
+    pub program: PathBuf,
+    pub version: String,
+    /// It calls `pg_start_backup`, which PostgreSQL 15 no longer has.
+    pub predates_postgres_15: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
