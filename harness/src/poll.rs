@@ -69,7 +69,11 @@ where
             Err(_) => last = format!("{last}; the last look itself did not come back"),
         }
         if start.elapsed() + interval > limit.total {
-            return Err(PollError::TimedOut(TimedOut { what: what.to_string(), after: start.elapsed(), last }));
+            return Err(PollError::TimedOut(TimedOut {
+                what: what.to_string(),
+                after: start.elapsed(),
+                last,
+            }));
         }
         tokio::time::sleep(interval).await;
         interval = (interval * 3 / 2).min(limit.longest_interval);

@@ -10,11 +10,25 @@ use crate::exit::Verdict;
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// What the drill waits for now, and what was last seen of it. Replaces the line before.
-    Progress { text: String },
-    StepStarted { index: usize, of: usize, title: String },
-    StepFinished { index: usize, of: usize, title: String, milliseconds: u64, note: String },
+    Progress {
+        text: String,
+    },
+    StepStarted {
+        index: usize,
+        of: usize,
+        title: String,
+    },
+    StepFinished {
+        index: usize,
+        of: usize,
+        title: String,
+        milliseconds: u64,
+        note: String,
+    },
     /// The drill's last event.
-    Finished { report: Box<DrillReport> },
+    Finished {
+        report: Box<DrillReport>,
+    },
 }
 
 /// All about one drill, as reports show it. Free of secrets.

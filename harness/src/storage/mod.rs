@@ -1,4 +1,5 @@
 //! Storage accounts: Azurite, the gateway before it, blobs.
 
-/// A certificate authority of one environment. Pods trust it; the gateway's certificate is signed by it.
-pub struct Authority;
+mod authority;
+
+pub use authority::{Authority, AuthorityError, AuthorityPem, Issued, Request, Usage};
