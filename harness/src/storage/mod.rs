@@ -1,5 +1,11 @@
 //! Storage accounts: Azurite, the gateway before it, blobs.
 
+mod account;
 mod authority;
+mod azurite;
+mod blobs;
 
+pub use account::Account;
 pub use authority::{Authority, AuthorityError, AuthorityPem, Issued, Request, Usage};
+pub use azurite::{Azurite, AzuriteError};
+pub use blobs::{Blobs, BlobsError, CopyProgress, StoredBlob};

@@ -1,0 +1,45 @@
+//! A storage account: its name, and a key that was made for one drill.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::secret::Secret;
+
+/// A storage account of one drill.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Account {
+    /// 3 to 24 lowercase letters and digits.
+    pub name: String,
+    /// 64 random bytes as Base64, as Azure makes them.
+    pub key: Secret,
+}
+
+impl Account {
+    /// An account with a fresh key.
+    pub fn new(name: impl Into<String>) -> Self {
+        let mut key = [0u8; 64];
+        rand::rng().fill(&mut key);
+        Account { name: name.into(), key: Secret::new(STANDARD.encode(key)) }
+    }
+
+    /// The host name that Azure has for the account's blobs.
+    pub fn host(&self) -> String {
+        format!("{}.blob.core.windows.net", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn two_accounts_of_one_name_have_keys_of_their_own() {
+        let (first, second) = (Account::new("prodbackups"), Account::new("prodbackups"));
+        assert_ne!(first.key, second.key);
+        assert_eq!(STANDARD.decode(first.key.reveal()).unwrap().len(), 64);
+    }
+}

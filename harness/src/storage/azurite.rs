@@ -1,0 +1,146 @@
+//! Azurite, the emulator of Azure's storage: one process for each drill.
+
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
+
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use tokio::process::{Child, Command};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::account::Account;
+use super::blobs::Blobs;
+use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
+use crate::toolchain::AzuriteTool;
+
+const START_LIMIT: Limit = Limit::seconds(30);
+const LOG_LINES: usize = 20;
+
+/// A running Azurite. All its blobs are in its memory; dropping this ends the process.
+pub struct Azurite {
+    address: SocketAddr,
+    failure: Arc<OnceLock<String>>,
+    _watcher: AbortOnDropHandle<()>,
+}
+
+/// Why Azurite does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum AzuriteError {
+    // Azurite would fall back to its well-known account and key.
+    #[error("run Azurite: there is no storage account for it")]
+    NoAccount,
+    #[error("write Azurite's log {}: {source}", path.display())]
+    Log { path: PathBuf, source: std::io::Error },
+    #[error("run Azurite with {}: {source}", node.display())]
+    Spawn { node: PathBuf, source: std::io::Error },
+    #[error("run Azurite: {0}")]
+    Ended(String),
+    #[error("run Azurite: {timed_out}; its last lines:\n  {}", log.join("\n  "))]
+    TimedOut { timed_out: TimedOut, log: Vec<String> },
+}
+
+impl Azurite {
+    /// Starts Azurite's blob service with these accounts and waits until it answers to the first one's key.
+    ///
+    /// `folder` exists already and takes the log. To be called from a thread that lives as long as Azurite shall:
+    /// the kernel ends the process together with the thread that started it.
+    ///
+    /// # Errors
+    /// When there is no account, or the process does not start, ends, or does not answer in 30 seconds.
+    pub async fn start(
+        tool: &AzuriteTool,
+        address: Ipv4Addr,
+        port: u16,
+        accounts: &[Account],
+        folder: &Path,
+    ) -> Result<Azurite, AzuriteError> {
+        let Some(first) = accounts.first() else { return Err(AzuriteError::NoAccount) };
+        let address = SocketAddr::from((address, port));
+        let log = folder.join("azurite.log");
+        let child = spawn(tool, address, accounts, folder, &log)?;
+        let failure = Arc::new(OnceLock::new());
+        let watcher = AbortOnDropHandle::new(tokio::spawn(watch(child, failure.clone(), log.clone())));
+        let azurite = Azurite { address, failure, _watcher: watcher };
+        azurite.answers(first, &log).await?;
+        Ok(azurite)
+    }
+
+    /// Where it listens, plain HTTP.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Why Azurite ended by itself, with its last lines; `None` while it runs.
+    pub fn failed(&self) -> Option<String> {
+        self.failure.get().cloned()
+    }
+
+    /// Only this Azurite knows the account's fresh key, so another program on the port is not taken for it.
+    async fn answers(&self, account: &Account, log: &Path) -> Result<(), AzuriteError> {
+        let blobs = Blobs::new(account, self.address);
+        let probe = async || match (self.failed(), blobs.containers().await) {
+            (Some(failure), _) => Err(AzuriteError::Ended(failure)),
+            (None, Ok(_)) => Ok(Seen::Done(())),
+            (None, Err(error)) => Ok(Seen::NotYet(error.to_string())),
+        };
+        match poll(format!("Azurite on {}", self.address), START_LIMIT, probe).await {
+            Ok(()) => Ok(()),
+            Err(PollError::Failed(error)) => Err(error),
+            Err(PollError::TimedOut(timed_out)) => {
+                Err(AzuriteError::TimedOut { timed_out, log: last_lines(log) })
+            }
+        }
+    }
+}
+
+fn spawn(
+    tool: &AzuriteTool,
+    address: SocketAddr,
+    accounts: &[Account],
+    folder: &Path,
+    log: &Path,
+) -> Result<Child, AzuriteError> {
+    let log_error = |source| AzuriteError::Log { path: log.to_owned(), source };
+    let output = File::create(log).map_err(log_error)?;
+    let errors = output.try_clone().map_err(log_error)?;
+    let keys: Vec<String> = accounts.iter().map(|a| format!("{}:{}", a.name, a.key.reveal())).collect();
+    let mut command = Command::new(&tool.node);
+    command
+        // Blobs lie outside Node's own heap, so a small nursery costs no speed and saves 20 MB.
+        .arg("--max-semi-space-size=1")
+        .arg(&tool.script)
+        .args(["--blobHost", &address.ip().to_string(), "--blobPort", &address.port().to_string()])
+        // Silent: its access log would hold the signatures of SAS tokens.
+        .args(["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"])
+        .env_clear()
+        .env("HOME", folder)
+        .env("AZURITE_ACCOUNTS", keys.join(";"))
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(errors)
+        .kill_on_drop(true);
+    // SAFETY: prctl is a plain system call; nothing is allocated or locked between fork and exec.
+    unsafe {
+        command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from));
+    }
+    command.spawn().map_err(|source| AzuriteError::Spawn { node: tool.node.clone(), source })
+}
+
+async fn watch(mut child: Child, failure: Arc<OnceLock<String>>, log: PathBuf) {
+    let ended = match child.wait().await {
+        Ok(status) => format!("ended with {status}"),
+        Err(error) => format!("lost sight of it: {error}"),
+    };
+    let lines = last_lines(&log).join("\n  ");
+    failure.get_or_init(|| format!("{ended}; its last lines:\n  {lines}"));
+}
+
+fn last_lines(log: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(log).unwrap_or_else(|error| format!("no log: {error}"));
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES)..].iter().map(|line| (*line).to_owned()).collect()
+}
