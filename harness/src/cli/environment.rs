@@ -1,14 +1,70 @@
-//! `clonedrill environment`: The process that is a local environment (started by the others).
+//! `clonedrill environment`: the process behind a local environment. Hidden; `run` and `up` start it.
+
+use std::io::Read;
+use std::os::unix::net::UnixListener;
 
 use clap::Args;
+use miette::IntoDiagnostic;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use tokio::io::unix::AsyncFd;
 
 use super::Failure;
+use crate::environment::local::{daemon, sandbox};
 use crate::exit::Verdict;
+use crate::toolchain::Tools;
 
-/// The process that is a local environment (started by the others).
+/// Serve a local environment. The programs are read from stdin.
 #[derive(Debug, Args)]
-pub struct EnvironmentArgs {}
+pub struct EnvironmentArgs {
+    /// What others find it by
+    #[arg(long)]
+    name: String,
+    /// The process that it ends with
+    #[arg(long)]
+    owner: Option<i32>,
+}
 
-pub fn main(_args: EnvironmentArgs) -> Result<Verdict, Failure> {
-    Err(Failure::broken(miette::miette!("`environment` is not built yet")))
+pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
+    // Ctrl-C in the terminal of one drill is nothing to those who share the environment.
+    let _ = nix::unistd::setsid();
+    let mut tools = String::new();
+    std::io::stdin().read_to_string(&mut tools).into_diagnostic().map_err(Failure::broken)?;
+    let tools: Tools = serde_json::from_str(&tools).into_diagnostic().map_err(Failure::invalid)?;
+
+    let address = daemon::protocol::outer(&args.name).into_diagnostic().map_err(Failure::broken)?;
+    // The name is bound before the network namespace changes, so that those outside find it. Who is second leaves.
+    let listener = match UnixListener::bind_addr(&address) {
+        Ok(listener) => listener,
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Ok(Verdict::Passed),
+        Err(error) => return Err(Failure::broken(miette::miette!("failed to listen: {error}"))),
+    };
+    listener.set_nonblocking(true).into_diagnostic().map_err(Failure::broken)?;
+    // Its number means another process in the new PID namespace; the descriptor stays.
+    let owner = match args.owner.and_then(Pid::from_raw) {
+        Some(pid) => match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+            Ok(owner) => Some(owner),
+            Err(_) => return Ok(Verdict::Passed),
+        },
+        None => None,
+    };
+    sandbox::enter().into_diagnostic().map_err(Failure::broken)?;
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let served = runtime.block_on(async {
+        let gone = async {
+            match owner.map(AsyncFd::new) {
+                Some(Ok(owner)) => owner.readable().await.map(|_| ()),
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            served = daemon::serve(tools, listener) => served,
+            _ = gone => Ok(()),
+        }
+    });
+    // The PID namespace takes the rest with it; waiting for what still runs would only delay that.
+    runtime.shutdown_background();
+    served.into_diagnostic().map_err(Failure::broken)?;
+    Ok(Verdict::Passed)
 }

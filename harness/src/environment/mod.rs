@@ -75,6 +75,8 @@ pub enum EnvironmentError {
     Part { part: String, why: String, log: Vec<String> },
     #[error("set up the sandbox: {what}: {source}")]
     Sandbox { what: String, source: std::io::Error },
+    #[error("make a certificate: {0}")]
+    Certificate(#[from] crate::storage::AuthorityError),
     #[error("talk to the environment: {0}")]
     Connection(String),
     #[error("ask the API server: {0}")]

@@ -1,4 +1,14 @@
 //! The local environment: the real control plane and one node, in namespaces of an ordinary user.
 
+mod control_plane;
+pub mod daemon;
+mod dns;
 pub mod images;
+mod join;
+mod network;
 pub mod node;
+mod part;
+pub mod sandbox;
+pub mod shared;
+
+pub use join::{LocalEnvironment, enter};

@@ -1,0 +1,226 @@
+//! The real control plane: etcd, kube-apiserver, kube-controller-manager.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+
+use super::network::{API_SERVER, SERVICES};
+use super::part::Part;
+use crate::environment::EnvironmentError;
+use crate::poll::{Limit, PollError, Seen, poll};
+use crate::storage::{Authority, Request, Usage};
+use crate::toolchain::Tools;
+
+/// From exec to ready took 4.4 s on two busy cores (facts/local-environment.md).
+const READY: Limit = Limit::seconds(90);
+const ETCD: &str = "http://127.0.0.1:2379";
+const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+/// No scheduler and no kube-proxy: the node agent binds pods, DNS answers with endpoints.
+const CONTROLLERS: &str = "deployment,replicaset,statefulset,serviceaccount,serviceaccount-token,\
+    root-ca-certificate-publisher,endpoint,endpointslice,endpointslice-mirroring,garbage-collector,\
+    disruption,namespace,persistentvolumeclaim-protection,clusterrole-aggregation";
+
+/// The three programs; dropping it ends them.
+pub struct ControlPlane {
+    parts: Vec<Part>,
+    kubeconfig: String,
+    client: kube::Client,
+}
+
+impl ControlPlane {
+    /// Starts everything and waits until the API server is ready. Certificates and keys lie under `state`.
+    ///
+    /// # Errors
+    /// Which part did not come up, with its last lines.
+    pub async fn start(tools: &Tools, authority: &Authority, state: &Path) -> Result<Self, EnvironmentError> {
+        let files = Files::write(authority, state)?;
+        let logs = state.join("logs");
+        make_folder(&logs)?;
+        let etcd = Part::start("etcd", &tools.etcd, &etcd_arguments(state), &logs)?;
+        let server = Part::start("kube-apiserver", &tools.kube_apiserver, &server_arguments(&files), &logs)?;
+        let kubeconfig = kubeconfig(authority)?;
+        write_private(&files.kubeconfig, &kubeconfig)?;
+        let client = client(&kubeconfig).await?;
+        let ready = poll("the API server", READY, async || {
+            if let Some(error) = etcd.ended().or_else(|| server.ended()) {
+                return Err(error);
+            }
+            Ok(match client.request_text(get("/readyz")?).await {
+                Ok(text) if text == "ok" => Seen::Done(()),
+                Ok(text) => Seen::NotYet(text),
+                Err(error) => Seen::NotYet(error.to_string()),
+            })
+        });
+        match ready.await {
+            Ok(()) => {}
+            Err(PollError::Failed(error)) => return Err(error),
+            Err(PollError::TimedOut(late)) => return Err(server.useless(late.to_string())),
+        }
+        let manager = Part::start(
+            "kube-controller-manager",
+            &tools.kube_controller_manager,
+            &manager_arguments(&files),
+            &logs,
+        )?;
+        Ok(ControlPlane { parts: vec![etcd, server, manager], kubeconfig, client })
+    }
+
+    /// A client with full rights.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
+    /// The kubeconfig with full rights, its keys within.
+    pub fn kubeconfig(&self) -> &str {
+        &self.kubeconfig
+    }
+
+    /// The first part that ended by itself.
+    pub fn ended(&self) -> Option<EnvironmentError> {
+        self.parts.iter().find_map(Part::ended)
+    }
+}
+
+/// A client from the text of a kubeconfig.
+///
+/// # Errors
+/// When the text is none, or its keys cannot be used.
+pub async fn client(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> {
+    let unusable = |error: &dyn std::fmt::Display| EnvironmentError::Connection(format!("use the kubeconfig: {error}"));
+    let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unusable(&error))?;
+    let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await;
+    Ok(kube::Client::try_from(config.map_err(|error| unusable(&error))?)?)
+}
+
+struct Files {
+    authority: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+    service_accounts: PathBuf,
+    kubeconfig: PathBuf,
+}
+
+impl Files {
+    fn write(authority: &Authority, state: &Path) -> Result<Self, EnvironmentError> {
+        let folder = state.join("pki");
+        make_folder(&folder)?;
+        let files = Files {
+            authority: folder.join("ca.crt"),
+            certificate: folder.join("apiserver.crt"),
+            key: folder.join("apiserver.key"),
+            service_accounts: folder.join("service-accounts.key"),
+            kubeconfig: state.join("admin.kubeconfig"),
+        };
+        let names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+        let server = authority.issue(&Request {
+            common_name: "kube-apiserver".to_owned(),
+            organization: None,
+            dns_names: names.map(str::to_owned).to_vec(),
+            addresses: vec![IpAddr::V4(API_SERVER)],
+            usage: Usage::Server,
+        });
+        let server = server?;
+        write_private(&files.authority, authority.certificate_pem())?;
+        write_private(&files.certificate, &server.certificate_pem)?;
+        write_private(&files.key, server.key_pem.reveal())?;
+        let tokens = rcgen::KeyPair::generate().map_err(|error| EnvironmentError::Connection(error.to_string()))?;
+        write_private(&files.service_accounts, &tokens.serialize_pem())?;
+        Ok(files)
+    }
+}
+
+fn etcd_arguments(state: &Path) -> Vec<String> {
+    let folder = state.join("etcd");
+    vec![
+        format!("--data-dir={}", folder.display()),
+        format!("--listen-client-urls={ETCD}"),
+        format!("--advertise-client-urls={ETCD}"),
+        "--listen-peer-urls=http://127.0.0.1:2380".to_owned(),
+        // The data need not outlive the environment.
+        "--unsafe-no-fsync".to_owned(),
+    ]
+}
+
+fn server_arguments(files: &Files) -> Vec<String> {
+    vec![
+        format!("--etcd-servers={ETCD}"),
+        format!("--bind-address={API_SERVER}"),
+        format!("--advertise-address={API_SERVER}"),
+        "--secure-port=443".to_owned(),
+        format!("--service-cluster-ip-range={SERVICES}"),
+        "--endpoint-reconciler-type=lease".to_owned(),
+        "--authorization-mode=RBAC".to_owned(),
+        "--enable-admission-plugins=ServiceAccount".to_owned(),
+        "--allow-privileged=true".to_owned(),
+        "--profiling=false".to_owned(),
+        format!("--client-ca-file={}", files.authority.display()),
+        format!("--tls-cert-file={}", files.certificate.display()),
+        format!("--tls-private-key-file={}", files.key.display()),
+        format!("--service-account-issuer={ISSUER}"),
+        format!("--service-account-key-file={}", files.service_accounts.display()),
+        format!("--service-account-signing-key-file={}", files.service_accounts.display()),
+    ]
+}
+
+fn manager_arguments(files: &Files) -> Vec<String> {
+    vec![
+        format!("--kubeconfig={}", files.kubeconfig.display()),
+        format!("--controllers={CONTROLLERS}"),
+        format!("--service-account-private-key-file={}", files.service_accounts.display()),
+        format!("--root-ca-file={}", files.authority.display()),
+        "--leader-elect=false".to_owned(),
+        "--secure-port=0".to_owned(),
+        "--profiling=false".to_owned(),
+        // Its default of 20 requests a second would be what a drill waits for.
+        "--kube-api-qps=500".to_owned(),
+        "--kube-api-burst=1000".to_owned(),
+    ]
+}
+
+fn kubeconfig(authority: &Authority) -> Result<String, EnvironmentError> {
+    use base64::Engine;
+    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    let admin = authority.issue(&Request {
+        common_name: "clonedrill".to_owned(),
+        organization: Some("system:masters".to_owned()),
+        dns_names: Vec::new(),
+        addresses: Vec::new(),
+        usage: Usage::Client,
+    });
+    let admin = admin?;
+    let config = serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "local", "cluster": {
+            "server": format!("https://{API_SERVER}"),
+            "certificate-authority-data": base64(authority.certificate_pem()),
+        }}],
+        "users": [{ "name": "clonedrill", "user": {
+            "client-certificate-data": base64(&admin.certificate_pem),
+            "client-key-data": base64(admin.key_pem.reveal()),
+        }}],
+        "contexts": [{ "name": "local", "context": { "cluster": "local", "user": "clonedrill" }}],
+        "current-context": "local",
+    });
+    Ok(config.to_string())
+}
+
+fn get(path: &str) -> Result<http::Request<Vec<u8>>, EnvironmentError> {
+    http::Request::get(path).body(Vec::new()).map_err(|error| EnvironmentError::Connection(error.to_string()))
+}
+
+fn make_folder(folder: &Path) -> Result<(), EnvironmentError> {
+    fs::create_dir_all(folder)
+        .map_err(|source| EnvironmentError::Sandbox { what: format!("make {}", folder.display()), source })
+}
+
+fn write_private(file: &Path, text: &str) -> Result<(), EnvironmentError> {
+    let written = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(file);
+    written
+        .and_then(|mut open| open.write_all(text.as_bytes()))
+        .map_err(|source| EnvironmentError::Sandbox { what: format!("write {}", file.display()), source })
+}

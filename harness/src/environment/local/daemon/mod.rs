@@ -1,0 +1,188 @@
+//! The environment's own process: brings the parts up, gives drills their places, ends with its owner.
+
+mod places;
+pub mod protocol;
+
+use std::net::IpAddr;
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::Path;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Endpoints;
+use kube::runtime::{WatchStreamExt, reflector, watcher};
+use nix::unistd::geteuid;
+use tokio::io::BufReader;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+
+use self::places::Places;
+use self::protocol::{INNER, Request, Response};
+use super::control_plane::ControlPlane;
+use super::dns::{self, StorageHosts, Zones};
+use super::images::ImageStore;
+use super::network::{API_SERVER, BRIDGE, DNS, Network};
+use super::node::{Node, NodeSettings};
+use super::sandbox::STATE;
+use crate::environment::EnvironmentError;
+use crate::poll::{Limit, poll_every};
+use crate::storage::Authority;
+use crate::toolchain::Tools;
+
+/// What those who wait for the environment are told.
+#[derive(Debug, Clone)]
+enum State {
+    Starting(&'static str),
+    Ready,
+    Failed(String),
+}
+
+/// Serves an environment until it is asked to end, or a part of it fails. Call it inside the sandbox.
+///
+/// # Errors
+/// The part that did not come up, or that ended by itself.
+pub async fn serve(tools: Tools, outer: StdListener) -> Result<(), EnvironmentError> {
+    let (state, states) = watch::channel(State::Starting("the control plane"));
+    let (down, mut asked_down) = watch::channel(false);
+    let (environment, environments) = watch::channel(None);
+    let listener = UnixListener::from_std(outer).map_err(sockets)?;
+    // Those who wait are answered from the first moment on, so that they can say what they wait for.
+    tokio::spawn(accept(listener, Door { states: states.clone(), environment: environments.clone(), down: down.clone() }));
+
+    let running = match Running::start(&tools, &state).await {
+        Ok(running) => running,
+        Err(error) => {
+            state.send_replace(State::Failed(error.to_string()));
+            return Err(error);
+        }
+    };
+    let inner = UnixListener::bind(INNER).map_err(sockets)?;
+    environment.send_replace(Some(running.places.clone()));
+    tokio::spawn(accept(inner, Door { states, environment: environments, down }));
+    state.send_replace(State::Ready);
+
+    let ended = poll_every(Limit::LOOK, || running.control_plane.ended());
+    tokio::select! {
+        error = ended => {
+            state.send_replace(State::Failed(error.to_string()));
+            Err(error)
+        }
+        _ = asked_down.wait_for(|down| *down) => Ok(()),
+    }
+}
+
+/// Everything that runs; dropping it ends it.
+struct Running {
+    control_plane: ControlPlane,
+    places: Arc<Places>,
+    _dns: hickory_server::Server<Zones>,
+}
+
+impl Running {
+    async fn start(tools: &Tools, state: &watch::Sender<State>) -> Result<Self, EnvironmentError> {
+        let folder = Path::new(STATE);
+        let authority = Authority::new()?;
+        let network = Network::make().await?;
+        let control_plane = ControlPlane::start(tools, &authority, folder).await?;
+        let client = control_plane.client();
+        state.send_replace(State::Starting("the node"));
+        let node = Node::start(NodeSettings {
+            client: client.clone(),
+            images: ImageStore::new(tools.clone()),
+            bridge: BRIDGE.to_owned(),
+            state: folder.join("node"),
+            authority_pem: authority.certificate_pem().to_owned(),
+            dns: DNS,
+            self_exe: own_program()?,
+            api_server: API_SERVER,
+            api_server_port: 443,
+        })
+        .await?;
+        let node = Arc::new(node);
+        state.send_replace(State::Starting("DNS"));
+        let storage = Arc::new(StorageHosts::default());
+        let asked = node.clone();
+        let zones = Zones {
+            endpoints: watch_endpoints(&client),
+            storage: storage.clone(),
+            namespace_of: Arc::new(move |address: IpAddr| asked.namespace_of(address)),
+        };
+        let dns = dns::serve(zones).await?;
+        let kubeconfig = control_plane.kubeconfig().to_owned();
+        let places = Places::new(client, network, node, storage, authority, kubeconfig);
+        Ok(Running { control_plane, places: Arc::new(places), _dns: dns })
+    }
+}
+
+fn watch_endpoints(client: &kube::Client) -> reflector::Store<Endpoints> {
+    let (store, writer) = reflector::store();
+    let events = watcher(kube::Api::<Endpoints>::all(client.clone()), watcher::Config::default());
+    let stream = events.default_backoff().reflect(writer);
+    tokio::spawn(futures::StreamExt::for_each(stream, |_| std::future::ready(())));
+    store
+}
+
+/// What a connection may ask of.
+#[derive(Clone)]
+struct Door {
+    states: watch::Receiver<State>,
+    environment: watch::Receiver<Option<Arc<Places>>>,
+    down: watch::Sender<bool>,
+}
+
+async fn accept(listener: UnixListener, door: Door) {
+    while let Ok((stream, _)) = listener.accept().await {
+        // An abstract name has no permissions of its own.
+        let ours = stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw() || peer.uid() == 0);
+        if ours {
+            tokio::spawn(answer(stream, door.clone()));
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, mut door: Door) -> Result<(), EnvironmentError> {
+    let (from, mut to) = stream.into_split();
+    let mut from = BufReader::new(from);
+    let Some(request) = protocol::read::<Request>(&mut from).await? else { return Ok(()) };
+    if matches!(request, Request::AwaitReady) {
+        return tell_until_ready(&mut to, &mut door.states).await;
+    }
+    if matches!(request, Request::Down) {
+        protocol::write(&mut to, &Response::Done).await?;
+        door.down.send_replace(true);
+        return Ok(());
+    }
+    let Some(places) = door.environment.borrow().clone() else {
+        return protocol::write(&mut to, &Response::Failed { why: "it is not ready yet".to_owned() }).await;
+    };
+    if matches!(request, Request::Join) {
+        return places.lease(&mut from, &mut to).await;
+    }
+    let response = places.answer(request).await.unwrap_or_else(|error| Response::Failed { why: error.to_string() });
+    protocol::write(&mut to, &response).await
+}
+
+async fn tell_until_ready(
+    to: &mut tokio::net::unix::OwnedWriteHalf,
+    states: &mut watch::Receiver<State>,
+) -> Result<(), EnvironmentError> {
+    loop {
+        let state = states.borrow_and_update().clone();
+        match state {
+            State::Starting(doing) => protocol::write(to, &Response::Starting { doing: doing.to_owned() }).await?,
+            State::Ready => return protocol::write(to, &Response::Ready).await,
+            State::Failed(why) => return protocol::write(to, &Response::Failed { why }).await,
+        }
+        if states.changed().await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn own_program() -> Result<std::path::PathBuf, EnvironmentError> {
+    std::env::current_exe()
+        .map_err(|source| EnvironmentError::Sandbox { what: "find the own program".to_owned(), source })
+}
+
+fn sockets(source: std::io::Error) -> EnvironmentError {
+    EnvironmentError::Sandbox { what: "listen for drills".to_owned(), source }
+}

@@ -1,0 +1,88 @@
+//! What is said over an environment's sockets: one JSON document a line, one request a connection.
+//!
+//! The *outer* socket has an abstract name in the host's network namespace, so that no file is left behind. The
+//! *inner* one is a file of the sandbox's tmpfs, for those who have joined its namespaces.
+
+use std::net::Ipv4Addr;
+use std::os::unix::net::SocketAddr;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::environment::{ContainerLog, EnvironmentError, ExecOutput};
+use crate::secret::Secret;
+use crate::storage::AuthorityPem;
+
+/// The inner socket.
+pub const INNER: &str = "/run/clonedrill/socket";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+pub enum Request {
+    /// Answered with [`Response::Starting`] until the environment is ready, then with [`Response::Ready`].
+    AwaitReady,
+    /// A namespace for a drill, for as long as the connection is open. Inner socket only.
+    Join,
+    Exec { namespace: String, pod: String, container: String, argv: Vec<String> },
+    ContainerLogs { namespace: String },
+    ForgetHost { namespace: String, host: String },
+    /// End the environment.
+    Down,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "response", rename_all = "kebab-case")]
+pub enum Response {
+    Starting { doing: String },
+    Ready,
+    Joined(Box<Place>),
+    Exec { output: ExecOutput },
+    ContainerLogs { logs: Vec<ContainerLog> },
+    Done,
+    Failed { why: String },
+}
+
+/// A drill's place in an environment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Place {
+    pub namespace: String,
+    pub gateway: Ipv4Addr,
+    pub authority: AuthorityPem,
+    /// A kubeconfig with full rights.
+    pub kubeconfig: Secret,
+}
+
+/// The outer socket of the environment called `name`.
+///
+/// # Errors
+/// When the name is too long for a socket.
+pub fn outer(name: &str) -> Result<SocketAddr, EnvironmentError> {
+    use std::os::linux::net::SocketAddrExt;
+    SocketAddr::from_abstract_name(format!("clonedrill/{}/{name}", nix::unistd::geteuid()))
+        .map_err(|error| EnvironmentError::Connection(format!("name the socket: {error}")))
+}
+
+/// # Errors
+/// When the other side has gone.
+pub async fn write(to: &mut (impl AsyncWrite + Unpin), message: &impl Serialize) -> Result<(), EnvironmentError> {
+    let mut line = serde_json::to_vec(message).map_err(connection)?;
+    line.push(b'\n');
+    to.write_all(&line).await.map_err(connection)
+}
+
+/// The next message, or nothing when the other side has closed.
+///
+/// # Errors
+/// When what comes is no such message.
+pub async fn read<T: DeserializeOwned>(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<T>, EnvironmentError> {
+    let mut line = String::new();
+    match from.read_line(&mut line).await.map_err(connection)? {
+        0 => Ok(None),
+        _ => serde_json::from_str(&line).map(Some).map_err(connection),
+    }
+}
+
+fn connection(error: impl std::fmt::Display) -> EnvironmentError {
+    EnvironmentError::Connection(error.to_string())
+}

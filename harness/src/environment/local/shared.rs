@@ -1,0 +1,146 @@
+//! Environments that several processes share: the first who needs one starts it, the others join.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tokio::io::BufReader;
+use tokio::net::UnixStream;
+
+use super::daemon::protocol::{self, Request, Response};
+use super::part::last_lines;
+use crate::environment::EnvironmentError;
+use crate::poll::{Limit, PollError, Seen, poll};
+use crate::toolchain::Tools;
+
+/// The control plane has its own, shorter limit.
+const READY: Limit = Limit::seconds(120);
+
+/// Who shares an environment, and whose end is its end.
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// The same for all who share, for example the id of a nextest run.
+    pub id: String,
+    /// The process that the environment ends with; without one it ends when it is told to.
+    pub owner: Option<u32>,
+}
+
+/// The environment's name: processes with one share, one operator and one set of programs share it.
+pub fn name(share: &Share, operator: &str) -> String {
+    format!("{}/{operator}", share.id)
+}
+
+/// Makes sure that the environment runs and is ready, and starts it where it does not. `log` gets what the
+/// environment's process prints; `told` hears what is being waited for.
+///
+/// # Errors
+/// The part that did not come up, with its last lines.
+pub async fn obtain(
+    tools: &Tools,
+    name: &str,
+    owner: Option<u32>,
+    log: &Path,
+    told: &(dyn Fn(&str) + Sync),
+) -> Result<(), EnvironmentError> {
+    let mut started: Option<Child> = None;
+    let stream = poll(format!("the environment {name}"), Limit::seconds(30), async || {
+        if let Ok(stream) = connect(name) {
+            return Ok(Seen::Done(stream));
+        }
+        match &mut started {
+            None => started = Some(start(tools, name, owner, log)?),
+            // Another's environment may have been first; then ours has left with 0, and connecting works soon.
+            Some(child) => match child.try_wait() {
+                Ok(Some(status)) if !status.success() => return Err(ended(log, &status.to_string())),
+                Ok(Some(_)) => started = None,
+                _ => {}
+            },
+        }
+        Ok(Seen::NotYet("nobody listens".to_owned()))
+    });
+    let stream = stream.await.map_err(flatten)?;
+    let ready = tokio::time::timeout(READY.total, until_ready(stream, log, told)).await;
+    ready.unwrap_or_else(|_| Err(ended(log, "it was not ready in time")))
+}
+
+/// A connection to the outer socket, before any namespace is entered.
+pub(super) fn connect(name: &str) -> Result<StdStream, EnvironmentError> {
+    StdStream::connect_addr(&protocol::outer(name)?)
+        .map_err(|error| EnvironmentError::Connection(format!("connect to {name}: {error}")))
+}
+
+/// Tells the environment to end, and waits until it has.
+///
+/// # Errors
+/// When none runs, or it does not end.
+pub async fn end(name: &str) -> Result<(), EnvironmentError> {
+    let mut stream = into_tokio(connect(name)?)?;
+    protocol::write(&mut stream, &Request::Down).await?;
+    poll(format!("the end of {name}"), Limit::seconds(20), async || {
+        Ok(match connect(name) {
+            Ok(_) => Seen::NotYet("it still listens".to_owned()),
+            Err(_) => Seen::Done(()),
+        })
+    })
+    .await
+    .map_err(flatten)
+}
+
+async fn until_ready(stream: StdStream, log: &Path, told: &(dyn Fn(&str) + Sync)) -> Result<(), EnvironmentError> {
+    let mut stream = BufReader::new(into_tokio(stream)?);
+    protocol::write(&mut stream, &Request::AwaitReady).await?;
+    loop {
+        match protocol::read(&mut stream).await? {
+            Some(Response::Starting { doing }) => told(&doing),
+            Some(Response::Ready) => return Ok(()),
+            Some(Response::Failed { why }) => return Err(EnvironmentError::Connection(why)),
+            Some(_) => return Err(EnvironmentError::Connection("it answered something else".to_owned())),
+            None => return Err(ended(log, "it has gone")),
+        }
+    }
+}
+
+fn start(tools: &Tools, name: &str, owner: Option<u32>, log: &Path) -> Result<Child, EnvironmentError> {
+    let failed = |source: io::Error| EnvironmentError::Sandbox { what: "start the environment's process".to_owned(), source };
+    let output = File::create(log).map_err(failed)?;
+    let mut command = Command::new(own_program().map_err(failed)?);
+    command.args(["environment", "--name", name]);
+    if let Some(owner) = owner {
+        command.args(["--owner", &owner.to_string()]);
+    }
+    command
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .stdin(Stdio::piped())
+        .stdout(output.try_clone().map_err(failed)?)
+        .stderr(output);
+    let mut child = command.spawn().map_err(failed)?;
+    let tools = serde_json::to_vec(tools).map_err(|error| failed(error.into()))?;
+    if let Some(mut input) = child.stdin.take() {
+        // One that was second has left without reading: that is no error.
+        let _ = input.write_all(&tools);
+    }
+    Ok(child)
+}
+
+fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
+
+fn into_tokio(stream: StdStream) -> Result<UnixStream, EnvironmentError> {
+    let made = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+    made.map_err(|error| EnvironmentError::Connection(error.to_string()))
+}
+
+fn ended(log: &Path, why: &str) -> EnvironmentError {
+    EnvironmentError::Part { part: "the local environment".to_owned(), why: why.to_owned(), log: last_lines(log, 15) }
+}
+
+fn flatten(error: PollError<EnvironmentError>) -> EnvironmentError {
+    match error {
+        PollError::TimedOut(late) => late.into(),
+        PollError::Failed(error) => error,
+    }
+}
