@@ -53,7 +53,8 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
     let served = runtime.block_on(async {
         let gone = async {
-            match owner.map(AsyncFd::new) {
+            // SAFETY: the descriptor is owned, so it stays open as long as it is registered.
+            match owner.map(|owner| unsafe { AsyncFd::register(owner) }) {
                 Some(Ok(owner)) => owner.readable().await.map(|_| ()),
                 _ => std::future::pending().await,
             }

@@ -20,9 +20,22 @@ const READY: Limit = Limit::seconds(90);
 const ETCD: &str = "http://127.0.0.1:2379";
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 /// No scheduler and no kube-proxy: the node agent binds pods, DNS answers with endpoints.
-const CONTROLLERS: &str = "deployment,replicaset,statefulset,serviceaccount,serviceaccount-token,\
-    root-ca-certificate-publisher,endpoint,endpointslice,endpointslice-mirroring,garbage-collector,\
-    disruption,namespace,persistentvolumeclaim-protection,clusterrole-aggregation";
+const CONTROLLERS: [&str; 14] = [
+    "clusterrole-aggregation-controller",
+    "deployment-controller",
+    "disruption-controller",
+    "endpoints-controller",
+    "endpointslice-controller",
+    "endpointslice-mirroring-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "persistentvolumeclaim-protection-controller",
+    "replicaset-controller",
+    "root-ca-certificate-publisher-controller",
+    "serviceaccount-controller",
+    "serviceaccount-token-controller",
+    "statefulset-controller",
+];
 
 /// The three programs; dropping it ends them.
 pub struct ControlPlane {
@@ -79,9 +92,10 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
-    /// The first part that ended by itself.
-    pub fn ended(&self) -> Option<EnvironmentError> {
-        self.parts.iter().find_map(Part::ended)
+    /// Waits as long as all parts run; the error of the first that ended by itself.
+    pub async fn end(&self) -> EnvironmentError {
+        let ends = self.parts.iter().map(|part| Box::pin(part.end()));
+        futures::future::select_all(ends).await.0
     }
 }
 
@@ -90,7 +104,8 @@ impl ControlPlane {
 /// # Errors
 /// When the text is none, or its keys cannot be used.
 pub async fn client(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> {
-    let unusable = |error: &dyn std::fmt::Display| EnvironmentError::Connection(format!("use the kubeconfig: {error}"));
+    let unusable =
+        |error: &dyn std::fmt::Display| EnvironmentError::Connection(format!("use the kubeconfig: {error}"));
     let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unusable(&error))?;
     let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await;
     Ok(kube::Client::try_from(config.map_err(|error| unusable(&error))?)?)
@@ -100,7 +115,9 @@ struct Files {
     authority: PathBuf,
     certificate: PathBuf,
     key: PathBuf,
-    service_accounts: PathBuf,
+    /// What signs service accounts' tokens, and what proves them.
+    tokens_private: PathBuf,
+    tokens_public: PathBuf,
     kubeconfig: PathBuf,
 }
 
@@ -112,10 +129,16 @@ impl Files {
             authority: folder.join("ca.crt"),
             certificate: folder.join("apiserver.crt"),
             key: folder.join("apiserver.key"),
-            service_accounts: folder.join("service-accounts.key"),
+            tokens_private: folder.join("service-accounts.key"),
+            tokens_public: folder.join("service-accounts.pub"),
             kubeconfig: state.join("admin.kubeconfig"),
         };
-        let names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
+        let names = [
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+        ];
         let server = authority.issue(&Request {
             common_name: "kube-apiserver".to_owned(),
             organization: None,
@@ -127,8 +150,10 @@ impl Files {
         write_private(&files.authority, authority.certificate_pem())?;
         write_private(&files.certificate, &server.certificate_pem)?;
         write_private(&files.key, server.key_pem.reveal())?;
-        let tokens = rcgen::KeyPair::generate().map_err(|error| EnvironmentError::Connection(error.to_string()))?;
-        write_private(&files.service_accounts, &tokens.serialize_pem())?;
+        let tokens =
+            rcgen::KeyPair::generate().map_err(|error| EnvironmentError::Connection(error.to_string()))?;
+        write_private(&files.tokens_private, &tokens.serialize_pem())?;
+        write_private(&files.tokens_public, &tokens.public_key_pem())?;
         Ok(files)
     }
 }
@@ -161,16 +186,16 @@ fn server_arguments(files: &Files) -> Vec<String> {
         format!("--tls-cert-file={}", files.certificate.display()),
         format!("--tls-private-key-file={}", files.key.display()),
         format!("--service-account-issuer={ISSUER}"),
-        format!("--service-account-key-file={}", files.service_accounts.display()),
-        format!("--service-account-signing-key-file={}", files.service_accounts.display()),
+        format!("--service-account-key-file={}", files.tokens_public.display()),
+        format!("--service-account-signing-key-file={}", files.tokens_private.display()),
     ]
 }
 
 fn manager_arguments(files: &Files) -> Vec<String> {
     vec![
         format!("--kubeconfig={}", files.kubeconfig.display()),
-        format!("--controllers={CONTROLLERS}"),
-        format!("--service-account-private-key-file={}", files.service_accounts.display()),
+        format!("--controllers={}", CONTROLLERS.join(",")),
+        format!("--service-account-private-key-file={}", files.tokens_private.display()),
         format!("--root-ca-file={}", files.authority.display()),
         "--leader-elect=false".to_owned(),
         "--secure-port=0".to_owned(),

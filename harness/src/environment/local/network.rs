@@ -36,7 +36,12 @@ impl Network {
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(|source| EnvironmentError::Sandbox { what: "open netlink".to_owned(), source })?;
         tokio::spawn(connection);
-        handle.link().add(LinkBridge::new(BRIDGE).build()).execute().await.map_err(refused("make the bridge"))?;
+        handle
+            .link()
+            .add(LinkBridge::new(BRIDGE).build())
+            .execute()
+            .await
+            .map_err(refused("make the bridge"))?;
         for name in ["lo", BRIDGE] {
             let index = index_of(&handle, name).await?;
             let up = LinkUnspec::new_with_index(index).up().build();
@@ -67,5 +72,8 @@ async fn index_of(handle: &Handle, name: &str) -> Result<u32, EnvironmentError> 
 }
 
 fn refused<E: std::fmt::Display>(what: &'static str) -> impl Fn(E) -> EnvironmentError {
-    move |error| EnvironmentError::Sandbox { what: what.to_owned(), source: std::io::Error::other(error.to_string()) }
+    move |error| EnvironmentError::Sandbox {
+        what: what.to_owned(),
+        source: std::io::Error::other(error.to_string()),
+    }
 }

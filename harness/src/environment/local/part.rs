@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Mutex;
 
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::sandbox::STATE;
 use crate::environment::EnvironmentError;
@@ -19,8 +20,10 @@ const TAIL: usize = 15;
 /// A running program. Dropping it kills it; so does the end of the process that started it.
 pub struct Part {
     name: &'static str,
-    child: Mutex<Child>,
     log: PathBuf,
+    /// The program's exit status once it has ended by itself.
+    status: watch::Receiver<Option<String>>,
+    _waiting: AbortOnDropHandle<()>,
 }
 
 impl Part {
@@ -28,7 +31,12 @@ impl Part {
     ///
     /// # Errors
     /// When the program cannot be executed.
-    pub fn start(name: &'static str, program: &Path, arguments: &[String], logs: &Path) -> Result<Self, EnvironmentError> {
+    pub fn start(
+        name: &'static str,
+        program: &Path,
+        arguments: &[String],
+        logs: &Path,
+    ) -> Result<Self, EnvironmentError> {
         let log = logs.join(format!("{name}.log"));
         let failed = |why: io::Error| EnvironmentError::Part {
             part: name.to_owned(),
@@ -50,24 +58,37 @@ impl Part {
             .kill_on_drop(true);
         // SAFETY: prctl is async-signal-safe.
         unsafe { command.pre_exec(|| set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)) };
-        let child = command.spawn().map_err(failed)?;
-        Ok(Part { name, child: Mutex::new(child), log })
+        let mut child = command.spawn().map_err(failed)?;
+        let (tell, status) = watch::channel(None);
+        let waiting = tokio::spawn(async move {
+            let ended =
+                child.wait().await.map_or_else(|error| error.to_string(), |status| status.to_string());
+            tell.send_replace(Some(ended));
+        });
+        Ok(Part { name, log, status, _waiting: AbortOnDropHandle::new(waiting) })
     }
 
     /// The error to report when the program has ended by itself.
     pub fn ended(&self) -> Option<EnvironmentError> {
-        let mut child = self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let status = child.try_wait().ok().flatten()?;
-        Some(EnvironmentError::Part {
-            part: self.name.to_owned(),
-            why: format!("it ended by itself ({status})"),
-            log: last_lines(&self.log, TAIL),
-        })
+        let status = self.status.borrow().clone()?;
+        Some(self.useless(format!("it ended by itself ({status})")))
+    }
+
+    /// Waits as long as the program runs; the error to report when it has ended by itself.
+    pub async fn end(&self) -> EnvironmentError {
+        let mut status = self.status.clone();
+        // The sender lives as long as this part: its task ends after sending, or with this part.
+        let _ = status.wait_for(Option::is_some).await;
+        self.useless(format!("it ended by itself ({})", status.borrow().clone().unwrap_or_default()))
     }
 
     /// The error for a part that runs and yet does not do its work.
     pub fn useless(&self, why: impl Into<String>) -> EnvironmentError {
-        EnvironmentError::Part { part: self.name.to_owned(), why: why.into(), log: last_lines(&self.log, TAIL) }
+        EnvironmentError::Part {
+            part: self.name.to_owned(),
+            why: why.into(),
+            log: last_lines(&self.log, TAIL),
+        }
     }
 }
 

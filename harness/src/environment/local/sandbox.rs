@@ -12,7 +12,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, geteuid, getegid, getppid};
+use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, getppid};
 
 use crate::environment::EnvironmentError;
 
@@ -36,13 +36,19 @@ pub fn enter() -> Result<(), EnvironmentError> {
     write("/proc/self/setgroups", "deny")?;
     write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
     write("/proc/self/gid_map", &format!("0 {gid} 1"))?;
-    step("keep mounts to the sandbox", mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>))?;
+    step(
+        "keep mounts to the sandbox",
+        mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>),
+    )?;
 
     if let Some(init) = fork_here()? {
         std::process::exit(wait_for(init));
     }
     die_with_parent(None)?;
-    step("mount /proc", mount(Some("proc"), "/proc", Some("proc"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, None::<&str>))?;
+    step(
+        "mount /proc",
+        mount(Some("proc"), "/proc", Some("proc"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, None::<&str>),
+    )?;
     step("mount /run", mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::MS_NODEV, Some("mode=755")))?;
     io_step("make the state folder", fs::create_dir_all(STATE))?;
 

@@ -88,7 +88,11 @@ pub async fn end(name: &str) -> Result<(), EnvironmentError> {
     .map_err(flatten)
 }
 
-async fn until_ready(stream: StdStream, log: &Path, told: &(dyn Fn(&str) + Sync)) -> Result<(), EnvironmentError> {
+async fn until_ready(
+    stream: StdStream,
+    log: &Path,
+    told: &(dyn Fn(&str) + Sync),
+) -> Result<(), EnvironmentError> {
     let mut stream = BufReader::new(into_tokio(stream)?);
     protocol::write(&mut stream, &Request::AwaitReady).await?;
     loop {
@@ -103,7 +107,10 @@ async fn until_ready(stream: StdStream, log: &Path, told: &(dyn Fn(&str) + Sync)
 }
 
 fn start(tools: &Tools, name: &str, owner: Option<u32>, log: &Path) -> Result<Child, EnvironmentError> {
-    let failed = |source: io::Error| EnvironmentError::Sandbox { what: "start the environment's process".to_owned(), source };
+    let failed = |source: io::Error| EnvironmentError::Sandbox {
+        what: "start the environment's process".to_owned(),
+        source,
+    };
     let output = File::create(log).map_err(failed)?;
     let mut command = Command::new(own_program().map_err(failed)?);
     command.args(["environment", "--name", name]);
@@ -135,7 +142,11 @@ fn into_tokio(stream: StdStream) -> Result<UnixStream, EnvironmentError> {
 }
 
 fn ended(log: &Path, why: &str) -> EnvironmentError {
-    EnvironmentError::Part { part: "the local environment".to_owned(), why: why.to_owned(), log: last_lines(log, 15) }
+    EnvironmentError::Part {
+        part: "the local environment".to_owned(),
+        why: why.to_owned(),
+        log: last_lines(log, 15),
+    }
 }
 
 fn flatten(error: PollError<EnvironmentError>) -> EnvironmentError {

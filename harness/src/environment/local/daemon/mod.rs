@@ -24,7 +24,6 @@ use super::network::{API_SERVER, BRIDGE, DNS, Network};
 use super::node::{Node, NodeSettings};
 use super::sandbox::STATE;
 use crate::environment::EnvironmentError;
-use crate::poll::{Limit, poll_every};
 use crate::storage::Authority;
 use crate::toolchain::Tools;
 
@@ -46,7 +45,10 @@ pub async fn serve(tools: Tools, outer: StdListener) -> Result<(), EnvironmentEr
     let (environment, environments) = watch::channel(None);
     let listener = UnixListener::from_std(outer).map_err(sockets)?;
     // Those who wait are answered from the first moment on, so that they can say what they wait for.
-    tokio::spawn(accept(listener, Door { states: states.clone(), environment: environments.clone(), down: down.clone() }));
+    tokio::spawn(accept(
+        listener,
+        Door { states: states.clone(), environment: environments.clone(), down: down.clone() },
+    ));
 
     let running = match Running::start(&tools, &state).await {
         Ok(running) => running,
@@ -60,9 +62,8 @@ pub async fn serve(tools: Tools, outer: StdListener) -> Result<(), EnvironmentEr
     tokio::spawn(accept(inner, Door { states, environment: environments, down }));
     state.send_replace(State::Ready);
 
-    let ended = poll_every(Limit::LOOK, || running.control_plane.ended());
     tokio::select! {
-        error = ended => {
+        error = running.control_plane.end() => {
             state.send_replace(State::Failed(error.to_string()));
             Err(error)
         }
@@ -157,7 +158,8 @@ async fn answer(stream: UnixStream, mut door: Door) -> Result<(), EnvironmentErr
     if matches!(request, Request::Join) {
         return places.lease(&mut from, &mut to).await;
     }
-    let response = places.answer(request).await.unwrap_or_else(|error| Response::Failed { why: error.to_string() });
+    let response =
+        places.answer(request).await.unwrap_or_else(|error| Response::Failed { why: error.to_string() });
     protocol::write(&mut to, &response).await
 }
 
@@ -168,7 +170,9 @@ async fn tell_until_ready(
     loop {
         let state = states.borrow_and_update().clone();
         match state {
-            State::Starting(doing) => protocol::write(to, &Response::Starting { doing: doing.to_owned() }).await?,
+            State::Starting(doing) => {
+                protocol::write(to, &Response::Starting { doing: doing.to_owned() }).await?
+            }
             State::Ready => return protocol::write(to, &Response::Ready).await,
             State::Failed(why) => return protocol::write(to, &Response::Failed { why }).await,
         }

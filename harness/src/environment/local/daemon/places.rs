@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use kube::Api;
@@ -16,9 +17,12 @@ use crate::environment::EnvironmentError;
 use crate::environment::local::dns::StorageHosts;
 use crate::environment::local::network::Network;
 use crate::environment::local::node::Node;
-use crate::poll::{Limit, PollError, Seen, poll};
+use crate::poll::TimedOut;
 use crate::secret::Secret;
 use crate::storage::Authority;
+
+/// The controller makes it within a fraction of a second.
+const SERVICE_ACCOUNT: Duration = Duration::from_secs(30);
 
 /// Makes and removes places.
 pub struct Places {
@@ -71,7 +75,6 @@ impl Places {
     pub async fn answer(&self, request: Request) -> Result<Response, EnvironmentError> {
         Ok(match request {
             Request::Exec { namespace, pod, container, argv } => {
-                let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
                 Response::Exec { output: self.node.exec(&namespace, &pod, &container, &argv).await? }
             }
             Request::ContainerLogs { namespace } => {
@@ -104,7 +107,9 @@ impl Places {
     async fn add_gateway(&self) -> Result<Ipv4Addr, EnvironmentError> {
         let last = self.gateways.fetch_add(1, Ordering::Relaxed);
         if last >= 254 {
-            return Err(EnvironmentError::Connection("give a place: this environment has given all of its 254".to_owned()));
+            return Err(EnvironmentError::Connection(
+                "give a place: this environment has given all of its 254".to_owned(),
+            ));
         }
         let gateway = Ipv4Addr::new(10, 244, 254, last + 1);
         self.network.add_address(gateway).await?;
@@ -114,16 +119,19 @@ impl Places {
     /// The API server refuses pods until the controller has made it.
     async fn wait_for_service_account(&self, namespace: &str) -> Result<(), EnvironmentError> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
-        let waited = poll(format!("service account default of {namespace}"), Limit::seconds(30), async || {
-            Ok::<_, kube::Error>(match accounts.get_opt("default").await? {
-                Some(_) => Seen::Done(()),
-                None => Seen::NotYet("none".to_owned()),
-            })
-        });
-        waited.await.map_err(|error| match error {
-            PollError::TimedOut(late) => late.into(),
-            PollError::Failed(error) => error.into(),
-        })
+        let made =
+            kube::runtime::wait::await_condition(accounts, "default", |account: Option<&ServiceAccount>| {
+                account.is_some()
+            });
+        match tokio::time::timeout(SERVICE_ACCOUNT, made).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(EnvironmentError::Connection(error.to_string())),
+            Err(_) => Err(EnvironmentError::TimedOut(TimedOut {
+                what: format!("service account default of {namespace}"),
+                after: SERVICE_ACCOUNT,
+                last: "the controller has made none".to_owned(),
+            })),
+        }
     }
 
     async fn remove(&self, namespace: &str) -> Result<(), EnvironmentError> {

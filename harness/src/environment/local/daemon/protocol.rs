@@ -24,9 +24,19 @@ pub enum Request {
     AwaitReady,
     /// A namespace for a drill, for as long as the connection is open. Inner socket only.
     Join,
-    Exec { namespace: String, pod: String, container: String, argv: Vec<String> },
-    ContainerLogs { namespace: String },
-    ForgetHost { namespace: String, host: String },
+    Exec {
+        namespace: String,
+        pod: String,
+        container: String,
+        argv: Vec<String>,
+    },
+    ContainerLogs {
+        namespace: String,
+    },
+    ForgetHost {
+        namespace: String,
+        host: String,
+    },
     /// End the environment.
     Down,
 }
@@ -65,7 +75,10 @@ pub fn outer(name: &str) -> Result<SocketAddr, EnvironmentError> {
 
 /// # Errors
 /// When the other side has gone.
-pub async fn write(to: &mut (impl AsyncWrite + Unpin), message: &impl Serialize) -> Result<(), EnvironmentError> {
+pub async fn write(
+    to: &mut (impl AsyncWrite + Unpin),
+    message: &impl Serialize,
+) -> Result<(), EnvironmentError> {
     let mut line = serde_json::to_vec(message).map_err(connection)?;
     line.push(b'\n');
     to.write_all(&line).await.map_err(connection)
@@ -75,7 +88,9 @@ pub async fn write(to: &mut (impl AsyncWrite + Unpin), message: &impl Serialize)
 ///
 /// # Errors
 /// When what comes is no such message.
-pub async fn read<T: DeserializeOwned>(from: &mut (impl AsyncBufRead + Unpin)) -> Result<Option<T>, EnvironmentError> {
+pub async fn read<T: DeserializeOwned>(
+    from: &mut (impl AsyncBufRead + Unpin),
+) -> Result<Option<T>, EnvironmentError> {
     let mut line = String::new();
     match from.read_line(&mut line).await.map_err(connection)? {
         0 => Ok(None),

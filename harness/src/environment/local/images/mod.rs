@@ -1,6 +1,9 @@
 //! The image store: maps a reference to a root file system and an entry point.
 
 pub mod spilo;
+mod store;
+
+pub use store::ImageStore;
 
 use std::path::PathBuf;
 
