@@ -4,8 +4,10 @@ mod account;
 mod authority;
 mod azurite;
 mod blobs;
+mod gateway;
 
 pub use account::Account;
 pub use authority::{Authority, AuthorityError, AuthorityPem, Issued, Request, Usage};
 pub use azurite::{Azurite, AzuriteError};
 pub use blobs::{Blobs, BlobsError, CopyProgress, StoredBlob};
+pub use gateway::{Access, Effect, Gateway, GatewayError, GatewaySettings, Operation, Who, WhoIs};

@@ -1,0 +1,43 @@
+//! One request to a storage account, as the gateway saw it.
+
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::operation::Operation;
+
+/// A request and its answer. Holds no header and no query, hence no signature and no key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Access {
+    /// When the request's head had arrived.
+    pub time: Timestamp,
+    pub source: IpAddr,
+    pub who: Who,
+    /// The host name's first label, whether or not there is such an account.
+    pub account: String,
+    pub container: Option<String>,
+    /// The blob's name with percent signs resolved.
+    pub blob: Option<String>,
+    pub operation: Operation,
+    /// The answer's HTTP status; `None` where there was none, such as a connection that broke.
+    pub status: Option<u16>,
+    /// For example `BlobNotFound` or `AuthenticationFailed`.
+    pub error_code: Option<String>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+}
+
+/// Who asked.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Who {
+    /// A pod of the cluster with this short name (`source`, `clone`).
+    Cluster(String),
+    /// The harness itself.
+    Harness,
+    /// None of the drill's own, such as a pod that a scenario's manifest made.
+    Unknown,
+}

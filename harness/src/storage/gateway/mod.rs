@@ -1,0 +1,205 @@
+//! The gateway before Azurite: `https://<account>.blob.core.windows.net` with a certificate that pods trust, and a
+//! record of who asked for what.
+//!
+//! Azurite behind it speaks plain HTTP, so a SAS token that is limited to `spr=https` is refused there.
+
+mod access;
+mod decision;
+mod forward;
+mod operation;
+mod records;
+mod target;
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::forward::Forwarder;
+use self::records::Records;
+use super::authority::{Authority, AuthorityError, Request, Usage};
+
+pub use access::{Access, Who};
+pub use operation::{Effect, Operation};
+pub use records::WhoIs;
+
+/// Every account's host name.
+const NAME: &str = "*.blob.core.windows.net";
+/// How long open connections may take to end what they are at.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What a gateway needs.
+pub struct GatewaySettings<'a> {
+    /// Port 443 of the drill's gateway address; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Azurite.
+    pub upstream: SocketAddr,
+    /// Signs the gateway's certificate.
+    pub authority: &'a Authority,
+    /// The storage accounts that there are.
+    pub accounts: BTreeSet<String>,
+    pub who_is: WhoIs,
+}
+
+/// A running gateway. Dropping it takes no more requests; [`Gateway::stop`] also waits for those that go on.
+pub struct Gateway {
+    address: SocketAddr,
+    records: Records,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Why there is no gateway.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    #[error("make the storage gateway's certificate: {0}")]
+    Authority(#[from] AuthorityError),
+    #[error("use the storage gateway's certificate: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("read the storage gateway's certificate: {0}")]
+    Pem(#[from] rustls::pki_types::pem::Error),
+    #[error("name the storage behind the gateway: {0}")]
+    Upstream(#[from] hyper::http::uri::InvalidUri),
+    #[error("listen on {address} for the storage gateway: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+}
+
+impl Gateway {
+    /// Starts a gateway, which listens when this returns.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made or the address is not free.
+    pub async fn start(settings: GatewaySettings<'_>) -> Result<Gateway, GatewayError> {
+        let listen_error = |source| GatewayError::Listen { address: settings.listen, source };
+        let acceptor = TlsAcceptor::from(Arc::new(tls(settings.authority, settings.listen.ip())?));
+        let listener = TcpListener::bind(settings.listen).await.map_err(listen_error)?;
+        let address = listener.local_addr().map_err(listen_error)?;
+        let records = Records::new(settings.who_is);
+        let upstream = settings.upstream.to_string().parse()?;
+        let forwarder = Arc::new(Forwarder::new(upstream, settings.accounts, records.clone()));
+        let gateway =
+            Gateway { address, records, stopping: CancellationToken::new(), tasks: TaskTracker::new() };
+        gateway.tasks.spawn(accept(
+            listener,
+            acceptor,
+            forwarder,
+            gateway.stopping.clone(),
+            gateway.tasks.clone(),
+        ));
+        Ok(gateway)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// All requests so far in the order of their arrival, those that are still going on included.
+    pub fn records(&self) -> Vec<Access> {
+        self.records.snapshot()
+    }
+
+    /// Takes no more requests, waits up to 2 s for those that are going on, and returns all records.
+    pub async fn stop(&self) -> Vec<Access> {
+        self.stopping.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(STOP_LIMIT, self.tasks.wait()).await.is_err() {
+            tracing::warn!("requests to the storage gateway were still going on when it ended");
+        }
+        self.records.snapshot()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+fn tls(authority: &Authority, address: IpAddr) -> Result<ServerConfig, GatewayError> {
+    let issued = authority.issue(&Request {
+        common_name: "clonedrill storage gateway".to_owned(),
+        organization: None,
+        dns_names: vec![NAME.to_owned()],
+        addresses: vec![address],
+        usage: Usage::Server,
+    })?;
+    let chain = vec![CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes())?];
+    let key = PrivateKeyDer::from_pem_slice(issued.key_pem.reveal().as_bytes())?;
+    // Other crates may bring a second provider, so that there is no default one to rely on.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    forwarder: Arc<Forwarder>,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+) {
+    while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, peer)) => {
+                tasks.spawn(serve(acceptor.clone(), stream, peer.ip(), forwarder.clone(), stopping.clone()));
+            }
+            // One that went away before it was taken, or too many at once: the next may do better.
+            Err(error) => {
+                tracing::warn!(%error, "the storage gateway could not take a connection");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+async fn serve(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    source: IpAddr,
+    forwarder: Arc<Forwarder>,
+    stopping: CancellationToken,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%source, %error, "answers of the storage gateway may wait for more bytes");
+    }
+    let stream = match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%source, %error, "no TLS with the storage gateway"),
+        Err(_) => return tracing::debug!(%source, "no TLS with the storage gateway in time"),
+    };
+    let service = service_fn(move |request| {
+        let forwarder = forwarder.clone();
+        async move { forwarder.answer(source, request).await }
+    });
+    let connection =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopping.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // Clients that just go away are no news; what they asked for is on record.
+    if let Err(error) = ended {
+        tracing::debug!(%source, %error, "a connection to the storage gateway broke");
+    }
+}

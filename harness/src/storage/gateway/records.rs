@@ -1,0 +1,76 @@
+//! What the gateway remembers of the requests it saw.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::access::{Access, Who};
+
+/// Tells whose address this is.
+pub type WhoIs = Arc<dyn Fn(IpAddr) -> Who + Send + Sync>;
+
+/// All requests so far, oldest first. Clones share one list.
+#[derive(Clone)]
+pub(super) struct Records {
+    who_is: WhoIs,
+    all: Arc<Mutex<Vec<Arc<Record>>>>,
+}
+
+/// One request while it goes on: written down when it arrives, so that none is lost, completed as bytes flow.
+pub(super) struct Record {
+    access: Mutex<Access>,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+}
+
+impl Records {
+    pub(super) fn new(who_is: WhoIs) -> Self {
+        Records { who_is, all: Arc::default() }
+    }
+
+    pub(super) fn who_is(&self, address: IpAddr) -> Who {
+        (self.who_is)(address)
+    }
+
+    pub(super) fn add(&self, access: Access) -> Arc<Record> {
+        let record = Arc::new(Record {
+            access: Mutex::new(access),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+        });
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+        record
+    }
+
+    /// A copy of what is known now. Addresses that nobody knew when they asked are looked up once more.
+    pub(super) fn snapshot(&self) -> Vec<Access> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.iter()
+            .map(|record| {
+                let mut access = record.access.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                access.bytes_in = record.bytes_in.load(Ordering::Relaxed);
+                access.bytes_out = record.bytes_out.load(Ordering::Relaxed);
+                if access.who == Who::Unknown {
+                    access.who = self.who_is(access.source);
+                }
+                access
+            })
+            .collect()
+    }
+}
+
+impl Record {
+    pub(super) fn answered(&self, status: u16, error_code: Option<String>) {
+        let mut access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+        access.status = Some(status);
+        access.error_code = error_code;
+    }
+
+    pub(super) fn received(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn sent(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
