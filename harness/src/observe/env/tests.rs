@@ -1,0 +1,104 @@
+#![allow(clippy::unwrap_used)]
+
+use serde_json::json;
+
+use super::*;
+
+const PROD: &str = "cHJvZGJhY2t1cHMta2V5LW9mLXRlc3Q=";
+const CLONE: &str = "Y2xvbmViYWNrdXBzLWtleS1vZi10ZXN0";
+
+fn inputs() -> EnvInputs {
+    let literal = |name: &str, value: &str| json!({ "name": name, "value": value });
+    let from_secret = |name: &str, secret: &str, key: &str| json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": secret, "key": key } } });
+    let own = vec![
+        literal("CLONE_AZURE_STORAGE_ACCOUNT", "clonebackups"),
+        from_secret("CLONE_AZURE_STORAGE_ACCESS_KEY", "backup-keys", "prod"),
+        json!({ "name": "NODE", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } }),
+        literal("BOTH", "in two places"),
+    ];
+    let mut template = vec![
+        literal("SCOPE", "acid-orders-clone"),
+        json!({ "name": "POD_IP", "valueFrom": { "fieldRef": { "apiVersion": "v1", "fieldPath": "status.podIP" } } }),
+        from_secret("PGPASSWORD_SUPERUSER", "postgres.acid-orders-clone", "password"),
+        literal("WAL_BUCKET_SCOPE_PREFIX", ""),
+        literal("SPILO_CONFIGURATION", &format!(r#"{{"a":{{"key":"{PROD}"}},"b":1}}"#)),
+    ];
+    template.extend(own.clone());
+    template[7]["valueFrom"]["fieldRef"]["apiVersion"] = json!("v1");
+    template.extend([
+        literal("CLONE_METHOD", "CLONE_WITH_WALE"),
+        from_secret("AZURE_STORAGE_ACCESS_KEY", "pod-secrets", "AZURE_STORAGE_ACCESS_KEY"),
+        literal("BACKUP_SCHEDULE", "0 3 * * *"),
+        literal("CLONE_AZURE_STORAGE_ACCOUNT", "prodbackups"),
+    ]);
+    let container = [
+        ("SCOPE", "acid-orders-clone"),
+        ("POD_IP", "10.244.1.7"),
+        ("PGPASSWORD_SUPERUSER", "made-by-the-operator"),
+        ("WAL_BUCKET_SCOPE_PREFIX", ""),
+        ("SPILO_CONFIGURATION", &format!(r#"{{"a":{{"key":"{PROD}"}},"b":1}}"#)),
+        ("CLONE_AZURE_STORAGE_ACCESS_KEY", PROD),
+        ("NODE", "local"),
+        ("BOTH", "in two places"),
+        ("CLONE_METHOD", "CLONE_WITH_WALE"),
+        ("AZURE_STORAGE_ACCESS_KEY", CLONE),
+        ("BACKUP_SCHEDULE", "0 3 * * *"),
+        ("CLONE_AZURE_STORAGE_ACCOUNT", "prodbackups"),
+    ];
+    EnvInputs {
+        template_env: template,
+        template_env_from: vec![json!({ "configMapRef": { "name": "more" } })],
+        container: container.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        manifest: json!({ "spec": { "env": own, "clone": { "cluster": "acid-orders" } } }),
+        pod_environment_secret: Some(BTreeMap::from([("AZURE_STORAGE_ACCESS_KEY".to_owned(), Secret::new(CLONE))])),
+        pod_environment_configmap: Some(BTreeMap::from([
+            ("BACKUP_SCHEDULE".to_owned(), "0 3 * * *".to_owned()),
+            ("BOTH".to_owned(), "in two places".to_owned()),
+        ])),
+        operator_configuration: json!({
+            "aws_or_gcp": { "wal_az_storage_account": "prodbackups" },
+            "kubernetes": { "pod_environment_secret": "pod-secrets", "pod_environment_configmap": "default/pod-env" },
+        }),
+        secrets: vec![Secret::new(PROD), Secret::new(CLONE)],
+    }
+}
+
+fn redactor() -> Redactor {
+    Redactor::new().account_key("prodbackups", &Secret::new(PROD)).account_key("clonebackups", &Secret::new(CLONE))
+}
+
+#[test]
+fn the_snapshot_shows_order_duplicates_origins_and_what_the_container_got() {
+    insta::assert_snapshot!(EnvObservation::new(&inputs()).to_text(&redactor()));
+}
+
+#[test]
+fn a_name_that_stands_twice_counts_as_its_last_entry() {
+    let seen = EnvObservation::new(&inputs());
+    assert_eq!(seen.listed("CLONE_AZURE_STORAGE_ACCOUNT"), 2);
+    assert_eq!(seen.value("CLONE_AZURE_STORAGE_ACCOUNT"), Some("prodbackups"));
+    assert_eq!(seen.from("CLONE_AZURE_STORAGE_ACCOUNT"), Some(EnvOrigin::OperatorConfiguration));
+    assert!(seen.entries.iter().any(|entry| entry.hidden && entry.from == EnvOrigin::SpecEnv));
+}
+
+#[test]
+fn equal_values_in_two_sources_are_ambiguous() {
+    assert_eq!(EnvObservation::new(&inputs()).from("BOTH"), Some(EnvOrigin::Ambiguous));
+}
+
+#[test]
+fn no_secret_stands_in_an_observation() {
+    let seen = format!("{:?}", EnvObservation::new(&inputs()));
+    for secret in [PROD, CLONE, "made-by-the-operator"] {
+        assert!(!seen.contains(secret));
+    }
+    assert!(seen.contains(&Secret::new(PROD).fingerprint()));
+}
+
+#[test]
+fn another_value_gives_another_snapshot() {
+    let mut changed = inputs();
+    changed.container.insert("CLONE_AZURE_STORAGE_ACCOUNT".to_owned(), "clonebackups".to_owned());
+    let text = |inputs: &EnvInputs| EnvObservation::new(inputs).to_text(&redactor());
+    assert_ne!(text(&inputs()), text(&changed));
+}

@@ -1,0 +1,203 @@
+//! The redactor: knows a drill's values by what they are, and replaces each by a placeholder of its own.
+
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, OnceLock};
+
+use regex::{Captures, Regex};
+
+use super::{hide, patterns};
+use crate::secret::Secret;
+
+/// Replaces what varies between two runs of a drill. Placeholders have a width of their own whatever they
+/// replace, so that tables which are laid out after the redaction are the same in every run.
+#[derive(Debug, Default)]
+pub struct Redactor {
+    /// By what stands in the text.
+    known: BTreeMap<String, Known>,
+    matcher: OnceLock<Option<Regex>>,
+}
+
+#[derive(Debug, Clone)]
+enum Known {
+    /// Not secret: shown as it is to people, as this placeholder in a snapshot.
+    Value(String),
+    /// Secret: a fingerprint to people, this placeholder in a snapshot.
+    Key { secret: Secret, placeholder: String },
+    /// Secret, with a placeholder that is numbered in order of appearance.
+    Password(Secret),
+}
+
+impl Redactor {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The drill's own Kubernetes namespace.
+    #[must_use]
+    pub fn namespace(self, name: &str) -> Self {
+        self.value(name, "<namespace>".to_owned())
+    }
+
+    /// The uid of a cluster's `postgresql` object.
+    #[must_use]
+    pub fn uid(self, cluster: &str, uid: &str) -> Self {
+        self.value(uid, format!("<uid of {cluster}>"))
+    }
+
+    /// A mark's time, as the scenario fills it in, and its LSN.
+    #[must_use]
+    pub fn mark(self, name: &str, time: &str, lsn: &str) -> Self {
+        self.value(time, format!("<time of {name}>")).value(lsn, format!("<lsn of {name}>"))
+    }
+
+    /// The system identifier of a cluster's database.
+    #[must_use]
+    pub fn system_identifier(self, cluster: &str, identifier: &str) -> Self {
+        self.value(identifier, format!("<system identifier of {cluster}>"))
+    }
+
+    /// An address with a role, such as the gateway's.
+    #[must_use]
+    pub fn address(self, role: &str, address: &str) -> Self {
+        self.value(address, format!("<address of {role}>"))
+    }
+
+    /// The version of PostgreSQL that this machine has, such as `15.18`.
+    #[must_use]
+    pub fn postgres_version(self, version: &str) -> Self {
+        self.value(version, "<postgres version>".to_owned())
+    }
+
+    /// A folder or program of this machine.
+    #[must_use]
+    pub fn path(self, role: &str, path: &str) -> Self {
+        self.value(path.trim_end_matches('/'), format!("<{role}>"))
+    }
+
+    /// A key of a storage account.
+    #[must_use]
+    pub fn account_key(self, account: &str, key: &Secret) -> Self {
+        let placeholder = format!("<key of {account}>");
+        self.secret(key, &Known::Key { secret: key.clone(), placeholder })
+    }
+
+    /// A password that the operator made.
+    #[must_use]
+    pub fn password(self, password: &Secret) -> Self {
+        self.secret(password, &Known::Password(password.clone()))
+    }
+
+    /// As it stands in a snapshot: known values and whatever varies by nature become placeholders.
+    /// Equal passwords of one text get equal numbers.
+    pub fn redact(&self, text: &str) -> String {
+        let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
+        let mut number = |fingerprint: String| {
+            let next = numbers.len() + 1;
+            format!("<password {}>", numbers.entry(fingerprint).or_insert(next))
+        };
+        // Fingerprints of secrets that were hidden before and that nobody named vary as well.
+        let known = self.replace(text, |known| match known {
+            Known::Value(placeholder) | Known::Key { placeholder, .. } => placeholder.clone(),
+            Known::Password(secret) => secret.fingerprint(),
+        });
+        let numbered = FINGERPRINT.replace_all(&known, |found: &Captures| number(found[0].to_owned()));
+        patterns::normalise(&numbered)
+    }
+
+    /// As people may read it: secrets become fingerprints, all else stays.
+    pub fn hide(&self, text: &str) -> String {
+        self.replace(text, |known| match known {
+            Known::Value(_) => None,
+            Known::Key { secret, .. } | Known::Password(secret) => Some(secret.fingerprint()),
+        })
+    }
+
+    fn value(mut self, value: &str, placeholder: String) -> Self {
+        // Nothing, or a single digit, stands anywhere by chance.
+        if value.len() > 2 {
+            self.known.insert(value.to_owned(), Known::Value(placeholder));
+            self.matcher = OnceLock::new();
+        }
+        self
+    }
+
+    fn secret(mut self, secret: &Secret, known: &Known) -> Self {
+        for form in hide::forms(secret) {
+            self.known.insert(form, known.clone());
+        }
+        self.known.insert(secret.fingerprint(), known.clone());
+        self.matcher = OnceLock::new();
+        self
+    }
+
+    /// Replaces each known value by what `by` gives for it; `None` leaves it as it is.
+    fn replace<S: Into<Option<String>>>(&self, text: &str, by: impl Fn(&Known) -> S) -> String {
+        let Some(matcher) = self.matcher.get_or_init(|| self.matcher()) else {
+            return text.to_owned();
+        };
+        let replaced = matcher.replace_all(text, |found: &Captures| {
+            let value = &found[0];
+            self.known.get(value).and_then(|known| by(known).into()).unwrap_or_else(|| value.to_owned())
+        });
+        replaced.into_owned()
+    }
+
+    fn matcher(&self) -> Option<Regex> {
+        if self.known.is_empty() {
+            return None;
+        }
+        // The longest first: a namespace may be the beginning of a longer known value.
+        let mut values: Vec<&String> = self.known.keys().collect();
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        let alternatives: Vec<String> = values.into_iter().map(|value| regex::escape(value)).collect();
+        Regex::new(&alternatives.join("|")).ok()
+    }
+}
+
+static FINGERPRINT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\bsecret:[0-9a-f]{8}\b").expect("a constant, and tested"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redactor() -> Redactor {
+        Redactor::new()
+            .namespace("drill-7f3a")
+            .uid("source", "8e0f0f52-1f7f-4a5e-9c40-2b9d3a0a7e11")
+            .mark("before-mistake", "2026-11-24T03:00:00.5Z", "0/3000100")
+            .account_key("prodbackups", &Secret::new("b2theXktcHJvZA=="))
+            .password(&Secret::new("correct horse"))
+            .password(&Secret::new("battery staple"))
+    }
+
+    #[test]
+    fn known_values_are_named_by_their_role() {
+        let text = "drill-7f3a/acid-orders /8e0f0f52-1f7f-4a5e-9c40-2b9d3a0a7e11 to 2026-11-24T03:00:00.5Z at 0/3000100, key b2theXktcHJvZA==";
+        assert_eq!(
+            redactor().redact(text),
+            "<namespace>/acid-orders /<uid of source> to <time of before-mistake> at <lsn of before-mistake>, key <key of prodbackups>"
+        );
+    }
+
+    #[test]
+    fn a_key_is_named_by_its_account_also_where_its_fingerprint_stands() {
+        let fingerprint = Secret::new("b2theXktcHJvZA==").fingerprint();
+        assert_eq!(redactor().redact(&fingerprint), "<key of prodbackups>");
+    }
+
+    #[test]
+    fn equal_passwords_look_equal_and_are_numbered_as_they_appear() {
+        assert_eq!(
+            redactor().redact("battery staple, correct horse, battery staple, secret:0badcafe"),
+            "<password 1>, <password 2>, <password 1>, <password 3>"
+        );
+    }
+
+    #[test]
+    fn people_see_fingerprints_and_everything_else() {
+        let key = Secret::new("b2theXktcHJvZA==");
+        let hidden = redactor().hide("drill-7f3a: key=b2theXktcHJvZA== url=b2theXktcHJvZA%3D%3D");
+        assert_eq!(hidden, format!("drill-7f3a: key={0} url={0}", key.fingerprint()));
+    }
+}
