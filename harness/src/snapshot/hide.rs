@@ -17,8 +17,8 @@ pub fn forms(secret: &Secret) -> Vec<String> {
     }
     let mut forms = vec![
         value.to_owned(),
-        percent_encoded(value),
-        percent_encoded(value).to_lowercase(),
+        percent_encoded(value, |byte| format!("%{byte:02X}")),
+        percent_encoded(value, |byte| format!("%{byte:02x}")),
         value.replace('/', "\\/"),
         value.replace('+', "\\u002b").replace('=', "\\u003d"),
         STANDARD.encode(value),
@@ -32,11 +32,13 @@ pub fn forms(secret: &Secret) -> Vec<String> {
     forms
 }
 
-fn percent_encoded(value: &str) -> String {
+fn percent_encoded(value: &str, escape: impl Fn(u8) -> String) -> String {
     value.bytes().fold(String::new(), |mut encoded, byte| {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => encoded.push(char::from(byte)),
-            _ => encoded.push_str(&format!("%{byte:02X}")),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
+            _ => encoded.push_str(&escape(byte)),
         }
         encoded
     })

@@ -45,12 +45,15 @@ pub fn find_leaks(folder: &Path, secrets: &[Secret]) -> Result<Vec<Leak>, LeakEr
             let entry = entry.map_err(fail)?;
             let kind = entry.file_type().map_err(fail)?;
             let name = entry.file_name();
-            leaks.extend(search(&entry.path(), name.as_encoded_bytes(), &wanted).map(|leak| Leak { line: 0, ..leak }));
+            leaks.extend(
+                search(&entry.path(), name.as_encoded_bytes(), &wanted).map(|leak| Leak { line: 0, ..leak }),
+            );
             if kind.is_dir() {
                 folders.push(entry.path());
             } else if kind.is_file() {
                 let path = entry.path();
-                let content = std::fs::read(&path).map_err(|source| LeakError { path: path.clone(), source })?;
+                let content =
+                    std::fs::read(&path).map_err(|source| LeakError { path: path.clone(), source })?;
                 leaks.extend(search(&path, &content, &wanted));
             }
         }
@@ -68,7 +71,11 @@ fn matcher(secret: &Secret) -> Option<(Regex, String)> {
 }
 
 /// One leak for each secret and file: the first.
-fn search<'s>(file: &'s Path, content: &'s [u8], wanted: &'s [(Regex, String)]) -> impl Iterator<Item = Leak> + 's {
+fn search<'s>(
+    file: &'s Path,
+    content: &'s [u8],
+    wanted: &'s [(Regex, String)],
+) -> impl Iterator<Item = Leak> + 's {
     wanted.iter().filter_map(move |(matcher, fingerprint)| {
         let found = matcher.find(content)?;
         let line = 1 + content[..found.start()].iter().filter(|byte| **byte == b'\n').count();

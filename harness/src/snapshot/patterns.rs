@@ -28,7 +28,8 @@ static PATTERNS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         (r"\b0x[0-9a-fA-F]+\b", "<hex>"),
         (r"\b[0-9a-f]{12,64}\b", "<hex>"),
         (r"\b(?i:pid|process)([ :=]+)\d+\b", "pid${1}<pid>"),
-        (r"\[\d+\]", "[<pid>]"),
+        // Not the index of a list, which does not vary
+        (r"(^|\s)\[\d+\]", "${1}[<pid>]"),
         (r"\b(?:transaction|xid|oid|OID|resourceVersion)([ :=]+)\d+\b", "transaction${1}<n>"),
         (r"\b(?:\d+h)?(?:\d+m)?\d+(?:\.\d+)?(?:ns|µs|us|ms|s|m|h)\b", "<duration>"),
         (r"\b\d+(?:\.\d+)? (?:ms|s|sec|secs|seconds?|minutes?)\b", "<duration>"),
@@ -53,7 +54,10 @@ mod tests {
     #[test]
     fn what_varies_becomes_a_placeholder() {
         for (text, normal) in [
-            ("prior to the point in time 2026-11-24 03:00:00.123456+00:00", "prior to the point in time <time>"),
+            (
+                "prior to the point in time 2026-11-24 03:00:00.123456+00:00",
+                "prior to the point in time <time>",
+            ),
             ("at 2026-11-24T03:00:00Z, or 2026-11-24 03:00:00 UTC", "at <time>, or <time>"),
             ("uid 8e0f0f52-1f7f-4a5e-9c40-2b9d3a0a7e11", "uid <uid>"),
             ("base_000000010000000000000003", "base<wal>"),
@@ -63,7 +67,10 @@ mod tests {
             ("pod postgres-operator-5d4f8b7c9-x2k4z", "pod postgres-operator-<suffix>"),
             ("system identifier 7445678901234567890", "system identifier <system identifier>"),
             ("gave up after 1m2.5s and 250ms", "gave up after <duration> and <duration>"),
-            ("recovery stopping before commit of transaction 742, time 2026-11-24 03:00:00+00", "recovery stopping before commit of transaction <n>, time <time>"),
+            (
+                "recovery stopping before commit of transaction 742, time 2026-11-24 03:00:00+00",
+                "recovery stopping before commit of transaction <n>, time <time>",
+            ),
         ] {
             assert_eq!(normalise(text), normal);
         }
@@ -71,7 +78,12 @@ mod tests {
 
     #[test]
     fn what_does_not_vary_stays() {
-        for text in ["azure://backups/spilo/acid-orders/wal/15", "listen *:5432, 3 tables, 1204 rows", "v1.15.1"] {
+        for text in [
+            "azure://backups/spilo/acid-orders/wal/15",
+            "listen *:5432, 3 tables, 1204 rows",
+            "containers[0].env[31]",
+            "v1.15.1",
+        ] {
             assert_eq!(normalise(text), text);
         }
     }

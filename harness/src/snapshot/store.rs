@@ -250,13 +250,17 @@ mod tests {
         assert!(!project.file("v1.15.1.env.snap.new").exists());
     }
 
-    /// What insta itself asserts on our file; without updating, so that a difference panics.
+    /// Whether insta itself takes our file for the snapshot of this text. Under `INSTA_UPDATE` or `INSTA_FORCE_PASS`
+    /// it writes a file rather than panic.
     fn insta_accepts(project: &Project, text: &str) -> bool {
         let mut settings = insta::Settings::new();
         settings.set_snapshot_path(project.file(""));
         settings.set_prepend_module_to_snapshot(false);
+        let before = std::fs::read(project.file("v1.15.1.env.snap")).unwrap();
         let assertion = || settings.bind(|| insta::assert_snapshot!("v1.15.1.env", text));
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(assertion)).is_ok()
+            && !project.file("v1.15.1.env.snap.new").exists()
+            && std::fs::read(project.file("v1.15.1.env.snap")).unwrap() == before
     }
 
     #[test]
@@ -265,10 +269,10 @@ mod tests {
         let text = "\"A\": b # c\n--- not front matter\n  indented\n\nlast";
         compare(&project.name(), text, Mode::Accept).unwrap();
         assert!(insta_accepts(&project, text));
-        assert!(!insta_accepts(&project, "another"));
         let loaded = insta::Snapshot::from_file(&project.file("v1.15.1.env.snap")).unwrap();
         assert_eq!(loaded.metadata().source(), Some("scenarios/clone/same-account.yaml"));
         assert_eq!(loaded.metadata().expression(), Some("env"));
+        assert!(!insta_accepts(&project, "another"));
     }
 
     #[test]

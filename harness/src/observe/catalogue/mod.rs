@@ -90,7 +90,8 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     let entries: Vec<&'static Entry> = operator::ENTRIES.iter().chain(cluster::ENTRIES).collect();
     Catalogue {
         names: entries.iter().map(|entry| entry.name).collect(),
-        patterns: RegexSet::new(entries.iter().map(|entry| entry.pattern)).expect("the tables are constant, and tested"),
+        patterns: RegexSet::new(entries.iter().map(|entry| entry.pattern))
+            .expect("the tables are constant, and tested"),
         entries,
     }
 });
@@ -165,10 +166,7 @@ mod tests {
                 "Cloning with WAL-E is only possible when CLONE_WALE_*_PREFIX or CLONE_WALG_*_PREFIX or CLONE_WAL_*_BUCKET and CLONE_SCOPE are set.",
                 "clone-impossible-without-prefix",
             ),
-            (
-                "===== RESPONSE ERROR (ServiceCode=AuthenticationFailed) =====",
-                "storage-refuses-key",
-            ),
+            ("===== RESPONSE ERROR (ServiceCode=AuthenticationFailed) =====", "storage-refuses-key"),
             (
                 r#"spec.template.spec.containers[0].env[31]: hides previous definition of "CLONE_AZURE_STORAGE_ACCOUNT", which may be dropped when using apply"#,
                 "name-hides-previous",

@@ -79,8 +79,12 @@ impl EnvObservation {
         }
         EnvObservation {
             entries,
-            from_whole: inputs.template_env_from.iter().map(|item| reference(item)).collect(),
-            got: inputs.container.iter().map(|(name, value)| (name.clone(), hider.value(name, value))).collect(),
+            from_whole: inputs.template_env_from.iter().map(reference).collect(),
+            got: inputs
+                .container
+                .iter()
+                .map(|(name, value)| (name.clone(), hider.value(name, value)))
+                .collect(),
         }
     }
 
@@ -112,7 +116,8 @@ impl EnvObservation {
         let (names, origins) = (width(0), width(1));
         let mut text = String::new();
         for row in rows.iter().filter(|row| row.len() == 3) {
-            text.push_str(&format!("{:<names$}  {:<origins$}  {}\n", row[0], row[1], row[2]));
+            let line = format!("{:<names$}  {:<origins$}  {}", row[0], row[1], row[2]);
+            text.extend(line.lines().flat_map(|line| [line.trim_end(), "\n"]));
         }
         for source in &self.from_whole {
             text.push_str(&format!("{:<names$}  {:<origins$}  all of {}\n", "", "", redactor.redact(source)));
@@ -159,7 +164,9 @@ fn laid_out(value: &str) -> String {
 fn written(item: &Value, name: &str, hider: &Hider) -> Written {
     match item.get("valueFrom") {
         Some(source) => Written::Reference(reference(source)),
-        None => Written::Value(hider.value(name, item.get("value").and_then(Value::as_str).unwrap_or_default())),
+        None => {
+            Written::Value(hider.value(name, item.get("value").and_then(Value::as_str).unwrap_or_default()))
+        }
     }
 }
 
@@ -209,7 +216,9 @@ impl Hider {
 
 /// What a name that tells of secrets may hold besides: a switch, a number, a path.
 fn is_a_word(value: &str) -> bool {
-    matches!(value, "true" | "false") || value.starts_with('/') || value.bytes().all(|byte| byte.is_ascii_digit()) && value.len() < 8
+    matches!(value, "true" | "false")
+        || value.starts_with('/')
+        || value.bytes().all(|byte| byte.is_ascii_digit()) && value.len() < 8
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ fn without_defaults(source: &Value) -> Value {
 fn in_pod_secret(name: &str, item: &Value, inputs: &EnvInputs) -> bool {
     let Some(content) = &inputs.pod_environment_secret else { return false };
     let Some(secret) = content.get(name) else { return false };
-    let configured = inputs.operator_configuration.pointer("/kubernetes/pod_environment_secret").and_then(Value::as_str);
+    let configured =
+        inputs.operator_configuration.pointer("/kubernetes/pod_environment_secret").and_then(Value::as_str);
     // The setting may name a namespace before the Secret.
     let configured = configured.map(|name| name.rsplit('/').next().unwrap_or(name));
     match item.pointer("/valueFrom/secretKeyRef") {

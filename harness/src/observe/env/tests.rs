@@ -50,7 +50,10 @@ fn inputs() -> EnvInputs {
         template_env_from: vec![json!({ "configMapRef": { "name": "more" } })],
         container: container.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         manifest: json!({ "spec": { "env": own, "clone": { "cluster": "acid-orders" } } }),
-        pod_environment_secret: Some(BTreeMap::from([("AZURE_STORAGE_ACCESS_KEY".to_owned(), Secret::new(CLONE))])),
+        pod_environment_secret: Some(BTreeMap::from([(
+            "AZURE_STORAGE_ACCESS_KEY".to_owned(),
+            Secret::new(CLONE),
+        )])),
         pod_environment_configmap: Some(BTreeMap::from([
             ("BACKUP_SCHEDULE".to_owned(), "0 3 * * *".to_owned()),
             ("BOTH".to_owned(), "in two places".to_owned()),
@@ -64,7 +67,9 @@ fn inputs() -> EnvInputs {
 }
 
 fn redactor() -> Redactor {
-    Redactor::new().account_key("prodbackups", &Secret::new(PROD)).account_key("clonebackups", &Secret::new(CLONE))
+    Redactor::new()
+        .account_key("prodbackups", &Secret::new(PROD))
+        .account_key("clonebackups", &Secret::new(CLONE))
 }
 
 #[test]

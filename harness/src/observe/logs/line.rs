@@ -22,20 +22,23 @@ struct Format {
 
 /// The formats, each with the groups `level` and `message`. The first that matches decides.
 static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
-    let format = |source, frame: &str| Format { source, frame: Regex::new(frame).expect("a constant, and tested") };
+    let format =
+        |source, frame: &str| Format { source, frame: Regex::new(frame).expect("a constant, and tested") };
     vec![
         // time="2026-11-24T03:00:00Z" level=error msg="…" cluster-name=default/acid-orders pkg=cluster
         format(
             Source::Operator,
             r#"^time="[^"]*" level=(?P<level>\w+) msg=(?P<message>"(?:[^"\\]|\\.)*"|\S+)"#,
         ),
-        // 2026/11/24 03:00:00 … : the operator before its logger is set up
         // W1123 12:00:00.000000       1 warnings.go:70] …
         format(
             Source::ApiServer,
             r"^(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ warnings\.go:\d+\] (?P<message>.*)",
         ),
-        format(Source::Operator, r"^(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ \S+:\d+\] (?P<message>.*)"),
+        format(
+            Source::Operator,
+            r"^(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ \S+:\d+\] (?P<message>.*)",
+        ),
         // 2026-11-24 03:00:00,123 - bootstrapping - INFO - …
         format(
             Source::Spilo,
@@ -64,7 +67,10 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
             r"^(?:\S*/)?(?:initdb|pg_\w+|psql|postgres|createdb|vacuumdb)(?::\S+)?: (?P<level>warning|error|fatal|hint|detail|ERROR|WARNING|NOTICE|FATAL):\s+(?P<message>.*)",
         ),
         // Plain words at the beginning: shell scripts, Go's log, Python's logging without a format
-        format(Source::Unknown, r"^(?P<level>ERROR|FATAL|PANIC|CRITICAL|WARNING|WARN|error|fatal|panic)\b:?\s+(?P<message>.*)"),
+        format(
+            Source::Unknown,
+            r"^(?P<level>ERROR|FATAL|PANIC|CRITICAL|WARNING|WARN|error|fatal|panic)\b:?\s+(?P<message>.*)",
+        ),
     ]
 });
 
@@ -72,7 +78,10 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
 pub(super) fn recognise(line: &str) -> Option<Line<'_>> {
     FORMATS.iter().find_map(|format| {
         let found = format.frame.captures(line)?;
-        Some(Line { source: format.source, level: level(&found), message: unquote(found.name("message")?.as_str()) })
+        let message = found.name("message")?.as_str();
+        // Only logrus quotes a message as a whole; klog's begins and ends with quotes of its own.
+        let message = if line.starts_with("time=") { unquote(message) } else { Cow::Borrowed(message) };
+        Some(Line { source: format.source, level: level(&found), message })
     })
 }
 
@@ -110,7 +119,12 @@ mod tests {
                 Level::Error,
                 r#"could not "grease" the wheels"#,
             ),
-            (r#"time="2026-11-24T03:00:00Z" level=info msg=done pkg=cluster"#, Source::Operator, Level::Info, "done"),
+            (
+                r#"time="2026-11-24T03:00:00Z" level=info msg=done pkg=cluster"#,
+                Source::Operator,
+                Level::Info,
+                "done",
+            ),
             (
                 "W1123 12:00:00.000000       1 warnings.go:70] v1 Endpoints is deprecated in v1.33+",
                 Source::ApiServer,
@@ -159,7 +173,12 @@ mod tests {
                 Level::Error,
                 "Archive '00000002.history' does not exist.",
             ),
-            ("pg_basebackup: error: connection to server failed", Source::Postgres, Level::Error, "connection to server failed"),
+            (
+                "pg_basebackup: error: connection to server failed",
+                Source::Postgres,
+                Level::Error,
+                "connection to server failed",
+            ),
             ("ERROR: something", Source::Unknown, Level::Error, "something"),
         ] {
             let seen = recognise(line).unwrap();

@@ -62,7 +62,8 @@ impl LogObservation {
         let mut folded: BTreeMap<(Owner, String, String, Level), Message> = BTreeMap::new();
         let mut order = Vec::new();
         for log in logs {
-            let owner = owners.get(&log.pod).cloned().unwrap_or_else(|| Owner::Pod(redactor.redact(&log.pod)));
+            let owner =
+                owners.get(&log.pod).cloned().unwrap_or_else(|| Owner::Pod(redactor.redact(&log.pod)));
             for record in record::split(&log.text) {
                 let (level, entry) = classify(&record);
                 let template = redactor.redact(record.headline().as_ref());
@@ -97,14 +98,19 @@ impl LogObservation {
 
     /// Errors that are not in the catalogue.
     pub fn unknown_errors(&self) -> Vec<&Message> {
-        self.messages.iter().filter(|message| message.level == Level::Error && message.entry.is_none()).collect()
+        self.messages
+            .iter()
+            .filter(|message| message.level == Level::Error && message.entry.is_none())
+            .collect()
     }
 
     /// Errors of this owner that fail a drill: those that nobody knows, and those that are known and that
     /// the scenario does not expect.
     pub fn unexpected_errors(&self, owner: &Owner, known: &[String]) -> Vec<&Message> {
         let expected = |message: &&Message| match message.entry {
-            Some(entry) => entry.standing != Standing::Expected || known.iter().any(|name| name == entry.name),
+            Some(entry) => {
+                entry.standing != Standing::Expected || known.iter().any(|name| name == entry.name)
+            }
             None => false,
         };
         self.messages
@@ -130,7 +136,10 @@ impl LogObservation {
 
     /// The first lines that show the catalogue's message of this name, secrets as fingerprints.
     pub fn evidence(&self, name: &str) -> Vec<&str> {
-        self.named(name).flat_map(|message| message.examples.iter().map(String::as_str)).take(EXAMPLES).collect()
+        self.named(name)
+            .flat_map(|message| message.examples.iter().map(String::as_str))
+            .take(EXAMPLES)
+            .collect()
     }
 
     fn named(&self, name: &str) -> impl Iterator<Item = &Message> {

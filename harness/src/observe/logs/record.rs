@@ -57,7 +57,9 @@ pub(super) fn split(text: &str) -> Vec<Record<'_>> {
         } else if line == TRACEBACK {
             traceback = true;
             match records.last_mut() {
-                Some(last) if last.level == Level::Error && last.source != Source::WalG => last.lines.push(line),
+                Some(last) if last.level == Level::Error && last.source != Source::WalG => {
+                    last.lines.push(line)
+                }
                 _ => records.push(loose(line, Level::Error)),
             }
         } else if let (true, Some(last)) = (traceback, records.last_mut()) {
@@ -81,7 +83,13 @@ pub(super) fn split(text: &str) -> Vec<Record<'_>> {
 }
 
 fn loose(line: &str, level: Level) -> Record<'_> {
-    Record { source: Source::Unknown, level, message: Cow::Borrowed(line), lines: vec![line], exception: None }
+    Record {
+        source: Source::Unknown,
+        level,
+        message: Cow::Borrowed(line),
+        lines: vec![line],
+        exception: None,
+    }
 }
 
 /// WAL-G prints an error's causes and stack on lines of their own, and so does a Go panic.
@@ -89,7 +97,8 @@ fn continues(last: &Record, line: &str) -> bool {
     let go = last.source == Source::WalG && last.level != Level::Info
         || last.lines[0].starts_with("panic: ")
         || last.lines[0].starts_with("fatal error: ");
-    go || line.starts_with('\t') || line.starts_with("During handling of the above") && last.exception.is_some()
+    go || line.starts_with('\t')
+        || line.starts_with("During handling of the above") && last.exception.is_some()
 }
 
 #[cfg(test)]
@@ -110,7 +119,8 @@ mod tests {
 
     #[test]
     fn a_traceback_of_its_own_is_an_error_named_by_its_exception() {
-        let records = split("hello\nTraceback (most recent call last):\n  File \"x\", line 1\nKeyError: 'a'\n");
+        let records =
+            split("hello\nTraceback (most recent call last):\n  File \"x\", line 1\nKeyError: 'a'\n");
         assert_eq!(records[1].level, Level::Error);
         assert_eq!(records[1].headline(), "KeyError: 'a'");
     }
@@ -126,7 +136,9 @@ mod tests {
 
     #[test]
     fn a_panic_and_its_stack_are_one_error() {
-        let records = split("panic: runtime error: index out of range\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1\n");
+        let records = split(
+            "panic: runtime error: index out of range\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1\n",
+        );
         assert_eq!(records.len(), 1);
         assert_eq!(records[0].level, Level::Error);
     }

@@ -28,8 +28,10 @@ fn observe(operator: &str, clone: &str) -> LogObservation {
         attempt: 0,
         text: text.to_owned(),
     };
-    let logs =
-        [log("postgres-operator-5d4f8b7c9-x2k4z", "postgres-operator", operator), log("acid-orders-clone-0", "postgres", clone)];
+    let logs = [
+        log("postgres-operator-5d4f8b7c9-x2k4z", "postgres-operator", operator),
+        log("acid-orders-clone-0", "postgres", clone),
+    ];
     let owners = BTreeMap::from([
         ("postgres-operator-5d4f8b7c9-x2k4z".to_owned(), Owner::Operator),
         ("acid-orders-clone-0".to_owned(), Owner::Cluster("clone".to_owned())),
@@ -56,14 +58,18 @@ fn another_run_gives_the_same_text() {
     // Other times and addresses, lines repeated, and background that came or did not come.
     let again = |text: &str| {
         let later = text.replace("03:00:0", "04:11:1").replace("10.244.1.7", "10.244.3.9");
-        format!("{later}{later}2026-11-24 05:00:00 UTC [77]: [1-1] 6564.7b 0     FATAL:  the database system is starting up\n")
+        format!(
+            "{later}{later}2026-11-24 05:00:00 UTC [77]: [1-1] 6564.7b 0     FATAL:  the database system is starting up\n"
+        )
     };
     assert_eq!(observe(&again(OPERATOR), &again(CLONE)).to_text(), observe(OPERATOR, CLONE).to_text());
 }
 
 #[test]
 fn a_new_error_is_unknown_and_fails_and_changes_the_snapshot() {
-    let new = format!("{OPERATOR}time=\"2026-11-24T03:00:09Z\" level=error msg=\"could not grease wheel 10.244.1.7\" pkg=cluster\n");
+    let new = format!(
+        "{OPERATOR}time=\"2026-11-24T03:00:09Z\" level=error msg=\"could not grease wheel 10.244.1.7\" pkg=cluster\n"
+    );
     let seen = observe(&new, CLONE);
     let unknown: Vec<_> = seen.unknown_errors().iter().map(|message| message.template.as_str()).collect();
     assert_eq!(unknown, ["could not grease wheel <ip>"]);
