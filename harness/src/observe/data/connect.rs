@@ -1,0 +1,130 @@
+//! Connections to an observed cluster, all with the same session settings.
+
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
+use tokio_postgres::config::SslMode;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::DataError;
+use crate::secret::Secret;
+
+/// Where a cluster listens, and as whom to look at it: a superuser, or rows would be hidden.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Connect {
+    /// A host name, an IP address, or the absolute path of a folder with a Unix socket.
+    pub host: String,
+    pub port: u16,
+    pub user: String,
+    pub password: Secret,
+}
+
+/// Everything that changes how a value is written as text is fixed; nothing may cut a long read short.
+const SESSION: &str = "
+    SET DateStyle = 'ISO, MDY';
+    SET IntervalStyle = 'postgres';
+    SET extra_float_digits = 3;
+    SET bytea_output = 'hex';
+    SET TimeZone = 'UTC';
+    SET lc_monetary = 'C';
+    SET lc_numeric = 'C';
+    SET xmlbinary = 'base64';
+    SET quote_all_identifiers = off;
+    SET search_path = pg_catalog;
+    SET row_security = off;
+    SET statement_timeout = 0;
+    SET idle_in_transaction_session_timeout = 0;
+    SET lock_timeout = '60s';
+    SET enable_tidscan = on;
+    SET jit = off;
+    SET max_parallel_workers_per_gather = 0;
+";
+
+impl Connect {
+    /// Opens a session in `database`. Its connection ends when the client is dropped.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, refuses, or does not know a session setting.
+    pub async fn open(&self, database: &str) -> Result<Client, DataError> {
+        let failed = |source| DataError::Connect {
+            host: self.host.clone(),
+            port: self.port,
+            database: database.to_owned(),
+            source,
+        };
+        let (client, connection) = tokio_postgres::Config::new()
+            .host(&self.host)
+            .port(self.port)
+            .user(&self.user)
+            .password(self.password.reveal())
+            .dbname(database)
+            .application_name("clonedrill")
+            .ssl_mode(SslMode::Prefer)
+            .connect_timeout(std::time::Duration::from_secs(10))
+            .connect(MakeRustlsConnect::new(tls()?))
+            .await
+            .map_err(failed)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                // Whoever uses the client gets the error too.
+                tracing::debug!(%error, "connection to a cluster ended");
+            }
+        });
+        client.batch_execute(SESSION).await.map_err(failed)?;
+        Ok(client)
+    }
+}
+
+fn tls() -> Result<ClientConfig, DataError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth())
+}
+
+/// Spilo makes a certificate for itself that nobody has signed, so there is nothing to hold it against. Who the
+/// server is follows from the address of the pod and, in the observation, from its system identifier.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

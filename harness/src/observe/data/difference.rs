@@ -1,0 +1,98 @@
+//! What differs between two observations, and how it is said.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The outcome of a comparison. Equal only when nothing at all differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comparison {
+    pub equal: bool,
+    pub differences: Vec<Difference>,
+}
+
+/// One thing that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// `orders.public.orders`, `role app`, `orders: index public.orders_pkey`.
+    pub place: String,
+    /// What was seen there and what was expected, in one line.
+    pub what: String,
+    /// The first rows that differ, by key.
+    pub rows: Vec<RowDifference>,
+    /// How many more rows differ.
+    pub more: u64,
+}
+
+/// One row that differs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowDifference {
+    /// Expected, and not there. The row by its key, or all of it where the table has none.
+    Missing { row: String },
+    /// There, and not expected.
+    Extra { row: String },
+    /// There, with other values.
+    Changed { row: String, columns: Vec<ColumnDifference> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnDifference {
+    pub column: String,
+    /// As SQL would write it: `'open'`, `NULL`.
+    pub observed: String,
+    pub expected: String,
+}
+
+impl Difference {
+    pub(super) fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
+        Difference { place: place.into(), what: what.into(), rows: Vec::new(), more: 0 }
+    }
+}
+
+impl fmt::Display for Comparison {
+    /// One line for each difference.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.equal {
+            return f.write_str("equal");
+        }
+        for (index, difference) in self.differences.iter().enumerate() {
+            let line_end = if index > 0 { "\n" } else { "" };
+            write!(f, "{line_end}{difference}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)?;
+        for row in &self.rows {
+            write!(f, "; {row}")?;
+        }
+        match self.more {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
+        }
+    }
+}
+
+impl fmt::Display for RowDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RowDifference::Missing { row } => write!(f, "row {row} is missing"),
+            RowDifference::Extra { row } => write!(f, "row {row} is not expected"),
+            RowDifference::Changed { row, columns } if columns.is_empty() => {
+                write!(f, "row {row} differs further on than its kept text goes")
+            }
+            RowDifference::Changed { row, columns } => {
+                write!(f, "row {row}: ")?;
+                for (index, ColumnDifference { column, observed, expected }) in columns.iter().enumerate() {
+                    let comma = if index > 0 { ", " } else { "" };
+                    write!(f, "{comma}{column} is {observed}, expected {expected}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

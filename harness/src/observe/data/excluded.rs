@@ -1,0 +1,22 @@
+//! Everything that an observation leaves out, with the reason. Nothing else may be left out anywhere: what is
+//! not looked at here can be lost in a clone without a word.
+//!
+//! - Databases `template0` (lets nobody in) and `template1` (nobody's data).
+//! - System schemas: they follow from the server's version. `information_schema`, `pg_catalog` and TOAST.
+//! - Temporary tables: they end with their session.
+//! - Predefined roles `pg_…`: they follow from the server's version.
+//! - Passwords, in any form: each cluster's operator makes its own. Also options of user mappings and the
+//!   connection strings of subscriptions, which hold passwords.
+//! - Definitions of an extension's members: its name and version stand for them. Rows of its tables are read.
+//! - Rows of foreign tables: they are not in the cluster (Spilo's `postgres_log` reads the server's log files).
+//! - Replication slots, statistics, planner statistics targets: they are not brought back by a backup.
+
+/// Databases that are not looked at.
+pub const DATABASES: &str = "'template0', 'template1'";
+
+/// A condition on `pg_namespace` as `n`: schemas that are looked at.
+pub const SCHEMA_IS_OBSERVED: &str =
+    "(n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp_)')";
+
+/// A condition on `pg_roles` as `r`: roles that are looked at.
+pub const ROLE_IS_OBSERVED: &str = "(r.rolname !~ '^pg_')";

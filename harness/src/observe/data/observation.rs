@@ -1,0 +1,146 @@
+//! What an observation of a cluster's data holds.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::digest::MultisetDigest;
+
+/// Everything in a cluster that a backup should bring back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DataObservation {
+    pub identity: Identity,
+    pub roles: Vec<Role>,
+    /// Sorted by name.
+    pub databases: Vec<Database>,
+    /// The folder with the kept rows, when the observation kept any.
+    pub spool: Option<PathBuf>,
+}
+
+/// Which cluster this is, and where in its history. Never compared by [`super::compare`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Made by initdb; kept by every physical copy. As text: JSON readers cannot hold 64 bits.
+    pub system_identifier: String,
+    pub timeline: u32,
+    pub in_recovery: bool,
+    /// Write position, or replay position of a server in recovery: `16/B374D848`.
+    pub lsn: String,
+    /// Only where the server keeps commit times (`track_commit_timestamp`).
+    pub last_commit: Option<Timestamp>,
+    /// Commit time of the last transaction that recovery replayed; none on a server that never recovered.
+    pub last_replayed: Option<Timestamp>,
+    /// As the server says it: `15.13 (Debian 15.13-0+deb12u1)`.
+    pub server_version: String,
+    /// The server's clock when it was looked at.
+    pub time: Timestamp,
+}
+
+/// A role without its password: that is never read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    pub name: String,
+    /// `login`, `superuser`, … as in CREATE ROLE, and the digest of each of its settings.
+    pub attributes: Vec<String>,
+    /// Roles that it is a member of, with `with admin option` where it has that.
+    pub member_of: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Database {
+    pub name: String,
+    /// Owner, encoding, locale, access, settings; for comparison.
+    pub definition: String,
+    /// False where the database lets nobody in: nothing below is known then.
+    pub connectable: bool,
+    pub extensions: Vec<Extension>,
+    /// Sorted by kind and name. Not the members of extensions: the extension's version stands for them.
+    pub schema: Vec<SchemaObject>,
+    /// Digest of all of `schema`.
+    pub schema_digest: MultisetDigest,
+    pub sequences: Vec<Sequence>,
+    pub large_objects: LargeObjects,
+    /// Sorted by name.
+    pub tables: Vec<Table>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extension {
+    pub name: String,
+    pub schema: String,
+    pub version: String,
+}
+
+/// One definition: a column, an index, a function, …
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SchemaObject {
+    /// `column`, `index`, `function`, …
+    pub kind: String,
+    /// Qualified, and quoted where SQL needs it.
+    pub name: String,
+    pub definition: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sequence {
+    pub name: String,
+    pub last_value: i64,
+    pub is_called: bool,
+    /// How many values ahead of `last_value` the WAL already has: recovery jumps there.
+    pub log_count: i64,
+    pub increment: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LargeObjects {
+    pub count: u64,
+    /// Over owners and access rights.
+    pub owners: MultisetDigest,
+    /// Over the pages of their data.
+    pub data: TableRows,
+}
+
+/// Something with rows of its own: a table, a partition, a materialised view.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Table {
+    /// Qualified, and quoted where SQL needs it.
+    pub name: String,
+    pub kind: TableKind,
+    /// In the order in which rows are written.
+    pub columns: Vec<String>,
+    /// Columns of the primary key, else of a unique key without NULLs, else none.
+    pub key: Vec<String>,
+    /// None where rows are not the cluster's own (foreign tables) or do not exist (a view never filled).
+    pub rows: Option<TableRows>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TableKind {
+    Table,
+    /// Recovery empties it: no backup brings its rows back.
+    Unlogged,
+    MaterialisedView,
+    Foreign,
+}
+
+/// The rows of a table: how many, their digest, and where they are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TableRows {
+    pub count: u64,
+    pub digest: MultisetDigest,
+    pub kept: Kept,
+}
+
+/// What the spool has of a table's rows. Paths are relative to the spool's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kept {
+    #[default]
+    Nothing,
+    /// All rows.
+    Rows(PathBuf),
+    /// Too many rows: a digest for each of [`super::spool::BUCKETS`] parts.
+    Buckets(PathBuf),
+}

@@ -1,0 +1,92 @@
+//! Roles and databases: what is shared by the whole cluster.
+
+use tokio_postgres::Client;
+
+use super::DataError;
+use super::excluded;
+use super::observation::Role;
+
+/// `pg_roles` has no passwords. Settings are shown as digests: a setting may hold a key.
+const ROLES: &str = r#"
+SELECT r.rolname::text AS name,
+       array_remove(ARRAY[
+           CASE WHEN rolsuper THEN 'superuser' END,
+           CASE WHEN rolinherit THEN 'inherit' END,
+           CASE WHEN rolcreaterole THEN 'createrole' END,
+           CASE WHEN rolcreatedb THEN 'createdb' END,
+           CASE WHEN rolcanlogin THEN 'login' END,
+           CASE WHEN rolreplication THEN 'replication' END,
+           CASE WHEN rolbypassrls THEN 'bypassrls' END,
+           CASE WHEN rolconnlimit <> -1 THEN 'connection limit ' || rolconnlimit END,
+           CASE WHEN rolvaliduntil IS NOT NULL THEN 'valid until ' || rolvaliduntil END
+       ]
+       || ARRAY(SELECT 'set ' || coalesce('in ' || datname || ' ', '') || split_part(c, '=', 1) || ' '
+                       || left(encode(sha256(convert_to(c, 'UTF8')), 'hex'), 16)
+                FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) c
+                WHERE s.setrole = r.oid ORDER BY 1), NULL) AS attributes,
+       ARRAY(SELECT m.roleid::regrole::text || CASE WHEN m.admin_option THEN ' with admin option' ELSE '' END
+             FROM pg_auth_members m WHERE m.member = r.oid ORDER BY 1) AS member_of
+FROM pg_roles r
+WHERE :observed
+ORDER BY r.rolname COLLATE "C"
+"#;
+
+const DATABASES: &str = r#"
+SELECT datname::text AS name, datallowconn AS connectable,
+       concat_ws('; ',
+           format('owner %s; encoding %s; collate %s; ctype %s', datdba::regrole, pg_encoding_to_char(encoding),
+                  datcollate, datctype),
+           format('access %s', (SELECT array_agg(a::text ORDER BY a::text COLLATE "C")
+                                FROM unnest(coalesce(datacl, acldefault('d', datdba))) a)),
+           CASE WHEN datconnlimit <> -1 THEN 'connection limit ' || datconnlimit END,
+           (SELECT 'tablespace ' || spcname FROM pg_tablespace t WHERE t.oid = dattablespace),
+           (SELECT string_agg('set ' || split_part(c, '=', 1) || ' '
+                              || left(encode(sha256(convert_to(c, 'UTF8')), 'hex'), 16), '; ' ORDER BY c)
+            FROM pg_db_role_setting s, unnest(setconfig) c WHERE s.setdatabase = d.oid AND s.setrole = 0)
+       ) AS definition
+FROM pg_database d
+WHERE datname NOT IN (:excluded)
+ORDER BY datname COLLATE "C"
+"#;
+
+/// A database as its cluster lists it.
+pub(super) struct Listed {
+    pub name: String,
+    pub connectable: bool,
+    pub definition: String,
+}
+
+pub(super) async fn roles(client: &Client, database: &str) -> Result<Vec<Role>, DataError> {
+    let failed =
+        |source| DataError::Query { what: "list roles".to_owned(), database: database.to_owned(), source };
+    let sql = ROLES.replace(":observed", excluded::ROLE_IS_OBSERVED);
+    let rows = client.query(&sql, &[]).await.map_err(failed)?;
+    rows.iter()
+        .map(|row| {
+            Ok(Role {
+                name: row.try_get("name").map_err(failed)?,
+                attributes: row.try_get("attributes").map_err(failed)?,
+                member_of: row.try_get("member_of").map_err(failed)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn databases(client: &Client, database: &str) -> Result<Vec<Listed>, DataError> {
+    let failed = |source| DataError::Query {
+        what: "list databases".to_owned(),
+        database: database.to_owned(),
+        source,
+    };
+    let sql = DATABASES.replace(":excluded", excluded::DATABASES);
+    let rows = client.query(&sql, &[]).await.map_err(failed)?;
+    rows.iter()
+        .map(|row| {
+            Ok(Listed {
+                name: row.try_get("name").map_err(failed)?,
+                connectable: row.try_get("connectable").map_err(failed)?,
+                definition: row.try_get("definition").map_err(failed)?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,82 @@
+//! Definitions, extensions and sequences of one database.
+
+use tokio_postgres::Client;
+
+use super::digest::{MultisetDigest, hash_row};
+use super::observation::{Extension, SchemaObject, Sequence};
+use super::{DataError, excluded};
+
+const EXTENSIONS: &str = "SELECT extname::text, extnamespace::regnamespace::text, extversion
+     FROM pg_extension ORDER BY extname COLLATE \"C\"";
+
+const SEQUENCES: &str = "SELECT format('%I.%I', n.nspname, c.relname), s.seqincrement
+     FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relpersistence <> 't' AND :observed ORDER BY 1";
+
+pub(super) async fn schema(
+    client: &Client,
+    database: &str,
+) -> Result<(Vec<SchemaObject>, MultisetDigest), DataError> {
+    let failed = |source| DataError::Query {
+        what: "list definitions".to_owned(),
+        database: database.to_owned(),
+        source,
+    };
+    let sql = include_str!("schema.sql").replace(":observed", excluded::SCHEMA_IS_OBSERVED);
+    let mut objects = Vec::new();
+    for row in client.query(&sql, &[]).await.map_err(failed)? {
+        objects.push(SchemaObject {
+            kind: row.try_get(0).map_err(failed)?,
+            name: row.try_get(1).map_err(failed)?,
+            definition: row.try_get::<_, Option<String>>(2).map_err(failed)?.unwrap_or_default(),
+        });
+    }
+    objects.sort();
+    let mut digest = MultisetDigest::default();
+    for object in &objects {
+        let text = format!("{}\0{}\0{}", object.kind, object.name, object.definition);
+        digest.add(&hash_row(text.as_bytes()));
+    }
+    Ok((objects, digest))
+}
+
+pub(super) async fn extensions(client: &Client, database: &str) -> Result<Vec<Extension>, DataError> {
+    let failed = |source| DataError::Query {
+        what: "list extensions".to_owned(),
+        database: database.to_owned(),
+        source,
+    };
+    let rows = client.query(EXTENSIONS, &[]).await.map_err(failed)?;
+    rows.iter()
+        .map(|row| {
+            Ok(Extension {
+                name: row.try_get(0).map_err(failed)?,
+                schema: row.try_get(1).map_err(failed)?,
+                version: row.try_get(2).map_err(failed)?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn sequences(client: &Client, database: &str) -> Result<Vec<Sequence>, DataError> {
+    let failed = |source| DataError::Query {
+        what: "read sequences".to_owned(),
+        database: database.to_owned(),
+        source,
+    };
+    let sql = SEQUENCES.replace(":observed", excluded::SCHEMA_IS_OBSERVED);
+    let mut sequences = Vec::new();
+    for listed in client.query(&sql, &[]).await.map_err(failed)? {
+        let name: String = listed.try_get(0).map_err(failed)?;
+        let sql = format!("SELECT last_value, is_called, log_cnt FROM {name}");
+        let row = client.query_one(&sql, &[]).await.map_err(failed)?;
+        sequences.push(Sequence {
+            name,
+            last_value: row.try_get(0).map_err(failed)?,
+            is_called: row.try_get(1).map_err(failed)?,
+            log_count: row.try_get(2).map_err(failed)?,
+            increment: listed.try_get(1).map_err(failed)?,
+        });
+    }
+    Ok(sequences)
+}

@@ -1,0 +1,70 @@
+//! An observation as text for snapshots: the same for the same data, on any machine.
+
+use std::fmt::{self, Write as _};
+
+use super::observation::{DataObservation, Database, TableKind};
+
+/// Kinds whose definitions are left to [`super::compare`]: PostgreSQL's major versions print them differently.
+const ONLY_NAMED: [&str; 4] = ["view", "materialized view", "function", "rule"];
+
+impl DataObservation {
+    /// Databases, roles, definitions, tables with row counts and digests. No system identifier, version, LSN or
+    /// time; nor where sequences stand, which after recovery hangs on when the last checkpoint was.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String never fails.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> fmt::Result {
+        writeln!(text, "server <version>")?;
+        writeln!(text, "roles")?;
+        for role in &self.roles {
+            write!(text, "  {}: {}", role.name, role.attributes.join(", "))?;
+            if !role.member_of.is_empty() {
+                write!(text, "; member of {}", role.member_of.join(", "))?;
+            }
+            writeln!(text)?;
+        }
+        self.databases.iter().try_for_each(|database| database.write(text))
+    }
+}
+
+impl Database {
+    fn write(&self, text: &mut String) -> fmt::Result {
+        writeln!(text, "database {}: {}", self.name, self.definition)?;
+        if !self.connectable {
+            return writeln!(text, "  lets nobody in");
+        }
+        for extension in &self.extensions {
+            writeln!(text, "  extension {} <version> in {}", extension.name, extension.schema)?;
+        }
+        for object in &self.schema {
+            if object.definition.is_empty() || ONLY_NAMED.contains(&object.kind.as_str()) {
+                writeln!(text, "  {} {}", object.kind, object.name)?;
+            } else {
+                let definition = object.definition.replace('\n', " ");
+                writeln!(text, "  {} {}: {definition}", object.kind, object.name)?;
+            }
+        }
+        for sequence in &self.sequences {
+            let called = if sequence.is_called { "called" } else { "not called" };
+            writeln!(text, "  sequence {} {called}", sequence.name)?;
+        }
+        let objects = &self.large_objects;
+        if objects.count > 0 {
+            writeln!(text, "  large objects: {}, digest {}", objects.count, objects.data.digest)?;
+        }
+        for table in &self.tables {
+            match (&table.rows, table.kind) {
+                (Some(rows), _) => {
+                    writeln!(text, "  rows of {}: {}, digest {}", table.name, rows.count, rows.digest)?;
+                }
+                (None, TableKind::Foreign) => writeln!(text, "  rows of {}: elsewhere", table.name)?,
+                (None, _) => writeln!(text, "  rows of {}: never filled", table.name)?,
+            }
+        }
+        Ok(())
+    }
+}
