@@ -1,14 +1,66 @@
 //! `clonedrill validate`: Check scenario files without starting anything.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use miette::GraphicalReportHandler;
 
 use super::Failure;
 use crate::exit::Verdict;
+use crate::scenario::{self, Checks, ProblemRecord};
 
 /// Check scenario files without starting anything.
 #[derive(Debug, Args)]
-pub struct ValidateArgs {}
+pub struct ValidateArgs {
+    /// Scenario files, or folders of them.
+    #[arg(default_value = "scenarios")]
+    paths: Vec<PathBuf>,
 
-pub fn main(_args: ValidateArgs) -> Result<Verdict, Failure> {
-    Err(Failure::broken(miette::miette!("`validate` is not built yet")))
+    /// How problems are printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One line a file, and what is wrong below it.
+    Text,
+    /// One array of `{file, line, column, code, message, help}`, for editors and CI.
+    Json,
+}
+
+pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
+    let files = scenario::find_files(&args.paths).map_err(Failure::invalid)?;
+    if files.is_empty() {
+        return Err(Failure::invalid(miette::miette!("find scenarios: there is no `*.yaml` below the given folders")));
+    }
+    let checks = Checks { operator_known: &|_| Ok(()), catalogue: &[] };
+    let mut records: Vec<ProblemRecord> = Vec::new();
+    for file in &files {
+        let result = scenario::load(file, &checks);
+        if args.format == Format::Text {
+            match &result {
+                Ok(_) => println!("ok       {}", file.display()),
+                Err(error) => {
+                    println!("invalid  {}", file.display());
+                    eprintln!("{}", rendered(error));
+                }
+            }
+        }
+        if let Err(error) = result {
+            records.extend(error.problems().map(|problem| problem.record()));
+        }
+    }
+    if args.format == Format::Json {
+        let text = serde_json::to_string_pretty(&records).map_err(|error| Failure::broken(miette::miette!("{error}")))?;
+        println!("{text}");
+    }
+    Ok(if records.is_empty() { Verdict::Passed } else { Verdict::Invalid })
+}
+
+fn rendered(error: &scenario::ScenarioError) -> String {
+    let mut text = String::new();
+    // Formatting into a String cannot fail.
+    let _ = GraphicalReportHandler::new().render_report(&mut text, error);
+    text
 }

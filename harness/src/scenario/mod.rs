@@ -1,5 +1,22 @@
 //! The scenario file: types, loading, validation, `${…}`, JSON Schema.
 
+mod check;
+mod error;
+mod expect;
+mod fill;
+mod load;
+mod nearest;
+mod places;
+mod problem;
+mod syntax;
 mod types;
+mod variable;
 
+pub use check::Checks;
+pub use error::{Problem, ProblemRecord, ScenarioError};
+pub use expect::{Expect, RESERVED_NAMES};
+pub use fill::{FillError, fill, fill_text};
+pub use load::{LoadedScenario, find_files, load};
+pub use problem::{ProblemKind, What};
 pub use types::*;
+pub use variable::{Variable, VariableError};

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::expect::Expect;
+
 /// A world to make, the steps to do in it, and what must come out.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -109,18 +111,6 @@ pub struct MarkStep {
 pub struct CopyAccountStep {
     pub from: String,
     pub to: String,
-}
-
-/// What must come out: one entry for each cluster that is looked at, the operator, and the snapshots.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Expect {
-    pub clusters: BTreeMap<String, ClusterExpectation>,
-    #[serde(default)]
-    pub operator: OperatorExpectation,
-    /// Observations that are held against reviewed snapshots.
-    #[serde(default)]
-    pub snapshots: Vec<ObservationKind>,
 }
 
 /// What became of a cluster, recognised from evidence.

@@ -1,0 +1,81 @@
+//! What must come out: only of clusters that are created, in words that exist.
+
+use std::collections::BTreeMap;
+
+use super::super::places::child;
+use super::super::problem::{ProblemKind, What};
+use super::super::types::{ClusterExpectation, ClusterOutcome, EnvExpectation};
+use super::Checker;
+use super::texts::Scope;
+
+impl Checker<'_> {
+    pub(super) fn expectations(&mut self) {
+        let scenario = &self.loaded.scenario;
+        self.clusters_of("/expect", &scenario.expect.clusters);
+        self.catalogue_names("/expect/operator/logs/known", &scenario.expect.operator.logs.known);
+        for (index, other) in scenario.told_apart_from.iter().enumerate() {
+            self.clusters_of(&format!("/told-apart-from/{index}"), other);
+        }
+    }
+
+    fn clusters_of(&mut self, at: &str, clusters: &BTreeMap<String, ClusterExpectation>) {
+        for (name, expectation) in clusters {
+            let pointer = child(at, name);
+            let names = self.cluster_names();
+            self.known_key(&pointer, What::Cluster, name, &names);
+            self.cluster(&pointer, expectation);
+        }
+    }
+
+    fn cluster(&mut self, at: &str, expectation: &ClusterExpectation) {
+        let fails = matches!(expectation.outcome, ClusterOutcome::BootstrapFails | ClusterOutcome::Rejected);
+        if let Some(because) = &expectation.because {
+            if fails {
+                self.catalogue_names(&format!("{at}/because"), std::slice::from_ref(because));
+            } else {
+                let kind = ProblemKind::Contradiction("`because` goes with an outcome that is a failure".to_owned());
+                self.add_at_key(&format!("{at}/because"), kind, None);
+            }
+        }
+        if let Some(data) = &expectation.data {
+            if fails {
+                let kind = ProblemKind::Contradiction("a cluster that never comes up has no data".to_owned());
+                self.add_at_key(&format!("{at}/data"), kind, None);
+            }
+            let known: Vec<&str> = self.marks.iter().copied().chain(self.cluster_names()).collect();
+            for (field, name) in [("equals", &data.equals), ("differs-from", &data.differs_from)] {
+                if let Some(name) = name {
+                    self.known(&format!("{at}/data/{field}"), What::MarkOrCluster, name, &known);
+                }
+            }
+        }
+        for (field, accounts) in [("reads", &expectation.reads), ("writes", &expectation.writes)] {
+            for (index, account) in accounts.iter().flatten().enumerate() {
+                let pointer = format!("{at}/{field}/{index}");
+                self.known(&pointer, What::Account, account, &self.account_names());
+            }
+        }
+        for (name, env) in &expectation.env {
+            self.env(&child(&format!("{at}/env"), name), env);
+        }
+        self.catalogue_names(&format!("{at}/logs/known"), &expectation.logs.known);
+    }
+
+    fn env(&mut self, at: &str, env: &EnvExpectation) {
+        if let Some(value) = &env.value {
+            self.text(&format!("{at}/value"), value, &Scope::AtEnd);
+            if env.absent {
+                let kind = ProblemKind::Contradiction("a variable that is absent has no value".to_owned());
+                self.add(&format!("{at}/value"), kind, None);
+            }
+        }
+    }
+
+    /// `at` is the list's pointer, or that of its only name.
+    fn catalogue_names(&mut self, at: &str, names: &[String]) {
+        for (index, name) in names.iter().enumerate() {
+            let item = format!("{at}/{index}");
+            self.known(&item, What::CatalogueEntry, name, self.checks.catalogue);
+        }
+    }
+}

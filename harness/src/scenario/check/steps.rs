@@ -1,0 +1,161 @@
+//! The steps in their order: each may only use what earlier ones made.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::super::places::child;
+use super::super::problem::{ProblemKind, What};
+use super::super::types::{CopyAccountStep, MarkStep, SqlStep, Step};
+use super::texts::Scope;
+use super::{Checker, name_problem};
+
+/// What exists when a step begins.
+#[derive(Default)]
+struct World<'a> {
+    /// Created at some time, deleted or not: their UIDs stay known.
+    created: BTreeSet<&'a str>,
+    deleted: BTreeSet<&'a str>,
+    marks: BTreeSet<&'a str>,
+    lost_accounts: BTreeSet<&'a str>,
+    /// Short names by `metadata.name`, of the clusters that are there.
+    manifest_names: BTreeMap<&'a str, &'a str>,
+}
+
+impl World<'_> {
+    fn scope(&self) -> Scope<'_> {
+        Scope::AtStep { created: &self.created, marks: &self.marks }
+    }
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn steps(&mut self) {
+        let loaded = self.loaded;
+        let mut world = World::default();
+        for (index, step) in loaded.scenario.steps.iter().enumerate() {
+            let at = format!("/steps/{index}");
+            match step {
+                Step::Create(cluster) => self.create(&format!("{at}/create"), cluster, &mut world),
+                Step::Sql(sql) => self.sql(&format!("{at}/sql"), sql, &world),
+                Step::Backup(cluster) => self.running(&format!("{at}/backup"), cluster, &world),
+                Step::Mark(mark) => self.mark(&format!("{at}/mark"), mark, &mut world),
+                Step::Delete(cluster) => {
+                    self.running(&format!("{at}/delete"), cluster, &world);
+                    world.deleted.insert(cluster);
+                    world.manifest_names.retain(|_, by| *by != cluster);
+                }
+                Step::CopyAccount(copy) => self.copy_account(&format!("{at}/copy-account"), copy, &world),
+                Step::LoseAccount(account) => {
+                    self.account(&format!("{at}/lose-account"), account, &world);
+                    world.lost_accounts.insert(account);
+                }
+                Step::UpgradeOperator(version) => {
+                    self.operator_version(&format!("{at}/upgrade-operator"), version);
+                }
+            }
+        }
+    }
+
+    fn create(&mut self, at: &str, cluster: &'a str, world: &mut World<'a>) {
+        if !self.known(at, What::Cluster, cluster, &self.cluster_names()) {
+            return;
+        }
+        if world.created.contains(cluster) {
+            let kind = ProblemKind::Duplicate { what: What::Cluster, name: cluster.to_owned() };
+            let help = "a cluster is created once, so that its UID says which is meant: give the second one a name of its own";
+            self.add(at, kind, Some(help.to_owned()));
+            return;
+        }
+        let manifest = &self.loaded.scenario.clusters[cluster];
+        self.texts(&child("/clusters", cluster), manifest, &world.scope());
+        if let Some(name) = manifest.pointer("/metadata/name").and_then(Value::as_str) {
+            if let Some(by) = world.manifest_names.get(name) {
+                let kind = ProblemKind::ManifestNameTaken { name: name.to_owned(), by: (*by).to_owned() };
+                self.add(at, kind, Some(format!("delete `{by}` before, or give them different names")));
+            }
+            world.manifest_names.insert(name, cluster);
+        }
+        world.created.insert(cluster);
+    }
+
+    /// The cluster must exist when the step begins.
+    fn running(&mut self, at: &str, cluster: &str, world: &World<'_>) {
+        if !self.known(at, What::Cluster, cluster, &self.cluster_names()) {
+            return;
+        }
+        if !world.created.contains(cluster) {
+            let help = format!("a step `- create: {cluster}` must come first");
+            self.add(at, ProblemKind::NotCreatedYet(cluster.to_owned()), Some(help));
+        } else if world.deleted.contains(cluster) {
+            self.add(at, ProblemKind::AlreadyDeleted(cluster.to_owned()), None);
+        }
+    }
+
+    fn sql(&mut self, at: &str, sql: &'a SqlStep, world: &World<'_>) {
+        self.running(&format!("{at}/on"), &sql.on, world);
+        let text = match (&sql.run, &sql.file) {
+            (Some(run), None) => Some((format!("{at}/run"), run.clone())),
+            (None, Some(file)) => self.sql_file(&format!("{at}/file"), file).map(|text| (format!("{at}/file"), text)),
+            (Some(_), Some(_)) => {
+                let kind = ProblemKind::SqlSource("a sql step has either `run` or `file`, not both");
+                self.add(&format!("{at}/file"), kind, None);
+                None
+            }
+            (None, None) => {
+                let kind = ProblemKind::SqlSource("a sql step has no statements: give `run` or `file`");
+                self.add(at, kind, None);
+                None
+            }
+        };
+        if let Some((pointer, text)) = text {
+            self.text(&pointer, &text, &world.scope());
+        }
+    }
+
+    /// Reads a file of statements once, and keeps it for the drill.
+    fn sql_file(&mut self, at: &str, file: &str) -> Option<String> {
+        let folder = self.loaded.file.parent().unwrap_or(std::path::Path::new(""));
+        match std::fs::read_to_string(folder.join(file)) {
+            Ok(text) => {
+                self.sql_files.insert(file.to_owned(), text.clone());
+                Some(text)
+            }
+            Err(error) => {
+                let kind = ProblemKind::MissingFile { file: file.to_owned(), why: error.to_string() };
+                self.add(at, kind, Some("it is looked for from the scenario file's folder".to_owned()));
+                None
+            }
+        }
+    }
+
+    fn mark(&mut self, at: &str, mark: &'a MarkStep, world: &mut World<'a>) {
+        self.running(&format!("{at}/on"), &mark.on, world);
+        let pointer = format!("{at}/as");
+        let name = mark.name.clone();
+        if let Some(why) = name_problem(&name) {
+            self.add(&pointer, ProblemKind::BadName { what: What::Mark, name: name.clone(), why }, None);
+        }
+        if self.loaded.scenario.clusters.contains_key(&name) {
+            let why = "a cluster has this name, and `equals` takes both";
+            self.add(&pointer, ProblemKind::BadName { what: What::Mark, name: name.clone(), why }, None);
+        }
+        if !world.marks.insert(&mark.name) {
+            self.add(&pointer, ProblemKind::Duplicate { what: What::Mark, name }, None);
+        }
+    }
+
+    fn copy_account(&mut self, at: &str, copy: &CopyAccountStep, world: &World<'_>) {
+        self.account(&format!("{at}/from"), &copy.from, world);
+        self.account(&format!("{at}/to"), &copy.to, world);
+        if copy.from == copy.to {
+            let kind = ProblemKind::Contradiction("an account is copied into itself".to_owned());
+            self.add(&format!("{at}/to"), kind, None);
+        }
+    }
+
+    fn account(&mut self, at: &str, account: &str, world: &World<'_>) {
+        if self.known(at, What::Account, account, &self.account_names()) && world.lost_accounts.contains(account) {
+            self.add(at, ProblemKind::AccountLost(account.to_owned()), None);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Reading a scenario file: parsed with places, checked in full before anything starts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::SourceSpan;
+
+use super::check::{self, Checks};
+use super::error::{Problem, ScenarioError};
+use super::places::{Places, child};
+use super::problem::ProblemKind;
+use super::types::{Scenario, SqlStep};
+use super::{nearest, syntax};
+
+/// A scenario that is known to be sound, with the places of its parts.
+#[derive(Debug, Clone)]
+pub struct LoadedScenario {
+    pub scenario: Scenario,
+    /// As the user named it.
+    pub file: PathBuf,
+    /// The name of the folder that holds the file.
+    pub group: String,
+    /// The file's name without its extension.
+    pub slug: String,
+    pub source: Arc<str>,
+    places: Places,
+    /// The text of each file that a `sql` step names.
+    sql_files: BTreeMap<String, String>,
+}
+
+/// Reads and checks a scenario file.
+///
+/// # Errors
+/// Every problem that was found; after a field that does not parse, only that one.
+pub fn load(path: &Path, checks: &Checks<'_>) -> Result<LoadedScenario, ScenarioError> {
+    let source = std::fs::read_to_string(path).map_err(|error| {
+        let kind = ProblemKind::Unreadable(error.to_string());
+        ScenarioError::one(Problem::new(kind, None, path, &Arc::from(""), None))
+    })?;
+    let source: Arc<str> = Arc::from(source);
+    let places = Places::of(&source);
+    let scenario: Scenario = serde_saphyr::from_str(&source)
+        .map_err(|error| ScenarioError::one(syntax::problem(&error, path, &source, &places)))?;
+    let (group, slug) = group_and_slug(path);
+    let mut loaded = LoadedScenario {
+        scenario,
+        file: path.to_owned(),
+        group,
+        slug,
+        source,
+        places,
+        sql_files: BTreeMap::new(),
+    };
+    let (problems, sql_files) = check::all(&loaded, checks);
+    loaded.sql_files = sql_files;
+    match ScenarioError::from_all(problems) {
+        Some(error) => Err(error),
+        None => Ok(loaded),
+    }
+}
+
+impl LoadedScenario {
+    /// Where the value at a JSON pointer (`/clusters/clone/spec/clone/uid`) stands in the file, or its
+    /// nearest ancestor that stands there.
+    pub fn locate(&self, pointer: &str) -> Option<SourceSpan> {
+        self.places.locate(pointer)
+    }
+
+    pub(super) fn locate_key(&self, pointer: &str) -> Option<SourceSpan> {
+        self.places.locate_key(pointer)
+    }
+
+    /// The statements of a step of this scenario, with `${…}` still in them.
+    pub fn sql<'a>(&'a self, step: &'a SqlStep) -> &'a str {
+        let from_file = step.file.as_ref().and_then(|file| self.sql_files.get(file));
+        step.run.as_deref().or(from_file.map(String::as_str)).unwrap_or_default()
+    }
+
+    /// The problem of a manifest at `pointer` (`/clusters/clone`) that the API server refused, placed at the
+    /// field that it named (`spec.clone.timestamp`), where it named one.
+    pub fn rejected_by_api_server(&self, pointer: &str, field: Option<&str>, message: &str) -> ScenarioError {
+        let inside = field.map(|field| pointer_of_field(pointer, field));
+        let span = self.locate(inside.as_deref().unwrap_or(pointer));
+        let kind = ProblemKind::RejectedByApiServer(message.to_owned());
+        ScenarioError::one(Problem::new(kind, None, &self.file, &self.source, span))
+    }
+
+    /// The problem of an operator version that turned out to be impossible after loading.
+    pub fn operator_cannot_be_had(&self, version: &str, why: &str) -> ScenarioError {
+        let index = self.scenario.operator.versions.iter().position(|given| given == version);
+        let span = self.locate(&format!("/operator/versions/{}", index.unwrap_or_default()));
+        let kind = ProblemKind::OperatorVersion(version.to_owned());
+        ScenarioError::one(Problem::new(kind, Some(why.to_owned()), &self.file, &self.source, span))
+    }
+}
+
+/// `spec.env[0].name` inside `/clusters/clone` as a JSON pointer.
+fn pointer_of_field(pointer: &str, field: &str) -> String {
+    field
+        .split(['.', '[', ']'])
+        .filter(|part| !part.is_empty())
+        .fold(pointer.to_owned(), |pointer, part| child(&pointer, part.trim_matches('"')))
+}
+
+/// The folder's name and the file's, which make the scenario's name.
+fn group_and_slug(path: &Path) -> (String, String) {
+    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    (text(full.parent().and_then(Path::file_name)), text(full.file_stem()))
+}
+
+/// All scenario files among `paths`: files as they are, and below folders every `*.yaml` that is not a
+/// folder's `data`. Sorted, so that every run has one order.
+///
+/// # Errors
+/// For a path that is neither, with the path that was probably meant.
+pub fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ScenarioError> {
+    let mut files = Vec::new();
+    for path in paths {
+        collect(path, &mut files).map_err(|error| {
+            let kind = ProblemKind::Unreadable(error.to_string());
+            ScenarioError::one(Problem::new(kind, neighbour(path), path, &Arc::from(""), None))
+        })?;
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    if !std::fs::metadata(path)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?.path();
+        let is_scenario = entry.extension().is_some_and(|extension| extension == "yaml");
+        if entry.is_dir() || is_scenario {
+            collect(&entry, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// The file beside `path` with the most similar name.
+fn neighbour(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let names: Vec<String> = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let near = nearest::nearest(&path.file_name()?.to_string_lossy(), &names)?;
+    Some(format!("did you mean `{}`?", folder.join(near).display()))
+}
