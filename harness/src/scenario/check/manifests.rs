@@ -52,11 +52,14 @@ impl Checker<'_> {
             self.add(&format!("{pointer}/metadata"), ProblemKind::MissingField("metadata.name".to_owned()), None);
             return;
         };
-        if let Some(team) = text("/spec/teamId")
+        let configuration = &self.loaded.scenario.operator.configuration;
+        let prefix_asked_for = configuration.get("enable_team_id_clustername_prefix") == Some(&Value::Bool(true));
+        if prefix_asked_for
+            && let Some(team) = text("/spec/teamId")
             && !name.starts_with(&format!("{team}-"))
         {
             let kind = ProblemKind::Manifest(format!("its name `{name}` does not start with its team `{team}-`"));
-            let help = format!("the operator asks for `{team}-…`: for example `{team}-{name}`");
+            let help = format!("enable_team_id_clustername_prefix asks for it: for example `{team}-{name}`");
             self.add(&format!("{pointer}/metadata/name"), kind, Some(help));
         }
     }
