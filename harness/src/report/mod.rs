@@ -1,5 +1,33 @@
 //! What people and machines read afterwards: terminal, JUnit, JSON.
 
+mod details;
 mod event;
+mod json;
+mod junit;
+mod progress;
+mod style;
+mod summary;
+mod terminal;
+mod text;
 
 pub use event::*;
+pub use junit::{JunitError, write as write_junit};
+pub use terminal::{DrillId, Format, Terminal};
+
+use crate::exit::Verdict;
+
+/// The verdict of all: broken before interrupted before invalid before failed, since the first of them that happened
+/// says least about the backups and must not be taken for a proof. Passed where there are none.
+pub fn worst(reports: &[DrillReport]) -> Verdict {
+    let weight = |verdict: &Verdict| match verdict {
+        Verdict::Passed => 0,
+        Verdict::Failed => 1,
+        Verdict::Invalid => 2,
+        Verdict::Interrupted => 3,
+        Verdict::Broken => 4,
+    };
+    reports.iter().map(|report| report.verdict).max_by_key(weight).unwrap_or(Verdict::Passed)
+}
+
+#[cfg(test)]
+mod samples;

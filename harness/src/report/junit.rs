@@ -1,0 +1,92 @@
+//! JUnit's XML, as CI systems read it: a suite for each scenario, a case for each operator version.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::style::Style;
+use super::{DrillReport, Finding, details};
+use crate::exit::Verdict;
+
+/// A JUnit file that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum JunitError {
+    #[error("write the JUnit report {}: {source}", .path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    #[error("make the JUnit report: {0}")]
+    Serialize(#[from] quick_junit::SerializeError),
+}
+
+/// Writes the reports of a run to `path`; missing folders are made.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, reports: &[DrillReport]) -> Result<(), JunitError> {
+    let fail = |source| JunitError::Write { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(fail)?;
+    }
+    std::fs::write(path, render(reports)?).map_err(fail)
+}
+
+fn render(reports: &[DrillReport]) -> Result<String, JunitError> {
+    let mut suites: BTreeMap<&str, TestSuite> = BTreeMap::new();
+    for report in reports {
+        let suite = suites.entry(&report.scenario).or_insert_with(|| TestSuite::new(&*report.scenario));
+        suite.add_test_case(case(report));
+    }
+    let mut junit = Report::new("clonedrill");
+    junit.add_test_suites(suites.into_values());
+    Ok(junit.to_string()?)
+}
+
+fn case(report: &DrillReport) -> TestCase {
+    let mut status = match report.verdict {
+        Verdict::Passed => TestCaseStatus::success(),
+        Verdict::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        // Nothing was proved either way: CI systems show these apart from failures.
+        Verdict::Invalid | Verdict::Broken | Verdict::Interrupted => {
+            TestCaseStatus::non_success(NonSuccessKind::Error)
+        }
+    };
+    if report.verdict != Verdict::Passed {
+        if let Some(first) = report.findings.first() {
+            status.set_message(message(first));
+        }
+        status.set_description(details::render(report, Style::plain()));
+    }
+    let mut case = TestCase::new(&*report.operator, status);
+    case.set_classname(&*report.scenario);
+    case.set_time(Duration::from_millis(report.milliseconds));
+    case.add_property(("file", report.file.display().to_string().as_str()));
+    case.add_property(("environment", &*report.environment));
+    case.add_property(("evidence", report.evidence.display().to_string().as_str()));
+    case
+}
+
+fn message(finding: &Finding) -> String {
+    format!("{}: expected {}, seen {}", finding.subject, finding.expected, finding.seen)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::report::samples;
+
+    #[test]
+    fn failures_and_errors_are_told_apart() {
+        insta::assert_snapshot!(render(&[samples::passed(), samples::failed(), samples::broken()]).unwrap());
+    }
+
+    #[test]
+    fn the_file_is_written_with_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reports/junit.xml");
+        write(&path, &[samples::passed()]).unwrap();
+        assert!(std::fs::read_to_string(path).unwrap().contains("tests=\"1\""));
+    }
+}
