@@ -79,3 +79,52 @@ where
         interval = (interval * 3 / 2).min(limit.longest_interval);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const SHORT: Limit = Limit {
+        total: Duration::from_millis(60),
+        first_interval: Duration::from_millis(5),
+        longest_interval: Duration::from_millis(10),
+    };
+
+    #[tokio::test]
+    async fn gives_the_value_once_it_is_seen() {
+        let mut looks = 0;
+        let value = poll("the third look", SHORT, async || {
+            looks += 1;
+            Ok::<_, String>(if looks == 3 {
+                Seen::Done(looks)
+            } else {
+                Seen::NotYet(format!("look {looks}"))
+            })
+        });
+        assert_eq!(value.await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_time_out_says_what_was_last_seen() {
+        let late =
+            poll("a pod", SHORT, async || Ok::<Seen<()>, String>(Seen::NotYet("phase Pending".to_owned())));
+        let message = late.await.unwrap_err().to_string();
+        assert!(message.starts_with("wait for a pod: gave up after"), "{message}");
+        assert!(message.ends_with("last seen: phase Pending"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_look_that_hangs_does_not_outlive_the_limit() {
+        let late = poll("a server", SHORT, async || std::future::pending::<Result<Seen<()>, String>>().await);
+        let message = late.await.unwrap_err().to_string();
+        assert!(message.contains("the last look itself did not come back"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_failure_ends_the_wait_at_once() {
+        let failed = poll("a pod", Limit::seconds(60), async || Err::<Seen<()>, _>("forbidden"));
+        assert_eq!(failed.await.unwrap_err().to_string(), "forbidden");
+    }
+}

@@ -161,3 +161,6 @@ pub async fn serve(zones: Zones) -> Result<Server<Zones>, EnvironmentError> {
     server.register_listener(listener, Duration::from_secs(5), 4096);
     Ok(server)
 }
+
+#[cfg(test)]
+mod tests;
