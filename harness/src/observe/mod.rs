@@ -4,3 +4,4 @@ pub mod catalogue;
 pub mod data;
 pub mod env;
 pub mod logs;
+pub mod storage;

@@ -19,6 +19,8 @@ pub struct Access {
     pub container: Option<String>,
     /// The blob's name with percent signs resolved.
     pub blob: Option<String>,
+    /// What a listing was limited to.
+    pub prefix: Option<String>,
     pub operation: Operation,
     /// The answer's HTTP status; `None` where there was none, such as a connection that broke.
     pub status: Option<u16>,

@@ -81,6 +81,7 @@ impl Forwarder {
             account: target.account,
             container: target.container,
             blob: target.blob,
+            prefix: target.prefix,
             operation: target.operation,
             status: None,
             error_code: None,

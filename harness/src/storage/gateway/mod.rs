@@ -9,6 +9,8 @@ mod forward;
 mod operation;
 mod records;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};

@@ -13,6 +13,7 @@ pub(super) struct Target {
     pub(super) account: String,
     pub(super) container: Option<String>,
     pub(super) blob: Option<String>,
+    pub(super) prefix: Option<String>,
     pub(super) operation: Operation,
 }
 
@@ -39,7 +40,9 @@ impl Target {
         let present = |text: &str| {
             (!text.is_empty()).then(|| percent_decode_str(text).decode_utf8_lossy().into_owned())
         };
-        Target { account, container: present(container), blob: present(blob), operation }
+        // In a query a plus sign stands for a space; one that is meant comes as %2B.
+        let prefix = present(&query(request, "prefix").replace('+', " "));
+        Target { account, container: present(container), blob: present(blob), prefix, operation }
     }
 }
 
@@ -78,6 +81,14 @@ mod tests {
         assert_eq!(target.container.unwrap(), "backups");
         assert_eq!(target.blob.unwrap(), "spilo/acid x/wal/15/000000010000000000000001.br");
         assert_eq!(target.operation, Operation::ReadBlob);
+    }
+
+    #[test]
+    fn a_listing_tells_its_prefix_and_nothing_else_of_the_query() {
+        let query = "restype=container&comp=list&prefix=spilo%2Facid+x%2F&sig=c2VjcmV0";
+        let target = target("a.blob.core.windows.net", &format!("/backups?{query}"));
+        assert_eq!(target.operation, Operation::ListBlobs);
+        assert_eq!((target.prefix.unwrap().as_str(), target.blob), ("spilo/acid x/", None));
     }
 
     #[test]

@@ -1,0 +1,210 @@
+//! The gateway through its front door, with an upstream of the test's own that says what it got.
+
+#![allow(clippy::unwrap_used)]
+
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper::client::conn::http1 as client;
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
+use hyper::{Method, Request as HttpRequest, Response, StatusCode};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::poll::{Limit, Seen, poll};
+
+/// What the upstream was asked: method, path with query, host, authorization.
+type Asked = (Method, String, String, String);
+
+/// An HTTP server that tells what it was asked and answers with the request's body, as far as it has come.
+async fn upstream() -> (SocketAddr, mpsc::UnboundedReceiver<Asked>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let asked = asked.clone();
+            let service = service_fn(move |request: HttpRequest<Incoming>| {
+                let header = |name| request.headers().get(name).map(|v| v.to_str().unwrap().to_owned());
+                let path = request.uri().path_and_query().unwrap().to_string();
+                let (host, authorization) = (header(HOST), header(AUTHORIZATION));
+                let method = request.method().clone();
+                asked.send((method, path, host.unwrap(), authorization.unwrap_or_default())).unwrap();
+                let missing = request.uri().path().ends_with("missing");
+                async move {
+                    let mut response = Response::new(request.into_body());
+                    if missing {
+                        *response.status_mut() = StatusCode::NOT_FOUND;
+                        response.headers_mut().insert("x-ms-error-code", "BlobNotFound".parse().unwrap());
+                    }
+                    Ok::<_, std::convert::Infallible>(response)
+                }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    (address, receiver)
+}
+
+async fn gateway(authority: &Authority, upstream: SocketAddr) -> Gateway {
+    let settings = GatewaySettings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        upstream,
+        authority,
+        accounts: BTreeSet::from(["prodbackups".to_owned()]),
+        who_is: Arc::new(|address| match address.to_string().as_str() {
+            "127.0.0.1" => Who::Cluster("source".to_owned()),
+            _ => Who::Unknown,
+        }),
+    };
+    Gateway::start(settings).await.unwrap()
+}
+
+type TestBody = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
+
+fn whole(text: &'static str) -> TestBody {
+    Full::new(Bytes::from(text)).boxed()
+}
+
+async fn connect(
+    authority: &Authority,
+    address: SocketAddr,
+    host: &'static str,
+) -> client::SendRequest<TestBody> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.certificate_pem().as_bytes()).unwrap()).unwrap();
+    let config =
+        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = connector.connect(host.try_into().unwrap(), stream).await.unwrap();
+    let (sender, connection) = client::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+fn request(method: Method, host: &str, path: &str, body: TestBody) -> HttpRequest<TestBody> {
+    let signed = HttpRequest::builder().method(method).uri(path).header(HOST, host);
+    signed.header(AUTHORIZATION, "SharedKey prodbackups:c2lnbmF0dXJl").body(body).unwrap()
+}
+
+const HOST_NAME: &str = "prodbackups.blob.core.windows.net";
+
+#[tokio::test]
+async fn what_is_signed_arrives_unchanged() {
+    let authority = Authority::new().unwrap();
+    let (upstream, mut asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let path = "/backups/a%20b/%C3%A4+c?comp=block&blockid=QUJD%3D&sig=a%2Fb";
+    let answer = sender.send_request(request(Method::PUT, HOST_NAME, path, whole("content"))).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "content");
+    let expected =
+        (Method::PUT, path.to_owned(), HOST_NAME.to_owned(), "SharedKey prodbackups:c2lnbmF0dXJl".to_owned());
+    assert_eq!(asked.recv().await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn requests_are_recorded_without_their_signatures() {
+    let authority = Authority::new().unwrap();
+    let (upstream, _asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    for (method, path) in
+        [(Method::PUT, "/backups/there?sig=topsecret"), (Method::GET, "/backups/missing?sig=topsecret")]
+    {
+        let answer = sender.send_request(request(method, HOST_NAME, path, whole("12345"))).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+    }
+    let records = gateway.stop().await;
+    let seen: Vec<_> = records
+        .iter()
+        .map(|access| {
+            let code = access.error_code.as_deref();
+            (
+                access.operation,
+                access.blob.as_deref().unwrap(),
+                access.status,
+                code,
+                access.bytes_in,
+                access.bytes_out,
+            )
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (Operation::WriteBlob, "there", Some(200), None, 5, 5),
+            (Operation::ReadBlob, "missing", Some(404), Some("BlobNotFound"), 5, 5),
+        ]
+    );
+    assert_eq!(records[0].who, Who::Cluster("source".to_owned()));
+    assert_eq!(records[0].account, "prodbackups");
+    let text = serde_json::to_string(&records).unwrap();
+    assert!(!text.contains("topsecret") && !text.contains("c2lnbmF0dXJl"), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_flows_before_it_is_whole() {
+    let authority = Authority::new().unwrap();
+    let (upstream, _asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let (pieces, receiver) = mpsc::unbounded_channel();
+    let frames = futures::stream::unfold(receiver, |mut receiver| async move {
+        let piece: &'static str = receiver.recv().await?;
+        Some((Ok(Frame::data(Bytes::from(piece))), receiver))
+    });
+    pieces.send("first").unwrap();
+    let mut put = request(Method::PUT, HOST_NAME, "/backups/big", StreamBody::new(frames).boxed());
+    put.headers_mut().insert(CONTENT_LENGTH, 11.into());
+    let mut body = sender.send_request(put).await.unwrap().into_body();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
+    assert_eq!(gateway.records()[0].bytes_in, 5);
+    pieces.send("second").unwrap();
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "second");
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_there_is_refused_and_recorded_but_never_forwarded() {
+    let authority = Authority::new().unwrap();
+    let (upstream, mut asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let host = "prodbackup.blob.core.windows.net";
+    let mut sender = connect(&authority, gateway.address(), host).await;
+    let list = request(Method::GET, host, "/backups?restype=container&comp=list", whole(""));
+    let answer = sender.send_request(list).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    let records = gateway.stop().await;
+    assert_eq!((records[0].account.as_str(), records[0].status), ("prodbackup", Some(404)));
+    assert_eq!(records[0].error_code.as_deref(), Some("AccountNotFound"));
+    asked.try_recv().unwrap_err();
+}
+
+#[tokio::test]
+async fn a_storage_that_gives_no_answer_is_a_bad_gateway() {
+    let authority = Authority::new().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let gateway = gateway(&authority, nobody).await;
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let answer = sender.send_request(request(Method::GET, HOST_NAME, "/backups/x", whole(""))).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(gateway.records()[0].status, Some(502));
+}
+
+#[tokio::test]
+async fn a_gateway_that_stopped_takes_no_more_connections() {
+    let authority = Authority::new().unwrap();
+    let (upstream, _asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let _idle = connect(&authority, gateway.address(), HOST_NAME).await;
+    gateway.stop().await;
+    let probe = async || match TcpStream::connect(gateway.address()).await {
+        Err(error) => Ok::<_, std::convert::Infallible>(Seen::Done(error)),
+        Ok(_) => Ok(Seen::NotYet("a connection".to_owned())),
+    };
+    poll("the closed port", Limit::seconds(2), probe).await.unwrap();
+}
