@@ -32,7 +32,9 @@ enum Format {
 pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
     let files = scenario::find_files(&args.paths).map_err(Failure::invalid)?;
     if files.is_empty() {
-        return Err(Failure::invalid(miette::miette!("find scenarios: there is no `*.yaml` below the given folders")));
+        return Err(Failure::invalid(miette::miette!(
+            "find scenarios: there is no `*.yaml` below the given folders"
+        )));
     }
     let checks = Checks { operator_known: &|_| Ok(()), catalogue: crate::observe::catalogue::names() };
     let mut records: Vec<ProblemRecord> = Vec::new();
@@ -52,7 +54,8 @@ pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
         }
     }
     if args.format == Format::Json {
-        let text = serde_json::to_string_pretty(&records).map_err(|error| Failure::broken(miette::miette!("{error}")))?;
+        let text = serde_json::to_string_pretty(&records)
+            .map_err(|error| Failure::broken(miette::miette!("{error}")))?;
         println!("{text}");
     }
     Ok(if records.is_empty() { Verdict::Passed } else { Verdict::Invalid })

@@ -74,7 +74,8 @@ mod tests {
     fn texts_inside_a_manifest_are_filled_and_all_else_stays() {
         let manifest = json!({"spec": {"env": [{"value": "a/${clusters.source.uid}/b"}], "n": 1, "${postgres.version}": null}});
         let filled = fill(&manifest, &lookup).unwrap();
-        let expected = json!({"spec": {"env": [{"value": "a/uid-of-source/b"}], "n": 1, "${postgres.version}": null}});
+        let expected =
+            json!({"spec": {"env": [{"value": "a/uid-of-source/b"}], "n": 1, "${postgres.version}": null}});
         assert_eq!(filled, expected);
     }
 

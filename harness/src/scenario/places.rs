@@ -21,9 +21,15 @@ struct Place {
 
 /// A list or map whose end has not been read yet.
 enum Open {
-    List { pointer: String, next: usize },
+    List {
+        pointer: String,
+        next: usize,
+    },
     /// `key` is set between a key and its value.
-    Map { pointer: String, key: Option<(String, SourceSpan)> },
+    Map {
+        pointer: String,
+        key: Option<(String, SourceSpan)>,
+    },
     /// A map or list that is a key: its parts have no pointers.
     InsideKey,
 }

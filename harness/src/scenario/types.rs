@@ -26,6 +26,7 @@ pub struct Scenario {
     pub objects: Vec<Value>,
     /// `postgresql` manifests, verbatim, by a short name.
     pub clusters: BTreeMap<String, Value>,
+    /// What the drill does, in this order.
     pub steps: Vec<Step>,
     pub expect: Expect,
     /// Expectations that the very same world must NOT meet: proof that outcomes are told apart.
@@ -44,6 +45,7 @@ pub struct OperatorSection {
     pub configuration: serde_json::Map<String, Value>,
 }
 
+/// The storage accounts that are made for the drill.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StorageSection {
@@ -80,9 +82,11 @@ pub enum Step {
     UpgradeOperator(String),
 }
 
+/// SQL on a cluster's leader, as the superuser.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct SqlStep {
+    /// The cluster, by its short name.
     pub on: String,
     /// The statements themselves. Either this or `file`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,6 +94,7 @@ pub struct SqlStep {
     /// A file of statements, relative to the scenario file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
+    /// The database to run them in.
     #[serde(default = "default_database")]
     pub database: String,
 }
@@ -98,18 +103,24 @@ fn default_database() -> String {
     "postgres".to_owned()
 }
 
+/// A moment to name.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct MarkStep {
+    /// The cluster, by its short name.
     pub on: String,
+    /// The mark's name: `${marks.<name>.time}`, and what `data.equals` takes.
     #[serde(rename = "as")]
     pub name: String,
 }
 
+/// Two storage accounts.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CopyAccountStep {
+    /// The storage account whose blobs are copied.
     pub from: String,
+    /// The storage account that gets them.
     pub to: String,
 }
 
@@ -134,13 +145,15 @@ pub enum ClusterOutcome {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClusterExpectation {
+    /// What became of it.
     pub outcome: ClusterOutcome,
     /// For `bootstrap-fails` and `rejected`: the name of the catalogue's message that says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+    /// How its data compare at the end of the drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataExpectation>,
-    /// Exactly the storage accounts that its pods read from, seen at the storage itself.
+    /// Exactly the storage accounts that its pods read blobs from, seen at the storage itself. Listing is not reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Vec<String>>,
     /// Exactly the storage accounts that its pods wrote into or deleted from.
@@ -149,6 +162,7 @@ pub struct ClusterExpectation {
     /// By the name of a variable of the container `postgres`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, EnvExpectation>,
+    /// The logs of its pods.
     #[serde(default)]
     pub logs: LogsExpectation,
 }
@@ -172,6 +186,7 @@ pub struct EnvExpectation {
     /// The value that the container gets; `absent: true` for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
+    /// The container does not get the variable at all.
     #[serde(default)]
     pub absent: bool,
     /// How often the name stands in the pod template.
@@ -200,6 +215,7 @@ pub enum EnvOrigin {
     Ambiguous,
 }
 
+/// What the logs may hold.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LogsExpectation {
@@ -208,13 +224,16 @@ pub struct LogsExpectation {
     pub known: Vec<String>,
 }
 
+/// What must be seen of the operator.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OperatorExpectation {
+    /// Its log.
     #[serde(default)]
     pub logs: LogsExpectation,
 }
 
+/// One of the things that a drill looks at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObservationKind {

@@ -33,7 +33,8 @@ impl Checker<'_> {
             if fails {
                 self.catalogue_names(&format!("{at}/because"), std::slice::from_ref(because));
             } else {
-                let kind = ProblemKind::Contradiction("`because` goes with an outcome that is a failure".to_owned());
+                let kind =
+                    ProblemKind::Contradiction("`because` goes with an outcome that is a failure".to_owned());
                 self.add_at_key(&format!("{at}/because"), kind, None);
             }
         }

@@ -61,7 +61,11 @@ impl Checker<'_> {
             let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
             if !plain || !(3..=24).contains(&name.len()) {
                 let why = "Azure takes 3 to 24 lowercase letters and digits";
-                self.add(&pointer, ProblemKind::BadName { what: What::Account, name: name.clone(), why }, None);
+                self.add(
+                    &pointer,
+                    ProblemKind::BadName { what: What::Account, name: name.clone(), why },
+                    None,
+                );
             }
             if !seen.insert(name) {
                 let kind = ProblemKind::Duplicate { what: What::Account, name: name.clone() };

@@ -49,16 +49,22 @@ impl Checker<'_> {
             self.add(pointer, ProblemKind::MissingField("spec".to_owned()), None);
         }
         let Some(name) = text("/metadata/name") else {
-            self.add(&format!("{pointer}/metadata"), ProblemKind::MissingField("metadata.name".to_owned()), None);
+            self.add(
+                &format!("{pointer}/metadata"),
+                ProblemKind::MissingField("metadata.name".to_owned()),
+                None,
+            );
             return;
         };
         let configuration = &self.loaded.scenario.operator.configuration;
-        let prefix_asked_for = configuration.get("enable_team_id_clustername_prefix") == Some(&Value::Bool(true));
+        let prefix_asked_for =
+            configuration.get("enable_team_id_clustername_prefix") == Some(&Value::Bool(true));
         if prefix_asked_for
             && let Some(team) = text("/spec/teamId")
             && !name.starts_with(&format!("{team}-"))
         {
-            let kind = ProblemKind::Manifest(format!("its name `{name}` does not start with its team `{team}-`"));
+            let kind =
+                ProblemKind::Manifest(format!("its name `{name}` does not start with its team `{team}-`"));
             let help = format!("enable_team_id_clustername_prefix asks for it: for example `{team}-{name}`");
             self.add(&format!("{pointer}/metadata/name"), kind, Some(help));
         }

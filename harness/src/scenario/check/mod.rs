@@ -115,8 +115,7 @@ impl<'a> Checker<'a> {
 /// What short names of clusters and marks may look like: they stand in `${…}`, in reports and in file names.
 fn name_problem(name: &str) -> Option<&'static str> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let sound = name.starts_with(plain)
-        && name.ends_with(plain)
-        && name.chars().all(|c| plain(c) || c == '-');
+    let sound =
+        name.starts_with(plain) && name.ends_with(plain) && name.chars().all(|c| plain(c) || c == '-');
     (!sound).then_some("use lowercase letters, digits and `-` between them")
 }

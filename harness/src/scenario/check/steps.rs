@@ -95,7 +95,9 @@ impl<'a> Checker<'a> {
         self.running(&format!("{at}/on"), &sql.on, world);
         let text = match (&sql.run, &sql.file) {
             (Some(run), None) => Some((format!("{at}/run"), run.clone())),
-            (None, Some(file)) => self.sql_file(&format!("{at}/file"), file).map(|text| (format!("{at}/file"), text)),
+            (None, Some(file)) => {
+                self.sql_file(&format!("{at}/file"), file).map(|text| (format!("{at}/file"), text))
+            }
             (Some(_), Some(_)) => {
                 let kind = ProblemKind::SqlSource("a sql step has either `run` or `file`, not both");
                 self.add(&format!("{at}/file"), kind, None);
@@ -154,7 +156,9 @@ impl<'a> Checker<'a> {
     }
 
     fn account(&mut self, at: &str, account: &str, world: &World<'_>) {
-        if self.known(at, What::Account, account, &self.account_names()) && world.lost_accounts.contains(account) {
+        if self.known(at, What::Account, account, &self.account_names())
+            && world.lost_accounts.contains(account)
+        {
             self.add(at, ProblemKind::AccountLost(account.to_owned()), None);
         }
     }

@@ -6,10 +6,10 @@ use std::ops::Range;
 use miette::SourceSpan;
 use serde_json::Value;
 
+use super::super::nearest;
 use super::super::places::child;
 use super::super::problem::{ProblemKind, What};
 use super::super::variable::{Piece, Variable, pieces};
-use super::super::nearest;
 use super::Checker;
 
 /// When a text is filled in.
@@ -60,7 +60,11 @@ impl Checker<'_> {
         }
     }
 
-    fn variable_problem(&self, variable: &Variable, scope: &Scope<'_>) -> Option<(ProblemKind, Option<String>)> {
+    fn variable_problem(
+        &self,
+        variable: &Variable,
+        scope: &Scope<'_>,
+    ) -> Option<(ProblemKind, Option<String>)> {
         let marks: Vec<&str> = self.marks.iter().copied().collect();
         let (what, name, candidates) = match variable {
             Variable::ClusterUid(name) => (What::Cluster, name, self.cluster_names()),
@@ -81,12 +85,10 @@ impl Checker<'_> {
                 let why = "objects and the operator's configuration are applied before the first step";
                 Some((ProblemKind::OutOfPlace { variable, why }, None))
             }
-            (What::Cluster, Scope::AtStep { created, .. }) => {
-                (!created.contains(name.as_str())).then(|| {
-                    let help = format!("a step `- create: {name}` must come first");
-                    (ProblemKind::TooEarly { variable }, Some(help))
-                })
-            }
+            (What::Cluster, Scope::AtStep { created, .. }) => (!created.contains(name.as_str())).then(|| {
+                let help = format!("a step `- create: {name}` must come first");
+                (ProblemKind::TooEarly { variable }, Some(help))
+            }),
             (_, Scope::AtStep { marks, .. }) => (!marks.contains(name.as_str())).then(|| {
                 let help = format!("a step `- mark: {{ …, as: {name} }}` must come first");
                 (ProblemKind::TooEarly { variable }, Some(help))
