@@ -161,6 +161,23 @@ mod tests {
                 "no-backup-before-target",
             ),
             ("Exception: Could not find any backups", "no-backup-found"),
+            ("ERROR: 2026/11/24 03:41:46.093214 No backups found", "no-backup-found"),
+            (
+                "ERROR: 2026/11/24 03:41:46.346261 Azure error : AZURE_STORAGE_ACCESS_KEY setting is not set: Credential error",
+                "no-storage-credential",
+            ),
+            (
+                "ERROR: 2026/11/24 03:41:46.042339 Azure error : Unable to download blob spilo/x/wal/wal_005/000000010000000000000001.lz4.: 403 Server failed to authenticate the request. Make sure the value of the Authorization header is formed correctly including the signature.",
+                "storage-refuses-key",
+            ),
+            (
+                "ERROR: 2026/11/24 03:41:46.167074 upload: could not Upload '/pg_wal/000000010000000000000009'\n: Azure error : Unable to upload blob 000000010000000000000009.lz4: write error: ===== RESPONSE ERROR (ErrorCode=",
+                "storage-refuses-upload",
+            ),
+            (
+                "ERROR: 2026/11/24 03:41:46.312276 Archive '000000010000000000000001' does not exist.",
+                "wal-file-not-archived",
+            ),
             ("AssertionError: Found find 0 WALE_*_PREFIX environment variables", "no-wale-prefix"),
             (
                 "Cloning with WAL-E is only possible when CLONE_WALE_*_PREFIX or CLONE_WALG_*_PREFIX or CLONE_WAL_*_BUCKET and CLONE_SCOPE are set.",
@@ -185,5 +202,7 @@ mod tests {
     #[test]
     fn a_message_nobody_knows_is_not_found() {
         assert!(find("could not grease the wheels").is_none());
+        // Printed of every new cluster's empty storage, too.
+        assert!(find("INFO: 2026/11/24 03:41:10.259430 No backups found").is_none());
     }
 }

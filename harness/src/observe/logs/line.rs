@@ -93,7 +93,7 @@ fn level(found: &Captures) -> Level {
     }
 }
 
-/// logrus quotes a message that holds a blank, and escapes in it what Go's `%q` escapes.
+/// logrus quotes a message that holds a blank, and escapes in it what Go's `%q` escapes: JSON's escapes and a few rare ones.
 fn unquote(message: &str) -> Cow<'_, str> {
     let Some(inner) = message.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Cow::Borrowed(message);
@@ -101,7 +101,7 @@ fn unquote(message: &str) -> Cow<'_, str> {
     if !inner.contains('\\') {
         return Cow::Borrowed(inner);
     }
-    Cow::Owned(inner.replace("\\n", "\n").replace("\\t", "\t").replace("\\\"", "\"").replace("\\\\", "\\"))
+    serde_json::from_str(message).map_or(Cow::Borrowed(inner), Cow::Owned)
 }
 
 #[cfg(test)]

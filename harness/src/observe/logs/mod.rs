@@ -54,20 +54,30 @@ const EXAMPLES: usize = 3;
 #[derive(Debug, Clone, Default)]
 pub struct LogObservation {
     messages: Vec<Message>,
+    /// Every container that ran, whether it said anything of note or not.
+    containers: BTreeSet<(Owner, String)>,
 }
 
 impl LogObservation {
     /// Reads the logs. `owners` says by the pods' names whose they are; the redactor knows this drill's values.
     pub fn new(logs: &[ContainerLog], owners: &BTreeMap<String, Owner>, redactor: &Redactor) -> Self {
-        let mut folded: BTreeMap<(Owner, String, String, Level), Message> = BTreeMap::new();
+        let mut folded: BTreeMap<_, Message> = BTreeMap::new();
         let mut order = Vec::new();
+        let mut containers = BTreeSet::new();
         for log in logs {
             let owner =
                 owners.get(&log.pod).cloned().unwrap_or_else(|| Owner::Pod(redactor.redact(&log.pod)));
+            containers.insert((owner.clone(), log.container.clone()));
             for record in record::split(&log.text) {
                 let (level, entry) = classify(&record);
+                // An operator's log has thousands of remarks that nobody asks for.
+                if level == Level::Info && entry.is_none() {
+                    continue;
+                }
                 let template = redactor.redact(record.headline().as_ref());
-                let key = (owner.clone(), log.container.clone(), template.clone(), level);
+                // The lines after the first may make another message of it.
+                let name = entry.map(|entry| entry.name);
+                let key = (owner.clone(), log.container.clone(), template.clone(), level, name);
                 let message = folded.entry(key.clone()).or_insert_with(|| {
                     order.push(key);
                     Message {
@@ -82,16 +92,18 @@ impl LogObservation {
                     }
                 });
                 message.count += 1;
-                // What interests nobody is not kept: an operator's log has thousands of such lines.
-                if message.examples.len() < EXAMPLES && (level != Level::Info || entry.is_some()) {
+                if message.examples.len() < EXAMPLES {
                     message.examples.push(redactor.hide(&record.text()));
                 }
             }
         }
-        LogObservation { messages: order.into_iter().filter_map(|key| folded.remove(&key)).collect() }
+        LogObservation {
+            messages: order.into_iter().filter_map(|key| folded.remove(&key)).collect(),
+            containers,
+        }
     }
 
-    /// All messages, folded, in the order in which each was first seen in its container.
+    /// All warnings and errors and the notable remarks, folded, in the order in which each was first seen.
     pub fn messages(&self) -> &[Message] {
         &self.messages
     }
@@ -149,13 +161,11 @@ impl LogObservation {
     /// The observation as it stands in a snapshot: for each container the set of warnings and errors, and
     /// of the informational lines that the catalogue calls notable. The same in every run of a drill.
     pub fn to_text(&self) -> String {
-        let mut containers: BTreeMap<(&Owner, &str), BTreeSet<String>> = BTreeMap::new();
-        for message in &self.messages {
-            let lines = containers.entry((&message.owner, &message.container)).or_default();
-            lines.extend(snapshot_line(message));
-        }
         let mut text = String::new();
-        for ((owner, container), lines) in containers {
+        for (owner, container) in &self.containers {
+            let said = |message: &&Message| message.owner == *owner && message.container == *container;
+            let lines: BTreeSet<String> =
+                self.messages.iter().filter(said).filter_map(snapshot_line).collect();
             text.push_str(&format!("{owner}, container {container}\n"));
             if lines.is_empty() {
                 text.push_str("  nothing to note\n");
@@ -191,7 +201,6 @@ fn snapshot_line(message: &Message) -> Option<String> {
             Some(format!("{level:<8} {:<10} [{}] {}", entry.source.name(), entry.name, message.template))
         }
         Some(entry) => Some(format!("{level:<8} {:<10} [{}]", entry.source.name(), entry.name)),
-        None if message.level == Level::Info => None,
         None => Some(format!("{level:<8} {source:<10} {}", message.template)),
     }
 }
