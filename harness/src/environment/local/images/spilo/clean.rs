@@ -1,0 +1,61 @@
+//! The few variables that Patroni, and with it PostgreSQL and every command that they start, gets.
+
+use super::variables::Variables;
+
+const KEPT: &[&str] = &["POD_IP", "POD_NAMESPACE", "HOSTNAME", "PATH", "PGHOME", "LC_ALL", "ENABLE_PG_MON"];
+const KEPT_GROUPS: &[&str] = &["KUBERNETES_SERVICE", "KUBERNETES_PORT", "KUBERNETES_ROLE"];
+
+/// Spilo's cleaned environment, so that nothing else of the pod's settings reaches WAL-G there.
+pub fn clean(variables: &Variables) -> Variables {
+    let mut kept: Variables = variables.iter().filter(|(name, _)| is_kept(name)).collect();
+    kept.put("HOME", "/home/postgres");
+    kept
+}
+
+fn is_kept(name: &str) -> bool {
+    KEPT.contains(&name)
+        || KEPT_GROUPS
+            .iter()
+            .any(|group| name.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_these_names_are_left() {
+        let kept = [
+            "ENABLE_PG_MON",
+            "HOME",
+            "HOSTNAME",
+            "KUBERNETES_PORT",
+            "KUBERNETES_PORT_443_TCP",
+            "KUBERNETES_ROLE_LABEL",
+            "KUBERNETES_SERVICE_HOST",
+            "KUBERNETES_SERVICE_PORT",
+            "LC_ALL",
+            "PATH",
+            "PGHOME",
+            "POD_IP",
+            "POD_NAMESPACE",
+        ];
+        let dropped = [
+            "AZURE_ENDPOINT_SUFFIX",
+            "AZURE_STORAGE_ACCESS_KEY",
+            "CLONE_AZURE_STORAGE_ACCOUNT",
+            "KUBERNETES_LABELS",
+            "KUBERNETES_SCOPE_LABEL",
+            "KUBERNETES_SERVICES",
+            "PATHS",
+            "PGPASSWORD_SUPERUSER",
+            "SPILO_CONFIGURATION",
+            "SSL_CERT_FILE",
+            "WALG_AZ_PREFIX",
+        ];
+        let all: Variables = kept.iter().chain(&dropped).map(|name| (*name, "x")).collect();
+        let cleaned = clean(&all);
+        assert_eq!(cleaned.iter().map(|(name, _)| name).collect::<Vec<_>>(), kept);
+        assert_eq!(cleaned.text("HOME"), "/home/postgres");
+    }
+}

@@ -1,0 +1,111 @@
+//! `/scripts/clone_with_basebackup.py`: Patroni's bootstrap method for a clone of a running cluster.
+
+use std::process::ExitCode;
+
+use super::log::Voice;
+use super::settings::Settings;
+use super::{child, recovery};
+
+/// What Patroni passes.
+#[derive(Debug, clap::Parser)]
+struct Options {
+    #[arg(long)]
+    scope: String,
+    #[arg(long)]
+    datadir: String,
+    /// The file with the source's password.
+    #[arg(long)]
+    pgpass: String,
+    #[arg(long)]
+    host: String,
+    #[arg(long, default_value = "5432")]
+    port: String,
+    #[arg(long, default_value = "postgres")]
+    dbname: String,
+    #[arg(long)]
+    user: String,
+}
+
+/// The line of the password file for the source.
+pub fn pgpass_line(settings: &Settings) -> String {
+    let escaped = |name: &str| settings.text(name).replace('\\', "\\\\").replace(':', "\\:");
+    format!(
+        "{}:{}:*:{}:{}",
+        escaped("CLONE_HOST"),
+        settings.text("CLONE_PORT"),
+        escaped("CLONE_USER"),
+        escaped("CLONE_PASSWORD")
+    )
+}
+
+/// Streams a base backup, and recovers it.
+pub fn main() -> ExitCode {
+    let options = <Options as clap::Parser>::parse();
+    if let Err(message) = stream(&options) {
+        Voice::Script.error("Clone failed");
+        eprintln!("{message}");
+        return ExitCode::FAILURE;
+    }
+    recovery::run("/scripts/clone_with_basebackup.py")
+}
+
+fn stream(options: &Options) -> Result<(), String> {
+    let connection = connection(options);
+    Voice::Script.info(format_args!("cloning cluster {} from \"{connection}\"", options.scope));
+    let mut command = child::command(
+        "pg_basebackup",
+        &["-D", &options.datadir, "-X", "stream", "-d", &connection, "-w"],
+    );
+    let status =
+        command.env("PGPASSFILE", &options.pgpass).status().map_err(|error| format!("Exception: {error}"))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("Exception: pg_basebackup exited with code={}", child::code(status))),
+    }
+}
+
+fn connection(options: &Options) -> String {
+    [("host", &options.host), ("port", &options.port), ("user", &options.user), ("dbname", &options.dbname)]
+        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .join(" ")
+}
+
+/// A value in a connection string.
+fn quoted(value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\").replace('\'', "\\'");
+    if escaped.contains(char::is_whitespace) { format!("'{escaped}'") } else { escaped }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_password_file_escapes_what_it_must() {
+        let variables = [
+            ("CLONE_METHOD", "CLONE_WITH_BASEBACKUP"),
+            ("CLONE_SCOPE", "s"),
+            ("CLONE_HOST", "::1"),
+            ("CLONE_USER", "standby"),
+            ("CLONE_PASSWORD", r"a:b\c"),
+        ];
+        let settings = Settings::of(variables.into_iter().collect(), 1);
+        assert_eq!(pgpass_line(&settings), r"\:\:1:5432:*:standby:a\:b\\c");
+    }
+
+    #[test]
+    fn the_connection_quotes_what_it_must() {
+        let options = <Options as clap::Parser>::try_parse_from([
+            "x",
+            "--pgpass=/p",
+            "--host=acid-source",
+            "--port=5432",
+            "--user=o'neil smith",
+            "--scope=c",
+            "--datadir=/d",
+        ])
+        .unwrap();
+        assert_eq!(connection(&options), r"host=acid-source port=5432 user='o\'neil smith' dbname=postgres");
+    }
+}

@@ -1,0 +1,88 @@
+//! How `SPILO_CONFIGURATION` goes over what Spilo generates.
+
+use serde_json::Value;
+
+/// Why a user's configuration cannot be merged.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigurationError {
+    #[error("read {name}: {source}")]
+    Unreadable { name: &'static str, source: Box<serde_saphyr::Error> },
+    #[error("merge {name}: it should contain a dict, yet it is {found}")]
+    NotADictionary { name: &'static str, found: &'static str },
+}
+
+/// A user's JSON or YAML; nothing or `null` is an empty dictionary.
+///
+/// # Errors
+/// When the text is neither, or is not a dictionary.
+pub fn parse(name: &'static str, text: &str) -> Result<Value, ConfigurationError> {
+    if text.trim().is_empty() {
+        return Ok(Value::Object(serde_json::Map::new()));
+    }
+    // The operator writes JSON; that way its numbers and texts stay exactly what they are.
+    let value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(_) => serde_saphyr::from_str(text)
+            .map_err(|source| ConfigurationError::Unreadable { name, source: Box::new(source) })?,
+    };
+    let found = match value {
+        Value::Object(_) => return Ok(value),
+        Value::Null => return Ok(Value::Object(serde_json::Map::new())),
+        Value::Array(_) => "a list",
+        Value::String(_) => "a text",
+        Value::Bool(_) | Value::Number(_) => "a scalar",
+    };
+    Err(ConfigurationError::NotADictionary { name, found })
+}
+
+/// Dictionaries merge, key by key; of anything else the user's value wins unless it is `null`.
+pub fn over(user: Value, generated: Value) -> Value {
+    match (user, generated) {
+        (Value::Object(mut user), Value::Object(generated)) => {
+            for (key, below) in generated {
+                let merged = match user.remove(&key) {
+                    Some(above) => over(above, below),
+                    None => below,
+                };
+                user.insert(key, merged);
+            }
+            Value::Object(user)
+        }
+        (Value::Null, generated) => generated,
+        (user, _) => user,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn dictionaries_merge_and_the_user_wins() {
+        let user = json!({"postgresql": {"parameters": {"work_mem": "8MB", "ssl": null}}, "extra": 1});
+        let generated = json!({"postgresql": {"listen": "*:5432", "parameters": {"ssl": "on", "work_mem": "4MB"}}});
+        assert_eq!(
+            over(user, generated),
+            json!({"postgresql": {"listen": "*:5432", "parameters": {"work_mem": "8MB", "ssl": "on"}}, "extra": 1})
+        );
+    }
+
+    #[test]
+    fn a_users_list_replaces_the_generated_one() {
+        let user = json!({"initdb": [{"auth-host": "md5"}], "pg_hba": {}});
+        let generated = json!({"initdb": ["data-checksums"], "pg_hba": ["local all all trust"]});
+        assert_eq!(over(user, generated), json!({"initdb": [{"auth-host": "md5"}], "pg_hba": {}}));
+    }
+
+    #[test]
+    fn json_and_yaml_are_read_and_anything_but_a_dictionary_is_refused() {
+        let expected = json!({"bootstrap": {"dcs": {"ttl": 60}}});
+        assert_eq!(parse("X", r#"{"bootstrap":{"dcs":{"ttl":60}}}"#).unwrap(), expected);
+        assert_eq!(parse("X", "bootstrap:\n  dcs:\n    ttl: 60\n").unwrap(), expected);
+        assert_eq!(parse("X", " ").unwrap(), json!({}));
+        assert!(parse("X", "[1]").unwrap_err().to_string().contains("should contain a dict, yet it is a list"));
+        assert!(parse("X", "a: [").is_err());
+    }
+}
