@@ -105,10 +105,10 @@ pub fn clone_source(variables: &Variables) -> Option<&'static str> {
 /// Stores that only WAL-G can use switch it on, where nobody said otherwise.
 pub fn switch_walg_on(variables: &mut Variables) {
     if variables.any_set(WALG_STORES) {
-        variables.default("USE_WALG_RESTORE", "true");
+        variables.fill("USE_WALG_RESTORE", "true");
     }
     if variables.set("WALG_AZ_PREFIX").is_some() || SSH.iter().all(|name| variables.set(name).is_some()) {
-        variables.default("USE_WALG_BACKUP", "true");
+        variables.fill("USE_WALG_BACKUP", "true");
     }
 }
 
@@ -117,7 +117,7 @@ pub fn settle_walg(variables: &mut Variables, scope: Scope) {
     let prefix = scope.prefix();
     let supported = variables.any_set([WALG_STORES, GS_STORES].concat().iter().map(|name| format!("{prefix}{name}")));
     let fallback = variables.text("USE_WALG").to_owned();
-    variables.default(&format!("{prefix}USE_WALG"), fallback);
+    variables.fill(&format!("{prefix}USE_WALG"), fallback);
     for name in ["USE_WALG_BACKUP", "USE_WALG_RESTORE"] {
         let name = format!("{prefix}{name}");
         let given = if variables.is_there(&name) { &name } else { &format!("{prefix}USE_WALG") };

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{Image, ImageContent, ImageFile, OWN_PROGRAM};
-use crate::toolchain::tools::Tools;
+use crate::toolchain::Tools;
 use programs::Programs;
 
 /// Programs on the container's `PATH` that the host's `/usr` may not have.

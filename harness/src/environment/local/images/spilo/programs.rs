@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::toolchain::tools::{PostgresTool, Tools};
+use crate::toolchain::{PostgresTool, Tools};
 
 /// The file that the image carries.
 pub const FILE: &str = "/etc/clonedrill/spilo.json";

@@ -109,20 +109,20 @@ impl Settings {
 
 fn fill_in_defaults(variables: &mut Variables, processors: usize) {
     for (name, value) in DEFAULTS {
-        variables.default(name, *value);
+        variables.fill(name, *value);
     }
     let home = variables.text("PGHOME").to_owned();
-    variables.default("PGROOT", format!("{home}/pgroot"));
+    variables.fill("PGROOT", format!("{home}/pgroot"));
     let root = variables.text("PGROOT").to_owned();
-    variables.default("PGDATA", format!("{root}/pgdata"));
-    variables.default("PGLOG", format!("{root}/pg_log"));
+    variables.fill("PGDATA", format!("{root}/pgdata"));
+    variables.fill("PGLOG", format!("{root}/pg_log"));
     let above = std::path::Path::new(&root).parent().map_or("/".into(), |parent| parent.join("tmp"));
-    variables.default("WALE_TMPDIR", above.to_string_lossy());
+    variables.fill("WALE_TMPDIR", above.to_string_lossy());
 
     let rw = variables.text("RW_DIR").to_owned();
-    variables.default("WALE_ENV_DIR", format!("{rw}/etc/wal-e.d/env"));
-    variables.default("SSL_CERTIFICATE_FILE", format!("{rw}/certs/server.crt"));
-    variables.default("SSL_PRIVATE_KEY_FILE", format!("{rw}/certs/server.key"));
+    variables.fill("WALE_ENV_DIR", format!("{rw}/etc/wal-e.d/env"));
+    variables.fill("SSL_CERTIFICATE_FILE", format!("{rw}/certs/server.crt"));
+    variables.fill("SSL_PRIVATE_KEY_FILE", format!("{rw}/certs/server.key"));
     for (given, file, name) in [("SSL_CA", "SSL_CA_FILE", "ca.crt"), ("SSL_CRL", "SSL_CRL_FILE", "server.crl")] {
         if variables.is_there(given) && variables.set(file).is_none() {
             variables.put(file, format!("{rw}/certs/{name}"));
@@ -134,16 +134,16 @@ fn fill_in_defaults(variables: &mut Variables, processors: usize) {
         (Some(_), Some(_)) => variables.set("POD_NAMESPACE").unwrap_or("default").to_owned(),
         _ => String::new(),
     };
-    variables.default("NAMESPACE", namespace);
+    variables.fill("NAMESPACE", namespace);
     let prefix = match variables.text("NAMESPACE") {
         "" | "default" => String::new(),
         other => format!("{other}-"),
     };
-    variables.default("WAL_BUCKET_SCOPE_PREFIX", prefix);
+    variables.fill("WAL_BUCKET_SCOPE_PREFIX", prefix);
 
     let concurrency = processors.min(10).to_string();
-    variables.default("WALG_DOWNLOAD_CONCURRENCY", concurrency.clone());
-    variables.default("WALG_UPLOAD_CONCURRENCY", concurrency);
+    variables.fill("WALG_DOWNLOAD_CONCURRENCY", concurrency.clone());
+    variables.fill("WALG_UPLOAD_CONCURRENCY", concurrency);
 }
 
 fn clone_method(variables: &mut Variables, warnings: &mut Vec<String>) -> CloneMethod {
@@ -151,7 +151,7 @@ fn clone_method(variables: &mut Variables, warnings: &mut Vec<String>) -> CloneM
         "CLONE_WITH_WALE" => match archive::clone_source(variables) {
             Some(store) => {
                 if store == "S3" {
-                    variables.default("CLONE_USE_WALG", "true");
+                    variables.fill("CLONE_USE_WALG", "true");
                 }
                 let suffix = variables.set("CLONE_SCOPE").map_or(String::new(), |scope| format!("-{scope}"));
                 let env_dir = format!("{}/etc/wal-e.d/env-clone{suffix}", variables.text("RW_DIR"));
@@ -170,8 +170,8 @@ fn clone_method(variables: &mut Variables, warnings: &mut Vec<String>) -> CloneM
             let needed = ["CLONE_SCOPE", "CLONE_HOST", "CLONE_USER", "CLONE_PASSWORD"];
             if needed.iter().all(|name| variables.set(name).is_some()) {
                 let pgpass = format!("{}/.pgpass_{}", variables.text("PGHOME"), variables.text("CLONE_SCOPE"));
-                variables.default("CLONE_PGPASS", pgpass);
-                variables.default("CLONE_PORT", "5432");
+                variables.fill("CLONE_PGPASS", pgpass);
+                variables.fill("CLONE_PORT", "5432");
                 CloneMethod::RunningCluster { pgpass: variables.text("CLONE_PGPASS").to_owned() }
             } else {
                 warnings.push(

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::toolchain::tools::{AzuriteTool, PatroniTool, PostgresTool, WalGTool};
+use crate::toolchain::{AzuriteTool, PatroniTool, PostgresTool, WalGTool};
 
 fn tools(bin: &Path) -> Tools {
     Tools {

@@ -30,7 +30,7 @@ impl Variables {
     }
 
     /// Gives a name that is missing a value; one that is there stays, also where it is empty.
-    pub fn default(&mut self, name: &str, value: impl Into<String>) {
+    pub fn fill(&mut self, name: &str, value: impl Into<String>) {
         self.0.entry(name.to_owned()).or_insert_with(|| value.into());
     }
 

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::toolchain::tools::PostgresTool;
+use crate::toolchain::PostgresTool;
 
 const OPERATOR: &[(&str, &str)] = &[
     ("DCS_ENABLE_KUBERNETES_API", "true"),
