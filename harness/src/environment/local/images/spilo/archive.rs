@@ -56,7 +56,8 @@ const S3: &[&str] = &[
     "AWS_STS_REGIONAL_ENDPOINTS",
 ];
 const GS: &[&str] = &["WALE_GS_PREFIX", "WALG_GS_PREFIX", "GOOGLE_APPLICATION_CREDENTIALS"];
-const SWIFT: &[&str] = &["WALE_SWIFT_PREFIX", "SWIFT_AUTHURL", "SWIFT_TENANT", "SWIFT_USER", "SWIFT_PASSWORD"];
+const SWIFT: &[&str] =
+    &["WALE_SWIFT_PREFIX", "SWIFT_AUTHURL", "SWIFT_TENANT", "SWIFT_USER", "SWIFT_PASSWORD"];
 
 /// Tuning, encryption and proxies: the same for every store.
 const WALG: &[&str] = &[
@@ -115,7 +116,8 @@ pub fn switch_walg_on(variables: &mut Variables) {
 /// Settles `USE_WALG_BACKUP` and `USE_WALG_RESTORE` of one scope: `true`, or empty.
 pub fn settle_walg(variables: &mut Variables, scope: Scope) {
     let prefix = scope.prefix();
-    let supported = variables.any_set([WALG_STORES, GS_STORES].concat().iter().map(|name| format!("{prefix}{name}")));
+    let supported =
+        variables.any_set([WALG_STORES, GS_STORES].concat().iter().map(|name| format!("{prefix}{name}")));
     let fallback = variables.text("USE_WALG").to_owned();
     variables.fill(&format!("{prefix}USE_WALG"), fallback);
     for name in ["USE_WALG_BACKUP", "USE_WALG_RESTORE"] {
@@ -138,24 +140,25 @@ pub struct EnvDir {
 pub fn env_dir(variables: &Variables, scope: Scope) -> Option<EnvDir> {
     let value = |name: &str| variables.set(&format!("{}{name}", scope.prefix()));
     let mut warnings = Vec::new();
-    let store: Vec<&str> = if ["WAL_S3_BUCKET", "WALE_S3_PREFIX", "WALG_S3_PREFIX"].iter().any(|n| value(n).is_some()) {
-        S3.to_vec()
-    } else if ["WAL_GCS_BUCKET", "WAL_GS_BUCKET", "WALE_GCS_PREFIX", "WALE_GS_PREFIX", "WALG_GS_PREFIX"]
-        .iter()
-        .any(|name| value(name).is_some())
-    {
-        GS.to_vec()
-    } else if ["WAL_SWIFT_BUCKET", "WALE_SWIFT_PREFIX"].iter().any(|name| value(name).is_some()) {
-        SWIFT.to_vec()
-    } else if value("WALG_AZ_PREFIX").is_some() {
-        let (credentials, warning) = azure_credentials(value);
-        warnings.extend(warning);
-        [AZURE, credentials].concat()
-    } else if value("WALG_SSH_PREFIX").is_some() {
-        SSH.to_vec()
-    } else {
-        return None;
-    };
+    let store: Vec<&str> =
+        if ["WAL_S3_BUCKET", "WALE_S3_PREFIX", "WALG_S3_PREFIX"].iter().any(|n| value(n).is_some()) {
+            S3.to_vec()
+        } else if ["WAL_GCS_BUCKET", "WAL_GS_BUCKET", "WALE_GCS_PREFIX", "WALE_GS_PREFIX", "WALG_GS_PREFIX"]
+            .iter()
+            .any(|name| value(name).is_some())
+        {
+            GS.to_vec()
+        } else if ["WAL_SWIFT_BUCKET", "WALE_SWIFT_PREFIX"].iter().any(|name| value(name).is_some()) {
+            SWIFT.to_vec()
+        } else if value("WALG_AZ_PREFIX").is_some() {
+            let (credentials, warning) = azure_credentials(value);
+            warnings.extend(warning);
+            [AZURE, credentials].concat()
+        } else if value("WALG_SSH_PREFIX").is_some() {
+            SSH.to_vec()
+        } else {
+            return None;
+        };
     // Swift is the only one that WAL-G's own names do not go with.
     let tuning: &[&str] = if store[0] == SWIFT[0] { &[] } else { WALG };
     let own: &[&str] = if scope == Scope::Own { &["BACKUP_NUM_TO_RETAIN"] } else { &[] };
@@ -170,7 +173,9 @@ pub fn env_dir(variables: &Variables, scope: Scope) -> Option<EnvDir> {
 }
 
 /// The first way to authenticate that is complete; the others are not written.
-fn azure_credentials<'v>(value: impl Fn(&str) -> Option<&'v str>) -> (&'static [&'static str], Option<String>) {
+fn azure_credentials<'v>(
+    value: impl Fn(&str) -> Option<&'v str>,
+) -> (&'static [&'static str], Option<String>) {
     const WAYS: [&[&str]; 3] = [&["AZURE_STORAGE_ACCESS_KEY"], &["AZURE_STORAGE_SAS_TOKEN"], AZURE_PRINCIPAL];
     let complete: Vec<&'static [&'static str]> =
         WAYS.into_iter().filter(|way| way.iter().all(|name| value(name).is_some())).collect();

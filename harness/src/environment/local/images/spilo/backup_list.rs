@@ -50,7 +50,11 @@ fn is_header(line: &str) -> bool {
 /// The newest backup that is strictly older than the target.
 pub fn newest_before(backups: &[Backup], target: Timestamp) -> Option<&Backup> {
     // Of two with the same time the first one wins, hence the reversed order.
-    backups.iter().rev().filter(|backup| backup.last_modified < target).max_by_key(|backup| backup.last_modified)
+    backups
+        .iter()
+        .rev()
+        .filter(|backup| backup.last_modified < target)
+        .max_by_key(|backup| backup.last_modified)
 }
 
 /// A target time as a person may write it; without a time zone it is an error.
@@ -97,7 +101,9 @@ base_000000010000000000000004 2026-01-01T11:00:00Z 000000010000000000000004
 
     #[test]
     fn every_header_of_wal_g_is_known() {
-        for header in ["name modified wal", "name last_modified wal", "backup_name modified wal_file_name storage"] {
+        for header in
+            ["name modified wal", "name last_modified wal", "backup_name modified wal_file_name storage"]
+        {
             let list = format!("noise\n{header}\nbase_1 2026-01-01T10:00:00Z 0001\n");
             let backup = &parse(&list).unwrap()[0];
             assert_eq!((backup.name.as_str(), backup.wal_segment.as_deref()), ("base_1", Some("0001")));

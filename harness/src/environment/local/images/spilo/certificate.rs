@@ -71,7 +71,9 @@ mod tests {
         let first = fs::read_to_string(&key).unwrap();
         assert!(first.contains("PRIVATE KEY"));
         assert_eq!(fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
-        assert!(fs::read_to_string(rw.path().join("certs/server.crt")).unwrap().contains("BEGIN CERTIFICATE"));
+        assert!(
+            fs::read_to_string(rw.path().join("certs/server.crt")).unwrap().contains("BEGIN CERTIFICATE")
+        );
         write(&settings).unwrap();
         assert_eq!(fs::read_to_string(&key).unwrap(), first);
     }
@@ -82,6 +84,9 @@ mod tests {
         let pair = [("SSL_CERTIFICATE", "C"), ("SSL_PRIVATE_KEY", "K"), ("SSL_CA", "A")];
         write(&settings(rw.path(), &pair)).unwrap();
         let read = |name: &str| fs::read_to_string(rw.path().join("certs").join(name)).unwrap();
-        assert_eq!((read("server.crt"), read("server.key"), read("ca.crt")), ("C".into(), "K".into(), "A".into()));
+        assert_eq!(
+            (read("server.crt"), read("server.key"), read("ca.crt")),
+            ("C".into(), "K".into(), "A".into())
+        );
     }
 }

@@ -14,9 +14,9 @@ pub fn clean(variables: &Variables) -> Variables {
 
 fn is_kept(name: &str) -> bool {
     KEPT.contains(&name)
-        || KEPT_GROUPS
-            .iter()
-            .any(|group| name.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('_')))
+        || KEPT_GROUPS.iter().any(|group| {
+            name.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        })
 }
 
 #[cfg(test)]

@@ -52,10 +52,8 @@ pub fn main() -> ExitCode {
 fn stream(options: &Options) -> Result<(), String> {
     let connection = connection(options);
     Voice::Script.info(format_args!("cloning cluster {} from \"{connection}\"", options.scope));
-    let mut command = child::command(
-        "pg_basebackup",
-        &["-D", &options.datadir, "-X", "stream", "-d", &connection, "-w"],
-    );
+    let mut command =
+        child::command("pg_basebackup", &["-D", &options.datadir, "-X", "stream", "-d", &connection, "-w"]);
     let status =
         command.env("PGPASSFILE", &options.pgpass).status().map_err(|error| format!("Exception: {error}"))?;
     match status.success() {

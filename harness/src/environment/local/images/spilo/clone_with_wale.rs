@@ -46,7 +46,9 @@ enum CloneError {
     NoBackupBefore(String),
     #[error("Exception: Could not find any backups")]
     NoBackup,
-    #[error("subprocess.CalledProcessError: Command '['{0}', 'backup-list']' returned non-zero exit status {1}.")]
+    #[error(
+        "subprocess.CalledProcessError: Command '['{0}', 'backup-list']' returned non-zero exit status {1}."
+    )]
     List(&'static str, i32),
     #[error("Exception: wal-e backup-fetch exited with exit code {0}")]
     Fetch(i32),
@@ -183,7 +185,9 @@ fn find_backup(
         let backups = list(&environment)?;
         let chosen = match target {
             _ if backups.is_empty() => None,
-            Some(target) => backup_list::newest_before(&backups, target.time).map(|backup| backup.name.clone()),
+            Some(target) => {
+                backup_list::newest_before(&backups, target.time).map(|backup| backup.name.clone())
+            }
             None => Some("LATEST".to_owned()),
         };
         if let Some(backup) = chosen {
@@ -202,7 +206,9 @@ fn places(environment: &Environment, majors: &[u16]) -> Result<(String, Vec<Stri
     let prefix = if uses_walg(environment) { "WALG_" } else { "WALE_" };
     let names: Vec<&String> = environment
         .keys()
-        .filter(|name| name.starts_with(prefix) && name.ends_with("_PREFIX") && name.len() > "WALE__PREFIX".len())
+        .filter(|name| {
+            name.starts_with(prefix) && name.ends_with("_PREFIX") && name.len() > "WALE__PREFIX".len()
+        })
         .collect();
     let [name] = names[..] else {
         return Err(CloneError::Prefixes { found: names.len(), prefix });

@@ -62,7 +62,10 @@ mod tests {
             Voice::Bootstrapping.line(now, "INFO", "Configuring wal-e"),
             "2026-01-02 03:04:05,067 - bootstrapping - INFO - Configuring wal-e"
         );
-        assert_eq!(Voice::Script.line(now, "ERROR", "Clone failed"), "2026-01-02 03:04:05,067 ERROR: Clone failed");
+        assert_eq!(
+            Voice::Script.line(now, "ERROR", "Clone failed"),
+            "2026-01-02 03:04:05,067 ERROR: Clone failed"
+        );
         assert_eq!(
             shell_line(now, "/scripts/postgres_backup.sh", "producing a new backup"),
             "2026-01-02 03:04:05.067 - /scripts/postgres_backup.sh - producing a new backup"

@@ -62,7 +62,8 @@ mod tests {
     #[test]
     fn dictionaries_merge_and_the_user_wins() {
         let user = json!({"postgresql": {"parameters": {"work_mem": "8MB", "ssl": null}}, "extra": 1});
-        let generated = json!({"postgresql": {"listen": "*:5432", "parameters": {"ssl": "on", "work_mem": "4MB"}}});
+        let generated =
+            json!({"postgresql": {"listen": "*:5432", "parameters": {"ssl": "on", "work_mem": "4MB"}}});
         assert_eq!(
             over(user, generated),
             json!({"postgresql": {"listen": "*:5432", "parameters": {"work_mem": "8MB", "ssl": "on"}}, "extra": 1})
@@ -82,7 +83,9 @@ mod tests {
         assert_eq!(parse("X", r#"{"bootstrap":{"dcs":{"ttl":60}}}"#).unwrap(), expected);
         assert_eq!(parse("X", "bootstrap:\n  dcs:\n    ttl: 60\n").unwrap(), expected);
         assert_eq!(parse("X", " ").unwrap(), json!({}));
-        assert!(parse("X", "[1]").unwrap_err().to_string().contains("should contain a dict, yet it is a list"));
+        assert!(
+            parse("X", "[1]").unwrap_err().to_string().contains("should contain a dict, yet it is a list")
+        );
         assert!(parse("X", "a: [").is_err());
     }
 }

@@ -70,10 +70,13 @@ pub fn image(tools: &Tools) -> Image {
         SCRIPTS.iter().map(|(path, _)| link(path, Path::new(OWN_PROGRAM))).collect();
     files.push(link(&format!("{BIN}/wal-g"), &tools.wal_g.program));
     files.extend(
-        ["patroni", "patronictl"].map(|name| link(&format!("{BIN}/{name}"), &tools.patroni.python.with_file_name(name))),
+        ["patroni", "patronictl"]
+            .map(|name| link(&format!("{BIN}/{name}"), &tools.patroni.python.with_file_name(name))),
     );
     if let Some(newest) = tools.postgres.last() {
-        files.extend(program_names(&newest.bin).map(|name| link(&format!("{BIN}/{name}"), &newest.bin.join(&name))));
+        files.extend(
+            program_names(&newest.bin).map(|name| link(&format!("{BIN}/{name}"), &newest.bin.join(&name))),
+        );
     }
     files.push(link("/home/postgres/postgres.yml", Path::new("/run/postgres.yml")));
     files.push(text(recovery::SCRIPT_PATH, recovery::SCRIPT.to_owned()));
@@ -104,9 +107,16 @@ pub fn image(tools: &Tools) -> Image {
         user: "postgres".to_owned(),
         home: "/home/postgres".into(),
         visible: tools.visible.clone(),
-        folders: ["/run", "/run/postgresql", "/var/run/postgresql", "/home/postgres", "/home/postgres/pgdata", "/scripts"]
-            .map(PathBuf::from)
-            .into(),
+        folders: [
+            "/run",
+            "/run/postgresql",
+            "/var/run/postgresql",
+            "/home/postgres",
+            "/home/postgres/pgdata",
+            "/scripts",
+        ]
+        .map(PathBuf::from)
+        .into(),
         files,
     }
 }

@@ -258,7 +258,8 @@ fn local_parameters(settings: &Settings, machine: &Machine) -> Value {
 fn pg_hba(settings: &Settings) -> Vec<String> {
     let human = settings.text("HUMAN_ROLE");
     let standby = settings.text("PGUSER_STANDBY");
-    let pam = |address: &str| settings.is_set("PAM_OAUTH2").then(|| format!("hostssl all +{human} {address} pam"));
+    let pam =
+        |address: &str| settings.is_set("PAM_OAUTH2").then(|| format!("hostssl all +{human} {address} pam"));
     let line = |text: &str| Some(text.to_owned());
     let no_ssl = settings.is_set("ALLOW_NOSSL");
     [

@@ -11,7 +11,10 @@ use super::{backup_list, child};
 /// Patroni's `--name=value` arguments.
 fn argument(name: &str) -> Option<String> {
     let start = format!("--{name}=");
-    env::args().skip(1).find_map(|word| word.strip_prefix(&start).map(str::to_owned)).filter(|value| !value.is_empty())
+    env::args()
+        .skip(1)
+        .find_map(|word| word.strip_prefix(&start).map(str::to_owned))
+        .filter(|value| !value.is_empty())
 }
 
 /// `basebackup.sh`: streams a base backup from the leader.
@@ -46,7 +49,8 @@ pub fn wale_restore() -> ExitCode {
 
 fn restore() -> Result<(), String> {
     let data = argument("datadir").ok_or("no --datadir")?;
-    let program = if env::var("USE_WALG_RESTORE").is_ok_and(|value| value == "true") { "wal-g" } else { "wal-e" };
+    let program =
+        if env::var("USE_WALG_RESTORE").is_ok_and(|value| value == "true") { "wal-g" } else { "wal-e" };
     let failed = |error: io::Error| format!("{program}: {error}");
     let listed = child::command(program, &["backup-list"]).stderr(Stdio::null()).output().map_err(failed)?;
     let backups =
@@ -57,7 +61,10 @@ fn restore() -> Result<(), String> {
     match argument("connstring") {
         Some(connection) => {
             let start = start_lsn(&segment).ok_or("Can not find any backups")?;
-            let wal = ask(&connection, &format!("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '{start}')::bigint"))?;
+            let wal = ask(
+                &connection,
+                &format!("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '{start}')::bigint"),
+            )?;
             let size = ask(&connection, "SELECT sum(pg_database_size(datname))::bigint FROM pg_database")?;
             println!("Current cluster size: {size}");
             println!("Wals generated since the last backup: {wal}");
@@ -91,7 +98,9 @@ fn ask(connection: &str, sql: &str) -> Result<i64, String> {
 }
 
 fn too_much_wal(wal: i64, size: i64, megabytes: i64, percentage: i64) -> Option<String> {
-    let exceeds = |what: String| format!("not restoring from backup because of amount of generated wals exceeds {what}");
+    let exceeds = |what: String| {
+        format!("not restoring from backup because of amount of generated wals exceeds {what}")
+    };
     if wal > megabytes << 20 {
         Some(exceeds(format!("{megabytes}MB")))
     } else if wal > size / 100 * percentage {
@@ -114,7 +123,12 @@ mod tests {
     #[test]
     fn much_wal_speaks_against_the_backup() {
         assert_eq!(too_much_wal(10 << 20, 100 << 20, 100, 30), None);
-        assert!(too_much_wal(101 << 20, i64::MAX, 100, 30).is_some_and(|text| text.ends_with("exceeds 100MB")));
-        assert!(too_much_wal(31 << 20, 100 << 20, 100, 30).is_some_and(|text| text.contains("30% of cluster_size")));
+        assert!(
+            too_much_wal(101 << 20, i64::MAX, 100, 30).is_some_and(|text| text.ends_with("exceeds 100MB"))
+        );
+        assert!(
+            too_much_wal(31 << 20, 100 << 20, 100, 30)
+                .is_some_and(|text| text.contains("30% of cluster_size"))
+        );
     }
 }

@@ -53,7 +53,9 @@ pub fn on_role_change() -> ExitCode {
 
 /// Waits for the end of recovery, as long as Spilo does.
 fn is_promoted() -> bool {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return false };
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
+        return false;
+    };
     let waited: Result<(), PollError<Infallible>> =
         runtime.block_on(poll("the end of recovery", Limit::seconds(30), async || {
             let sql = "SELECT pg_catalog.pg_is_in_recovery()";

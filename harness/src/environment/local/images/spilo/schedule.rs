@@ -71,7 +71,9 @@ impl Schedule {
         // Eight years hold every day of the calendar, 29 February across a year that skips it too.
         for _ in 0..=(8 * 366) {
             if self.matches_day(day) {
-                for (hour, minute) in self.hours.iter().flat_map(|h| self.minutes.iter().map(move |m| (*h, *m))) {
+                for (hour, minute) in
+                    self.hours.iter().flat_map(|h| self.minutes.iter().map(move |m| (*h, *m)))
+                {
                     let time = day.at(hour, minute, 0, 0);
                     if time > start {
                         return Some(time);
@@ -142,6 +144,9 @@ mod tests {
         for text in ["", "0 1 * *", "60 * * * *", "* * 0 * *", "*/0 * * * *", "5-1 * * * *", "a * * * *"] {
             assert_eq!(Schedule::parse(text).unwrap_err(), BadSchedule(text.to_owned()));
         }
-        assert_eq!(Schedule::parse("0 0 30 2 *").unwrap().after("2026-01-01T00:00:00".parse().unwrap()), None);
+        assert_eq!(
+            Schedule::parse("0 0 30 2 *").unwrap().after("2026-01-01T00:00:00".parse().unwrap()),
+            None
+        );
     }
 }

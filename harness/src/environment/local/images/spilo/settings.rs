@@ -123,17 +123,20 @@ fn fill_in_defaults(variables: &mut Variables, processors: usize) {
     variables.fill("WALE_ENV_DIR", format!("{rw}/etc/wal-e.d/env"));
     variables.fill("SSL_CERTIFICATE_FILE", format!("{rw}/certs/server.crt"));
     variables.fill("SSL_PRIVATE_KEY_FILE", format!("{rw}/certs/server.key"));
-    for (given, file, name) in [("SSL_CA", "SSL_CA_FILE", "ca.crt"), ("SSL_CRL", "SSL_CRL_FILE", "server.crl")] {
+    for (given, file, name) in
+        [("SSL_CA", "SSL_CA_FILE", "ca.crt"), ("SSL_CRL", "SSL_CRL_FILE", "server.crl")]
+    {
         if variables.is_there(given) && variables.set(file).is_none() {
             variables.put(file, format!("{rw}/certs/{name}"));
         }
     }
 
     // Only Kubernetes as the store gives a cluster the namespace of its pod.
-    let namespace = match (variables.set("KUBERNETES_SERVICE_HOST"), variables.set("DCS_ENABLE_KUBERNETES_API")) {
-        (Some(_), Some(_)) => variables.set("POD_NAMESPACE").unwrap_or("default").to_owned(),
-        _ => String::new(),
-    };
+    let namespace =
+        match (variables.set("KUBERNETES_SERVICE_HOST"), variables.set("DCS_ENABLE_KUBERNETES_API")) {
+            (Some(_), Some(_)) => variables.set("POD_NAMESPACE").unwrap_or("default").to_owned(),
+            _ => String::new(),
+        };
     variables.fill("NAMESPACE", namespace);
     let prefix = match variables.text("NAMESPACE") {
         "" | "default" => String::new(),
@@ -169,7 +172,8 @@ fn clone_method(variables: &mut Variables, warnings: &mut Vec<String>) -> CloneM
         "CLONE_WITH_BASEBACKUP" => {
             let needed = ["CLONE_SCOPE", "CLONE_HOST", "CLONE_USER", "CLONE_PASSWORD"];
             if needed.iter().all(|name| variables.set(name).is_some()) {
-                let pgpass = format!("{}/.pgpass_{}", variables.text("PGHOME"), variables.text("CLONE_SCOPE"));
+                let pgpass =
+                    format!("{}/.pgpass_{}", variables.text("PGHOME"), variables.text("CLONE_SCOPE"));
                 variables.fill("CLONE_PGPASS", pgpass);
                 variables.fill("CLONE_PORT", "5432");
                 CloneMethod::RunningCluster { pgpass: variables.text("CLONE_PGPASS").to_owned() }
@@ -237,7 +241,10 @@ mod tests {
     fn the_archive_command_follows_the_switches() {
         assert_eq!(settings(&[]).archive_command(), "/bin/true");
         let azure = ("WALG_AZ_PREFIX", "azure://backups/x");
-        assert_eq!(settings(&[azure]).archive_command(), r#"envdir "/run/etc/wal-e.d/env" wal-g wal-push "%p""#);
+        assert_eq!(
+            settings(&[azure]).archive_command(),
+            r#"envdir "/run/etc/wal-e.d/env" wal-g wal-push "%p""#
+        );
         let wale = settings(&[azure, ("USE_WALG_BACKUP", "false")]);
         assert_eq!(wale.archive_command(), r#"envdir "/run/etc/wal-e.d/env" wal-e wal-push "%p""#);
     }
@@ -258,7 +265,10 @@ mod tests {
         let method = ("CLONE_METHOD", "CLONE_WITH_WALE");
         let prefix = ("CLONE_WALG_AZ_PREFIX", "azure://backups/x");
         let named = settings(&[method, prefix, ("CLONE_SCOPE", "acid-orders")]);
-        assert_eq!(named.clone, CloneMethod::Backups { env_dir: "/run/etc/wal-e.d/env-clone-acid-orders".into() });
+        assert_eq!(
+            named.clone,
+            CloneMethod::Backups { env_dir: "/run/etc/wal-e.d/env-clone-acid-orders".into() }
+        );
         let unnamed = settings(&[method, prefix]);
         assert_eq!(unnamed.clone, CloneMethod::Backups { env_dir: "/run/etc/wal-e.d/env-clone".into() });
         assert_eq!(settings(&[prefix]).clone, CloneMethod::Nothing);

@@ -138,8 +138,10 @@ fn the_first_store_in_order_decides() {
     ];
     for first in 0..stores.len() {
         for scope in [Scope::Own, Scope::Clone] {
-            let given: Variables =
-                stores[first..].iter().map(|(name, value)| (format!("{}{name}", scope.prefix()), *value)).collect();
+            let given: Variables = stores[first..]
+                .iter()
+                .map(|(name, value)| (format!("{}{name}", scope.prefix()), *value))
+                .collect();
             let dir = env_dir(&given, scope).unwrap();
             assert_eq!(names(&dir)[0], stores[first].0);
             for (later, _) in &stores[first + 1..] {

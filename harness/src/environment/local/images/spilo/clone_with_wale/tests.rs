@@ -23,7 +23,11 @@ fn target(text: &str) -> Target {
 fn find(storage: &[(&str, &[Backup])], target: Option<&Target>) -> Result<Found, CloneError> {
     find_backup(target, &walg(PATH), &[16, 15], |asked| {
         let path = &asked["WALG_AZ_PREFIX"];
-        Ok(storage.iter().find(|(held, _)| held == path).map(|(_, backups)| backups.to_vec()).unwrap_or_default())
+        Ok(storage
+            .iter()
+            .find(|(held, _)| held == path)
+            .map(|(_, backups)| backups.to_vec())
+            .unwrap_or_default())
     })
 }
 
@@ -57,7 +61,8 @@ fn the_first_path_with_a_fitting_backup_wins() {
     let new = [backup("base_new", "2026-01-03T10:00:00Z")];
     let versioned = |major| format!("{PATH}/{major}/");
     let storage = [(versioned(16), &new[..]), (versioned(15), &old[..])];
-    let storage: Vec<(&str, &[Backup])> = storage.iter().map(|(path, backups)| (path.as_str(), *backups)).collect();
+    let storage: Vec<(&str, &[Backup])> =
+        storage.iter().map(|(path, backups)| (path.as_str(), *backups)).collect();
 
     let found = find(&storage, Some(&target("2026-01-02T00:00:00Z"))).unwrap();
     assert_eq!((found.backup.as_str(), found.value, found.is_versioned), ("base_old", versioned(15), true));
@@ -104,8 +109,8 @@ fn patronis_arguments_are_understood() {
 
 #[test]
 fn the_env_dir_is_read_from_the_restore_command() {
-    let command = r#"envdir "/run/etc/wal-e.d/env-clone-x" timeout "0" /scripts/restore_command.sh "%f" "%p""#;
-    let config =
-        serde_json::json!({"bootstrap": {"clone_with_wale": {"recovery_conf": {"restore_command": command}}}});
+    let command =
+        r#"envdir "/run/etc/wal-e.d/env-clone-x" timeout "0" /scripts/restore_command.sh "%f" "%p""#;
+    let config = serde_json::json!({"bootstrap": {"clone_with_wale": {"recovery_conf": {"restore_command": command}}}});
     assert_eq!(env_dir_of(&config).as_deref(), Some("/run/etc/wal-e.d/env-clone-x"));
 }

@@ -17,12 +17,13 @@ pub fn add(config: &mut Map<String, Value>, settings: &Settings) {
         .collect();
     for (key, default) in [("labels", json!({"application": "spilo"})), ("bootstrap_labels", json!({}))] {
         let given = section.get(key).and_then(Value::as_str).unwrap_or_default();
-        let labels = serde_json::from_str::<Map<String, Value>>(given).map(Value::Object).unwrap_or_else(|error| {
-            Voice::Bootstrapping.warning(format_args!(
-                "could not parse kubernetes {key} as a JSON: {error}, reverting to the default: {default}"
-            ));
-            default
-        });
+        let labels =
+            serde_json::from_str::<Map<String, Value>>(given).map(Value::Object).unwrap_or_else(|error| {
+                Voice::Bootstrapping.warning(format_args!(
+                    "could not parse kubernetes {key} as a JSON: {error}, reverting to the default: {default}"
+                ));
+                default
+            });
         section.insert(key.to_owned(), labels);
     }
     if section.remove("use_configmaps").is_none_or(|value| value == "") {

@@ -8,7 +8,8 @@ use super::left_out;
 
 /// Takes libraries that are not installed out of `shared_preload_libraries`: PostgreSQL would not start.
 pub fn leave_out_missing(config: &mut Value, bin: &Path) {
-    let Some(Value::String(list)) = config.pointer_mut("/postgresql/parameters/shared_preload_libraries") else {
+    let Some(Value::String(list)) = config.pointer_mut("/postgresql/parameters/shared_preload_libraries")
+    else {
         return;
     };
     let folders = library_folders(bin);

@@ -60,7 +60,8 @@ mod tests {
         assert_eq!(machine.nearest("en_US.UTF-8"), "C.UTF-8");
         assert_eq!(Locales::new(["C"]).nearest("en_US.UTF-8"), "C");
 
-        let mut config = json!({"bootstrap": {"initdb": [{"locale": "en_US.UTF-8"}, {"encoding": "UTF8"}, "x"]}});
+        let mut config =
+            json!({"bootstrap": {"initdb": [{"locale": "en_US.UTF-8"}, {"encoding": "UTF8"}, "x"]}});
         machine.replace_missing(&mut config);
         assert_eq!(config["bootstrap"]["initdb"], json!([{"locale": "C.UTF-8"}, {"encoding": "UTF8"}, "x"]));
         let mut config = json!({"bootstrap": {"initdb": {"lc-collate": "en_US", "encoding": "UTF8"}}});

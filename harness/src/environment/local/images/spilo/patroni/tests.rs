@@ -73,7 +73,10 @@ fn the_fixed_settings_are_spilos() {
     assert_eq!(at(&config, "/postgresql/bin_dir"), "/pg/15/bin");
     assert_eq!(at(&config, "/restapi/listen"), ":8008");
     assert_eq!(at(&config, "/restapi/connect_address"), "10.244.1.5:8008");
-    assert_eq!(at(&config, "/bootstrap/initdb"), json!([{"encoding": "UTF8"}, {"locale": "en_US.UTF-8"}, "data-checksums"]));
+    assert_eq!(
+        at(&config, "/bootstrap/initdb"),
+        json!([{"encoding": "UTF8"}, {"locale": "en_US.UTF-8"}, "data-checksums"])
+    );
     assert_eq!(at(&config, "/bootstrap/method"), Value::Null);
     assert_eq!(at(&config, "/postgresql/authentication/superuser/password"), "super");
 }
@@ -138,13 +141,18 @@ fn a_clone_recovers_to_its_target_and_promotes() {
 
 #[test]
 fn a_clones_recovery_follows_its_variables() {
-    let more = [("USE_PAUSE_AT_RECOVERY_TARGET", "true"), ("CLONE_TARGET_TIMELINE", "3"), ("CLONE_TARGET_INCLUSIVE", "false")];
+    let more = [
+        ("USE_PAUSE_AT_RECOVERY_TARGET", "true"),
+        ("CLONE_TARGET_TIMELINE", "3"),
+        ("CLONE_TARGET_INCLUSIVE", "false"),
+    ];
     let recovery = at(&made(&[CLONE, &more].concat()), "/bootstrap/clone_with_wale/recovery_conf");
     assert_eq!(recovery["recovery_target_action"], "pause");
     assert_eq!(recovery["recovery_target_timeline"], "3");
     assert_eq!(recovery["recovery_target_inclusive"], false);
     assert_eq!(recovery.get("recovery_target_time"), None);
-    let untold = at(&made(&[CLONE, &[("CLONE_TARGET_INCLUSIVE", "true")]].concat()), "/bootstrap/clone_with_wale");
+    let untold =
+        at(&made(&[CLONE, &[("CLONE_TARGET_INCLUSIVE", "true")]].concat()), "/bootstrap/clone_with_wale");
     assert_eq!(untold["recovery_conf"].get("recovery_target_inclusive"), None);
 }
 
