@@ -8,7 +8,7 @@ use std::fmt::Write;
 
 use self::outcome::Outcome;
 use self::template::Templates;
-use crate::storage::{Access, Effect, Operation, StoredBlob, Who};
+use crate::storage::{Access, Operation, StoredBlob, Who};
 
 /// What the storage accounts of a drill saw, and what they held at its end.
 #[derive(Debug, Clone)]
@@ -45,17 +45,14 @@ impl StorageObservation {
     /// The accounts in which the cluster tried to list or read, whatever the answer: a cluster that looks for its
     /// backups in the wrong account finds nothing there, and that it looked is what counts.
     pub fn reads(&self, cluster: &str) -> BTreeSet<String> {
-        self.of(cluster)
-            .filter(|access| access.operation.effect() == Effect::Read)
-            .map(|access| access.account.clone())
-            .collect()
+        self.of(cluster).filter(|access| access.reads()).map(|access| access.account.clone()).collect()
     }
 
     /// The accounts that the cluster changed: something was written or deleted, or the answer got lost, so that it
     /// may have been. Refused attempts changed nothing; see [`StorageObservation::refused`].
     pub fn writes(&self, cluster: &str) -> BTreeSet<String> {
         self.of(cluster)
-            .filter(|access| access.operation.effect() != Effect::Read)
+            .filter(|access| access.writes())
             .filter(|access| matches!(Outcome::of(access), Outcome::Done | Outcome::Failed))
             .map(|access| access.account.clone())
             .collect()

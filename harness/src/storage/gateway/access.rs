@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::operation::Operation;
+use super::operation::{Effect, Operation};
 
 /// A request and its answer. Holds no header and no query, hence no signature and no key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +30,25 @@ pub struct Access {
     pub bytes_in: u64,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
+}
+
+impl Access {
+    /// Whether it asked for something to be read or listed, whatever the answer.
+    pub fn reads(&self) -> bool {
+        self.operation.effect() == Effect::Read
+    }
+
+    /// Whether it asked for something to be written or deleted, whatever the answer.
+    pub fn writes(&self) -> bool {
+        !self.reads()
+    }
+
+    /// Whether from now on there is a whole blob that this wrote. Its blocks before do not count.
+    pub fn finished_blob(&self) -> bool {
+        let finishes =
+            matches!(self.operation, Operation::WriteBlob | Operation::CommitBlocks | Operation::CopyBlob);
+        finishes && self.status.is_some_and(|status| (200..300).contains(&status))
+    }
 }
 
 /// Who asked.
