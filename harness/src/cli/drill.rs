@@ -1,14 +1,99 @@
-//! `clonedrill drill`: The process that runs one drill inside an environment (started by run).
+//! `clonedrill drill`: the process that runs one drill inside an environment (started by `run`).
+
+use std::io::Read;
 
 use clap::Args;
+use miette::IntoDiagnostic;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getppid};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
+use crate::drill::{self, Job, Teller};
+use crate::environment::local::{LocalEnvironment, enter};
 use crate::exit::Verdict;
+use crate::observe::catalogue;
+use crate::report::{DrillReport, Event, Finding};
+use crate::scenario::{Checks, LoadedScenario, load};
 
-/// The process that runs one drill inside an environment (started by run).
+/// Run one drill. The job is read from stdin, events are written to stdout.
 #[derive(Debug, Args)]
 pub struct DrillArgs {}
 
 pub fn main(_args: DrillArgs) -> Result<Verdict, Failure> {
-    Err(Failure::broken(miette::miette!("`drill` is not built yet")))
+    let parent = getppid();
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).into_diagnostic().map_err(Failure::broken)?;
+    let job: Job = serde_json::from_str(&text).into_diagnostic().map_err(Failure::invalid)?;
+    // `run` has checked the versions; here the file only becomes a value again.
+    let checks = Checks { operator_known: &|_| Ok(()), catalogue: catalogue::names() };
+    let loaded = load(&job.scenario, &checks).map_err(Failure::invalid)?;
+    let teller = Teller::default();
+    let report = match entered(&job, parent).and_then(|()| in_environment(&job, &loaded)) {
+        Ok(report) => report,
+        Err(failure) => broken(&job, &loaded, &failure),
+    };
+    let verdict = report.verdict;
+    teller.tell(&Event::Finished { report: Box::new(report) });
+    Ok(verdict)
+}
+
+/// Enters the environment's namespaces; from then on this process ends with its parent.
+fn entered(job: &Job, parent: Pid) -> Result<(), Failure> {
+    enter(&job.environment).into_diagnostic().map_err(Failure::broken)?;
+    // Only now: entering a user namespace makes the kernel forget it.
+    set_pdeathsig(Signal::SIGKILL).into_diagnostic().map_err(Failure::broken)?;
+    if getppid() != parent {
+        return Err(Failure::broken(miette::miette!("the process that asked for the drill has gone")));
+    }
+    Ok(())
+}
+
+fn in_environment(job: &Job, loaded: &LoadedScenario) -> Result<DrillReport, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let report = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
+        let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
+        let drill = async {
+            let environment = LocalEnvironment::join().await.into_diagnostic().map_err(Failure::broken)?;
+            Ok(drill::run(&environment, job, loaded).await)
+        };
+        tokio::select! {
+            report = drill => report,
+            _ = terminate.recv() => Ok(report(job, loaded, Verdict::Interrupted, Vec::new())),
+            _ = interrupt.recv() => Ok(report(job, loaded, Verdict::Interrupted, Vec::new())),
+        }
+    });
+    runtime.shutdown_background();
+    report
+}
+
+fn broken(job: &Job, loaded: &LoadedScenario, failure: &Failure) -> DrillReport {
+    let finding = Finding {
+        subject: "environment".to_owned(),
+        expected: "to join it".to_owned(),
+        seen: format!("failed to {}", failure.report),
+        evidence: Vec::new(),
+        help: String::new(),
+    };
+    report(job, loaded, failure.verdict, vec![finding])
+}
+
+/// A report of a drill that did not come to its own.
+fn report(job: &Job, loaded: &LoadedScenario, verdict: Verdict, findings: Vec<Finding>) -> DrillReport {
+    DrillReport {
+        scenario: loaded.scenario.name.clone(),
+        file: job.scenario.clone(),
+        operator: job.operator.clone(),
+        environment: "local".to_owned(),
+        verdict,
+        milliseconds: 0,
+        phases: Vec::new(),
+        clusters: Vec::new(),
+        findings,
+        told_apart: Vec::new(),
+        evidence: job.evidence.clone(),
+    }
 }

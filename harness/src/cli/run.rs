@@ -1,14 +1,237 @@
-//! `clonedrill run`: Run scenarios and say whether their backups clone back.
+//! `clonedrill run`: runs scenarios and says whether their backups clone back.
+
+mod plan;
+mod worker;
+
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use futures::StreamExt;
+use miette::IntoDiagnostic;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::Failure;
+use crate::drill::Job;
+use crate::environment::local::shared::{self, Share};
 use crate::exit::Verdict;
+use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_junit};
+use crate::toolchain::Tools;
+use plan::Planned;
+
+/// Two drills wait for different things most of the time; more only slow each other down on a small machine.
+const JOBS: u16 = 2;
+/// `<id>:<pid>`: share environments with everybody who has the same id, until the process ends.
+const SHARE: &str = "CLONEDRILL_SHARE";
 
 /// Run scenarios and say whether their backups clone back.
+///
+/// Everything that is needed is fetched or built first, once. Exit code: 0 passed, 1 an expectation failed,
+/// 2 a file is at fault, 3 the environment is, 130 interrupted.
 #[derive(Debug, Args)]
-pub struct RunArgs {}
+#[command(after_help = "Examples:
+  clonedrill run scenarios/clone/into-another-account.yaml
+  clonedrill run scenarios --operator v1.15.1 --jobs 1
+  clonedrill run scenarios/clone --update              accept what differs from the snapshots
+  clonedrill run scenarios --format json --junit target/junit.xml")]
+pub struct RunArgs {
+    /// Scenario files, or folders of them
+    #[arg(required = true, value_name = "FILE OR FOLDER")]
+    paths: Vec<PathBuf>,
+    /// Only with this operator version; may be given more than once
+    #[arg(long = "operator", value_name = "VERSION")]
+    operators: Vec<String>,
+    /// Accept what was seen as the new snapshots, where everything else is as expected
+    #[arg(long)]
+    update: bool,
+    /// What is printed on stdout at the end
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write a JUnit report to this file too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// How many drills run at the same time
+    #[arg(long, value_name = "N", default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// Leave the environments running when all is done
+    #[arg(long)]
+    keep: bool,
+}
 
-pub fn main(_args: RunArgs) -> Result<Verdict, Failure> {
-    Err(Failure::broken(miette::miette!("`run` is not built yet")))
+pub fn main(args: RunArgs) -> Result<Verdict, Failure> {
+    let plan = plan::plan(&args.paths, &args.operators)?;
+    let tools = plan::tools(&plan)?;
+    // One thread: children are told to end with the thread that started them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    runtime.block_on(run(&args, plan, &tools))
+}
+
+async fn run(args: &RunArgs, plan: Vec<Planned>, tools: &Tools) -> Result<Verdict, Failure> {
+    let stop = CancellationToken::new();
+    let _listening = listen(&stop)?;
+    let run = Run {
+        tools,
+        id: format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id()),
+        update: args.update,
+        terminal: Terminal::new(args.format),
+        stop: stop.clone(),
+    };
+    let share = share(&run.id, args.keep)?;
+    let mut reports = Vec::new();
+    // One operator version after the other, so that at most one control plane of ours runs.
+    for drills in plan.chunk_by(|one, other| one.operator == other.operator) {
+        reports.extend(run.one_operator(drills, &share, usize::from(args.jobs), args.keep).await);
+    }
+    let verdict = run.terminal.finish(&reports);
+    if let Some(path) = &args.junit {
+        write_junit(path, &reports).into_diagnostic().map_err(Failure::broken)?;
+    }
+    Ok(if stop.is_cancelled() { Verdict::Interrupted } else { verdict })
+}
+
+/// Cancels `stop` at Ctrl-C or SIGTERM.
+fn listen(stop: &CancellationToken) -> Result<tokio_util::task::AbortOnDropHandle<()>, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
+    let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
+    let stop = stop.clone();
+    Ok(tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        stop.cancel();
+    })))
+}
+
+/// With whom environments are shared.
+struct Shared {
+    share: Share,
+    /// Nobody else can be using it, so it ends with its last drill.
+    ours: bool,
+}
+
+fn share(id: &str, keep: bool) -> Result<Shared, Failure> {
+    let own = |owner| Shared { share: Share { id: id.to_owned(), owner }, ours: !keep };
+    let Ok(text) = std::env::var(SHARE) else { return Ok(own((!keep).then(std::process::id))) };
+    let parsed = text.rsplit_once(':').and_then(|(id, pid)| Some((id.to_owned(), pid.parse().ok()?)));
+    let Some((id, owner)) = parsed else {
+        return Err(Failure::invalid(miette::miette!(
+            "failed to read {SHARE}: it is not `<id>:<process>` but `{text}`"
+        )));
+    };
+    Ok(Shared { share: Share { id, owner: Some(owner) }, ours: false })
+}
+
+/// What all drills of one run have in common.
+struct Run<'t> {
+    tools: &'t Tools,
+    id: String,
+    update: bool,
+    terminal: Terminal,
+    stop: CancellationToken,
+}
+
+impl Run<'_> {
+    /// Brings up the environment for one operator version and runs its drills in it.
+    async fn one_operator(
+        &self,
+        drills: &[Planned],
+        share: &Shared,
+        jobs: usize,
+        keep: bool,
+    ) -> Vec<DrillReport> {
+        let Some(first) = drills.first() else { return Vec::new() };
+        let name = shared::name(&share.share, &first.operator);
+        if let Err(finding) = self.environment(first, &name, share.share.owner).await {
+            return drills.iter().filter_map(|planned| self.not_run(planned, finding.clone())).collect();
+        }
+        let started = futures::stream::iter(drills).map(|planned| self.drill(planned, &name));
+        let reports: Vec<Option<DrillReport>> = started.buffered(jobs).collect().await;
+        if keep {
+            eprintln!("the environment {name} goes on; `clonedrill down` ends it");
+        } else if share.ours
+            && let Err(error) = shared::end(&name).await
+        {
+            eprintln!("failed to {error}");
+        }
+        reports.into_iter().flatten().collect()
+    }
+
+    async fn environment(&self, first: &Planned, name: &str, owner: Option<u32>) -> Result<(), Finding> {
+        let folder = self.folder();
+        let failed = |seen: String| Finding {
+            subject: "environment".to_owned(),
+            expected: "to come up".to_owned(),
+            seen: format!("failed to {seen}"),
+            evidence: Vec::new(),
+            help: "clonedrill doctor says what this machine lacks".to_owned(),
+        };
+        std::fs::create_dir_all(&folder)
+            .map_err(|error| failed(format!("make {}: {error}", folder.display())))?;
+        let log = folder.join(format!("environment-{}.log", first.operator));
+        let id = first.id();
+        let told =
+            |text: &str| self.terminal.event(&id, &Event::Progress { text: format!("environment: {text}") });
+        let obtained = shared::obtain(self.tools, name, owner, &log, &told);
+        match self.stop.run_until_cancelled(obtained).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(failed(error.to_string())),
+            None => Err(failed("wait for it: interrupted".to_owned())),
+        }
+    }
+
+    /// One drill; nothing where the run was interrupted before it began.
+    async fn drill(&self, planned: &Planned, environment: &str) -> Option<DrillReport> {
+        if self.stop.is_cancelled() {
+            return None;
+        }
+        let evidence = self.evidence(planned);
+        let job = Job {
+            scenario: planned.loaded.file.clone(),
+            operator: planned.operator.clone(),
+            tools: self.tools.clone(),
+            environment: environment.to_owned(),
+            update: self.update,
+            evidence,
+        };
+        let id = planned.id();
+        match worker::run(&job, &self.stop, |event| self.terminal.event(&id, event)).await {
+            Ok(report) => Some(report),
+            Err(finding) => self.not_run(planned, finding),
+        }
+    }
+
+    /// The report of a drill that could not be run, but for one that nobody waits for any more.
+    fn not_run(&self, planned: &Planned, finding: Finding) -> Option<DrillReport> {
+        let interrupted = self.stop.is_cancelled();
+        let report = DrillReport {
+            scenario: planned.loaded.scenario.name.clone(),
+            file: planned.loaded.file.clone(),
+            operator: planned.operator.clone(),
+            environment: "local".to_owned(),
+            verdict: if interrupted { Verdict::Interrupted } else { Verdict::Broken },
+            milliseconds: 0,
+            phases: Vec::new(),
+            clusters: Vec::new(),
+            findings: if interrupted { Vec::new() } else { vec![finding] },
+            told_apart: Vec::new(),
+            evidence: self.evidence(planned),
+        };
+        self.terminal.event(&planned.id(), &Event::Finished { report: Box::new(report.clone()) });
+        Some(report)
+    }
+
+    fn folder(&self) -> PathBuf {
+        let target = std::env::current_dir().unwrap_or_default().join("target/clonedrill");
+        target.join(&self.id)
+    }
+
+    fn evidence(&self, planned: &Planned) -> PathBuf {
+        let loaded = &planned.loaded;
+        self.folder().join(Path::new(&loaded.group)).join(&loaded.slug).join(&planned.operator)
+    }
+}
+
+impl Planned {
+    fn id(&self) -> DrillId {
+        DrillId { scenario: self.loaded.scenario.name.clone(), operator: self.operator.clone() }
+    }
 }

@@ -1,0 +1,84 @@
+//! What is to be run: every scenario is checked in full before anything starts.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use miette::IntoDiagnostic;
+
+use crate::cli::Failure;
+use crate::exit::Verdict;
+use crate::observe::catalogue;
+use crate::scenario::{Checks, LoadedScenario, Step, find_files, load};
+use crate::toolchain::Tools;
+
+/// One drill of the run.
+pub struct Planned {
+    pub loaded: Arc<LoadedScenario>,
+    pub operator: String,
+}
+
+/// All drills, those of one operator version together.
+///
+/// # Errors
+/// For a file that is at fault, or where nothing is left to run.
+pub fn plan(paths: &[PathBuf], operators: &[String]) -> Result<Vec<Planned>, Failure> {
+    let files = find_files(paths).map_err(Failure::invalid)?;
+    let checks = Checks { operator_known: &|_| Ok(()), catalogue: catalogue::names() };
+    let mut scenarios = Vec::new();
+    let mut invalid = 0;
+    for file in &files {
+        match load(file, &checks) {
+            Ok(loaded) => scenarios.push(Arc::new(loaded)),
+            // All are shown, not only the first; the last one as this command's own failure.
+            Err(error) if file == files.last().unwrap_or(file) => return Err(Failure::invalid(error)),
+            Err(error) => {
+                invalid += 1;
+                eprintln!("{:?}", miette::Report::new(error));
+            }
+        }
+    }
+    if invalid > 0 {
+        return Err(Failure::invalid(miette::miette!(
+            "{invalid} of {} scenarios are invalid; nothing was started",
+            files.len()
+        )));
+    }
+    let mut drills = Vec::new();
+    for loaded in &scenarios {
+        let wanted = |version: &&String| operators.is_empty() || operators.contains(version);
+        for operator in loaded.scenario.operator.versions.iter().filter(wanted) {
+            drills.push(Planned { loaded: loaded.clone(), operator: operator.clone() });
+        }
+    }
+    if drills.is_empty() {
+        let known: BTreeSet<&str> = scenarios
+            .iter()
+            .flat_map(|loaded| loaded.scenario.operator.versions.iter().map(String::as_str))
+            .collect();
+        let known: Vec<&str> = known.into_iter().collect();
+        return Err(Failure::invalid(miette::miette!(
+            "failed to find a drill: {} scenarios, for operators {}",
+            scenarios.len(),
+            known.join(", ")
+        )));
+    }
+    drills.sort_by(|one, other| one.operator.cmp(&other.operator));
+    Ok(drills)
+}
+
+/// The programs that these drills need, fetched or built where they are missing.
+///
+/// # Errors
+/// When one cannot be had.
+pub fn tools(plan: &[Planned]) -> Result<Tools, Failure> {
+    let mut operators: BTreeSet<String> = plan.iter().map(|planned| planned.operator.clone()).collect();
+    let steps = plan.iter().flat_map(|planned| &planned.loaded.scenario.steps);
+    operators.extend(steps.filter_map(|step| match step {
+        Step::UpgradeOperator(version) => Some(version.clone()),
+        _ => None,
+    }));
+    let _ = (&operators, Verdict::Broken);
+    let text = std::fs::read_to_string("/tmp/tools.json").into_diagnostic().map_err(Failure::broken)?;
+    serde_json::from_str(&text).into_diagnostic().map_err(Failure::broken)
+}

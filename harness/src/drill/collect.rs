@@ -1,0 +1,209 @@
+//! What a drill has seen, put together at its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Secret as KubeSecret};
+use kube::api::Api;
+use serde_json::Value;
+
+use super::error::DrillError;
+use super::judge::{Observed, ObservedCluster};
+use super::leader;
+use super::server_log;
+use super::world::{Cluster, World};
+use crate::environment::{ContainerLog, Environment};
+use crate::observe::data::{self, Options};
+use crate::observe::env::{EnvInputs, EnvObservation};
+use crate::observe::logs::LogObservation;
+use crate::observe::storage::StorageObservation;
+use crate::scenario::ObservationKind;
+use crate::secret::Secret;
+use crate::snapshot::redact::Redactor;
+
+impl<E: Environment> World<'_, E> {
+    /// Knows all values of this drill that vary or that nobody may read.
+    pub fn redactor(&self) -> Redactor {
+        let mut redactor = Redactor::new()
+            .namespace(self.environment.namespace())
+            .address("gateway", &self.environment.gateway_address().to_string());
+        for (short, cluster) in &self.clusters {
+            if !cluster.uid.is_empty() {
+                redactor = redactor.uid(short, &cluster.uid);
+            }
+            if let Some(identity) = &cluster.identity {
+                // A clone has its source's: the first cluster that had it gives it its name.
+                let known = self.clusters.iter().take_while(|(other, _)| *other != short);
+                let known = known.filter_map(|(_, other)| other.identity.as_ref());
+                if !known.into_iter().any(|other| other.system_identifier == identity.system_identifier) {
+                    redactor = redactor.system_identifier(short, &identity.system_identifier);
+                }
+                redactor = redactor.postgres_version(&identity.server_version);
+            }
+        }
+        for (name, mark) in &self.marks {
+            redactor = redactor.mark(name, &mark.time, &mark.lsn);
+        }
+        for account in self.accounts.values() {
+            redactor = redactor.account_key(&account.name, &account.key);
+        }
+        self.passwords.iter().fold(redactor, |redactor, password| redactor.password(password))
+    }
+
+    /// A text with every secret replaced by its fingerprint.
+    pub fn hide(&self, text: &str) -> String {
+        self.redactor().hide(text)
+    }
+
+    /// Remembers what the operator wrote into a cluster's pod template and what its container got of it.
+    pub(super) async fn observe_env(&mut self, short: &str) -> Result<(), DrillError> {
+        let cluster = self.cluster(short)?;
+        let (name, manifest) = (cluster.name.clone(), cluster.manifest.clone());
+        let Some(template) = self.template(&name).await? else { return Ok(()) };
+        let containers = template["spec"]["containers"].as_array().cloned().unwrap_or_default();
+        let Some(postgres) = containers.iter().find(|container| container["name"] == "postgres") else {
+            return Ok(());
+        };
+        let list = |key: &str| postgres[key].as_array().cloned().unwrap_or_default();
+        let configuration = super::world::configuration(self.loaded, &self.lookup())?;
+        let configuration = self.release.configuration(&configuration)["configuration"].take();
+        let kubernetes = configuration["kubernetes"].clone();
+        let inputs = EnvInputs {
+            template_env: list("env"),
+            template_env_from: list("envFrom"),
+            container: self.container_env(&format!("{name}-0")).await?,
+            manifest,
+            pod_environment_secret: self.secret(&kubernetes["pod_environment_secret"]).await?,
+            pod_environment_configmap: self.config_map(&kubernetes["pod_environment_configmap"]).await?,
+            operator_configuration: configuration,
+            secrets: self.secrets(),
+        };
+        let observation = EnvObservation::new(&inputs);
+        if let Some(cluster) = self.clusters.get_mut(short) {
+            cluster.env = Some(observation);
+        }
+        Ok(())
+    }
+
+    /// The environment of the container's first process. Of one that does not run nothing is known.
+    async fn container_env(&self, pod: &str) -> Result<BTreeMap<String, String>, DrillError> {
+        let Ok(output) = self.environment.exec(pod, "postgres", &["cat", "/proc/1/environ"]).await else {
+            return Ok(BTreeMap::new());
+        };
+        let entries = output.stdout.split('\0').filter_map(|entry| entry.split_once('='));
+        Ok(entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    async fn secret(&self, reference: &Value) -> Result<Option<BTreeMap<String, Secret>>, DrillError> {
+        let Some((namespace, name)) = self.place(reference) else { return Ok(None) };
+        let api: Api<KubeSecret> = Api::namespaced(self.client(), &namespace);
+        let Some(secret) = api.get_opt(&name).await? else { return Ok(None) };
+        let data = secret.data.unwrap_or_default().into_iter();
+        Ok(Some(data.map(|(key, value)| (key, Secret::new(String::from_utf8_lossy(&value.0)))).collect()))
+    }
+
+    async fn config_map(&self, reference: &Value) -> Result<Option<BTreeMap<String, String>>, DrillError> {
+        let Some((namespace, name)) = self.place(reference) else { return Ok(None) };
+        let api: Api<ConfigMap> = Api::namespaced(self.client(), &namespace);
+        Ok(api.get_opt(&name).await?.map(|map| map.data.unwrap_or_default()))
+    }
+
+    /// `namespace/name`, or a name in the drill's own namespace.
+    fn place(&self, reference: &Value) -> Option<(String, String)> {
+        let text = reference.as_str().filter(|text| !text.is_empty())?;
+        let (namespace, name) = text.split_once('/').unwrap_or((self.environment.namespace(), text));
+        Some((namespace.to_owned(), name.to_owned()))
+    }
+
+    /// Looks at everything once more and puts it together; all of it is written as evidence too.
+    ///
+    /// # Errors
+    /// When something cannot be looked at: then nothing is proved.
+    pub async fn collect(&mut self) -> Result<Observed, DrillError> {
+        self.passwords.extend(leader::passwords(&self.client(), self.environment.namespace()).await?);
+        self.passwords.sort();
+        self.passwords.dedup();
+        self.observe_data().await?;
+        let logs = self.all_logs().await?;
+        let redactor = self.redactor();
+        let hide = |text: &str| redactor.hide(text);
+        for log in &logs {
+            let name = format!("logs/{}.{}.{}.log", log.pod, log.container, log.attempt);
+            self.evidence.text(&name, &hide(&log.text))?;
+        }
+        let storage = self.storage().await?;
+        self.evidence.json("storage.json", &storage.accesses(), &hide)?;
+        let mut clusters = BTreeMap::new();
+        for (short, cluster) in &self.clusters {
+            if let Some(env) = &cluster.env {
+                self.evidence.text(&format!("env/{short}.txt"), &env.to_text(&redactor))?;
+            }
+            if let Some(data) = &cluster.data {
+                self.evidence.json(&format!("data/{short}.json"), data, &hide)?;
+            }
+            clusters.insert(short.clone(), observed(cluster));
+        }
+        let observed = Observed {
+            clusters,
+            marks: self.marks.iter().map(|(name, mark)| (name.clone(), mark.data.clone())).collect(),
+            logs: LogObservation::new(&logs, &self.pods.owners(), &redactor),
+            storage,
+        };
+        self.evidence.text("logs.txt", &observed.logs.to_text())?;
+        self.evidence.text("storage.txt", &observed.storage.to_text())?;
+        Ok(observed)
+    }
+
+    /// Containers' logs and, as containers of their own, the servers' logs.
+    async fn all_logs(&self) -> Result<Vec<ContainerLog>, DrillError> {
+        let mut logs = self.environment.container_logs().await?;
+        logs.extend(self.server_logs.values().cloned());
+        for cluster in self.clusters.values().filter(|cluster| !cluster.deleted) {
+            // A pod that never came up has no server log; its container's log says why.
+            if let Ok(log) = server_log::read(self.environment, &format!("{}-0", cluster.name)).await {
+                logs.push(log);
+            }
+        }
+        Ok(logs)
+    }
+
+    async fn storage(&self) -> Result<StorageObservation, DrillError> {
+        let mut blobs = Vec::new();
+        for name in self.accounts.keys() {
+            blobs.extend(self.blobs(name)?.list().await?);
+        }
+        let uids = self.clusters.iter().map(|(short, cluster)| (cluster.uid.clone(), short.clone()));
+        Ok(StorageObservation::new(self.gateway.records(), blobs, uids.collect()))
+    }
+
+    /// The data of every cluster that runs and that an expectation or a snapshot is about.
+    async fn observe_data(&mut self) -> Result<(), DrillError> {
+        let wanted = self.data_wanted();
+        let spool = self.scratch.join("end");
+        for (short, cluster) in self.clusters.iter_mut().filter(|(short, _)| wanted.contains(*short)) {
+            if let Some(connect) = &cluster.connect {
+                self.teller.progress(format!("observe the data of {short}"));
+                let data = data::observe(connect, &Options::default(), Some(&spool.join(short))).await?;
+                cluster.data = Some(data);
+            }
+        }
+        Ok(())
+    }
+
+    fn data_wanted(&self) -> BTreeSet<String> {
+        let scenario = &self.loaded.scenario;
+        if scenario.expect.snapshots.contains(&ObservationKind::Data) {
+            return self.clusters.keys().cloned().collect();
+        }
+        let expectations = scenario.told_apart_from.iter().flatten().chain(&scenario.expect.clusters);
+        let with_data = expectations.filter_map(|(short, expected)| Some((short, expected.data.as_ref()?)));
+        with_data
+            .flat_map(|(short, data)| [Some(short), data.equals.as_ref(), data.differs_from.as_ref()])
+            .flatten()
+            .cloned()
+            .collect()
+    }
+}
+
+fn observed(cluster: &Cluster) -> ObservedCluster {
+    ObservedCluster { outcome: cluster.outcome.clone(), data: cluster.data.clone(), env: cluster.env.clone() }
+}

@@ -1,0 +1,63 @@
+//! Step `backup`: a base backup as Spilo's users take one, and the wait until the storage holds it.
+
+use std::convert::Infallible;
+
+use crate::drill::error::DrillError;
+use crate::drill::world::World;
+use crate::environment::Environment;
+use crate::poll::{Limit, Seen, poll};
+use crate::storage::{Effect, Who};
+
+/// Only inside the container are the variables known that name the places.
+const BACKUP: &str = "exec envdir \"${WALE_ENV_DIR:-/run/etc/wal-e.d/env}\" /scripts/postgres_backup.sh \
+                      \"${PGDATA:-${PGROOT:-/home/postgres/pgdata/pgroot}/data}\"";
+/// WAL-G writes it last: a backup without it does not count.
+const SENTINEL: &str = "_backup_stop_sentinel.json";
+
+impl<E: Environment> World<'_, E> {
+    pub(super) async fn backup(&mut self, short: &str) -> Result<String, DrillError> {
+        self.connect(short)?;
+        let pod = format!("{}-0", self.cluster(short)?.name);
+        // Spilo takes one by itself right after the start; two at once would wait for each other.
+        let before = self.backups(short, 1, "first base backup, which Spilo takes by itself").await?;
+        let output = self.environment.exec(&pod, "postgres", &["sh", "-c", BACKUP]).await?;
+        if output.code != 0 {
+            let lines = output.stderr.lines().chain(output.stdout.lines());
+            return Err(DrillError::Step {
+                what: format!("back up {short}"),
+                why: format!("the backup script ended with code {}", output.code),
+                evidence: lines.map(|line| self.hide(line)).collect(),
+            });
+        }
+        let count = self.backups(short, before + 1, "base backup").await?;
+        Ok(format!("{count} base backups of it in the storage"))
+    }
+
+    /// Waits until the storage has seen at least `least` finished base backups of this cluster.
+    async fn backups(&self, short: &str, least: usize, which: &str) -> Result<usize, DrillError> {
+        let count =
+            poll(format!("{which} of {short} to reach the storage"), Limit::seconds(60), async || {
+                let records = self.gateway.records();
+                let ours = records.iter().filter(|access| access.who == Who::Cluster(short.to_owned()));
+                let written = ours.filter(|access| {
+                    access.operation.effect() == Effect::Write
+                        && access.status.is_some_and(|status| status < 300)
+                });
+                let count = written
+                    .filter(|access| access.blob.as_deref().is_some_and(|blob| blob.ends_with(SENTINEL)))
+                    .count();
+                Ok::<_, Infallible>(if count >= least {
+                    Seen::Done(count)
+                } else {
+                    Seen::NotYet(format!("{count} base backups, {} requests to the storage", records.len()))
+                })
+            });
+        count.await.map_err(DrillError::from)
+    }
+}
+
+impl From<Infallible> for DrillError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

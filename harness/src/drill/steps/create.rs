@@ -1,0 +1,228 @@
+//! Step `create`: applies a cluster's manifest and waits until it is evident what became of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::ResourceExt;
+use kube::api::{Api, DynamicObject};
+use kube::core::GroupVersionKind;
+use kube::discovery::ApiResource;
+use serde_json::Value;
+
+use crate::drill::error::DrillError;
+use crate::drill::evidence;
+use crate::drill::leader::{self, Leader};
+use crate::drill::outcome::{self, Outcome, Peer};
+use crate::drill::world::{Cluster, World, placed};
+use crate::environment::Environment;
+use crate::observe::data::{Connect, identify};
+use crate::operator::{ApplyError, create};
+use crate::poll::{Limit, PollError, Seen, poll};
+use crate::scenario::ClusterOutcome;
+use crate::storage::{Effect, Who};
+
+/// A clone that fails shows it twice in less than a minute; one that comes up needs 20 s on a quiet machine.
+const EVIDENT: Limit = Limit {
+    total: Duration::from_secs(240),
+    first_interval: Duration::from_millis(100),
+    longest_interval: Duration::from_millis(400),
+};
+/// States in which the operator has given up.
+const GIVEN_UP: [&str; 3] = ["CreateFailed", "SyncFailed", "Invalid"];
+
+/// How a wait for a cluster ended.
+enum Evident {
+    Running { pod: String, connect: Box<Connect> },
+    Failed(Outcome),
+}
+
+impl<E: Environment> World<'_, E> {
+    pub(super) async fn create(&mut self, short: &str) -> Result<String, DrillError> {
+        let pointer = format!("/clusters/{short}");
+        let given = self.loaded.scenario.clusters.get(short);
+        let given = given
+            .ok_or_else(|| DrillError::step(format!("create {short}"), "the scenario has no such cluster"))?;
+        let manifest = self.lookup().fill(given)?;
+        self.evidence
+            .json(&format!("manifests/{short}.json"), &evidence::shown(&manifest), &|text| self.hide(text))?;
+        let name = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let mut cluster = Cluster { name, manifest: manifest.clone(), ..Cluster::default() };
+        match create(&self.client(), self.environment.namespace(), &manifest).await {
+            Ok(object) => cluster.uid = object.uid().unwrap_or_default(),
+            Err(ApplyError::Rejected { message, .. }) if self.expects_rejection(short) => {
+                let why = format!("the API server refused it: {message}");
+                cluster.outcome = Some(Outcome {
+                    kind: ClusterOutcome::Rejected,
+                    why: why.clone(),
+                    evidence: vec![message],
+                });
+                self.clusters.insert(short.to_owned(), cluster);
+                return Ok(why);
+            }
+            Err(error) => return Err(placed(self.loaded, &pointer, error)),
+        }
+        self.clusters.insert(short.to_owned(), cluster);
+        let outcome = match self.evident(short).await? {
+            Evident::Failed(outcome) => outcome,
+            Evident::Running { pod, connect } => {
+                let identity = identify(&connect).await?;
+                let outcome = self.outcome_of_running(short, &identity.system_identifier).await?;
+                tracing::debug!(%pod, "leader");
+                if let Some(cluster) = self.clusters.get_mut(short) {
+                    cluster.identity = Some(identity);
+                    cluster.connect = Some(*connect);
+                }
+                outcome
+            }
+        };
+        self.passwords.extend(leader::passwords(&self.client(), self.environment.namespace()).await?);
+        self.observe_env(short).await?;
+        let note = outcome.why.clone();
+        if let Some(cluster) = self.clusters.get_mut(short) {
+            cluster.outcome = Some(outcome);
+        }
+        Ok(note)
+    }
+
+    fn expects_rejection(&self, short: &str) -> bool {
+        let expected = self.loaded.scenario.expect.clusters.get(short);
+        expected.is_some_and(|expected| expected.outcome == ClusterOutcome::Rejected)
+    }
+
+    /// Waits until the cluster says Running and its leader answers, or until its failure shows.
+    async fn evident(&self, short: &str) -> Result<Evident, DrillError> {
+        let name = self.cluster(short)?.name.clone();
+        let found = poll(format!("cluster {short} to run or to fail"), EVIDENT, async || {
+            if let Some(failure) = self.azurite.failed() {
+                return Err(DrillError::step("keep Azurite running", failure));
+            }
+            let status = self.status(&name).await?;
+            self.teller.progress(format!("{short}: {status}"));
+            if status == "Running" {
+                return Ok(match leader::find(&self.client(), self.environment.namespace(), &name).await? {
+                    Leader::NotYet(seen) => Seen::NotYet(format!("status Running, {seen}")),
+                    Leader::Found { pod, connect } => match connect.open("postgres").await {
+                        Ok(_) => Seen::Done(Evident::Running { pod, connect }),
+                        Err(error) => Seen::NotYet(format!("status Running, failed to {error}")),
+                    },
+                });
+            }
+            let logs = self.environment.container_logs().await?;
+            let texts: Vec<&str> = logs
+                .iter()
+                .filter(|log| crate::drill::world::belongs(&log.pod, &name))
+                .map(|log| log.text.as_str())
+                .collect();
+            if let Some(outcome) = outcome::of_failures(&texts) {
+                return Ok(Seen::Done(Evident::Failed(outcome)));
+            }
+            if GIVEN_UP.contains(&status.as_str()) {
+                // With a pod it was the bootstrap that failed, without one the manifest.
+                let kind =
+                    if texts.is_empty() { ClusterOutcome::Rejected } else { ClusterOutcome::BootstrapFails };
+                let operator = logs.iter().filter(|log| log.pod.starts_with(self.release.deployment_name()));
+                let lines =
+                    operator.flat_map(|log| log.text.lines()).filter(|line| line.contains("level=error"));
+                let evidence =
+                    lines.filter(|line| line.contains(&name)).map(|line| self.hide(line)).collect();
+                let why = format!("the operator has set its status to {status}");
+                return Ok(Seen::Done(Evident::Failed(Outcome { kind, why, evidence })));
+            }
+            let last = texts.iter().flat_map(|text| text.lines()).last().unwrap_or("nothing logged yet");
+            Ok(Seen::NotYet(format!("status {status}, last log line: {}", self.hide(last))))
+        });
+        match found.await {
+            Ok(evident) => Ok(evident),
+            Err(PollError::Failed(error)) => Err(error),
+            Err(PollError::TimedOut(timed_out)) => Err(timed_out.into()),
+        }
+    }
+
+    /// `status.PostgresClusterStatus` as the operator last set it.
+    async fn status(&self, name: &str) -> Result<String, DrillError> {
+        let object = postgresqls(&self.client(), self.environment.namespace()).get(name).await?;
+        let status = &object.data["status"];
+        // An operator before v1.0 had the status as a plain text.
+        let text = status["PostgresClusterStatus"].as_str().or_else(|| status.as_str());
+        Ok(text.unwrap_or("not set").to_owned())
+    }
+
+    async fn outcome_of_running(&self, short: &str, system_identifier: &str) -> Result<Outcome, DrillError> {
+        let logs = self.logs_of(short).await?;
+        let texts: Vec<&str> = logs.iter().map(|log| log.text.as_str()).collect();
+        let clone = &self.cluster(short)?.manifest["spec"]["clone"];
+        let source = clone["cluster"].as_str().filter(|name| !name.is_empty());
+        let source = source.map(|name| self.named(name, clone["uid"].as_str().unwrap_or_default()));
+        let backups_of = self.writers_of_backups(short);
+        let peers: Vec<Peer> = self
+            .clusters
+            .iter()
+            .filter(|(other, _)| *other != short)
+            .filter_map(|(other, cluster)| {
+                let identifier = cluster.identity.as_ref()?.system_identifier.clone();
+                Some(Peer { cluster: other.clone(), system_identifier: identifier })
+            })
+            .collect();
+        let mut outcome = outcome::of_running(
+            &outcome::Seen {
+                system_identifier,
+                clone_of: source.as_deref(),
+                has_target: clone["timestamp"].as_str().is_some_and(|time| !time.is_empty()),
+                logs: &texts,
+                backups_of: &backups_of,
+            },
+            &peers,
+        );
+        let redactor = self.redactor();
+        outcome.evidence = outcome.evidence.iter().map(|line| redactor.hide(line)).collect();
+        Ok(outcome)
+    }
+
+    /// The short name of the cluster that a clone section names: by its UID where it has one, since two
+    /// clusters may have had one name.
+    fn named(&self, name: &str, uid: &str) -> String {
+        let by_uid = self.clusters.iter().find(|(_, cluster)| !uid.is_empty() && cluster.uid == uid);
+        let by_name = || self.clusters.iter().find(|(_, cluster)| cluster.name == name);
+        by_uid.or_else(by_name).map(|(short, _)| short.clone()).unwrap_or_else(|| name.to_owned())
+    }
+
+    /// Clusters that wrote the base backups' blobs that this cluster has read.
+    fn writers_of_backups(&self, short: &str) -> Vec<String> {
+        let records = self.gateway.records();
+        let done = |status: Option<u16>| status.is_some_and(|status| (200..300).contains(&status));
+        let is_backup = |blob: &str| blob.contains("/basebackups_");
+        let mut writers: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+        let mut found = Vec::new();
+        for access in &records {
+            let (Some(blob), Who::Cluster(who)) = (access.blob.as_deref(), &access.who) else { continue };
+            if !is_backup(blob) || !done(access.status) {
+                continue;
+            }
+            let place = (access.account.as_str(), blob);
+            if access.operation.effect() == Effect::Write {
+                writers.insert(place, who);
+            } else if who == short
+                && let Some(writer) = writers.get(&place)
+                && *writer != short
+                && !found.iter().any(|found| found == writer)
+            {
+                found.push((*writer).to_owned());
+            }
+        }
+        found
+    }
+
+    /// The StatefulSet's pod template of a cluster, once the operator has made it.
+    pub(in crate::drill) async fn template(&self, name: &str) -> Result<Option<Value>, DrillError> {
+        let sets: Api<StatefulSet> = Api::namespaced(self.client(), self.environment.namespace());
+        let set = sets.get_opt(name).await?;
+        Ok(set.and_then(|set| serde_json::to_value(set.spec?.template).ok()))
+    }
+}
+
+/// The API of the operator's own kind.
+pub(in crate::drill) fn postgresqls(client: &kube::Client, namespace: &str) -> Api<DynamicObject> {
+    let gvk = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
+    Api::namespaced_with(client.clone(), namespace, &ApiResource::from_gvk_with_plural(&gvk, "postgresqls"))
+}

@@ -1,0 +1,369 @@
+//! What a drill has made so far: accounts, storage, clusters, marks.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use kube::Client;
+use serde_json::Value;
+
+use super::error::DrillError;
+use super::events::Teller;
+use super::evidence::Evidence;
+use super::outcome::Outcome;
+use super::pods::Pods;
+use super::server_log;
+use crate::environment::{ContainerLog, Environment};
+use crate::observe::data::{Connect, DataObservation, Identity};
+use crate::observe::env::EnvObservation;
+use crate::operator::{Release, apply, install};
+use crate::scenario::{LoadedScenario, Variable, fill};
+use crate::secret::Secret;
+use crate::storage::{Account, Azurite, Blobs, Gateway, GatewaySettings};
+use crate::toolchain::Tools;
+
+/// Azurite's port on the gateway's address; the gateway itself has 443.
+const AZURITE_PORT: u16 = 10_000;
+/// A tmpfs of the sandbox: it goes with the environment, however that ends.
+const SCRATCH: &str = "/run/clonedrill/drills";
+
+/// One drill's world.
+pub struct World<'e, E> {
+    pub environment: &'e E,
+    pub tools: &'e Tools,
+    pub loaded: &'e LoadedScenario,
+    pub release: Release,
+    pub postgres_major: u16,
+    pub accounts: BTreeMap<String, Account>,
+    /// Accounts that were lost: nothing is expected to reach them any more.
+    pub azurite: Azurite,
+    pub gateway: Gateway,
+    pub pods: Pods,
+    pub clusters: BTreeMap<String, Cluster>,
+    pub marks: BTreeMap<String, Mark>,
+    /// Passwords that the operator made, beside the accounts' keys.
+    pub passwords: Vec<Secret>,
+    /// Server logs of pods that are deleted, as they were last seen.
+    pub server_logs: BTreeMap<String, ContainerLog>,
+    pub evidence: Evidence,
+    pub teller: Teller,
+    /// For what is too big or too private to be evidence: rows, Azurite's files.
+    pub scratch: PathBuf,
+}
+
+/// A cluster of the scenario that was created.
+#[derive(Debug, Default)]
+pub struct Cluster {
+    /// `metadata.name` of its manifest.
+    pub name: String,
+    pub uid: String,
+    /// As it was applied, with every `${…}` filled in.
+    pub manifest: Value,
+    pub outcome: Option<Outcome>,
+    pub identity: Option<Identity>,
+    pub env: Option<EnvObservation>,
+    pub connect: Option<Connect>,
+    pub data: Option<DataObservation>,
+    pub deleted: bool,
+}
+
+/// A named moment on a cluster.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// RFC 3339 with microseconds and the zone `+00:00`.
+    pub time: String,
+    pub lsn: String,
+    pub data: DataObservation,
+}
+
+impl<'e, E: Environment> World<'e, E> {
+    /// Makes the storage and the operator, side by side; the scenario's objects before the operator.
+    ///
+    /// # Errors
+    /// The part that did not come up, or the object that the API server refused.
+    pub async fn stand_up(
+        environment: &'e E,
+        tools: &'e Tools,
+        loaded: &'e LoadedScenario,
+        operator: &str,
+        evidence: Evidence,
+        mut teller: Teller,
+    ) -> Result<World<'e, E>, (DrillError, Teller)> {
+        let start = Instant::now();
+        let scratch = Path::new(SCRATCH).join(environment.namespace());
+        teller.progress("stand up the storage and the operator");
+        match Self::parts(environment, tools, loaded, operator, &scratch).await {
+            Ok(parts) => {
+                teller.phase("storage and operator", start, "");
+                let (release, postgres_major, accounts, azurite, gateway, pods) = parts;
+                Ok(World {
+                    environment,
+                    tools,
+                    loaded,
+                    release,
+                    postgres_major,
+                    accounts,
+                    azurite,
+                    gateway,
+                    pods,
+                    clusters: BTreeMap::new(),
+                    marks: BTreeMap::new(),
+                    passwords: Vec::new(),
+                    server_logs: BTreeMap::new(),
+                    evidence,
+                    teller,
+                    scratch,
+                })
+            }
+            Err(error) => Err((error, teller)),
+        }
+    }
+
+    async fn parts(
+        environment: &E,
+        tools: &Tools,
+        loaded: &LoadedScenario,
+        operator: &str,
+        scratch: &Path,
+    ) -> Result<Parts, DrillError> {
+        let tool =
+            tools.operators.get(operator).ok_or_else(|| DrillError::NoOperator(operator.to_owned()))?;
+        let release = Release::read(tool)?;
+        let postgres_major = postgres_major(tools, &release);
+        let accounts: BTreeMap<String, Account> = loaded
+            .scenario
+            .storage
+            .accounts
+            .iter()
+            .map(|name| (name.clone(), Account::new(name.clone())))
+            .collect();
+        let lookup = Lookup {
+            namespace: environment.namespace(),
+            accounts: &accounts,
+            clusters: &BTreeMap::new(),
+            marks: &BTreeMap::new(),
+            postgres_major,
+        };
+        let pods = watch(environment, &release, loaded);
+        let operator = async {
+            objects(environment, loaded, &lookup).await?;
+            let configuration = configuration(loaded, &lookup)?;
+            install(environment, &release, &configuration).await.map_err(|error| settings(loaded, error))
+        };
+        let storage = storage(environment, tools, loaded, &accounts, &pods, scratch);
+        let ((azurite, gateway), ()) = futures::try_join!(storage, operator)?;
+        Ok((release, postgres_major, accounts, azurite, gateway, pods))
+    }
+
+    pub fn client(&self) -> Client {
+        self.environment.client()
+    }
+
+    pub fn lookup(&self) -> Lookup<'_> {
+        Lookup {
+            namespace: self.environment.namespace(),
+            accounts: &self.accounts,
+            clusters: &self.clusters,
+            marks: &self.marks,
+            postgres_major: self.postgres_major,
+        }
+    }
+
+    /// The storage account's blobs, with its key.
+    pub fn blobs(&self, account: &str) -> Result<Blobs, DrillError> {
+        let account =
+            self.accounts.get(account).ok_or_else(|| DrillError::step("find a storage account", account))?;
+        Ok(Blobs::new(account, self.azurite.address()))
+    }
+
+    /// A cluster that was created.
+    pub fn cluster(&self, short: &str) -> Result<&Cluster, DrillError> {
+        self.clusters
+            .get(short)
+            .ok_or_else(|| DrillError::step(format!("use cluster {short}"), "it was not created"))
+    }
+
+    /// The way into a cluster that runs.
+    pub fn connect(&self, short: &str) -> Result<Connect, DrillError> {
+        let cluster = self.cluster(short)?;
+        cluster.connect.clone().ok_or_else(|| {
+            let what = format!("connect to cluster {short}");
+            match &cluster.outcome {
+                Some(outcome) => DrillError::Step {
+                    what,
+                    why: format!("it does not run: {}", outcome.why),
+                    evidence: outcome.evidence.clone(),
+                },
+                None => DrillError::step(what, "it does not run"),
+            }
+        })
+    }
+
+    /// All values that nobody may read.
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.accounts
+            .values()
+            .map(|account| account.key.clone())
+            .chain(self.passwords.iter().cloned())
+            .collect()
+    }
+
+    /// Everything that the pods of this cluster and its server have printed.
+    pub async fn logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
+        let name = &self.cluster(short)?.name;
+        let mut logs = self.environment.container_logs().await?;
+        logs.retain(|log| belongs(&log.pod, name));
+        if let Ok(log) = server_log::read(self.environment, &format!("{name}-0")).await {
+            logs.push(log);
+        }
+        Ok(logs)
+    }
+}
+
+/// Pods of a StatefulSet are called after it, with a number.
+pub fn belongs(pod: &str, cluster: &str) -> bool {
+    let rest = pod.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-'));
+    rest.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+type Parts = (Release, u16, BTreeMap<String, Account>, Azurite, Gateway, Pods);
+
+/// What `${…}` stands for at this moment.
+#[derive(Clone, Copy)]
+pub struct Lookup<'w> {
+    namespace: &'w str,
+    accounts: &'w BTreeMap<String, Account>,
+    clusters: &'w BTreeMap<String, Cluster>,
+    marks: &'w BTreeMap<String, Mark>,
+    postgres_major: u16,
+}
+
+impl Lookup<'_> {
+    pub fn value(&self, variable: &Variable) -> Option<String> {
+        match variable {
+            Variable::ClusterUid(name) => self.clusters.get(name).map(|cluster| cluster.uid.clone()),
+            Variable::MarkTime(name) => self.marks.get(name).map(|mark| mark.time.clone()),
+            Variable::MarkLsn(name) => self.marks.get(name).map(|mark| mark.lsn.clone()),
+            Variable::AccountName(name) => self.accounts.get(name).map(|account| account.name.clone()),
+            // The manifest is where the key belongs; what is kept of it as evidence is redacted.
+            Variable::AccountKey(name) => {
+                self.accounts.get(name).map(|account| account.key.reveal().to_owned())
+            }
+            Variable::PostgresVersion => Some(self.postgres_major.to_string()),
+            Variable::DrillNamespace => Some(self.namespace.to_owned()),
+        }
+    }
+
+    pub fn fill(&self, value: &Value) -> Result<Value, DrillError> {
+        Ok(fill(value, &|variable| self.value(variable))?)
+    }
+}
+
+/// The newest installed major that this release's manifests may name.
+fn postgres_major(tools: &Tools, release: &Release) -> u16 {
+    let majors = release.postgres_majors();
+    let installed = || tools.postgres.iter().map(|postgres| postgres.major);
+    installed().filter(|major| majors.contains(major)).max().or_else(|| installed().max()).unwrap_or_default()
+}
+
+fn watch<E: Environment>(environment: &E, release: &Release, loaded: &LoadedScenario) -> Pods {
+    let scenario = &loaded.scenario;
+    let label = release.configuration(&scenario.operator.configuration)["configuration"]["kubernetes"]["cluster_name_label"]
+        .as_str()
+        .unwrap_or("cluster-name")
+        .to_owned();
+    let clusters = scenario.clusters.iter().filter_map(|(short, manifest)| {
+        Some((manifest["metadata"]["name"].as_str()?.to_owned(), short.clone()))
+    });
+    Pods::watch(environment.client(), environment.namespace(), label, clusters.collect())
+}
+
+async fn objects<E: Environment>(
+    environment: &E,
+    loaded: &LoadedScenario,
+    lookup: &Lookup<'_>,
+) -> Result<(), DrillError> {
+    for (index, object) in loaded.scenario.objects.iter().enumerate() {
+        let object = lookup.fill(object)?;
+        apply(&environment.client(), environment.namespace(), &object)
+            .await
+            .map_err(|error| placed(loaded, &format!("/objects/{index}"), error))?;
+    }
+    Ok(())
+}
+
+/// `OperatorConfiguration.configuration` of the scenario, filled in.
+pub fn configuration(
+    loaded: &LoadedScenario,
+    lookup: &Lookup<'_>,
+) -> Result<serde_json::Map<String, Value>, DrillError> {
+    let given = Value::Object(loaded.scenario.operator.configuration.clone());
+    Ok(lookup.fill(&given)?.as_object().cloned().unwrap_or_default())
+}
+
+/// A refusal by the API server, with the place in the scenario that it is about.
+pub fn placed(loaded: &LoadedScenario, pointer: &str, error: crate::operator::ApplyError) -> DrillError {
+    match error {
+        crate::operator::ApplyError::Rejected { field, message, .. } => {
+            Box::new(loaded.rejected_by_api_server(pointer, field.as_deref(), &message)).into()
+        }
+        error => error.into(),
+    }
+}
+
+/// A refusal of the `OperatorConfiguration` is about the scenario's settings: the rest is the release's own.
+pub fn settings(loaded: &LoadedScenario, error: crate::operator::InstallError) -> DrillError {
+    use crate::operator::{ApplyError, InstallError};
+    match error {
+        InstallError::Apply(ApplyError::Rejected { kind, field, message, .. })
+            if kind == "OperatorConfiguration" =>
+        {
+            let field = field.as_deref().map(|field| field.strip_prefix("configuration.").unwrap_or(field));
+            Box::new(loaded.rejected_by_api_server("/operator/configuration", field, &message)).into()
+        }
+        error => error.into(),
+    }
+}
+
+async fn storage<E: Environment>(
+    environment: &E,
+    tools: &Tools,
+    loaded: &LoadedScenario,
+    accounts: &BTreeMap<String, Account>,
+    pods: &Pods,
+    scratch: &Path,
+) -> Result<(Azurite, Gateway), DrillError> {
+    let folder = scratch.join("azurite");
+    std::fs::create_dir_all(&folder)
+        .map_err(|source| DrillError::Evidence { path: folder.clone(), source })?;
+    let address = environment.gateway_address();
+    let list: Vec<Account> = accounts.values().cloned().collect();
+    let azurite = Azurite::start(&tools.azurite, address, AZURITE_PORT, &list, &folder).await?;
+    for account in &list {
+        for container in &loaded.scenario.storage.containers {
+            Blobs::new(account, azurite.address()).make_container(container).await?;
+        }
+    }
+    let gateway = Gateway::start(GatewaySettings {
+        listen: SocketAddr::from((address, 443)),
+        upstream: azurite.address(),
+        authority: environment.authority(),
+        accounts: accounts.keys().cloned().collect(),
+        who_is: pods.who_is(),
+    })
+    .await?;
+    Ok((azurite, gateway))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::belongs;
+
+    #[test]
+    fn a_pod_belongs_to_the_cluster_that_it_is_called_after() {
+        assert!(belongs("acid-orders-0", "acid-orders"));
+        assert!(!belongs("acid-orders-clone-0", "acid-orders"));
+        assert!(!belongs("acid-orders-", "acid-orders"));
+    }
+}
