@@ -30,7 +30,13 @@ enum Format {
 }
 
 pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
-    let files = scenario::find_files(&args.paths).map_err(Failure::invalid)?;
+    let files = match scenario::find_files(&args.paths) {
+        Err(error) if args.format == Format::Json => {
+            print_json(&error.problems().map(|problem| problem.record()).collect::<Vec<_>>())?;
+            return Ok(Verdict::Invalid);
+        }
+        files => files.map_err(Failure::invalid)?,
+    };
     if files.is_empty() {
         return Err(Failure::invalid(miette::miette!(
             "find scenarios: there is no `*.yaml` below the given folders"
@@ -59,6 +65,13 @@ pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
         println!("{text}");
     }
     Ok(if records.is_empty() { Verdict::Passed } else { Verdict::Invalid })
+}
+
+fn print_json(records: &[ProblemRecord]) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(records)
+        .map_err(|error| Failure::broken(miette::miette!("write the problems as JSON: {error}")))?;
+    println!("{text}");
+    Ok(())
 }
 
 fn rendered(error: &scenario::ScenarioError) -> String {

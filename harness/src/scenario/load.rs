@@ -34,11 +34,7 @@ pub struct LoadedScenario {
 /// # Errors
 /// Every problem that was found; after a field that does not parse, only that one.
 pub fn load(path: &Path, checks: &Checks<'_>) -> Result<LoadedScenario, ScenarioError> {
-    let source = std::fs::read_to_string(path).map_err(|error| {
-        let kind = ProblemKind::Unreadable(error.to_string());
-        ScenarioError::one(Problem::new(kind, None, path, &Arc::from(""), None))
-    })?;
-    let source: Arc<str> = Arc::from(source);
+    let source: Arc<str> = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?.into();
     let places = Places::of(&source);
     let scenario: Scenario = serde_saphyr::from_str(&source)
         .map_err(|error| ScenarioError::one(syntax::problem(&error, path, &source, &places)))?;
@@ -110,18 +106,15 @@ fn group_and_slug(path: &Path) -> (String, String) {
     (text(full.parent().and_then(Path::file_name)), text(full.file_stem()))
 }
 
-/// All scenario files among `paths`: files as they are, and below folders every `*.yaml` that is not a
-/// folder's `data`. Sorted, so that every run has one order.
+/// All scenario files among `paths`: files as they are, and every `*.yaml` below folders. Sorted, so that
+/// every run has one order.
 ///
 /// # Errors
 /// For a path that is neither, with the path that was probably meant.
 pub fn find_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ScenarioError> {
     let mut files = Vec::new();
     for path in paths {
-        collect(path, &mut files).map_err(|error| {
-            let kind = ProblemKind::Unreadable(error.to_string());
-            ScenarioError::one(Problem::new(kind, neighbour(path), path, &Arc::from(""), None))
-        })?;
+        collect(path, &mut files).map_err(|error| unreadable(path, &error))?;
     }
     files.sort();
     files.dedup();
@@ -141,6 +134,11 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ScenarioError {
+    let kind = ProblemKind::Unreadable { file: path.display().to_string(), why: error.to_string() };
+    ScenarioError::one(Problem::new(kind, neighbour(path), path, &Arc::from(""), None))
 }
 
 /// The file beside `path` with the most similar name.

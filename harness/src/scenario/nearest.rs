@@ -16,10 +16,14 @@ pub(super) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str>
 /// `did you mean …`, or the names there are.
 pub(super) fn help(name: &str, candidates: &[&str]) -> String {
     if let Some(near) = nearest(name, candidates) {
-        return format!("did you mean `{near}`?");
+        return did_you_mean(near);
     }
     if candidates.is_empty() {
         return "there are none".to_owned();
     }
     format!("there are: {}", candidates.join(", "))
+}
+
+pub(super) fn did_you_mean(name: &str) -> String {
+    format!("did you mean `{name}`?")
 }

@@ -106,6 +106,13 @@ impl Places {
         self.by_pointer.get(pointer).and_then(|place| place.key).or_else(|| self.locate(pointer))
     }
 
+    /// The pointer of the key or value that begins at a byte of the document; the deepest one.
+    pub fn pointer_at(&self, offset: usize) -> Option<&str> {
+        let begins = |span: SourceSpan| span.offset() == offset;
+        let found = |place: &Place| begins(place.value) || place.key.is_some_and(begins);
+        self.by_pointer.iter().rev().find(|(_, place)| found(place)).map(|(pointer, _)| pointer.as_str())
+    }
+
     fn nearest(&self, pointer: &str) -> Option<Place> {
         let mut pointer = pointer;
         loop {
@@ -174,8 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_is_found_again() {
+        let places = Places::of(SOURCE);
+        assert_eq!(places.pointer_at(SOURCE.find("d: y").unwrap()), Some("/a/b/1/d"));
+        assert_eq!(places.pointer_at(SOURCE.find("x, {").unwrap()), Some("/a/b/0"));
+    }
+
+    #[test]
     fn columns_count_characters() {
         let offset = SOURCE.find("d: y").unwrap();
-        assert_eq!(line_and_column(SOURCE, offset), (2, 18));
+        assert_eq!(line_and_column(SOURCE, offset), (2, 17));
     }
 }

@@ -3,8 +3,8 @@
 /// What is wrong. The text after `clonedrill::scenario::` of [`ProblemKind::code`] never changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProblemKind {
-    #[error("read the file: {0}")]
-    Unreadable(String),
+    #[error("read {file}: {why}")]
+    Unreadable { file: String, why: String },
     #[error("parse the file: {0}")]
     Syntax(String),
     #[error("unknown field `{0}`")]
@@ -13,8 +13,8 @@ pub enum ProblemKind {
     MissingField(String),
     #[error("wrong type: {0}")]
     WrongType(String),
-    #[error("`{value}` is not {allowed}")]
-    NotAllowed { value: String, allowed: &'static str },
+    #[error("`{0}` is not known here")]
+    NotAllowed(String),
     #[error("unknown {what} `{name}`")]
     UnknownName { what: What, name: String },
     #[error("bad {what} `{name}`: {why}")]
@@ -81,12 +81,12 @@ impl ProblemKind {
     /// The stable code, such as `clonedrill::scenario::unknown_field`.
     pub fn code(&self) -> &'static str {
         match self {
-            ProblemKind::Unreadable(_) => "clonedrill::scenario::unreadable",
+            ProblemKind::Unreadable { .. } => "clonedrill::scenario::unreadable",
             ProblemKind::Syntax(_) => "clonedrill::scenario::syntax",
             ProblemKind::UnknownField(_) => "clonedrill::scenario::unknown_field",
             ProblemKind::MissingField(_) => "clonedrill::scenario::missing_field",
             ProblemKind::WrongType(_) => "clonedrill::scenario::wrong_type",
-            ProblemKind::NotAllowed { .. } => "clonedrill::scenario::value_not_allowed",
+            ProblemKind::NotAllowed(_) => "clonedrill::scenario::value_not_allowed",
             ProblemKind::UnknownName { what: What::Cluster, .. } => "clonedrill::scenario::unknown_cluster",
             ProblemKind::UnknownName { what: What::Mark | What::MarkOrCluster, .. } => {
                 "clonedrill::scenario::unknown_mark"

@@ -16,6 +16,8 @@ struct World<'a> {
     /// Created at some time, deleted or not: their UIDs stay known.
     created: BTreeSet<&'a str>,
     deleted: BTreeSet<&'a str>,
+    /// Clusters that a step used too early or too late: said once, not at each further step.
+    misused: BTreeSet<&'a str>,
     marks: BTreeSet<&'a str>,
     lost_accounts: BTreeSet<&'a str>,
     /// Short names by `metadata.name`, of the clusters that are there.
@@ -36,11 +38,11 @@ impl<'a> Checker<'a> {
             let at = format!("/steps/{index}");
             match step {
                 Step::Create(cluster) => self.create(&format!("{at}/create"), cluster, &mut world),
-                Step::Sql(sql) => self.sql(&format!("{at}/sql"), sql, &world),
-                Step::Backup(cluster) => self.running(&format!("{at}/backup"), cluster, &world),
+                Step::Sql(sql) => self.sql(&format!("{at}/sql"), sql, &mut world),
+                Step::Backup(cluster) => self.running(&format!("{at}/backup"), cluster, &mut world),
                 Step::Mark(mark) => self.mark(&format!("{at}/mark"), mark, &mut world),
                 Step::Delete(cluster) => {
-                    self.running(&format!("{at}/delete"), cluster, &world);
+                    self.running(&format!("{at}/delete"), cluster, &mut world);
                     world.deleted.insert(cluster);
                     world.manifest_names.retain(|_, by| *by != cluster);
                 }
@@ -79,19 +81,23 @@ impl<'a> Checker<'a> {
     }
 
     /// The cluster must exist when the step begins.
-    fn running(&mut self, at: &str, cluster: &str, world: &World<'_>) {
+    fn running(&mut self, at: &str, cluster: &'a str, world: &mut World<'a>) {
         if !self.known(at, What::Cluster, cluster, &self.cluster_names()) {
             return;
         }
-        if !world.created.contains(cluster) {
+        let there = world.created.contains(cluster) && !world.deleted.contains(cluster);
+        if there || !world.misused.insert(cluster) {
+            return;
+        }
+        if world.deleted.contains(cluster) {
+            self.add(at, ProblemKind::AlreadyDeleted(cluster.to_owned()), None);
+        } else {
             let help = format!("a step `- create: {cluster}` must come first");
             self.add(at, ProblemKind::NotCreatedYet(cluster.to_owned()), Some(help));
-        } else if world.deleted.contains(cluster) {
-            self.add(at, ProblemKind::AlreadyDeleted(cluster.to_owned()), None);
         }
     }
 
-    fn sql(&mut self, at: &str, sql: &'a SqlStep, world: &World<'_>) {
+    fn sql(&mut self, at: &str, sql: &'a SqlStep, world: &mut World<'a>) {
         self.running(&format!("{at}/on"), &sql.on, world);
         let text = match (&sql.run, &sql.file) {
             (Some(run), None) => Some((format!("{at}/run"), run.clone())),
