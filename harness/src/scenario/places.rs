@@ -131,9 +131,10 @@ pub fn child(pointer: &str, name: &str) -> String {
 
 /// Line and column of a byte of `source`, both from 1, the column in characters.
 pub fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
-    let before = &source[..source.floor_char_boundary(offset.min(source.len()))];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    let before = || source.char_indices().take_while(|(at, _)| *at < offset).map(|(_, character)| character);
+    let line = before().filter(|character| *character == '\n').count() + 1;
+    let column = before().fold(1, |column, character| if character == '\n' { 1 } else { column + 1 });
+    (line, column)
 }
 
 fn bytes(span: &Span, limit: usize) -> SourceSpan {
