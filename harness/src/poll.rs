@@ -48,6 +48,40 @@ impl Limit {
     }
 }
 
+/// The pauses of one wait. [`poll`] is made of it; a loop of its own needs it only where the wait is part
+/// of a task that moves between threads, since nothing can say so of what an async closure gives.
+#[derive(Debug)]
+pub struct Patience {
+    what: String,
+    limit: Limit,
+    start: Instant,
+    interval: Duration,
+}
+
+impl Patience {
+    pub fn new(what: impl fmt::Display, limit: Limit) -> Self {
+        Patience { what: what.to_string(), limit, start: Instant::now(), interval: limit.first_interval }
+    }
+
+    /// Pauses before the next look.
+    ///
+    /// # Errors
+    /// With what was last seen, at once, when the next look would be past the limit.
+    pub async fn pause(&mut self, last: String) -> Result<(), TimedOut> {
+        if self.start.elapsed() + self.interval > self.limit.total {
+            return Err(TimedOut { what: self.what.clone(), after: self.start.elapsed(), last });
+        }
+        tokio::time::sleep(self.interval).await;
+        self.interval = (self.interval * 3 / 2).min(self.limit.longest_interval);
+        Ok(())
+    }
+
+    /// How long one look may take.
+    fn left(&self) -> Duration {
+        self.limit.total.saturating_sub(self.start.elapsed()).max(self.limit.first_interval)
+    }
+}
+
 /// Calls `probe` until it is done, fails, or the limit is reached.
 ///
 /// # Errors
@@ -56,27 +90,17 @@ pub async fn poll<T, E, F>(what: impl fmt::Display, limit: Limit, mut probe: F) 
 where
     F: AsyncFnMut() -> Result<Seen<T>, E>,
 {
-    let start = Instant::now();
-    let mut interval = limit.first_interval;
+    let mut patience = Patience::new(what, limit);
     let mut last = "nothing yet".to_owned();
     loop {
         // A probe that hangs must not outlive the limit either.
-        let left = limit.total.saturating_sub(start.elapsed());
-        match tokio::time::timeout(left.max(limit.first_interval), probe()).await {
+        match tokio::time::timeout(patience.left(), probe()).await {
             Ok(Ok(Seen::Done(value))) => return Ok(value),
             Ok(Ok(Seen::NotYet(seen))) => last = seen,
             Ok(Err(error)) => return Err(PollError::Failed(error)),
             Err(_) => last = format!("{last}; the last look itself did not come back"),
         }
-        if start.elapsed() + interval > limit.total {
-            return Err(PollError::TimedOut(TimedOut {
-                what: what.to_string(),
-                after: start.elapsed(),
-                last,
-            }));
-        }
-        tokio::time::sleep(interval).await;
-        interval = (interval * 3 / 2).min(limit.longest_interval);
+        patience.pause(last.clone()).await.map_err(PollError::TimedOut)?;
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod bench;
+mod container;
 mod doctor;
 mod down;
 mod drill;
@@ -36,6 +37,8 @@ enum Command {
     Down(down::DownArgs),
     Bench(bench::BenchArgs),
     #[command(hide = true)]
+    Container(container::ContainerArgs),
+    #[command(hide = true)]
     Environment(environment::EnvironmentArgs),
     #[command(hide = true)]
     Drill(drill::DrillArgs),
@@ -53,6 +56,7 @@ pub fn main() -> ExitCode {
         Command::Up(args) => up::main(args),
         Command::Down(args) => down::main(args),
         Command::Bench(args) => bench::main(args),
+        Command::Container(args) => container::main(args),
         Command::Environment(args) => environment::main(args),
         Command::Drill(args) => drill::main(args),
     };

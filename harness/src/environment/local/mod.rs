@@ -1,5 +1,6 @@
 //! The local environment: the real control plane and one node, in namespaces of an ordinary user.
 
+pub mod container;
 mod control_plane;
 pub mod daemon;
 mod dns;

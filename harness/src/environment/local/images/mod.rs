@@ -3,13 +3,15 @@
 pub mod spilo;
 mod store;
 
-pub use store::ImageStore;
-
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use store::{ImageError, ImageStore};
 
 /// What the node agent needs to run a container of an image. The root file system is a tmpfs with
 /// `/usr` (and what goes with it) of the host, `visible` bound read-only, and `files` written last.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Image {
     pub entrypoint: Vec<String>,
     pub cmd: Vec<String>,
@@ -29,13 +31,13 @@ pub struct Image {
 }
 
 /// A file of an image's own layer. Its folder is made where missing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ImageFile {
     pub path: PathBuf,
     pub content: ImageContent,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum ImageContent {
     Text { text: String, mode: u32 },
     Symlink(PathBuf),

@@ -1,52 +1,223 @@
-//! The node agent: runs the pods of one node as native processes.
+//! The node: a small agent that runs the pods of the control plane as native processes.
+//!
+//! [`Node::start`] watches pods; each has one task ([`pod`]) and each of its containers another. A task reacts
+//! to what the API server says, to its process and to its probes, and publishes the status at once.
+
+mod addresses;
+mod agent;
+mod binding;
+mod certificates;
+mod env;
+mod exec;
+mod logs;
+mod network;
+mod objects;
+mod pod;
+mod probes;
+mod process;
+mod register;
+mod restart;
+mod spec;
+mod status;
+mod volumes;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use k8s_openapi::api::core::v1::Service;
+use kube::Client;
+use kube::runtime::reflector::Store;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use self::addresses::Addresses;
+use self::env::ApiServerAddress;
+use self::logs::Logs;
+use self::network::Networks;
+use self::pod::Places;
+use self::process::Spawner;
+use self::volumes::Claims;
 use super::images::ImageStore;
 use crate::environment::{ContainerLog, EnvironmentError, ExecOutput};
 
-/// What a node needs of its environment.
+pub use self::network::NetworkError;
+pub use self::process::StartError;
+
+/// The node's name in the API server.
+pub const NODE_NAME: &str = "clonedrill";
+
+/// What a node is started with.
 pub struct NodeSettings {
-    pub client: kube::Client,
+    /// With full rights.
+    pub client: Client,
     pub images: ImageStore,
-    /// The bridge that pods are plugged into.
+    /// The bridge that pods are joined to. It has the address 10.244.0.1/16.
     pub bridge: String,
-    /// A folder on a tmpfs for everything that pods write.
+    /// A folder on a tmpfs, the node's own.
     pub state: PathBuf,
-    /// What pods trust beside the host's authorities.
+    /// The authority that pods trust beside the host's.
     pub authority_pem: String,
+    /// Where pods ask for names.
     pub dns: Ipv4Addr,
+    /// The program `clonedrill` itself.
     pub self_exe: PathBuf,
+    /// Where pods reach the API server.
     pub api_server: Ipv4Addr,
     pub api_server_port: u16,
 }
 
-/// The node; dropping it ends all of its pods.
-pub struct Node {}
+/// Why the node could not start or do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    #[error("{0}")]
+    Network(#[from] NetworkError),
+    #[error("make the node's folder {}: {source}", .path.display())]
+    State { path: PathBuf, source: std::io::Error },
+    #[error("ask the API server: {0}")]
+    Kube(#[from] Box<kube::Error>),
+    #[error("find container \"{container}\" of pod \"{namespace}/{pod}\": none of that name is running")]
+    NoContainer { namespace: String, pod: String, container: String },
+    #[error("{0}")]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    TimedOut(#[from] crate::poll::TimedOut),
+    #[error("ask the node: it is stopping")]
+    Stopping,
+}
+
+impl From<NodeError> for EnvironmentError {
+    fn from(error: NodeError) -> Self {
+        EnvironmentError::Part { part: "the node".to_owned(), why: error.to_string(), log: Vec::new() }
+    }
+}
+
+/// What all tasks of the node share.
+struct Shared {
+    client: Client,
+    images: ImageStore,
+    state: PathBuf,
+    dns: Ipv4Addr,
+    own_program: PathBuf,
+    api_server: ApiServerAddress,
+    addresses: Addresses,
+    networks: Networks,
+    logs: Logs,
+    claims: Claims,
+    spawner: Spawner,
+    services: Store<Service>,
+    places: Mutex<Places>,
+}
+
+impl Shared {
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn services(&self, namespace: &str) -> Vec<Arc<Service>> {
+        let all = self.services.state();
+        all.into_iter().filter(|service| service.metadata.namespace.as_deref() == Some(namespace)).collect()
+    }
+}
+
+/// The running node. Dropping it, like [`Node::stop`], kills all containers.
+pub struct Node {
+    shared: Arc<Shared>,
+    stopping: CancellationToken,
+    agent: Mutex<Option<JoinHandle<()>>>,
+}
 
 impl Node {
-    pub async fn start(_settings: NodeSettings) -> Result<Self, EnvironmentError> {
-        Ok(Node {})
+    /// Registers the node and begins to run pods.
+    ///
+    /// # Errors
+    /// When there is no such bridge, no such folder, or the API server refuses the node.
+    pub async fn start(settings: NodeSettings) -> Result<Node, NodeError> {
+        let state = settings.state;
+        for folder in ["root", "pods", "claims", "logs", "certificates"] {
+            let path = state.join(folder);
+            std::fs::create_dir_all(&path).map_err(|source| NodeError::State { path, source })?;
+        }
+        certificates::write(&state.join("certificates"), &settings.authority_pem)
+            .map_err(|source| NodeError::State { path: state.join("certificates"), source })?;
+        register::register(&settings.client).await?;
+        let stopping = CancellationToken::new();
+        let services = agent::follow_services(settings.client.clone(), stopping.clone()).await?;
+        let shared = Arc::new(Shared {
+            images: settings.images,
+            dns: settings.dns,
+            spawner: Spawner::new(settings.self_exe.clone()),
+            own_program: settings.self_exe,
+            api_server: ApiServerAddress { host: settings.api_server.to_string(), port: settings.api_server_port },
+            addresses: Addresses::default(),
+            networks: Networks::on(&settings.bridge).await?,
+            logs: Logs::in_folder(state.join("logs")),
+            claims: Claims::in_folder(state.join("claims")),
+            client: settings.client,
+            services,
+            places: Mutex::default(),
+            state,
+        });
+        let agent = tokio::spawn(agent::run(shared.clone(), stopping.clone()));
+        Ok(Node { shared, stopping, agent: Mutex::new(Some(agent)) })
     }
 
-    pub fn namespace_of(&self, _address: IpAddr) -> Option<String> {
-        None
-    }
-
+    /// Runs a program in a running container, with the container's environment and working folder.
+    ///
+    /// # Errors
+    /// When no such container is running; not when the program fails or does not exist (code 127).
     pub async fn exec(
         &self,
-        _namespace: &str,
-        _pod: &str,
-        _container: &str,
-        _argv: &[String],
-    ) -> Result<ExecOutput, EnvironmentError> {
-        Err(EnvironmentError::Connection("the node does not run pods yet".to_owned()))
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        argv: &[String],
+    ) -> Result<ExecOutput, NodeError> {
+        let key = (namespace.to_owned(), pod.to_owned(), container.to_owned());
+        let place = self.shared.places().get(&key).cloned();
+        let Some(place) = place else {
+            let (namespace, pod, container) = key;
+            return Err(NodeError::NoContainer { namespace, pod, container });
+        };
+        let container = exec::InContainer { spawner: &self.shared.spawner, place: &place };
+        Ok(container.run(argv.to_vec()).await?)
     }
 
-    pub async fn container_logs(&self, _namespace: &str) -> Result<Vec<ContainerLog>, EnvironmentError> {
-        Ok(Vec::new())
+    /// Everything that containers of the namespace printed, oldest attempt first.
+    ///
+    /// # Errors
+    /// When the files cannot be read because the node is stopping.
+    pub async fn container_logs(&self, namespace: &str) -> Result<Vec<ContainerLog>, NodeError> {
+        let (shared, namespace) = (self.shared.clone(), namespace.to_owned());
+        let read = tokio::task::spawn_blocking(move || shared.logs.of_namespace(&namespace));
+        read.await.map_err(|_| NodeError::Stopping)
     }
 
-    pub async fn forget_namespace(&self, _namespace: &str) {}
+    /// Removes the logs of a namespace that is gone.
+    pub async fn forget_namespace(&self, namespace: &str) {
+        let (shared, namespace) = (self.shared.clone(), namespace.to_owned());
+        // Fails only when the node is stopping, and then all logs go.
+        let _ = tokio::task::spawn_blocking(move || shared.logs.forget(&namespace)).await;
+    }
+
+    /// The namespace of the pod that has, or last had, this address.
+    pub fn namespace_of(&self, address: IpAddr) -> Option<String> {
+        self.shared.addresses.namespace_of(address)
+    }
+
+    /// Kills all containers and stops watching.
+    pub async fn stop(&self) {
+        self.stopping.cancel();
+        let agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(agent) = agent {
+            // A task that panicked has been reported by the runtime.
+            let _ = agent.await;
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
 }

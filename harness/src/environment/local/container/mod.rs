@@ -1,0 +1,196 @@
+//! The hidden process `clonedrill container`: makes a container's root file system and namespaces, then
+//! becomes its supervisor. It reads a [`Request`] on stdin and answers on stdout; see [`Report`].
+
+mod enter;
+mod etc;
+mod init;
+mod mounts;
+mod program;
+mod rootfs;
+
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signal::Signal;
+use nix::unistd::{ForkResult, fork, getegid, geteuid, sethostname, setsid};
+use serde::{Deserialize, Serialize};
+
+use self::program::Outcome;
+use super::images::Image;
+
+/// What the process is to do. Travels over stdin, since the environment holds secrets.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    Start(Box<ContainerSpec>),
+    Exec(ExecSpec),
+}
+
+/// Everything that one attempt of one container is made of.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ContainerSpec {
+    pub hostname: String,
+    /// The pod's network namespace, as a path that can be opened.
+    pub network: PathBuf,
+    /// An empty folder to mount the root file system on.
+    pub root: PathBuf,
+    /// This very program on the host.
+    pub own_program: PathBuf,
+    /// The folder that becomes `/etc/ssl/certs`.
+    pub certificates: PathBuf,
+    pub hosts: String,
+    pub resolv_conf: String,
+    pub image: Image,
+    pub uid: u32,
+    pub gid: u32,
+    pub argv: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub working_dir: PathBuf,
+    pub mounts: Vec<Mount>,
+    pub read_only_root: bool,
+}
+
+/// A folder or file of the host seen in the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    pub source: PathBuf,
+    pub target: PathBuf,
+    pub read_only: bool,
+}
+
+/// A program to run inside a container that is running.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExecSpec {
+    /// The container's init, as the node sees it.
+    pub pid: i32,
+    pub argv: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub working_dir: PathBuf,
+}
+
+/// One line of JSON on stdout. The pipe's end without a `Failed` says that the program runs.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// The container's init, as the node sees it.
+    Init(i32),
+    Failed(String),
+}
+
+/// A step of the set-up that the kernel refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {source}")]
+pub struct SetupError {
+    what: String,
+    source: std::io::Error,
+}
+
+/// Names the step that failed.
+trait During<T> {
+    fn during(self, what: impl FnOnce() -> String) -> Result<T, SetupError>;
+}
+
+impl<T> During<T> for Result<T, Errno> {
+    fn during(self, what: impl FnOnce() -> String) -> Result<T, SetupError> {
+        self.map_err(|errno| SetupError { what: what(), source: errno.into() })
+    }
+}
+
+impl<T> During<T> for std::io::Result<T> {
+    fn during(self, what: impl FnOnce() -> String) -> Result<T, SetupError> {
+        self.map_err(|source| SetupError { what: what(), source })
+    }
+}
+
+/// The signal by which the node asks a supervisor to kill its container at once.
+pub const KILL: Signal = Signal::SIGUSR2;
+
+/// The exit code of a container that could not be set up.
+pub const CANNOT_RUN: i32 = 128;
+
+/// Runs the request on stdin; returns the exit code to leave with. Must be called before any thread exists.
+pub fn main() -> i32 {
+    let mut text = Vec::new();
+    let request = std::io::stdin().read_to_end(&mut text).and_then(|_| Ok(serde_json::from_slice(&text)?));
+    match request {
+        Ok(Request::Start(spec)) => program::with_outcome(|outcome| start(&spec, outcome)),
+        Ok(Request::Exec(spec)) => enter::main(&spec),
+        Err(error) => program::with_outcome(|_| {
+            Err(SetupError { what: "read the request on stdin".to_owned(), source: error })
+        }),
+    }
+}
+
+/// Makes the container and waits for its end.
+fn start(spec: &ContainerSpec, outcome: &Outcome) -> Result<i32, SetupError> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).during(|| "tie the container to the node".to_owned())?;
+    let network = std::fs::File::open(&spec.network).during(|| "open the pod's network".to_owned())?;
+    setns(network.as_fd(), CloneFlags::CLONE_NEWNET).during(|| "enter the pod's network".to_owned())?;
+    drop(network);
+    let signals = init::block_signals().during(|| "block signals".to_owned())?;
+    unshare(
+        CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWPID,
+    )
+    .during(|| "make the container's namespaces".to_owned())?;
+    // SAFETY: no other thread exists.
+    match unsafe { fork() }.during(|| "fork the container's init".to_owned())? {
+        ForkResult::Parent { child } => {
+            outcome.say(&Report::Init(child.as_raw()));
+            outcome.close();
+            init::supervise(child, &signals).during(|| "wait for the container".to_owned())
+        }
+        ForkResult::Child => {
+            let end = be_init(spec, outcome, &signals);
+            if let Err(error) = &end {
+                outcome.say(&Report::Failed(error.to_string()));
+            }
+            std::process::exit(end.unwrap_or(CANNOT_RUN));
+        }
+    }
+}
+
+/// Runs as process 1 of the container.
+fn be_init(spec: &ContainerSpec, outcome: &Outcome, signals: &init::Blocked) -> Result<i32, SetupError> {
+    setsid().during(|| "start a session".to_owned())?;
+    sethostname(&spec.hostname).during(|| "set the host name".to_owned())?;
+    rootfs::make(spec)?;
+    become_user(spec.uid, spec.gid)?;
+    // Last, since a change of credentials clears it.
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).during(|| "tie init to its supervisor".to_owned())?;
+    nix::sys::prctl::set_no_new_privs().during(|| "give up privileges".to_owned())?;
+    let folder = &spec.working_dir;
+    std::env::set_current_dir(folder).during(|| format!("enter the working folder {}", folder.display()))?;
+    // SAFETY: no other thread exists.
+    match unsafe { fork() }.during(|| "fork the program".to_owned())? {
+        ForkResult::Parent { child } => {
+            outcome.close();
+            init::supervise(child, signals).during(|| "wait for the program".to_owned())
+        }
+        ForkResult::Child => {
+            let error = program::replace_with(&spec.argv, &spec.env, signals);
+            outcome.say(&Report::Failed(error.to_string()));
+            std::process::exit(CANNOT_RUN);
+        }
+    }
+}
+
+/// Enters a user namespace in which we are `uid`:`gid` and nobody else exists.
+fn become_user(uid: u32, gid: u32) -> Result<(), SetupError> {
+    let (outer_uid, outer_gid) = (geteuid(), getegid());
+    unshare(CloneFlags::CLONE_NEWUSER).during(|| "make the container's user namespace".to_owned())?;
+    for (file, text) in [
+        ("setgroups", "deny".to_owned()),
+        ("uid_map", format!("{uid} {outer_uid} 1")),
+        ("gid_map", format!("{gid} {outer_gid} 1")),
+    ] {
+        std::fs::write(format!("/proc/self/{file}"), text)
+            .during(|| format!("write {file} for user {uid}:{gid}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! Binding pods to the one node that there is. There is nothing to schedule.
+
+use k8s_openapi::api::core::v1::{Binding, ObjectReference, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Status};
+use kube::api::PostParams;
+use kube::{Api, Client};
+
+use super::NODE_NAME;
+
+/// Whether the pod is ours, or nobody's yet.
+pub(super) fn is_ours(pod: &Pod) -> bool {
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default();
+    node.is_empty() || node == NODE_NAME
+}
+
+/// Binds the pod unless it is bound.
+pub(super) async fn bind(client: &Client, pod: &Pod) -> Result<(), kube::Error> {
+    if pod.spec.as_ref().is_some_and(|spec| spec.node_name.as_deref().is_some_and(|node| !node.is_empty())) {
+        return Ok(());
+    }
+    let name = pod.metadata.name.clone().unwrap_or_default();
+    let binding = Binding {
+        metadata: ObjectMeta { name: Some(name.clone()), uid: pod.metadata.uid.clone(), ..ObjectMeta::default() },
+        target: ObjectReference {
+            api_version: Some("v1".to_owned()),
+            kind: Some("Node".to_owned()),
+            name: Some(NODE_NAME.to_owned()),
+            ..ObjectReference::default()
+        },
+    };
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    api.create_subresource::<_, Status>("binding", &name, &PostParams::default(), &binding).await.map(drop)
+}

@@ -1,0 +1,122 @@
+//! Pod networks: a network namespace each, joined to the bridge by a veth pair.
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+
+use futures::TryStreamExt;
+use nix::sched::{CloneFlags, unshare};
+use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder, new_connection};
+
+/// The bridge's own address: every pod's default route.
+pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+const PREFIX: u8 = 16;
+
+/// The kernel's refusal to make a part of a pod's network.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {why}")]
+pub struct NetworkError {
+    what: String,
+    why: String,
+}
+
+fn during<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> NetworkError {
+    move |error| NetworkError { what: what.to_owned(), why: error.to_string() }
+}
+
+/// Makes pod networks on one bridge.
+pub(super) struct Networks {
+    host: Handle,
+    bridge: u32,
+}
+
+/// A pod's network. Letting go of it, once no process is in it, removes it with its link.
+#[derive(Debug)]
+pub(super) struct PodNetwork {
+    namespace: File,
+}
+
+impl PodNetwork {
+    /// Leads to the namespace for as long as this value lives.
+    pub(super) fn path(&self) -> PathBuf {
+        format!("/proc/{}/fd/{}", std::process::id(), self.namespace.as_raw_fd()).into()
+    }
+}
+
+impl Networks {
+    pub(super) async fn on(bridge: &str) -> Result<Self, NetworkError> {
+        let (connection, host, _) = new_connection().map_err(during("open netlink"))?;
+        tokio::spawn(connection);
+        let bridge = index(&host, bridge).await.map_err(during("find the bridge"))?;
+        Ok(Networks { host, bridge })
+    }
+
+    pub(super) async fn create(&self, address: Ipv4Addr) -> Result<PodNetwork, NetworkError> {
+        let (namespace, inside) = new_namespace().await?;
+        let [_, _, high, low] = address.octets();
+        let (outer, inner) = (format!("pod{high}-{low}"), format!("tmp{high}-{low}"));
+        let links = self.host.link();
+        links.add(LinkVeth::new(&outer, &inner).build()).execute().await.map_err(during("add a veth pair"))?;
+        let inner = index(&self.host, &inner).await.map_err(during("find the pod's link"))?;
+        let outer = index(&self.host, &outer).await.map_err(during("find the node's link"))?;
+        links
+            .set(LinkUnspec::new_with_index(inner).setns_by_fd(namespace.as_raw_fd()).build())
+            .execute()
+            .await
+            .map_err(during("move the link into the pod"))?;
+        links
+            .set(LinkUnspec::new_with_index(outer).controller(self.bridge).up().build())
+            .execute()
+            .await
+            .map_err(during("join the bridge"))?;
+        // The index goes along with the link.
+        let links = inside.link();
+        let link = LinkUnspec::new_with_index(inner).name("eth0").up().build();
+        links.set(link).execute().await.map_err(during("start the pod's link"))?;
+        let lo = LinkUnspec::new_with_index(1).up().build();
+        links.set(lo).execute().await.map_err(during("start the pod's loopback"))?;
+        let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(GATEWAY).build();
+        inside
+            .address()
+            .add(inner, IpAddr::V4(address), PREFIX)
+            .execute()
+            .await
+            .map_err(during("set the pod's address"))?;
+        inside.route().add(route).execute().await.map_err(during("set the pod's route"))?;
+        Ok(PodNetwork { namespace })
+    }
+}
+
+/// A fresh network namespace, and netlink inside it. A thread enters it, since a namespace is made by being entered.
+async fn new_namespace() -> Result<(File, Handle), NetworkError> {
+    let runtime = tokio::runtime::Handle::current();
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _runtime = runtime.enter();
+        // Nobody waits any more when the pod is gone already.
+        let _ = sender.send(enter_new_namespace());
+    });
+    let entered = receiver.await.map_err(during("make the pod's network namespace"))?;
+    let (namespace, connection, handle) = entered?;
+    tokio::spawn(connection);
+    Ok((namespace, handle))
+}
+
+type Entered<C> = (File, C, Handle);
+
+fn enter_new_namespace() -> Result<Entered<impl Future<Output = ()> + Send + 'static>, NetworkError> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(during("make the pod's network namespace"))?;
+    let namespace = File::open("/proc/thread-self/ns/net").map_err(during("hold the pod's network namespace"))?;
+    let (connection, handle, _) = new_connection().map_err(during("open netlink in the pod"))?;
+    Ok((namespace, connection, handle))
+}
+
+async fn index(handle: &Handle, name: &str) -> Result<u32, String> {
+    let mut found = handle.link().get().match_name(name.to_owned()).execute();
+    match found.try_next().await {
+        Ok(Some(link)) => Ok(link.header.index),
+        Ok(None) => Err(format!("there is no link \"{name}\"")),
+        Err(error) => Err(format!("link \"{name}\": {error}")),
+    }
+}
