@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::LifecycleHandler;
 use tokio::sync::{mpsc, watch};
@@ -93,8 +94,8 @@ async fn make_spec(task: &Task) -> ContainerSpec {
 async fn attend(task: &Task, mut running: Running, place: &Place) -> i32 {
     let (sender, mut verdicts) = mpsc::channel(4);
     let exec = exec::InContainer { spawner: &task.run.shared.spawner, place };
-    let probing = probes::run(&task.container, IpAddr::V4(task.run.address), &exec, sender);
-    tokio::pin!(probing);
+    // Boxed, since the compiler cannot see otherwise that it may move between threads.
+    let mut probing = probes::run(&task.container, IpAddr::V4(task.run.address), &exec, sender).boxed();
     let mut probing_ended = false;
     let mut stop = task.stop.clone();
     let grace = loop {
@@ -120,8 +121,9 @@ async fn attend(task: &Task, mut running: Running, place: &Place) -> i32 {
 
 /// A node that is stopping ends the task anyhow, so a closed channel is waited on for ever.
 async fn wait_for_stop(stop: &mut watch::Receiver<Stop>) -> Stop {
-    match stop.wait_for(|stop| *stop != Stop::No).await {
-        Ok(stop) => *stop,
+    let stopped = stop.wait_for(|stop| *stop != Stop::No).await.map(|stop| *stop);
+    match stopped {
+        Ok(stop) => stop,
         Err(_) => std::future::pending().await,
     }
 }
