@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
@@ -17,11 +18,14 @@ use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
 use crate::toolchain::AzuriteTool;
 
 const START_LIMIT: Limit = Limit::seconds(30);
+/// One look; another program on the port may accept and never answer.
+const PROBE_LIMIT: Duration = Duration::from_secs(2);
 const LOG_LINES: usize = 20;
 
 /// A running Azurite. All its blobs are in its memory; dropping this ends the process.
 pub struct Azurite {
     address: SocketAddr,
+    process: Option<u32>,
     failure: Arc<OnceLock<String>>,
     _watcher: AbortOnDropHandle<()>,
 }
@@ -61,9 +65,9 @@ impl Azurite {
         let address = SocketAddr::from((address, port));
         let log = folder.join("azurite.log");
         let child = spawn(tool, address, accounts, folder, &log)?;
-        let failure = Arc::new(OnceLock::new());
+        let (process, failure) = (child.id(), Arc::new(OnceLock::new()));
         let watcher = AbortOnDropHandle::new(tokio::spawn(watch(child, failure.clone(), log.clone())));
-        let azurite = Azurite { address, failure, _watcher: watcher };
+        let azurite = Azurite { address, process, failure, _watcher: watcher };
         azurite.answers(first, &log).await?;
         Ok(azurite)
     }
@@ -71,6 +75,11 @@ impl Azurite {
     /// Where it listens, plain HTTP.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The process's id, for measuring what it uses.
+    pub fn process(&self) -> Option<u32> {
+        self.process
     }
 
     /// Why Azurite ended by itself, with its last lines; `None` while it runs.
@@ -81,10 +90,14 @@ impl Azurite {
     /// Only this Azurite knows the account's fresh key, so another program on the port is not taken for it.
     async fn answers(&self, account: &Account, log: &Path) -> Result<(), AzuriteError> {
         let blobs = Blobs::new(account, self.address);
-        let probe = async || match (self.failed(), blobs.containers().await) {
-            (Some(failure), _) => Err(AzuriteError::Ended(failure)),
-            (None, Ok(_)) => Ok(Seen::Done(())),
-            (None, Err(error)) => Ok(Seen::NotYet(error.to_string())),
+        let probe = async || {
+            let answer = tokio::time::timeout(PROBE_LIMIT, blobs.containers()).await;
+            match (self.failed(), answer) {
+                (Some(failure), _) => Err(AzuriteError::Ended(failure)),
+                (None, Ok(Ok(_))) => Ok(Seen::Done(())),
+                (None, Ok(Err(error))) => Ok(Seen::NotYet(error.to_string())),
+                (None, Err(_)) => Ok(Seen::NotYet(format!("no answer in {PROBE_LIMIT:?}"))),
+            }
         };
         match poll(format!("Azurite on {}", self.address), START_LIMIT, probe).await {
             Ok(()) => Ok(()),

@@ -9,5 +9,5 @@ mod gateway;
 pub use account::Account;
 pub use authority::{Authority, AuthorityError, AuthorityPem, Issued, Request, Usage};
 pub use azurite::{Azurite, AzuriteError};
-pub use blobs::{Blobs, BlobsError, CopyProgress, StoredBlob};
+pub use blobs::{BlobKind, Blobs, BlobsError, CopyProgress, StoredBlob};
 pub use gateway::{Access, Effect, Gateway, GatewayError, GatewaySettings, Operation, Who, WhoIs};
