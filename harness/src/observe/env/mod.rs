@@ -133,6 +133,8 @@ impl EnvObservation {
         };
         let outcome = match (&entry.written, got) {
             _ if entry.hidden => " (hidden by a later one)".to_owned(),
+            // Of a container that does not run nothing is known, which is no news about a variable.
+            (_, None) if self.got.is_empty() => String::new(),
             (_, None) => " (the container has none)".to_owned(),
             (Written::Value(value), Some(got)) if value == got => String::new(),
             // An address or a name of the pod itself: what it is says nothing.

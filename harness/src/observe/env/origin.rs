@@ -18,28 +18,46 @@ pub(super) fn name(origin: EnvOrigin) -> &'static str {
     }
 }
 
-/// Each source that holds this very name and value, or this very value, is a candidate; more than one is ambiguous.
+/// Each source that holds this very name and value is a candidate; more than one is ambiguous. Where there is none, the
+/// clone section made what has its prefix, and the operator configuration what stands in it as a value.
 pub(super) fn of(name: &str, item: &Value, inputs: &EnvInputs) -> EnvOrigin {
     let candidates = [
         (EnvOrigin::SpecEnv, in_spec_env(item, &inputs.manifest)),
         (EnvOrigin::PodEnvironmentSecret, in_pod_secret(name, item, inputs)),
         (EnvOrigin::PodEnvironmentConfigmap, in_pod_configmap(name, item, inputs)),
-        (EnvOrigin::OperatorConfiguration, in_configuration(item, &inputs.operator_configuration)),
+        (EnvOrigin::CloneSection, repeated_by_clone_section(name, item, inputs)),
     ];
     let mut found = candidates.into_iter().filter(|(_, holds)| *holds).map(|(origin, _)| origin);
     match (found.next(), found.next()) {
         (Some(_), Some(_)) => EnvOrigin::Ambiguous,
         (Some(only), None) => only,
+        // A clone's account has the value of a setting, but would not stand there without the clone section.
         (None, _) if of_clone_section(name, &inputs.manifest) => EnvOrigin::CloneSection,
+        (None, _) if in_configuration(item, &inputs.operator_configuration) => {
+            EnvOrigin::OperatorConfiguration
+        }
         (None, _) => EnvOrigin::Operator,
     }
 }
 
-fn in_spec_env(item: &Value, manifest: &Value) -> bool {
-    let written = |item: &Value| match item.get("valueFrom") {
+/// The clone section appended the very value that the manifest has as well: which is which cannot be told.
+fn repeated_by_clone_section(name: &str, item: &Value, inputs: &EnvInputs) -> bool {
+    let same = |other: &&Value| other.get("name") == item.get("name") && written(other) == written(item);
+    let own = inputs.manifest.pointer("/spec/env").and_then(Value::as_array);
+    let own = own.map_or(0, |env| env.iter().filter(same).count());
+    own > 0
+        && of_clone_section(name, &inputs.manifest)
+        && inputs.template_env.iter().filter(same).count() > own
+}
+
+fn written(item: &Value) -> Value {
+    match item.get("valueFrom") {
         Some(source) => without_defaults(source),
         None => item.get("value").cloned().unwrap_or_else(|| Value::String(String::new())),
-    };
+    }
+}
+
+fn in_spec_env(item: &Value, manifest: &Value) -> bool {
     manifest.pointer("/spec/env").and_then(Value::as_array).is_some_and(|env| {
         env.iter().any(|own| own.get("name") == item.get("name") && written(own) == written(item))
     })

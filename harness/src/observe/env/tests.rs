@@ -15,6 +15,7 @@ fn inputs() -> EnvInputs {
         from_secret("CLONE_AZURE_STORAGE_ACCESS_KEY", "backup-keys", "prod"),
         json!({ "name": "NODE", "valueFrom": { "fieldRef": { "fieldPath": "spec.nodeName" } } }),
         literal("BOTH", "in two places"),
+        literal("CLONE_METHOD", "CLONE_WITH_WALE"),
     ];
     let mut template = vec![
         literal("SCOPE", "acid-orders-clone"),
@@ -27,9 +28,11 @@ fn inputs() -> EnvInputs {
     template[7]["valueFrom"]["fieldRef"]["apiVersion"] = json!("v1");
     template.extend([
         literal("CLONE_METHOD", "CLONE_WITH_WALE"),
+        literal("CLONE_TARGET_TIME", "2026-11-24T03:00:00Z"),
         from_secret("AZURE_STORAGE_ACCESS_KEY", "pod-secrets", "AZURE_STORAGE_ACCESS_KEY"),
         literal("BACKUP_SCHEDULE", "0 3 * * *"),
         literal("CLONE_AZURE_STORAGE_ACCOUNT", "prodbackups"),
+        literal("AZURE_STORAGE_ACCOUNT", "prodbackups"),
     ]);
     let container = [
         ("SCOPE", "acid-orders-clone"),
@@ -44,6 +47,8 @@ fn inputs() -> EnvInputs {
         ("AZURE_STORAGE_ACCESS_KEY", CLONE),
         ("BACKUP_SCHEDULE", "0 3 * * *"),
         ("CLONE_AZURE_STORAGE_ACCOUNT", "prodbackups"),
+        ("AZURE_STORAGE_ACCOUNT", "prodbackups"),
+        ("CLONE_TARGET_TIME", "2026-11-24T03:00:00Z"),
     ];
     EnvInputs {
         template_env: template,
@@ -82,13 +87,17 @@ fn a_name_that_stands_twice_counts_as_its_last_entry() {
     let seen = EnvObservation::new(&inputs());
     assert_eq!(seen.listed("CLONE_AZURE_STORAGE_ACCOUNT"), 2);
     assert_eq!(seen.value("CLONE_AZURE_STORAGE_ACCOUNT"), Some("prodbackups"));
-    assert_eq!(seen.from("CLONE_AZURE_STORAGE_ACCOUNT"), Some(EnvOrigin::OperatorConfiguration));
+    assert_eq!(seen.from("CLONE_AZURE_STORAGE_ACCOUNT"), Some(EnvOrigin::CloneSection));
     assert!(seen.entries.iter().any(|entry| entry.hidden && entry.from == EnvOrigin::SpecEnv));
 }
 
 #[test]
 fn equal_values_in_two_sources_are_ambiguous() {
-    assert_eq!(EnvObservation::new(&inputs()).from("BOTH"), Some(EnvOrigin::Ambiguous));
+    let seen = EnvObservation::new(&inputs());
+    assert_eq!(seen.from("BOTH"), Some(EnvOrigin::Ambiguous));
+    // In the manifest, and appended once more for the clone section.
+    assert_eq!(seen.from("CLONE_METHOD"), Some(EnvOrigin::Ambiguous));
+    assert_eq!(seen.from("AZURE_STORAGE_ACCOUNT"), Some(EnvOrigin::OperatorConfiguration));
 }
 
 #[test]
