@@ -15,6 +15,8 @@ use crate::secret::Secret;
 pub struct Redactor {
     /// By what stands in the text.
     known: BTreeMap<String, Known>,
+    /// The major version of PostgreSQL, as a part of paths or alone.
+    major: Option<Regex>,
     matcher: OnceLock<Option<Regex>>,
 }
 
@@ -70,10 +72,18 @@ impl Redactor {
         self.value(address, format!("<address of {role}>"))
     }
 
-    /// The version of PostgreSQL that this machine has, such as `15.18`.
+    /// The version of PostgreSQL that this machine has, such as `15.18` or `15.18 (Debian 15.18-0+deb12u1)`. Its
+    /// major version is replaced where it is a part of a path or a cell of a table of its own.
     #[must_use]
-    pub fn postgres_version(self, version: &str) -> Self {
-        self.value(version, "<postgres version>".to_owned())
+    pub fn postgres_version(mut self, version: &str) -> Self {
+        let number = version.split_whitespace().next().unwrap_or_default();
+        let major = number.split('.').next().unwrap_or_default();
+        if !major.is_empty() && major.bytes().all(|byte| byte.is_ascii_digit()) {
+            let in_path = format!("(?P<slash>/){major}(?P<end>[/{CELL}{ROW}\\s\"',]|$)");
+            let alone = format!("(?P<cell>{CELL}){major}(?P<next>[{CELL}{ROW}]|$)");
+            self.major = Regex::new(&format!("{in_path}|{alone}")).ok();
+        }
+        self.value(version, "<postgres version>".to_owned()).value(number, "<postgres version>".to_owned())
     }
 
     /// A folder or program of this machine.
@@ -109,7 +119,13 @@ impl Redactor {
             Known::Password(secret) => secret.fingerprint(),
         });
         let numbered = FINGERPRINT.replace_all(&known, |found: &Captures| number(found[0].to_owned()));
-        patterns::normalise(&numbered)
+        let normal = patterns::normalise(&numbered);
+        match &self.major {
+            Some(major) => {
+                major.replace_all(&normal, "${slash}${cell}<postgres major>${end}${next}").into_owned()
+            }
+            None => normal,
+        }
     }
 
     /// As people may read it: secrets become fingerprints, all else stays.
@@ -162,6 +178,11 @@ impl Redactor {
     }
 }
 
+/// Between the cells and the rows of a table that is redacted as a whole and laid out only then. Neither stands in a
+/// value that a process can have or a person writes.
+pub const CELL: char = '\u{1f}';
+pub const ROW: char = '\u{1e}';
+
 static FINGERPRINT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\bsecret:[0-9a-f]{8}\b").expect("a constant, and tested"));
 
@@ -186,6 +207,21 @@ mod tests {
             redactor().redact(text),
             "<namespace>/acid-orders /<uid of source> to <time of before-mistake> at <lsn of before-mistake>, key <key of prodbackups>"
         );
+    }
+
+    #[test]
+    fn the_version_of_this_machine_is_replaced_but_not_every_number() {
+        let redactor = Redactor::new().postgres_version("15.18 (Debian 15.18-0+deb12u1)");
+        let table = format!("PGVERSION{CELL}operator{CELL}15{ROW}COUNT{CELL}spec-env{CELL}15 GB");
+        for (text, redacted) in [
+            ("azure://backups/spilo/wal/15", "azure://backups/spilo/wal/<postgres major>".to_owned()),
+            ("/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/<postgres major>/bin".to_owned()),
+            ("starting PostgreSQL 15.18 on x86", "starting PostgreSQL <postgres version> on x86".to_owned()),
+            ("15 rows in 115 tables", "15 rows in 115 tables".to_owned()),
+            (&table, table.replace(&format!("{CELL}15{ROW}"), &format!("{CELL}<postgres major>{ROW}"))),
+        ] {
+            assert_eq!(redactor.redact(text), redacted);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::scenario::EnvOrigin;
 use crate::secret::Secret;
-use crate::snapshot::redact::Redactor;
+use crate::snapshot::redact::{CELL, ROW, Redactor};
 
 /// All that an observation of one cluster's container is made from.
 #[derive(Debug, Clone, Default)]
@@ -107,9 +107,9 @@ impl EnvObservation {
     pub fn to_text(&self, redactor: &Redactor) -> String {
         let rows: Vec<[String; 3]> = self.entries.iter().map(|entry| self.row(entry)).collect();
         // Redacted as a whole, so that equal passwords get equal numbers, and laid out only then.
-        let separated: Vec<String> = rows.iter().map(|row| row.join(SEPARATOR)).collect();
-        let redacted = redactor.redact(&separated.join(END));
-        let rows: Vec<Vec<&str>> = redacted.split(END).map(|row| row.split(SEPARATOR).collect()).collect();
+        let separated: Vec<String> = rows.iter().map(|row| row.join(&CELL.to_string())).collect();
+        let redacted = redactor.redact(&separated.join(&ROW.to_string()));
+        let rows: Vec<Vec<&str>> = redacted.split(ROW).map(|row| row.split(CELL).collect()).collect();
         let width = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
@@ -144,10 +144,6 @@ impl EnvObservation {
         [entry.name.clone(), origin::name(entry.from).to_owned(), format!("{said}{outcome}")]
     }
 }
-
-/// Neither stands in a value that a process can have or a person writes.
-const SEPARATOR: &str = "\u{1f}";
-const END: &str = "\u{1e}";
 
 /// A JSON object on lines of its own, so that a difference in it is a line; an empty value as quotes.
 fn laid_out(value: &str) -> String {
