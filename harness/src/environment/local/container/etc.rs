@@ -31,7 +31,10 @@ pub(super) fn write(spec: &ContainerSpec, host: &Path) -> Result<(), SetupError>
     text("hosts", &spec.hosts)?;
     text("hostname", &format!("{}\n", spec.hostname))?;
     text("resolv.conf", &spec.resolv_conf)?;
-    text("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n")?;
+    text(
+        "nsswitch.conf",
+        "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
+    )?;
     for name in FROM_HOST {
         take(&host.join("etc").join(name), &Path::new("/etc").join(name))?;
     }
@@ -74,7 +77,7 @@ fn passwd(spec: &ContainerSpec) -> String {
 
 fn group(spec: &ContainerSpec) -> String {
     let name = match spec.image.user.as_str() {
-        "" if spec.gid == 0 => "root",
+        _ if spec.gid == 0 => "root",
         "" => "user",
         user => user,
     };

@@ -70,8 +70,10 @@ fn try_replace_with(
 ) -> Result<std::convert::Infallible, SetupError> {
     let program = argv.first().map(String::as_str).unwrap_or_default();
     let arguments = argv.iter().map(|argument| c_string(argument)).collect::<Result<Vec<_>, _>>()?;
-    let variables =
-        env.iter().map(|(name, value)| c_string(&format!("{name}={value}"))).collect::<Result<Vec<_>, _>>()?;
+    let variables = env
+        .iter()
+        .map(|(name, value)| c_string(&format!("{name}={value}")))
+        .collect::<Result<Vec<_>, _>>()?;
     let path = env.iter().rev().find(|(name, _)| name == "PATH").map_or(DEFAULT_PATH, |(_, path)| path);
     signals.restore().during(|| "restore signals".to_owned())?;
     // SAFETY: the default action installs no handler. Rust ignores SIGPIPE, and that would be inherited.

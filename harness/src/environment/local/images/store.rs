@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::Image;
+use super::{Image, spilo};
 use crate::toolchain::Tools;
 
 /// The images that a local environment has: the Spilo stand-in, the operators, and those of a configuration.
@@ -47,7 +47,7 @@ impl ImageStore {
         let (name, tag) = split(reference);
         let found = match name {
             "postgres-operator" => self.operator(tag),
-            name if name.starts_with("spilo") => Some(Image::default()),
+            name if name.starts_with("spilo") => Some(spilo::image(&self.tools)),
             _ => None,
         };
         found.ok_or_else(|| ImageError { reference: reference.to_owned(), nearest: self.nearest(reference) })

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::WatchStreamExt;
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -43,7 +43,8 @@ pub(super) async fn follow_services(
 
 /// Runs pods until the node stops.
 pub(super) async fn run(shared: Arc<Shared>, stopping: CancellationToken) {
-    let mut agent = Agent { shared: shared.clone(), pods: HashMap::new(), listed: HashSet::new(), tasks: JoinSet::new() };
+    let mut agent =
+        Agent { shared: shared.clone(), pods: HashMap::new(), listed: HashSet::new(), tasks: JoinSet::new() };
     let claims = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(
         shared.claims.clone().follow(shared.client.clone()),
     ));

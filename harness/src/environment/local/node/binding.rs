@@ -20,7 +20,11 @@ pub(super) async fn bind(client: &Client, pod: &Pod) -> Result<(), kube::Error> 
     }
     let name = pod.metadata.name.clone().unwrap_or_default();
     let binding = Binding {
-        metadata: ObjectMeta { name: Some(name.clone()), uid: pod.metadata.uid.clone(), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(name.clone()),
+            uid: pod.metadata.uid.clone(),
+            ..ObjectMeta::default()
+        },
         target: ObjectReference {
             api_version: Some("v1".to_owned()),
             kind: Some("Node".to_owned()),

@@ -148,7 +148,10 @@ impl Node {
             dns: settings.dns,
             spawner: Spawner::new(settings.self_exe.clone()),
             own_program: settings.self_exe,
-            api_server: ApiServerAddress { host: settings.api_server.to_string(), port: settings.api_server_port },
+            api_server: ApiServerAddress {
+                host: settings.api_server.to_string(),
+                port: settings.api_server_port,
+            },
             addresses: Addresses::default(),
             networks: Networks::on(&settings.bridge).await?,
             logs: Logs::in_folder(state.join("logs")),

@@ -12,6 +12,8 @@ use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder, new_connectio
 /// The bridge's own address: every pod's default route.
 pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 const PREFIX: u8 = 16;
+/// The index of `lo` in every network namespace.
+const LOOPBACK: u32 = 1;
 
 /// The kernel's refusal to make a part of a pod's network.
 #[derive(Debug, thiserror::Error)]
@@ -56,35 +58,44 @@ impl Networks {
         let (namespace, inside) = new_namespace().await?;
         let [_, _, high, low] = address.octets();
         let (outer, inner) = (format!("pod{high}-{low}"), format!("tmp{high}-{low}"));
+        let made = self.join(&namespace, &inside, address, (&outer, &inner)).await;
+        if made.is_err() {
+            // The next try needs the name; its other end goes with it.
+            if let Ok(outer) = index(&self.host, &outer).await {
+                let _ = self.host.link().del(outer).execute().await;
+            }
+        }
+        made.map(|()| PodNetwork { namespace })
+    }
+
+    async fn join(
+        &self,
+        namespace: &File,
+        inside: &Handle,
+        address: Ipv4Addr,
+        (outer, inner): (&str, &str),
+    ) -> Result<(), NetworkError> {
         let links = self.host.link();
-        links.add(LinkVeth::new(&outer, &inner).build()).execute().await.map_err(during("add a veth pair"))?;
-        let inner = index(&self.host, &inner).await.map_err(during("find the pod's link"))?;
-        let outer = index(&self.host, &outer).await.map_err(during("find the node's link"))?;
-        links
-            .set(LinkUnspec::new_with_index(inner).setns_by_fd(namespace.as_raw_fd()).build())
-            .execute()
-            .await
-            .map_err(during("move the link into the pod"))?;
-        links
-            .set(LinkUnspec::new_with_index(outer).controller(self.bridge).up().build())
-            .execute()
-            .await
-            .map_err(during("join the bridge"))?;
-        // The index goes along with the link.
+        links.add(LinkVeth::new(outer, inner).build()).execute().await.map_err(during("add a veth pair"))?;
+        let before = index(&self.host, inner).await.map_err(during("find the pod's link"))?;
+        let outer = index(&self.host, outer).await.map_err(during("find the node's link"))?;
+        let change = |link| links.change(link).execute();
+        let moved = LinkUnspec::new_with_index(before).setns_by_fd(namespace.as_raw_fd()).build();
+        change(moved).await.map_err(during("move the link into the pod"))?;
+        let joined = LinkUnspec::new_with_index(outer).controller(self.bridge).up().build();
+        change(joined).await.map_err(during("join the bridge"))?;
         let links = inside.link();
+        let change = |link| links.change(link).execute();
+        // Its number is another where the namespace was born with links of its own (`sit0`).
+        let inner = index(inside, inner).await.map_err(during("find the pod's link again"))?;
         let link = LinkUnspec::new_with_index(inner).name("eth0").up().build();
-        links.set(link).execute().await.map_err(during("start the pod's link"))?;
-        let lo = LinkUnspec::new_with_index(1).up().build();
-        links.set(lo).execute().await.map_err(during("start the pod's loopback"))?;
+        change(link).await.map_err(during("start the pod's link"))?;
+        let lo = LinkUnspec::new_with_index(LOOPBACK).up().build();
+        change(lo).await.map_err(during("start the pod's loopback"))?;
+        let add = inside.address().add(inner, IpAddr::V4(address), PREFIX);
+        add.execute().await.map_err(during("set the pod's address"))?;
         let route = RouteMessageBuilder::<Ipv4Addr>::new().gateway(GATEWAY).build();
-        inside
-            .address()
-            .add(inner, IpAddr::V4(address), PREFIX)
-            .execute()
-            .await
-            .map_err(during("set the pod's address"))?;
-        inside.route().add(route).execute().await.map_err(during("set the pod's route"))?;
-        Ok(PodNetwork { namespace })
+        inside.route().add(route).execute().await.map_err(during("set the pod's route"))
     }
 }
 
@@ -107,7 +118,8 @@ type Entered<C> = (File, C, Handle);
 
 fn enter_new_namespace() -> Result<Entered<impl Future<Output = ()> + Send + 'static>, NetworkError> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(during("make the pod's network namespace"))?;
-    let namespace = File::open("/proc/thread-self/ns/net").map_err(during("hold the pod's network namespace"))?;
+    let namespace =
+        File::open("/proc/thread-self/ns/net").map_err(during("hold the pod's network namespace"))?;
     let (connection, handle, _) = new_connection().map_err(during("open netlink in the pod"))?;
     Ok((namespace, connection, handle))
 }

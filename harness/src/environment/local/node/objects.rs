@@ -58,7 +58,8 @@ impl Objects {
             }
             let data = match object.kind {
                 Kind::Secret => {
-                    let found = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(&object.name).await?;
+                    let found =
+                        Api::<Secret>::namespaced(client.clone(), namespace).get_opt(&object.name).await?;
                     found.map(|secret| of_secret(secret).collect::<Data>())
                 }
                 Kind::ConfigMap => {

@@ -170,14 +170,21 @@ impl<E: Exec + Sync> Prober<'_, E> {
         }
         if let Some(action) = &probe.tcp_socket {
             let to = socket_address(self.container, action.host.as_deref(), self.address, &action.port)?;
-            return TcpStream::connect(to).await.map(drop).map_err(|error| format!("connect to {to}: {error}"));
+            return TcpStream::connect(to)
+                .await
+                .map(drop)
+                .map_err(|error| format!("connect to {to}: {error}"));
         }
         Err("this kind of probe is not supported by the local environment".to_owned())
     }
 }
 
 /// A GET that any status from 200 to 399 answers well. Also for lifecycle hooks.
-pub(super) async fn http_get(container: &Container, pod: IpAddr, action: &HTTPGetAction) -> Result<(), String> {
+pub(super) async fn http_get(
+    container: &Container,
+    pod: IpAddr,
+    action: &HTTPGetAction,
+) -> Result<(), String> {
     if action.scheme.as_deref().is_some_and(|scheme| scheme != "HTTP") {
         return Err("https probes are not supported by the local environment".to_owned());
     }
@@ -218,7 +225,10 @@ fn socket_address(
         }),
     };
     let number = number.and_then(|number| u16::try_from(number).ok());
-    Ok(SocketAddr::new(address, number.ok_or_else(|| "the probe's port is not a port of the container".to_owned())?))
+    Ok(SocketAddr::new(
+        address,
+        number.ok_or_else(|| "the probe's port is not a port of the container".to_owned())?,
+    ))
 }
 
 fn period(probe: &Probe) -> Duration {

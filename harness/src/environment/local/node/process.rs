@@ -54,7 +54,13 @@ impl Spawner {
     async fn spawn(&self, request: &Request, stdout: Stdio, stderr: Stdio) -> Result<Child, StartError> {
         let request = serde_json::to_vec(request).map_err(|error| StartError::Pipe(error.into()))?;
         let mut command = Command::new(&self.own_program);
-        command.arg("container").env_clear().stdin(Stdio::piped()).stdout(stdout).stderr(stderr).kill_on_drop(true);
+        command
+            .arg("container")
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
+            .kill_on_drop(true);
         let (answer, spawned) = oneshot::channel();
         let gone = || StartError::Spawn(std::io::Error::other("the node is stopping"));
         self.jobs.send((command, answer)).map_err(|_| gone())?;

@@ -136,7 +136,8 @@ fn hosts(pod: &Pod, hostname: &str, address: Ipv4Addr) -> String {
         Some(subdomain) => format!("{hostname}.{subdomain}.{namespace}.svc.cluster.local\t{hostname}"),
         None => hostname.to_owned(),
     };
-    let mut text = format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{address}\t{names}\n");
+    let mut text =
+        format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{address}\t{names}\n");
     for alias in spec.iter().flat_map(|spec| spec.host_aliases.iter().flatten()) {
         let names = alias.hostnames.as_deref().unwrap_or_default().join("\t");
         text.push_str(&format!("{}\t{names}\n", alias.ip));
@@ -145,7 +146,9 @@ fn hosts(pod: &Pod, hostname: &str, address: Ipv4Addr) -> String {
 }
 
 fn resolv_conf(dns: Ipv4Addr, namespace: &str) -> String {
-    format!("nameserver {dns}\nsearch {namespace}.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n")
+    format!(
+        "nameserver {dns}\nsearch {namespace}.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5\n"
+    )
 }
 
 #[cfg(test)]
@@ -190,7 +193,13 @@ mod tests {
         };
         assert_eq!(of(json!({}), json!({})).unwrap(), (101, 103));
         assert_eq!(of(json!({ "runAsUser": 5, "fsGroup": 6 }), json!({})).unwrap(), (5, 6));
-        assert_eq!(of(json!({ "runAsUser": 5 }), json!({ "runAsUser": 7, "runAsGroup": 8 })).unwrap(), (7, 8));
-        assert!(matches!(of(json!({ "runAsNonRoot": true }), json!({ "runAsUser": 0 })), Err(SpecError::Root)));
+        assert_eq!(
+            of(json!({ "runAsUser": 5 }), json!({ "runAsUser": 7, "runAsGroup": 8 })).unwrap(),
+            (7, 8)
+        );
+        assert!(matches!(
+            of(json!({ "runAsNonRoot": true }), json!({ "runAsUser": 0 })),
+            Err(SpecError::Root)
+        ));
     }
 }

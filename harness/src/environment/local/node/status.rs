@@ -125,12 +125,15 @@ impl PodView {
                 return if codes.iter().all(|code| *code == Some(0)) { "Succeeded" } else { "Failed" };
             }
         }
-        let ran = |view: &ContainerView| view.last_end.is_some() || !matches!(view.state, State::Waiting { .. });
+        let ran =
+            |view: &ContainerView| view.last_end.is_some() || !matches!(view.state, State::Waiting { .. });
         if self.containers.iter().any(ran) { "Running" } else { "Pending" }
     }
 
     fn initialized(&self) -> bool {
-        self.inits.iter().all(|view| matches!(&view.state, State::Ended(end) if end.code == 0) || view.started)
+        self.inits
+            .iter()
+            .all(|view| matches!(&view.state, State::Ended(end) if end.code == 0) || view.started)
     }
 
     /// The status to write; conditions that did not change keep the time of `before`'s.
@@ -176,7 +179,9 @@ fn condition(kind: &str, holds: bool, why: &str, before: &[PodCondition], now: T
         type_: kind.to_owned(),
         status: status.to_owned(),
         reason: (!holds && !why.is_empty()).then(|| why.to_owned()),
-        last_transition_time: same.and_then(|one| one.last_transition_time.clone()).or_else(|| Some(time(now))),
+        last_transition_time: same
+            .and_then(|one| one.last_transition_time.clone())
+            .or_else(|| Some(time(now))),
         ..PodCondition::default()
     }
 }

@@ -44,16 +44,19 @@ fn lines(all: Option<&std::collections::BTreeMap<String, String>>) -> String {
 /// A limit or request in units of the divisor, rounded up as Kubernetes does.
 pub(in super::super) fn resource(pod: &Pod, container: &str, from: &ResourceFieldSelector) -> Option<String> {
     let container = from.container_name.as_deref().unwrap_or(container);
-    let container = pod.spec.as_ref()?.containers.iter().find(|one| one.name == container)?;
+    let spec = pod.spec.as_ref()?;
+    let mut all = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let container = all.find(|one| one.name == container)?;
     let resources = container.resources.as_ref();
     let (kind, name) = from.resource.split_once('.')?;
     let limits = resources.and_then(|resources| resources.limits.as_ref()?.get(name));
     let amount = match kind {
         // No limit means what the machine has.
         "limits" => limits.and_then(amount).or_else(|| of_machine(name)),
-        "requests" => {
-            resources.and_then(|resources| resources.requests.as_ref()?.get(name)).and_then(amount).or(Some(0.0))
-        }
+        "requests" => resources
+            .and_then(|resources| resources.requests.as_ref()?.get(name))
+            .and_then(amount)
+            .or(Some(0.0)),
         _ => None,
     }?;
     let divisor = from.divisor.as_ref().and_then(amount_of_divisor).unwrap_or(1.0);

@@ -107,7 +107,11 @@ pub(super) fn user_home(image: &Image, uid: u32) -> PathBuf {
     }
 }
 
-fn add_all(own: &mut BTreeMap<String, String>, from: &EnvFromSource, objects: &Objects) -> Result<(), EnvError> {
+fn add_all(
+    own: &mut BTreeMap<String, String>,
+    from: &EnvFromSource,
+    objects: &Objects,
+) -> Result<(), EnvError> {
     let (object, optional) = match (&from.config_map_ref, &from.secret_ref) {
         (Some(reference), _) => (ObjectRef::new(Kind::ConfigMap, &reference.name), reference.optional),
         (None, Some(reference)) => (ObjectRef::new(Kind::Secret, &reference.name), reference.optional),

@@ -8,7 +8,10 @@ use k8s_openapi::api::core::v1::Service;
 use super::ApiServerAddress;
 
 /// `<NAME>_SERVICE_HOST`, `<NAME>_PORT_5432_TCP_ADDR` and the like; those of `kubernetes` lead to the API server.
-pub(super) fn variables(services: &[Arc<Service>], api_server: &ApiServerAddress) -> BTreeMap<String, String> {
+pub(super) fn variables(
+    services: &[Arc<Service>],
+    api_server: &ApiServerAddress,
+) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for service in services {
         let Some(spec) = &service.spec else { continue };

@@ -28,7 +28,10 @@ impl World {
         let image = Image { env: vec![("FROM_IMAGE".into(), "yes".into())], ..Image::default() };
         let mut objects = Objects::default();
         let keys = [("key", "s3cret"), ("other", "from the secret")];
-        objects.insert(ObjectRef::new(Kind::Secret, "keys"), keys.map(|(key, value)| (key.into(), value.into())));
+        objects.insert(
+            ObjectRef::new(Kind::Secret, "keys"),
+            keys.map(|(key, value)| (key.into(), value.into())),
+        );
         let settings = [("other", "from the config map"), ("A", "a")];
         objects.insert(
             ObjectRef::new(Kind::ConfigMap, "settings"),

@@ -25,13 +25,23 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn init(run: Arc<PodRun>, index: usize, container: Container, stop: watch::Receiver<Stop>) -> Self {
+    pub(super) fn init(
+        run: Arc<PodRun>,
+        index: usize,
+        container: Container,
+        stop: watch::Receiver<Stop>,
+    ) -> Self {
         let sidecar = container.restart_policy.as_deref() == Some("Always");
         let policy = if sidecar { RestartPolicy::Always } else { run.policy.for_init() };
         Task { run, container, stop, is_init: true, index, policy }
     }
 
-    pub(super) fn main(run: Arc<PodRun>, index: usize, container: Container, stop: watch::Receiver<Stop>) -> Self {
+    pub(super) fn main(
+        run: Arc<PodRun>,
+        index: usize,
+        container: Container,
+        stop: watch::Receiver<Stop>,
+    ) -> Self {
         let policy = run.policy;
         Task { run, container, stop, is_init: false, index, policy }
     }
@@ -98,8 +108,10 @@ impl Task {
     }
 
     fn ended(&self, end: Ended, could_not_start: Option<(&'static str, String)>) {
+        // As kubelet has it: an init container that did its work is ready.
+        let done = self.is_init && end.code == 0;
         self.update(|view| {
-            view.ready = false;
+            view.ready = done;
             view.started = false;
             view.state = match could_not_start {
                 Some((reason, message)) => {

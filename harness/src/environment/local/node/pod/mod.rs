@@ -63,7 +63,8 @@ const TRY: Limit = Limit {
 /// Runs a pod until its object is gone. `known` gives what the API server last said of it.
 pub(super) async fn run(shared: Arc<Shared>, pod: Arc<Pod>, known: watch::Receiver<Known>) {
     let (stop_sender, stop) = watch::channel(Stop::No);
-    let watching = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(follow_deletion(known.clone(), stop_sender)));
+    let watching =
+        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(follow_deletion(known.clone(), stop_sender)));
     let (view, views) = watch::channel(first_view(&pod));
     let publishing = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(publish::publish(
         shared.client.clone(),

@@ -12,7 +12,11 @@ use super::Known;
 use crate::poll::{Limit, Patience};
 
 /// Publishes each view until the pod is gone. Views that come while one is being written are folded into the last.
-pub(super) async fn publish(client: Client, known: watch::Receiver<Known>, mut views: watch::Receiver<PodView>) {
+pub(super) async fn publish(
+    client: Client,
+    known: watch::Receiver<Known>,
+    mut views: watch::Receiver<PodView>,
+) {
     let (name, uid, api) = {
         let known = known.borrow();
         let metadata = &known.pod.metadata;

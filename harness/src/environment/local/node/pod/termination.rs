@@ -36,7 +36,9 @@ fn stop_for(known: &Known) -> Stop {
     let metadata = &known.pod.metadata;
     match (&metadata.deletion_timestamp, metadata.deletion_grace_period_seconds) {
         (None, _) => Stop::No,
-        (Some(_), grace) => Stop::Within(Duration::from_secs(u64::try_from(grace.unwrap_or(30)).unwrap_or(0))),
+        (Some(_), grace) => {
+            Stop::Within(Duration::from_secs(u64::try_from(grace.unwrap_or(30)).unwrap_or(0)))
+        }
     }
 }
 
@@ -63,7 +65,8 @@ pub(super) async fn finish(client: &Client, mut known: watch::Receiver<Known>, p
     if known.wait_for(|known| stop_for(known) != Stop::No).await.is_err() || known.borrow().gone {
         return;
     }
-    let api: Api<Pod> = Api::namespaced(client.clone(), pod.metadata.namespace.as_deref().unwrap_or_default());
+    let api: Api<Pod> =
+        Api::namespaced(client.clone(), pod.metadata.namespace.as_deref().unwrap_or_default());
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let preconditions = Preconditions { uid: pod.metadata.uid.clone(), resource_version: None };
     let parameters = DeleteParams::default().grace_period(0).preconditions(preconditions);

@@ -33,7 +33,8 @@ impl Claims {
         volume: &str,
         claim: &str,
     ) -> Result<PathBuf, VolumeError> {
-        let found = Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace).get_opt(claim).await?;
+        let found =
+            Api::<PersistentVolumeClaim>::namespaced(client.clone(), namespace).get_opt(claim).await?;
         let Some(uid) = found.and_then(|found| found.metadata.uid) else {
             return Err(VolumeError::MissingClaim { volume: volume.to_owned(), claim: claim.to_owned() });
         };
@@ -97,8 +98,10 @@ mod tests {
     use super::*;
 
     fn claim(asks: &str, status: serde_json::Value) -> PersistentVolumeClaim {
-        let spec = json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": asks } } });
-        serde_json::from_value(json!({ "metadata": { "name": "c" }, "spec": spec, "status": status })).unwrap()
+        let spec =
+            json!({ "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": asks } } });
+        serde_json::from_value(json!({ "metadata": { "name": "c" }, "spec": spec, "status": status }))
+            .unwrap()
     }
 
     #[test]

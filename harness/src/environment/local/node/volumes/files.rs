@@ -73,8 +73,10 @@ pub(super) fn from_fields(
             (None, Some(from)) => resource(pod, "", from),
             (None, None) => None,
         };
-        let value = value
-            .ok_or(VolumeError::Unsupported { volume: volume.to_owned(), what: "a field of its downward API" })?;
+        let value = value.ok_or(VolumeError::Unsupported {
+            volume: volume.to_owned(),
+            what: "a field of its downward API",
+        })?;
         let mode = item.mode.unwrap_or(default_mode) as u32;
         files.push(VolumeFile { path: checked(volume, &item.path)?, content: value.into_bytes(), mode });
     }
@@ -84,7 +86,8 @@ pub(super) fn from_fields(
 /// A path below the volume, or the error that it leads out of it.
 pub(super) fn checked(volume: &str, path: &str) -> Result<PathBuf, VolumeError> {
     let parts = Path::new(path).components();
-    if !path.is_empty() && parts.clone().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)) {
+    if !path.is_empty() && parts.clone().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    {
         return Ok(parts.collect());
     }
     Err(VolumeError::Path { volume: volume.to_owned(), path: path.to_owned() })

@@ -98,7 +98,10 @@ impl Maker<'_> {
                 files.extend(self.of_projection(volume, source, mode, &folder, tokens).await?);
             }
         } else if volume.empty_dir.is_none() {
-            return Err(VolumeError::Unsupported { volume: volume.name.clone(), what: "this kind of volume" });
+            return Err(VolumeError::Unsupported {
+                volume: volume.name.clone(),
+                what: "this kind of volume",
+            });
         }
         write_all(&folder, &files)
             .map_err(|source| VolumeError::File { volume: volume.name.clone(), source })?;
@@ -142,7 +145,12 @@ impl Maker<'_> {
         };
         let path = files::checked(&volume.name, &wanted.path)?;
         let (token, renew_in) = token::request(self.client, self.pod, wanted).await?;
-        tokens.push(TokenFile { path: folder.join(&path), wanted: wanted.clone(), mode: mode as u32, renew_in });
+        tokens.push(TokenFile {
+            path: folder.join(&path),
+            wanted: wanted.clone(),
+            mode: mode as u32,
+            renew_in,
+        });
         Ok(vec![VolumeFile { path, content: token.reveal().as_bytes().to_vec(), mode: mode as u32 }])
     }
 

@@ -74,7 +74,8 @@ mod tests {
             let env = [("POD".to_owned(), "db-0".to_owned())];
             container_mounts(&serde_json::from_value(container).unwrap(), &volumes, &env)
         };
-        let made = mounts(json!({ "name": "data", "mountPath": "/d", "subPathExpr": "x/$(POD)", "readOnly": true }));
+        let made =
+            mounts(json!({ "name": "data", "mountPath": "/d", "subPathExpr": "x/$(POD)", "readOnly": true }));
         let made = made.unwrap();
         assert_eq!(made[0].source, folder.path().join("x/db-0"));
         assert!(made[0].read_only && made[0].source.is_dir());

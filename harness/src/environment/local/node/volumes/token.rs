@@ -33,7 +33,8 @@ pub(super) async fn request(
     wanted: &ServiceAccountTokenProjection,
 ) -> Result<(Secret, Duration), kube::Error> {
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
-    let account = pod.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref()).unwrap_or("default");
+    let account =
+        pod.spec.as_ref().and_then(|spec| spec.service_account_name.as_deref()).unwrap_or("default");
     let request = TokenRequest {
         spec: TokenRequestSpec {
             audiences: wanted.audience.iter().cloned().collect(),
@@ -48,9 +49,12 @@ pub(super) async fn request(
         ..TokenRequest::default()
     };
     let api: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
-    let answer: TokenRequest = api.create_subresource("token", account, &PostParams::default(), &request).await?;
+    let answer: TokenRequest =
+        api.create_subresource("token", account, &PostParams::default(), &request).await?;
     let status = answer.status.ok_or_else(|| {
-        kube::Error::Service(format!("the token request for service account \"{account}\" has no answer").into())
+        kube::Error::Service(
+            format!("the token request for service account \"{account}\" has no answer").into(),
+        )
     })?;
     let lasts = status.expiration_timestamp.0.duration_since(Timestamp::now());
     Ok((Secret::new(status.token), renewal(Duration::try_from(lasts).unwrap_or_default())))
@@ -66,15 +70,13 @@ pub(in super::super) async fn keep_fresh(client: Client, pod: Pod, file: TokenFi
     loop {
         tokio::time::sleep(pause).await;
         pause = match request(&client, &pod, &file.wanted).await {
-            Ok((token, renew_in)) => {
-                match replace(&file.path, token.reveal().as_bytes(), file.mode) {
-                    Ok(()) => renew_in,
-                    Err(error) => {
-                        tracing::warn!(path = %file.path.display(), %error, "could not replace a token");
-                        TRY_AGAIN
-                    }
+            Ok((token, renew_in)) => match replace(&file.path, token.reveal().as_bytes(), file.mode) {
+                Ok(()) => renew_in,
+                Err(error) => {
+                    tracing::warn!(path = %file.path.display(), %error, "could not replace a token");
+                    TRY_AGAIN
                 }
-            }
+            },
             Err(error) => {
                 tracing::warn!(path = %file.path.display(), %error, "could not renew a token");
                 TRY_AGAIN
