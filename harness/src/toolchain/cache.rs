@@ -1,0 +1,237 @@
+//! The cache: one folder a part, version and recipe; made beside its place and renamed into it.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::MakeError;
+use super::progress::PartProgress;
+
+/// Written last, so a folder without it is no part.
+const MANIFEST: &str = "part.json";
+
+/// Where programs are kept between runs.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    root: PathBuf,
+}
+
+/// What was made, as it stands in the part's folder.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Where it came from, for people.
+    pub from: String,
+    /// Files outside the cache without which it no longer works, such as Python's own program.
+    #[serde(default)]
+    pub needs: Vec<PathBuf>,
+    /// Folders outside the cache that pods must see with it.
+    #[serde(default)]
+    pub visible: Vec<PathBuf>,
+    /// Facts that only the making knew, such as a version that was found.
+    #[serde(default)]
+    pub version: Option<String>,
+}
+
+/// The place of one part.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    pub part: String,
+    pub folder: PathBuf,
+    making: PathBuf,
+    lock: PathBuf,
+}
+
+impl Cache {
+    pub fn new(root: PathBuf) -> Self {
+        Cache { root }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The place of `part` in `version`, made by the recipe with this digest (eight hex digits).
+    pub fn slot(&self, part: &str, version: &str, digest: &str) -> Slot {
+        let key = format!("{version}-{digest}");
+        Slot {
+            part: part.to_owned(),
+            folder: self.root.join(part).join(&key),
+            making: self.root.join("making").join(part).join(&key),
+            lock: self.root.join("locks").join(format!("{part}-{version}")),
+        }
+    }
+}
+
+impl Slot {
+    /// The part's manifest, where it is there and still works.
+    pub fn read(&self) -> Option<Manifest> {
+        let text = fs::read(self.folder.join(MANIFEST)).ok()?;
+        let manifest: Manifest = serde_json::from_slice(&text).ok()?;
+        manifest.needs.iter().all(|path| path.exists()).then_some(manifest)
+    }
+
+    /// Makes the part with `make`, unless another process has done so by the time the lock is held.
+    ///
+    /// `make` fills an empty folder, which takes its place in one rename: whoever is killed before leaves nothing
+    /// that looks like a part, and the next holder of the lock sweeps it.
+    ///
+    /// # Errors
+    /// Those of `make`, or of the file system.
+    pub fn fill(
+        &self,
+        progress: &dyn PartProgress,
+        make: impl FnOnce(&Path) -> Result<Manifest, MakeError>,
+    ) -> Result<Manifest, MakeError> {
+        let _held = self.lock(progress)?;
+        if let Some(manifest) = self.read() {
+            return Ok(manifest);
+        }
+        self.sweep()?;
+        fs::create_dir_all(&self.making).map_err(MakeError::io("create", &self.making))?;
+        let made = make(&self.making).and_then(|manifest| {
+            let text =
+                serde_json::to_vec_pretty(&manifest).map_err(|error| MakeError::Result(error.to_string()))?;
+            let path = self.making.join(MANIFEST);
+            fs::write(&path, text).map_err(MakeError::io("write", path))?;
+            self.place()?;
+            Ok(manifest)
+        });
+        if made.is_err() {
+            // The error that is being reported matters more than a leftover, which the next run sweeps.
+            let _ = self.sweep();
+        }
+        made
+    }
+
+    fn place(&self) -> Result<(), MakeError> {
+        // A part that no longer works (its Python was removed) stands in the way.
+        if self.folder.exists() {
+            fs::remove_dir_all(&self.folder).map_err(MakeError::io("remove", &self.folder))?;
+        }
+        if let Some(parent) = self.folder.parent() {
+            fs::create_dir_all(parent).map_err(MakeError::io("create", parent))?;
+        }
+        fs::rename(&self.making, &self.folder).map_err(MakeError::io("rename into place", &self.folder))
+    }
+
+    fn sweep(&self) -> Result<(), MakeError> {
+        match fs::remove_dir_all(&self.making) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(MakeError::io("remove", &self.making)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn lock(&self, progress: &dyn PartProgress) -> Result<File, MakeError> {
+        if let Some(parent) = self.lock.parent() {
+            fs::create_dir_all(parent).map_err(MakeError::io("create", parent))?;
+        }
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&self.lock)
+            .map_err(MakeError::io("open", &self.lock))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                file.read_to_string(&mut holder).map_err(MakeError::io("read", &self.lock))?;
+                progress.waits(&format!("process {}, which makes it", holder.trim()));
+                // No limit here: the holder's own limits end it, and its death frees the lock.
+                file.lock().map_err(MakeError::io("lock", &self.lock))?;
+            }
+            Err(TryLockError::Error(error)) => return Err(MakeError::io("lock", &self.lock)(error)),
+        }
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
+            writeln!(file, "{}", std::process::id())
+        };
+        write(&mut file).map_err(MakeError::io("write", &self.lock))?;
+        Ok(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::progress::Silent;
+    use super::*;
+
+    fn slot(root: &Path) -> Slot {
+        Cache::new(root.to_owned()).slot("thing", "1.0", "abcd0123")
+    }
+
+    fn made(folder: &Path) -> Result<Manifest, MakeError> {
+        fs::write(folder.join("program"), "x").unwrap();
+        Ok(Manifest::default())
+    }
+
+    #[test]
+    fn two_at_once_make_a_part_once() {
+        let root = tempfile::tempdir().unwrap();
+        let count = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    slot(root.path())
+                        .fill(&Silent, |folder| {
+                            count.fetch_add(1, Ordering::SeqCst);
+                            made(folder)
+                        })
+                        .unwrap();
+                });
+            }
+        });
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        assert!(slot(root.path()).folder.join("program").exists());
+    }
+
+    #[test]
+    fn a_part_that_was_left_half_made_is_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let slot = slot(root.path());
+        fs::create_dir_all(&slot.making).unwrap();
+        fs::write(slot.making.join("half"), "").unwrap();
+        assert!(slot.read().is_none());
+        slot.fill(&Silent, made).unwrap();
+        assert!(slot.read().is_some());
+        assert!(!slot.folder.join("half").exists());
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let slot = slot(root.path());
+        slot.fill(&Silent, |folder| {
+            made(folder).unwrap();
+            Err(MakeError::Result("no".to_owned()))
+        })
+        .unwrap_err();
+        assert!(slot.read().is_none());
+        assert!(!slot.making.exists());
+    }
+
+    #[test]
+    fn a_part_whose_needs_are_gone_is_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let slot = slot(root.path());
+        let python = root.path().join("python3");
+        fs::write(&python, "").unwrap();
+        let needs = || Manifest { needs: vec![python.clone()], ..Manifest::default() };
+        slot.fill(&Silent, |_| Ok(needs())).unwrap();
+        assert!(slot.read().is_some());
+        fs::remove_file(&python).unwrap();
+        assert!(slot.read().is_none());
+        slot.fill(&Silent, made).unwrap();
+        assert!(slot.read().is_some());
+    }
+}

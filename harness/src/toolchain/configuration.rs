@@ -1,0 +1,218 @@
+//! What a person gave: programs by path, operators by name, and where the cache is.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::cache::Cache;
+use super::error::ToolchainError;
+
+mod file;
+
+pub use file::ConfigurationError;
+
+/// The configuration file's name, looked for in the working directory and above it.
+const FILE: &str = "clonedrill.yaml";
+
+/// Variable that makes PostgreSQL come from the distribution's packages even where one is installed.
+pub(super) const FETCH: &str = "fetch";
+
+/// A program that can be given by path: in the file under `programs`, or by an environment variable, which wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Program {
+    Etcd,
+    KubeApiserver,
+    KubeControllerManager,
+    WalG,
+    Azurite,
+    Node,
+    PatroniPython,
+    Postgres,
+}
+
+impl Program {
+    /// Each with its key, its environment variable, and what the path must be.
+    pub const TABLE: [(Program, &'static str, &'static str, &'static str); 8] = [
+        (Program::Etcd, "etcd", "CLONEDRILL_ETCD", "the program etcd"),
+        (Program::KubeApiserver, "kube-apiserver", "CLONEDRILL_KUBE_APISERVER", "the program kube-apiserver"),
+        (
+            Program::KubeControllerManager,
+            "kube-controller-manager",
+            "CLONEDRILL_KUBE_CONTROLLER_MANAGER",
+            "the program kube-controller-manager",
+        ),
+        (Program::WalG, "wal-g", "CLONEDRILL_WAL_G", "the program wal-g for PostgreSQL"),
+        (Program::Azurite, "azurite", "CLONEDRILL_AZURITE", "the folder of the npm package azurite"),
+        (Program::Node, "node", "CLONEDRILL_NODE", "the program node"),
+        (Program::PatroniPython, "patroni-python", "CLONEDRILL_PATRONI_PYTHON", "a python that has Patroni"),
+        (
+            Program::Postgres,
+            "postgres",
+            "CLONEDRILL_POSTGRES",
+            "the folder with postgres, initdb, …; the variable may say `fetch`",
+        ),
+    ];
+
+    /// As it stands in the configuration file.
+    pub fn key(self) -> &'static str {
+        Program::TABLE[self as usize].1
+    }
+
+    /// The environment variable that gives it.
+    pub fn variable(self) -> &'static str {
+        Program::TABLE[self as usize].2
+    }
+}
+
+/// A path that a person gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    pub path: PathBuf,
+    /// `CLONEDRILL_ETCD`, or the configuration file.
+    pub origin: String,
+}
+
+/// An operator of one's own: a version that is not released as a Go module, or a build with changes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GivenOperator {
+    pub binary: PathBuf,
+    /// The release's own `manifests` folder.
+    pub manifests: PathBuf,
+    pub version: String,
+}
+
+/// What a person gave, from `clonedrill.yaml` and the environment.
+#[derive(Debug, Clone, Default)]
+pub struct Configuration {
+    pub(super) cache: Option<PathBuf>,
+    pub(super) programs: BTreeMap<Program, Given>,
+    pub(super) fetch_postgres: bool,
+    pub(super) operators: BTreeMap<String, GivenOperator>,
+    /// The file that was read, where there is one.
+    pub(super) file: Option<PathBuf>,
+    home: Option<PathBuf>,
+}
+
+impl Configuration {
+    /// Reads the nearest `clonedrill.yaml` from `start` upwards, where there is one, and the environment.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or holds what it may not, with the place.
+    pub fn load(start: &Path) -> Result<Self, ConfigurationError> {
+        Configuration::load_with(start, |name| std::env::var_os(name))
+    }
+
+    fn load_with(
+        start: &Path,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, ConfigurationError> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let mut configuration =
+            match start.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()) {
+                Some(path) => file::read(&path)?,
+                None => Configuration::default(),
+            };
+        for (program, _, name, _) in Program::TABLE {
+            let Some(value) = variable(name) else { continue };
+            if program == Program::Postgres && value == FETCH {
+                configuration.fetch_postgres = true;
+                configuration.programs.remove(&program);
+                continue;
+            }
+            let given = Given { path: start.join(value), origin: name.to_owned() };
+            configuration.programs.insert(program, given);
+        }
+        configuration.home = variable("HOME").map(PathBuf::from);
+        let cache = variable("CLONEDRILL_CACHE").map(|path| start.join(path)).or(configuration.cache.take());
+        let user = || {
+            variable("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .or(configuration.home.clone().map(|home| home.join(".cache")))
+        };
+        configuration.cache = cache.or_else(|| user().map(|folder| folder.join("clonedrill")));
+        Ok(configuration)
+    }
+
+    pub(super) fn cache(&self) -> Result<Cache, ToolchainError> {
+        self.cache.clone().map(Cache::new).ok_or(ToolchainError::NoCacheFolder)
+    }
+
+    /// Whether the user's own folders can be used by the build tools.
+    pub(super) fn has_home(&self) -> bool {
+        self.home.as_ref().is_some_and(|home| home.is_dir())
+    }
+
+    /// Names of the operators that the configuration file gives.
+    pub fn operators(&self) -> impl Iterator<Item = &str> {
+        self.operators.keys().map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn load(text: &str, variables: &[(&str, &str)]) -> Result<Configuration, ConfigurationError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), text).unwrap();
+        let below = folder.path().join("scenarios/clone");
+        std::fs::create_dir_all(&below).unwrap();
+        let find =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
+        Configuration::load_with(&below, find)
+    }
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_programs() {
+        for (program, key, _, _) in Program::TABLE {
+            assert_eq!(program.key(), key);
+            assert_eq!(serde_json::to_value(program).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn a_file_above_is_found_and_its_paths_start_from_it() {
+        let found = load("programs: { etcd: bin/etcd }\ncache: ../kept", &[]).unwrap();
+        let folder = found.file.clone().unwrap().parent().unwrap().to_owned();
+        assert_eq!(found.programs[&Program::Etcd].path, folder.join("bin/etcd"));
+        assert_eq!(found.cache, Some(folder.join("../kept")));
+    }
+
+    #[test]
+    fn a_variable_wins_over_the_file() {
+        let text = "programs: { wal-g: /a/wal-g }";
+        let found = load(text, &[("CLONEDRILL_WAL_G", "/b/wal-g")]).unwrap();
+        assert_eq!(found.programs[&Program::WalG].path, Path::new("/b/wal-g"));
+        assert_eq!(found.programs[&Program::WalG].origin, "CLONEDRILL_WAL_G");
+    }
+
+    #[test]
+    fn the_cache_folder_is_the_users_unless_said_otherwise() {
+        let cache = |variables| load("{}", variables).unwrap().cache;
+        assert_eq!(cache(&[("HOME", "/h")]), Some("/h/.cache/clonedrill".into()));
+        assert_eq!(cache(&[("HOME", "/h"), ("XDG_CACHE_HOME", "/x")]), Some("/x/clonedrill".into()));
+        assert_eq!(cache(&[("XDG_CACHE_HOME", "/x"), ("CLONEDRILL_CACHE", "/c")]), Some("/c".into()));
+        assert!(matches!(load("{}", &[]).unwrap().cache(), Err(ToolchainError::NoCacheFolder)));
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_place_and_the_nearest_name() {
+        let error = load("programs:\n  ectd: /bin/etcd\n", &[]).unwrap_err();
+        let shown = format!("{:?}", miette::Report::new(error));
+        assert!(shown.contains("clonedrill.yaml:2:3") && shown.contains("did you mean `etcd`?"), "{shown}");
+        let error = load("opperators: {}\n", &[]).unwrap_err();
+        let shown = format!("{:?}", miette::Report::new(error));
+        assert!(shown.contains("did you mean `operators`?"), "{shown}");
+    }
+
+    #[test]
+    fn an_operator_needs_all_of_its_keys() {
+        let error = load("operators:\n  mine: { binary: /o, version: v2.0.0 }\n", &[]).unwrap_err();
+        assert!(format!("{:?}", miette::Report::new(error)).contains("manifests"));
+    }
+}

@@ -1,0 +1,89 @@
+//! `clonedrill.yaml` itself: its shape, and errors that point at the place.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use miette::{Diagnostic, NamedSource, SourceSpan};
+use serde::Deserialize;
+
+use super::{Configuration, Given, GivenOperator, Program};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    cache: Option<PathBuf>,
+    programs: BTreeMap<Program, PathBuf>,
+    operators: BTreeMap<String, GivenOperator>,
+}
+
+/// Why `clonedrill.yaml` could not be used. Exit code 2.
+#[derive(Debug, thiserror::Error, Diagnostic)]
+pub enum ConfigurationError {
+    #[error("read {path}: {source}", path = .path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{message}")]
+    Invalid {
+        message: String,
+        #[source_code]
+        text: NamedSource<String>,
+        #[label("here")]
+        place: Option<SourceSpan>,
+        #[help]
+        help: Option<String>,
+    },
+}
+
+pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
+    let read = |source| ConfigurationError::Read { path: path.to_owned(), source };
+    let text = std::fs::read_to_string(path).map_err(read)?;
+    let file: File = serde_saphyr::from_str(&text).map_err(|error| invalid(path, &text, &error))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let origin = path.display().to_string();
+    let programs = file
+        .programs
+        .into_iter()
+        .map(|(program, given)| (program, Given { path: folder.join(given), origin: origin.clone() }));
+    let operators = file.operators.into_iter().map(|(name, given)| {
+        let GivenOperator { binary, manifests, version } = given;
+        (name, GivenOperator { binary: folder.join(binary), manifests: folder.join(manifests), version })
+    });
+    Ok(Configuration {
+        cache: file.cache.map(|cache| folder.join(cache)),
+        programs: programs.collect(),
+        operators: operators.collect(),
+        file: Some(path.to_owned()),
+        ..Configuration::default()
+    })
+}
+
+fn invalid(path: &Path, text: &str, error: &serde_saphyr::Error) -> ConfigurationError {
+    use serde_saphyr::Error;
+    let error = error.without_snippet();
+    let (message, help, length) = match error {
+        Error::SerdeUnknownField { field: name, expected, .. }
+        | Error::SerdeUnknownVariant { variant: name, expected, .. } => {
+            (format!("there is no key `{name}` here"), nearest(name, expected), name.len())
+        }
+        other => {
+            let whole = other.to_string();
+            // The place is shown with the source below.
+            let message = whole.split(" at line ").next().unwrap_or(&whole).to_owned();
+            (message, None, 1)
+        }
+    };
+    let place = error.location().map(|location| {
+        let line: usize = text.split_inclusive('\n').take(location.line() as usize - 1).map(str::len).sum();
+        SourceSpan::from((line + location.column() as usize - 1, length))
+    });
+    let text = NamedSource::new(path.display().to_string(), text.to_owned()).with_language("YAML");
+    ConfigurationError::Invalid { message, text, place, help }
+}
+
+/// The name that was probably meant, or all of them.
+fn nearest(name: &str, expected: &[&str]) -> Option<String> {
+    let best = expected.iter().max_by(|a, b| strsim::jaro(name, a).total_cmp(&strsim::jaro(name, b)))?;
+    if strsim::jaro(name, best) > 0.75 {
+        return Some(format!("did you mean `{best}`?"));
+    }
+    Some(format!("known here: {}", expected.join(", ")))
+}

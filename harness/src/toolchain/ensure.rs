@@ -1,0 +1,169 @@
+//! Makes what is missing, in parallel, and answers with all programs.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::cache::{Cache, Manifest};
+use super::command;
+use super::configuration::Configuration;
+use super::error::{MakeError, PartError, ToolchainError};
+use super::go;
+use super::host::HostProgram;
+use super::parts::{self, Context, Part};
+use super::plan::Plan;
+use super::progress::{Progress, Silent};
+use super::remedy::Remedy;
+use super::tools::Tools;
+
+/// Go builds at once: one downloads or links while the other compiles; more only need more memory.
+const GO_BUILDS: usize = 2;
+
+/// Answers with the programs of a run, after fetching or building once what is not in the cache yet.
+///
+/// `operators` are versions (`v1.15.1`) or names from the configuration. Blocks; starts threads only where
+/// something is missing, and takes milliseconds where nothing is.
+///
+/// # Errors
+/// [`ToolchainError`]; its `verdict` is the exit code.
+pub fn ensure(
+    configuration: &Configuration,
+    operators: &[String],
+    progress: &dyn Progress,
+) -> Result<Tools, ToolchainError> {
+    let plan = Plan::new(configuration, operators)?;
+    let missing: Vec<Part> =
+        plan.parts().into_iter().filter(|part| part.slot(&plan.cache).read().is_none()).collect();
+    let made = if missing.is_empty() {
+        BTreeMap::new()
+    } else {
+        let context = context(configuration, &plan, &missing)?;
+        make_all(&missing, &context, &plan.cache, progress)
+            .map_err(|failures| refine(failures, configuration))?
+    };
+    plan.tools(|part| match made.get(part) {
+        Some(manifest) => Ok(manifest.clone()),
+        // It was there a moment ago; only somebody who empties the cache meanwhile comes here.
+        None => part.slot(&plan.cache).read().ok_or_else(|| {
+            let source = MakeError::Result("it was removed from the cache meanwhile".to_owned());
+            ToolchainError::Parts(vec![failure(part, source)])
+        }),
+    })
+}
+
+/// Finds what making needs, and says all that is missing at once.
+fn context(configuration: &Configuration, plan: &Plan, missing: &[Part]) -> Result<Context, ToolchainError> {
+    let mut lacks = Vec::new();
+    let mut find = |program: HostProgram| {
+        if !missing.iter().any(|part| part.needs().contains(&program)) {
+            return None;
+        }
+        let found = match program {
+            HostProgram::Node => plan.node.clone(),
+            _ => program.find(),
+        };
+        if found.is_none() {
+            lacks.push(program.remedy());
+        }
+        found
+    };
+    let [go, _, npm, _, _] = HostProgram::ALL.map(&mut find);
+    if let Some(lack) = go.as_ref().and_then(|go| too_old(go, missing)) {
+        lacks.push(lack);
+    }
+    if !lacks.is_empty() {
+        return Err(ToolchainError::Missing(lacks));
+    }
+    Ok(Context {
+        go: go.unwrap_or_default(),
+        npm: npm.unwrap_or_default(),
+        build_caches: (!configuration.has_home()).then(|| plan.cache.root().join("build")),
+    })
+}
+
+fn too_old(go: &std::path::Path, missing: &[Part]) -> Option<Remedy> {
+    let mut ask = std::process::Command::new(go);
+    ask.args(["env", "GOVERSION"]).env("GOTOOLCHAIN", "local");
+    let said = command::run(&mut ask, Duration::from_secs(30), &Silent).ok()?;
+    let have = go::version(&said)?;
+    let recipes: Vec<go::GoRecipe> = missing.iter().filter_map(Part::go).collect();
+    let need = recipes.iter().filter_map(go::GoRecipe::oldest_go).max_by_key(|text| go::version(text))?;
+    (have < go::version(need)?).then(|| {
+        Remedy::new(
+            format!("{} is {}, too old for what must be built", go.display(), said.trim()),
+            format!("install Go {need} or newer and put it first on PATH"),
+        )
+    })
+}
+
+fn make_all(
+    missing: &[Part],
+    context: &Context,
+    cache: &Cache,
+    progress: &dyn Progress,
+) -> Result<BTreeMap<Part, Manifest>, Vec<PartError>> {
+    let made = Mutex::new(BTreeMap::new());
+    let failures = Mutex::new(Vec::new());
+    let make = |part: &Part| {
+        let shown = progress.part(&part.title());
+        match part.slot(cache).fill(&*shown, |into| part.make(context, into, &*shown)) {
+            Ok(manifest) => {
+                shown.done();
+                if let Ok(mut made) = made.lock() {
+                    made.insert(part.clone(), manifest);
+                }
+            }
+            Err(source) => {
+                shown.failed();
+                if let Ok(mut failures) = failures.lock() {
+                    failures.push(failure(part, source));
+                }
+            }
+        }
+    };
+    let (go, others): (Vec<&Part>, Vec<&Part>) = missing.iter().partition(|part| part.go().is_some());
+    let queue = Mutex::new(in_order(go).into_iter());
+    let next = || match failures.lock() {
+        // One failure is enough to stop for; what has begun is finished and kept.
+        Ok(failures) if failures.is_empty() => queue.lock().ok()?.next(),
+        _ => None,
+    };
+    std::thread::scope(|scope| {
+        for part in &others {
+            scope.spawn(|| make(part));
+        }
+        for _ in 0..GO_BUILDS {
+            scope.spawn(|| {
+                while let Some(part) = next() {
+                    make(part);
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap_or_default();
+    if failures.is_empty() { Ok(made.into_inner().unwrap_or_default()) } else { Err(failures) }
+}
+
+/// Operators that may not exist come first, then the longest.
+fn in_order(mut parts: Vec<&Part>) -> Vec<&Part> {
+    parts.sort_by_key(|part| match part.go() {
+        Some(recipe) if !recipe.pinned => 0,
+        _ => 1,
+    });
+    parts
+}
+
+fn failure(part: &Part, source: MakeError) -> PartError {
+    PartError { part: part.name().to_owned(), version: part.version().to_owned(), source }
+}
+
+/// An operator version that does not exist is a person's mistake, not a failed build.
+fn refine(failures: Vec<PartError>, configuration: &Configuration) -> ToolchainError {
+    let given: Vec<&str> = configuration.operators().collect();
+    for failure in &failures {
+        if let MakeError::UnknownVersion { why } = &failure.source {
+            return parts::unknown(&failure.version, why, &given);
+        }
+    }
+    ToolchainError::Parts(failures)
+}

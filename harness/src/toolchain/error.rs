@@ -1,0 +1,75 @@
+//! Why the programs of a run could not be had.
+
+use std::path::PathBuf;
+
+use super::command::CommandError;
+use super::remedy::Remedy;
+use crate::exit::Verdict;
+
+/// Why the programs of a run could not be had. Fits after "failed to".
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ToolchainError {
+    /// Programs of the machine that making a part needs, all of them at once.
+    #[error("find what is needed on this machine:{}", remedies(.0))]
+    Missing(Vec<Remedy>),
+    #[error("use the {program} given by {origin}: {path} {why}", path = .path.display())]
+    Given { program: String, origin: String, path: PathBuf, why: String },
+    #[error("find operator {version}: {why}")]
+    #[diagnostic(help("{help}"))]
+    OperatorUnknown { version: String, why: String, help: String },
+    #[error("find the user's cache folder: neither CLONEDRILL_CACHE, XDG_CACHE_HOME nor HOME is set")]
+    NoCacheFolder,
+    /// Several parts are made at once; the first failure stops the others from starting.
+    #[error("make {}", parts(.0))]
+    Parts(Vec<PartError>),
+}
+
+impl ToolchainError {
+    /// A version or path that a person gave is exit code 2; what the machine lacks is 3.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            ToolchainError::OperatorUnknown { .. } | ToolchainError::Given { .. } => Verdict::Invalid,
+            _ => Verdict::Broken,
+        }
+    }
+}
+
+/// One part that could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{part} {version}: {source}")]
+pub struct PartError {
+    pub part: String,
+    pub version: String,
+    pub source: MakeError,
+}
+
+/// What went wrong while a part was made.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    #[error(transparent)]
+    Command(#[from] CommandError),
+    #[error("{what} {path}: {source}", path = .path.display())]
+    Io { what: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("{0}")]
+    Needs(Remedy),
+    #[error("{why}")]
+    UnknownVersion { why: String },
+    #[error("{0}")]
+    Result(String),
+}
+
+impl MakeError {
+    /// For `map_err`: what was done to which path.
+    pub fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> MakeError {
+        let path = path.into();
+        move |source| MakeError::Io { what, path, source }
+    }
+}
+
+fn remedies(all: &[Remedy]) -> String {
+    all.iter().map(|one| format!("\n  {one}")).collect()
+}
+
+fn parts(all: &[PartError]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nand to make ")
+}
