@@ -220,8 +220,10 @@ async fn stop_within(stopped: &mut watch::Receiver<bool>, wait: Option<Duration>
 
 fn start_patroni(start: &PatroniStart) -> io::Result<Child> {
     let mut command = Command::new(&start.python);
-    // Frozen modules and no bytecode of its own: Patroni is up sooner.
-    command.args(["-X", "frozen_modules=on", "-m", "patroni"]).arg(&start.config);
+    // Frozen modules start sooner; urllib3's advice to programmers is no line that Spilo's log has.
+    command
+        .args(["-X", "frozen_modules=on", "-W", "ignore::FutureWarning", "-m", "patroni"])
+        .arg(&start.config);
     command.env_clear().envs(start.variables.iter()).current_dir("/");
     child::tie(&mut command);
     tokio::process::Command::from(command).spawn()

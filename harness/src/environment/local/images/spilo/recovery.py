@@ -12,7 +12,7 @@ import time
 logger = logging.getLogger(__name__)
 
 STOPPED_SHORT = 'recovery ended before configured recovery target was reached'
-LOOK_EVERY = 0.1  # seconds; Patroni's own classes look every second, Spilo every ten
+LOOK_EVERY = 0.2  # seconds; Patroni's own classes look every second, Spilo every ten
 
 
 def last_log_lines(count=5):

@@ -28,7 +28,8 @@ pub fn basebackup() -> ExitCode {
         if Path::new(&data).exists() && fs::remove_dir_all(&data).is_err() {
             return ExitCode::FAILURE;
         }
-        let arguments = [&format!("--pgdata={data}"), "-X", "stream", &format!("--dbname={connection}")];
+        let arguments =
+            [&format!("--pgdata={data}"), "-X", "stream", "-c", "fast", &format!("--dbname={connection}")];
         if child::command("pg_basebackup", &arguments).status().is_ok_and(|status| status.success()) {
             return ExitCode::SUCCESS;
         }
