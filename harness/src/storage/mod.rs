@@ -5,6 +5,8 @@ mod authority;
 mod azurite;
 mod blobs;
 mod gateway;
+#[cfg(test)]
+mod real_azurite_tests;
 
 pub use account::Account;
 pub use authority::{Authority, AuthorityError, AuthorityPem, Issued, Request, Usage};
