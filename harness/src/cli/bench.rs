@@ -1,14 +1,26 @@
-//! `clonedrill bench`: Measure a drill against a hand-written shell script, and the digest against COPY.
+//! `clonedrill bench`: Measure the harness against plain programs that do the same, within one run.
 
-use clap::Args;
+mod digest;
+
+use clap::{Args, Subcommand};
 
 use super::Failure;
 use crate::exit::Verdict;
 
-/// Measure a drill against a hand-written shell script, and the digest against COPY.
+/// Measure the harness against plain programs that do the same, within one run.
 #[derive(Debug, Args)]
-pub struct BenchArgs {}
+pub struct BenchArgs {
+    #[command(subcommand)]
+    what: Bench,
+}
 
-pub fn main(_args: BenchArgs) -> Result<Verdict, Failure> {
-    Err(Failure::broken(miette::miette!("`bench` is not built yet")))
+#[derive(Debug, Subcommand)]
+enum Bench {
+    Digest(digest::DigestArgs),
+}
+
+pub fn main(args: BenchArgs) -> Result<Verdict, Failure> {
+    match args.what {
+        Bench::Digest(args) => digest::main(args),
+    }
 }

@@ -7,8 +7,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Client;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::DataError;
@@ -57,7 +57,8 @@ impl Connect {
             database: database.to_owned(),
             source,
         };
-        let (client, connection) = tokio_postgres::Config::new()
+        let mut config = tokio_postgres::Config::new();
+        config
             .host(&self.host)
             .port(self.port)
             .user(&self.user)
@@ -65,18 +66,28 @@ impl Connect {
             .dbname(database)
             .application_name("clonedrill")
             .ssl_mode(SslMode::Prefer)
-            .connect_timeout(std::time::Duration::from_secs(10))
-            .connect(MakeRustlsConnect::new(tls()?))
-            .await
-            .map_err(failed)?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                // Whoever uses the client gets the error too.
-                tracing::debug!(%error, "connection to a cluster ended");
-            }
-        });
+            .connect_timeout(std::time::Duration::from_secs(10));
+        let client = if self.host.starts_with('/') {
+            // A Unix socket has no TLS, and rustls no name to ask for there.
+            let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+            tokio::spawn(follow(connection));
+            client
+        } else {
+            let (client, connection) =
+                config.connect(MakeRustlsConnect::new(tls()?)).await.map_err(failed)?;
+            tokio::spawn(follow(connection));
+            client
+        };
         client.batch_execute(SESSION).await.map_err(failed)?;
         Ok(client)
+    }
+}
+
+/// Moves the bytes of one connection, until its client is dropped.
+async fn follow(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    if let Err(error) = connection.await {
+        // Whoever uses the client gets the error too.
+        tracing::debug!(%error, "connection to a cluster ended");
     }
 }
 

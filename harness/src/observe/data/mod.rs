@@ -16,6 +16,7 @@ mod read;
 mod roles;
 mod rows;
 mod schema;
+pub mod scratch;
 mod spool;
 mod text;
 

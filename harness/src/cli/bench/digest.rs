@@ -1,0 +1,142 @@
+//! `clonedrill bench digest`: Measure the data observation against `COPY … TO STDOUT | sha256sum`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use miette::{IntoDiagnostic as _, WrapErr as _, miette};
+
+use crate::cli::Failure;
+use crate::exit::Verdict;
+use crate::observe::data::scratch::{Origin, ScratchPostgres, installed};
+use crate::observe::data::{Options, observe};
+
+/// More memory than this must the harness not take, in KiB.
+const MEMORY: u64 = 100 * 1024;
+
+/// Measure the data observation against `COPY … TO STDOUT | sha256sum`, on one table.
+///
+/// Passes when it is at least as fast and takes less than 100 MiB.
+#[derive(Debug, Args)]
+pub struct DigestArgs {
+    /// Rows of the table, each as wide as one of pgbench's accounts.
+    #[arg(long, default_value_t = 5_000_000)]
+    rows: u64,
+    /// How often each is measured, in turns.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
+    runs: u8,
+    /// The folder for the cluster, about 150 bytes a row; removed afterwards.
+    #[arg(long, default_value_os_t = std::env::temp_dir())]
+    folder: PathBuf,
+}
+
+pub fn main(args: DigestArgs) -> Result<Verdict, Failure> {
+    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    runtime.block_on(measure(&args)).map_err(Failure::broken)
+}
+
+async fn measure(args: &DigestArgs) -> miette::Result<Verdict> {
+    let tool = installed().pop().ok_or_else(|| {
+        miette!("no PostgreSQL with all programs under /usr/lib/postgresql (apt-get install postgresql)")
+    })?;
+    println!("PostgreSQL {}, {} rows", tool.version, args.rows);
+    let settings = [("shared_buffers", "1GB"), ("wal_level", "minimal"), ("max_wal_senders", "0")];
+    let server =
+        ScratchPostgres::start(&tool, &args.folder, Origin::Initdb, &settings).await.into_diagnostic()?;
+    fill(&server, args.rows).await?;
+
+    let kept = tempfile::tempdir_in(&args.folder).into_diagnostic()?;
+    let (mut copies, mut ours, mut keeping) = (Vec::new(), Vec::new(), Vec::new());
+    let mut peak = 0;
+    for run in 0..=args.runs {
+        let copy = timed(async || copy_and_hash(&server)).await?;
+        forget_peak()?;
+        let own = timed(async || observed(&server, args.rows, None).await).await?;
+        peak = peak.max(peak_memory()?);
+        let keep = timed(async || observed(&server, args.rows, Some(kept.path())).await).await?;
+        peak = peak.max(peak_memory()?);
+        // The first round only warms caches up.
+        if run > 0 {
+            println!(
+                "run {run}: COPY | sha256sum {copy:.2?}, observation {own:.2?}, keeping rows {keep:.2?}"
+            );
+            copies.push(copy);
+            ours.push(own);
+            keeping.push(keep);
+        }
+    }
+    let (copy, own, keep) = (median(copies), median(ours), median(keeping));
+    let ratio = own.as_secs_f64() / copy.as_secs_f64();
+    println!("medians: COPY | sha256sum {copy:.2?}, observation {own:.2?}, keeping rows {keep:.2?}");
+    println!("observation takes {ratio:.2} times what COPY takes (at most 1.00)");
+    println!("peak memory of the harness: {} MiB (at most {} MiB)", peak / 1024, MEMORY / 1024);
+    Ok(if ratio <= 1.0 && peak < MEMORY { Verdict::Passed } else { Verdict::Failed })
+}
+
+async fn fill(server: &ScratchPostgres, rows: u64) -> miette::Result<()> {
+    let client = server.connect().open("postgres").await.into_diagnostic()?;
+    let table = format!(
+        "SET search_path = public;
+         CREATE TABLE accounts AS
+             SELECT n::int AS aid, (n / 100000 + 1)::int AS bid, 0 AS abalance, ''::char(84) AS filler
+             FROM generate_series(1, {rows}) n;"
+    );
+    client.batch_execute(&table).await.into_diagnostic().wrap_err("fill the table")?;
+    client.batch_execute("VACUUM (FREEZE, ANALYZE) public.accounts").await.into_diagnostic()?;
+    client.batch_execute("CHECKPOINT").await.into_diagnostic()
+}
+
+fn copy_and_hash(server: &ScratchPostgres) -> miette::Result<()> {
+    let mut psql = server
+        .client("psql")
+        .args(["-qXAt", "-d", "postgres", "-c", "COPY public.accounts TO STDOUT"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .into_diagnostic()
+        .wrap_err("run psql")?;
+    let Some(rows) = psql.stdout.take() else { return Err(miette!("psql has no output")) };
+    let hash = Command::new("sha256sum").stdin(rows).stdout(Stdio::null()).status();
+    let hash = hash.into_diagnostic().wrap_err("run sha256sum")?;
+    let psql = psql.wait().into_diagnostic()?;
+    match psql.success() && hash.success() {
+        true => Ok(()),
+        false => Err(miette!("psql left with {psql}, sha256sum with {hash}")),
+    }
+}
+
+async fn observed(server: &ScratchPostgres, rows: u64, spool: Option<&Path>) -> miette::Result<()> {
+    let seen = observe(&server.connect(), &Options::default(), spool).await.into_diagnostic()?;
+    let count: u64 = seen
+        .databases
+        .iter()
+        .flat_map(|database| &database.tables)
+        .flat_map(|table| &table.rows)
+        .map(|rows| rows.count)
+        .sum();
+    if count == rows { Ok(()) } else { Err(miette!("{count} rows were seen, not {rows}")) }
+}
+
+async fn timed(work: impl AsyncFnOnce() -> miette::Result<()>) -> miette::Result<Duration> {
+    let start = Instant::now();
+    work().await?;
+    Ok(start.elapsed())
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// The kernel keeps the peak since the process began; from here on it counts anew.
+fn forget_peak() -> miette::Result<()> {
+    std::fs::write("/proc/self/clear_refs", "5").into_diagnostic().wrap_err("reset the peak of memory")
+}
+
+/// The most memory that this process has had in RAM, in KiB.
+fn peak_memory() -> miette::Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").into_diagnostic()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|peak| peak.trim().strip_suffix("kB")?.trim().parse().ok())
+        .ok_or_else(|| miette!("/proc/self/status has no VmHWM"))
+}

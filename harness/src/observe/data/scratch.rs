@@ -1,0 +1,251 @@
+//! A PostgreSQL of its own in a temporary folder, for `clonedrill bench` and the tests. Gone when dropped.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Gid, Pid, Uid, chown};
+
+use super::{Connect, DataError};
+use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
+use crate::secret::Secret;
+use crate::toolchain::PostgresTool;
+
+/// PostgreSQL refuses to run as root; this is `nobody`, who owns nothing.
+const NOBODY: u32 = 65534;
+
+/// The superuser of the scratch cluster.
+pub const USER: &str = "postgres";
+
+/// Fits after "failed to start a PostgreSQL for this: ".
+#[derive(Debug, thiserror::Error)]
+pub enum ScratchError {
+    #[error("{what}: {source}")]
+    Io { what: String, source: io::Error },
+    #[error("{program} failed: {last}")]
+    Program { program: String, last: String },
+    #[error("the server ended: {0}")]
+    Ended(String),
+    #[error(transparent)]
+    NotReady(#[from] TimedOut),
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+/// How a scratch cluster comes to be.
+pub enum Origin<'a> {
+    Initdb,
+    /// A physical copy of another cluster that has stopped.
+    CopyOf(&'a ScratchPostgres),
+}
+
+/// A running cluster.
+pub struct ScratchPostgres {
+    /// Dropped after the server, which `Drop` ends.
+    folder: tempfile::TempDir,
+    tool: PostgresTool,
+    server: Child,
+    port: u16,
+    password: Secret,
+}
+
+impl ScratchPostgres {
+    /// Starts a cluster in a new folder under `parent`, listening on a Unix socket there, with these settings.
+    ///
+    /// # Errors
+    /// When initdb or the server fail, with their own last words, or the server is not ready within a minute.
+    pub async fn start(
+        tool: &PostgresTool,
+        parent: &Path,
+        origin: Origin<'_>,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, ScratchError> {
+        let folder = tempfile::Builder::new()
+            .prefix("clonedrill-postgres-")
+            .tempdir_in(parent)
+            .map_err(io(|| format!("make a folder in {}", parent.display())))?;
+        let data = folder.path().join("data");
+        let own = |path: &Path| match Uid::effective().is_root() {
+            true => {
+                chown(path, Some(Uid::from_raw(NOBODY)), Some(Gid::from_raw(NOBODY))).map_err(io::Error::from)
+            }
+            false => Ok(()),
+        };
+        own(folder.path()).map_err(io(|| format!("hand over {}", folder.path().display())))?;
+        let password = match origin {
+            Origin::Initdb => {
+                let password = Secret::new(format!("{:032x}", rand::random::<u128>()));
+                initdb(tool, &data, folder.path(), &password)?;
+                password
+            }
+            Origin::CopyOf(source) => {
+                let mut copy = as_nobody(Path::new("cp"));
+                copy.args(["-a", "--reflink=auto"]).arg(source.data()).arg(&data);
+                run(copy, "cp")?;
+                source.password.clone()
+            }
+        };
+        let log = folder.path().join("log");
+        let file =
+            || File::options().create(true).append(true).open(&log).map_err(io(|| "open the log".into()));
+        let mut command = program(tool, "postgres");
+        command.arg("-D").arg(&data);
+        let socket = folder.path().display().to_string();
+        let always = [
+            ("unix_socket_directories", socket.as_str()),
+            ("listen_addresses", ""),
+            // Files in the cluster's own folder: nothing stays in /dev/shm after a SIGKILL.
+            ("dynamic_shared_memory_type", "mmap"),
+            ("fsync", "off"),
+        ];
+        for (name, value) in always.iter().chain(settings) {
+            command.arg("-c").arg(format!("{name}={value}"));
+        }
+        command.stdin(Stdio::null()).stdout(file()?).stderr(file()?);
+        let server = command.spawn().map_err(io(|| "start the server".into()))?;
+        let port = settings.iter().find(|(name, _)| *name == "port").and_then(|(_, port)| port.parse().ok());
+        let port = port.unwrap_or(5432);
+        let mut this = ScratchPostgres { folder, tool: tool.clone(), server, port, password };
+        this.wait_until_ready().await?;
+        Ok(this)
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<(), ScratchError> {
+        let connect = self.connect();
+        let log = self.folder.path().join("log");
+        let server = &mut self.server;
+        let ready = poll("the server to accept connections", Limit::seconds(60), async || {
+            if let Some(status) = server.try_wait().map_err(io(|| "wait for the server".into()))? {
+                let log = std::fs::read_to_string(&log).unwrap_or_default();
+                return Err(ScratchError::Ended(format!("{status}: {}", last_lines(&log))));
+            }
+            match connect.open("postgres").await {
+                Ok(_) => Ok(Seen::Done(())),
+                Err(error) => Ok(Seen::NotYet(error.to_string())),
+            }
+        });
+        ready.await.map_err(|error| match error {
+            PollError::TimedOut(error) => error.into(),
+            PollError::Failed(error) => error,
+        })
+    }
+
+    /// How to reach it, over its Unix socket.
+    pub fn connect(&self) -> Connect {
+        Connect {
+            host: self.folder.path().display().to_string(),
+            port: self.port,
+            user: USER.to_owned(),
+            password: self.password.clone(),
+        }
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A command that runs one of PostgreSQL's client programs against this cluster.
+    pub fn client(&self, name: &str) -> Command {
+        let mut command = program(&self.tool, name);
+        command.env("PGHOST", self.folder.path()).env("PGPORT", self.port.to_string()).env("PGUSER", USER);
+        command.env("PGPASSWORD", self.password.reveal());
+        command
+    }
+
+    /// Stops it at once, without a checkpoint, as a crash would: who starts it again has to recover.
+    ///
+    /// # Errors
+    /// When the server cannot be signalled.
+    pub fn crash(&mut self) -> io::Result<()> {
+        self.signal(Signal::SIGQUIT)?;
+        self.server.wait()?;
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill(Pid::from_raw(self.server.id().cast_signed()), signal)?)
+    }
+}
+
+impl Drop for ScratchPostgres {
+    fn drop(&mut self) {
+        // Its shared memory is removed even so. It is waited for, or its folder would not go.
+        if let Ok(None) = self.server.try_wait() {
+            let _ = self.crash();
+        }
+    }
+}
+
+fn initdb(tool: &PostgresTool, data: &Path, folder: &Path, password: &Secret) -> Result<(), ScratchError> {
+    let file = folder.join("password");
+    std::fs::write(&file, password.reveal()).map_err(io(|| "write the password".into()))?;
+    let mut command = program(tool, "initdb");
+    command.args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "--username", USER]);
+    command.arg("--pwfile").arg(&file).arg("-D").arg(data);
+    let result = run(command, "initdb");
+    std::fs::remove_file(&file).map_err(io(|| "remove the password's file".into()))?;
+    result
+}
+
+fn run(mut command: Command, what: &str) -> Result<(), ScratchError> {
+    let output = command.stdin(Stdio::null()).output().map_err(io(|| format!("run {what}")))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => {
+            let last = last_lines(&String::from_utf8_lossy(&output.stderr));
+            Err(ScratchError::Program { program: what.to_owned(), last })
+        }
+    }
+}
+
+fn program(tool: &PostgresTool, name: &str) -> Command {
+    let mut command = as_nobody(&tool.bin.join(name));
+    if let Some(lib) = &tool.lib {
+        command.env("LD_LIBRARY_PATH", lib);
+    }
+    command
+}
+
+/// The program ends with us, however we end. As root it runs as nobody.
+fn as_nobody(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    // A folder that nobody may not enter would be an error at the program's start.
+    command.current_dir("/").env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    if Uid::effective().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    // SAFETY: prctl is async-signal-safe, and nothing else is called between fork and exec.
+    unsafe {
+        command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
+    }
+    command
+}
+
+fn io(what: impl FnOnce() -> String) -> impl FnOnce(io::Error) -> ScratchError {
+    move |source| ScratchError::Io { what: what(), source }
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().rev().take(5).collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
+}
+
+/// PostgreSQL installations of the system with all programs that are needed here, newest last.
+pub fn installed() -> Vec<PostgresTool> {
+    const NEEDED: [&str; 4] = ["postgres", "initdb", "psql", "pg_dump"];
+    let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut tools: Vec<_> = folders
+        .filter_map(|folder| {
+            let version = folder.file_name().into_string().ok()?;
+            let bin = folder.path().join("bin");
+            let complete = NEEDED.iter().all(|program| bin.join(program).is_file());
+            complete.then_some(PostgresTool { major: version.parse().ok()?, version, bin, lib: None })
+        })
+        .collect();
+    tools.sort_by_key(|tool| tool.major);
+    tools
+}

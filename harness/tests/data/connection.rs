@@ -1,0 +1,46 @@
+//! Reaching a cluster: TLS with a certificate that nobody signed, and what a refusal says.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+
+use clonedrill::observe::data::scratch::Origin;
+use clonedrill::observe::data::{Connect, Options, observe};
+use clonedrill::secret::Secret;
+
+use crate::start;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_the_servers_own_is_enough_but_a_wrong_password_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["nobody-knows-this-name".to_owned()]).unwrap();
+    let (certificate, key) = (folder.path().join("crt"), folder.path().join("key"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    if nix::unistd::Uid::effective().is_root() {
+        std::os::unix::fs::chown(&key, Some(65534), Some(65534)).unwrap();
+    }
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = [
+        ("ssl", "on"),
+        ("ssl_cert_file", certificate.to_str().unwrap()),
+        ("ssl_key_file", key.to_str().unwrap()),
+        ("listen_addresses", "127.0.0.1"),
+        ("port", &port.to_string()),
+    ];
+    let server = start(Origin::Initdb, &settings).await;
+
+    let connect = Connect { host: "127.0.0.1".to_owned(), port, ..server.connect() };
+    let client = connect.open("postgres").await.unwrap();
+    let row =
+        client.query_one("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()", &[]).await.unwrap();
+    assert!(row.get::<_, bool>(0), "the connection is not encrypted");
+    observe(&connect, &Options::default(), None).await.unwrap();
+
+    let refused = Connect { password: Secret::new("wrong-and-secret"), ..connect };
+    let error = observe(&refused, &Options::default(), None).await.unwrap_err();
+    let text = format!("{error} {error:?}");
+    assert!(error.to_string().contains("password authentication failed for user \"postgres\""), "{text}");
+    assert!(!text.contains("wrong-and-secret"), "{text}");
+}

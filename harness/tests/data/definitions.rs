@@ -1,0 +1,177 @@
+//! Definitions, roles, sequences, large objects, extensions.
+
+use crate::{SHOP, Shop, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_that_differ_are_named() {
+    let schema = format!(
+        "{SHOP}
+         CREATE VIEW open_orders AS SELECT id FROM orders WHERE status = 'open';
+         CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2';
+         CREATE TYPE mood AS ENUM ('good', 'bad');
+         CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM log;"
+    );
+    let shop = Shop::open(&schema).await;
+    for (change, undo, expected) in [
+        (
+            "ALTER TABLE orders ALTER COLUMN note SET DEFAULT 'none'",
+            "ALTER TABLE orders ALTER COLUMN note DROP DEFAULT",
+            "shop: column public.orders.note: is `3. text; default 'none'::text`, expected `3. text`",
+        ),
+        (
+            "ALTER TABLE orders ADD CONSTRAINT positive CHECK (id > 0)",
+            "ALTER TABLE orders DROP CONSTRAINT positive",
+            "shop: constraint public.orders positive: is not expected",
+        ),
+        (
+            "CREATE INDEX by_status ON orders (status)",
+            "DROP INDEX by_status",
+            "shop: index public.by_status: is not expected",
+        ),
+        (
+            "CREATE OR REPLACE VIEW open_orders AS SELECT id FROM orders WHERE status = 'closed'",
+            "CREATE OR REPLACE VIEW open_orders AS SELECT id FROM orders WHERE status = 'open'",
+            "shop: view public.open_orders: is `…rs.status = 'closed'::text);`, \
+             expected `…rs.status = 'open'::text);`",
+        ),
+        (
+            "CREATE OR REPLACE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 3'",
+            "CREATE OR REPLACE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+            "shop: function public.two(): is `…$function$SELECT 3$function$\n`, \
+             expected `…$function$SELECT 2$function$\n`",
+        ),
+        ("CREATE TYPE other AS ENUM ('a')", "DROP TYPE other", "shop: type public.other: is not expected"),
+        (
+            "COMMENT ON TABLE log IS 'hello'",
+            "COMMENT ON TABLE log IS NULL",
+            "shop: comment table public.log: is not expected",
+        ),
+        (
+            "CREATE TRIGGER t BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+            "DROP TRIGGER t ON orders",
+            "shop: trigger public.orders t: is not expected",
+        ),
+        ("CREATE SCHEMA more", "DROP SCHEMA more", "shop: schema more: is not expected"),
+        (
+            "CREATE STATISTICS s ON status, note FROM orders",
+            "DROP STATISTICS s",
+            "shop: statistics public.s: is not expected",
+        ),
+        (
+            "CREATE COLLATION mine (locale = 'C')",
+            "DROP COLLATION mine",
+            "shop: collation public.mine: is not expected",
+        ),
+    ] {
+        shop.told_apart(change, undo, &[expected]).await;
+    }
+    run(&shop.server, "shop", "REVOKE ALL ON log FROM postgres").await;
+    let differences = shop.differences().await;
+    assert!(differences[0].starts_with("shop: table public.log: is `"), "{differences:?}");
+    run(&shop.server, "shop", "GRANT ALL ON log TO postgres").await;
+    assert_eq!(shop.differences().await, [""; 0]);
+    run(&shop.server, "shop", "REFRESH MATERIALIZED VIEW counted WITH NO DATA").await;
+    let differences = shop.differences().await;
+    assert!(
+        differences.contains(&"shop.public.counted: has no rows of its own, expected some".to_owned()),
+        "{differences:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_databases_and_extensions_are_told_apart_but_no_passwords() {
+    let shop = Shop::open(SHOP).await;
+    run(&shop.server, "postgres", "CREATE ROLE app LOGIN").await;
+    assert_eq!(shop.differences().await, ["role app: is not expected"]);
+    run(&shop.server, "postgres", "DROP ROLE app").await;
+    shop.told_apart(
+        "ALTER ROLE postgres NOBYPASSRLS",
+        "ALTER ROLE postgres BYPASSRLS",
+        &["role postgres: attributes [superuser, inherit, createrole, createdb, login, replication], \
+           expected [superuser, inherit, createrole, createdb, login, replication, bypassrls]"],
+    )
+    .await;
+    shop.told_apart(
+        "GRANT pg_monitor TO postgres",
+        "REVOKE pg_monitor FROM postgres",
+        &["role postgres: member of [pg_monitor], expected []"],
+    )
+    .await;
+    shop.told_apart("CREATE DATABASE other", "DROP DATABASE other", &["database other: is not expected"])
+        .await;
+    shop.told_apart(
+        "ALTER DATABASE shop CONNECTION LIMIT 7",
+        "ALTER DATABASE shop CONNECTION LIMIT -1",
+        &["database shop: is `…postgres=CTc/postgres}; connection limit 7; tablespace pg_default`, \
+           expected `…postgres=CTc/postgres}; tablespace pg_default`"],
+    )
+    .await;
+    // A module of PostgreSQL's own contrib, which comes with every server package.
+    shop.told_apart(
+        "CREATE EXTENSION pg_stat_statements",
+        "DROP EXTENSION pg_stat_statements",
+        &["shop: extension pg_stat_statements: is not expected"],
+    )
+    .await;
+    run(&shop.server, "postgres", "CREATE ROLE quiet PASSWORD 'not-to-be-seen'").await;
+    let seen = clonedrill::observe::data::observe(&shop.server.connect(), &shop.options, None).await.unwrap();
+    let json = serde_json::to_string(&seen).unwrap();
+    assert!(json.contains("quiet") && !json.contains("not-to-be-seen") && !json.contains("SCRAM"), "{json}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sequences_and_large_objects_are_told_apart() {
+    let shop = Shop::open(&format!(
+        "{SHOP};
+         SELECT lo_from_bytea(4242, 'large');
+         SELECT setval('numbers', 10);"
+    ))
+    .await;
+    shop.told_apart(
+        "SELECT setval('numbers', 11)",
+        "SELECT setval('numbers', 10)",
+        &["shop: sequence public.numbers: is at 11, expected 10"],
+    )
+    .await;
+    shop.told_apart(
+        "SELECT setval('numbers', 10, false)",
+        "SELECT setval('numbers', 10)",
+        &["shop: sequence public.numbers: is at 10 not called, expected 10"],
+    )
+    .await;
+    shop.told_apart(
+        "SELECT lo_put(4242, 0, 'b')",
+        "SELECT lo_put(4242, 0, 'l')",
+        &[r"shop: large objects: 1 pages as expected, with other content; row (loid, pageno)=(4242, 0): data is '\x6261726765', expected '\x6c61726765'"],
+    )
+    .await;
+    shop.told_apart(
+        "SELECT lo_from_bytea(4243, '')",
+        "SELECT lo_unlink(4243)",
+        &["shop: large objects: 2, expected 1"],
+    )
+    .await;
+    run(&shop.server, "shop", "CREATE ROLE app; ALTER LARGE OBJECT 4242 OWNER TO app").await;
+    assert_eq!(
+        shop.differences().await,
+        ["role app: is not expected", "shop: large objects: numbers, owners or access rights differ"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_tables_are_listed_and_not_read() {
+    let shop = Shop::open(
+        "CREATE EXTENSION file_fdw;
+         CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+         CREATE FOREIGN TABLE gone (line text) SERVER files OPTIONS (filename '/nowhere/at/all');",
+    )
+    .await;
+    assert!(shop.mark.to_text().contains("rows of public.gone: elsewhere"), "{}", shop.mark.to_text());
+    shop.told_apart(
+        "ALTER FOREIGN TABLE gone OPTIONS (SET filename '/else/where')",
+        "ALTER FOREIGN TABLE gone OPTIONS (SET filename '/nowhere/at/all')",
+        &["shop: foreign table public.gone: is `…options {filename=/else/where}`, \
+           expected `…options {filename=/nowhere/at/all}`"],
+    )
+    .await;
+}
