@@ -43,7 +43,7 @@ SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 
            CASE WHEN relispartition THEN 'partition ' || pg_get_expr(relpartbound, rel.oid) END,
            (SELECT 'inherits ' || string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno)
             FROM pg_inherits WHERE inhrelid = rel.oid),
-           CASE WHEN relreplident <> 'd' AND relkind IN ('r', 'p') THEN 'replica identity ' || relreplident END,
+           CASE WHEN relreplident <> 'd' AND relkind IN ('r', 'p') THEN 'replica identity ' || relreplident::text END,
            CASE WHEN relrowsecurity THEN 'row security' END,
            CASE WHEN relforcerowsecurity THEN 'forced row security' END,
            CASE WHEN relkind = 'm' AND NOT relispopulated THEN 'with no data' END,
@@ -66,11 +66,11 @@ SELECT 'column', format('%s.%I', rel.name, attname),
            format('%s. %s', row_number() OVER (PARTITION BY attrelid ORDER BY attnum),
                   format_type(atttypid, atttypmod)),
            CASE WHEN attnotnull THEN 'not null' END,
-           CASE attgenerated WHEN '' THEN 'default ' ELSE 'generated ' || attgenerated || ' ' END
+           CASE attgenerated WHEN '' THEN 'default ' ELSE 'generated ' || attgenerated::text || ' ' END
                || pg_get_expr(adbin, adrelid),
-           CASE WHEN attidentity <> '' THEN 'identity ' || attidentity END,
+           CASE WHEN attidentity <> '' THEN 'identity ' || attidentity::text END,
            (SELECT format('collate %s', collname) FROM pg_collation WHERE oid = attcollation AND collname <> 'default'),
-           CASE WHEN attstorage <> typstorage THEN 'storage ' || attstorage END,
+           CASE WHEN attstorage <> typstorage THEN 'storage ' || attstorage::text END,
            'options ' || attoptions::text,
            'access ' || (SELECT array_agg(x::text ORDER BY x::text COLLATE "C") FROM unnest(attacl) x)::text)
 FROM pg_attribute a
