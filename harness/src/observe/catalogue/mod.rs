@@ -113,8 +113,16 @@ pub fn by_name(name: &str) -> Option<&'static Entry> {
 
 /// The known message that stands in this line; where several do, the first of the tables.
 pub fn find(line: &str) -> Option<&'static Entry> {
-    let first = CATALOGUE.patterns.matches(line).iter().next()?;
-    CATALOGUE.entries.get(first).copied()
+    find_from(Source::Unknown, line)
+}
+
+/// The same for a line of which the writer is known: the operator's messages and those of a cluster's programs may have
+/// words in common.
+pub fn find_from(writer: Source, line: &str) -> Option<&'static Entry> {
+    let of_operator = |source| matches!(source, Source::Operator | Source::ApiServer);
+    let found = CATALOGUE.patterns.matches(line);
+    let mut entries = found.iter().filter_map(|index| CATALOGUE.entries.get(index).copied());
+    entries.find(|entry| writer == Source::Unknown || of_operator(writer) == of_operator(entry.source))
 }
 
 /// The first part of a message of this entry in a longer text, for evidence.
@@ -178,7 +186,7 @@ mod tests {
                 "ERROR: 2026/11/24 03:41:46.312276 Archive '000000010000000000000001' does not exist.",
                 "wal-file-not-archived",
             ),
-            ("AssertionError: Found find 0 WALE_*_PREFIX environment variables", "no-wale-prefix"),
+            ("Exception: Found find 0 WALE_*_PREFIX environment variables, expected 1", "no-wale-prefix"),
             (
                 "Cloning with WAL-E is only possible when CLONE_WALE_*_PREFIX or CLONE_WALG_*_PREFIX or CLONE_WAL_*_BUCKET and CLONE_SCOPE are set.",
                 "clone-impossible-without-prefix",
@@ -197,6 +205,13 @@ mod tests {
         ] {
             assert_eq!(find(line).map(|entry| entry.name), Some(name), "{line}");
         }
+    }
+
+    #[test]
+    fn words_that_the_operator_may_use_say_nothing_of_a_database() {
+        let line = r#"ERROR:  relation "services" already exists"#;
+        assert!(find_from(Source::Postgres, line).is_none());
+        assert!(find_from(Source::Operator, r#"services "acid-orders" already exists"#).is_some());
     }
 
     #[test]

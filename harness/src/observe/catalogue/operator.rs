@@ -101,7 +101,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Warning,
         source: Source::Operator,
         standing: TimingDependent,
-        pattern: "pod disruption budget.* already exists in the cluster|already exists",
+        pattern: "(pod ?disruption ?budget|services?|endpoints|secrets?|statefulsets?|configmaps?|customresourcedefinitions?).* already exists",
         means: "the operator made an object that was there already, and keeps it",
         do_: "",
     },

@@ -44,6 +44,8 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
             Source::Spilo,
             r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[,.]\d+ - [\w.]+ - (?P<level>[A-Z]+) - (?P<message>.*)",
         ),
+        // 2026-11-24 03:00:00,123 maybe_pg_upgrade INFO: …
+        format(Source::Spilo, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \w+ (?P<level>[A-Z]+): (?P<message>.*)"),
         // 2026-11-24 03:00:00,123 INFO: …
         format(Source::Patroni, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?P<level>[A-Z]+): (?P<message>.*)"),
         // ERROR: 2026/11/24 03:00:00.123456 …
@@ -54,7 +56,7 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
         // 2026-11-24 03:00:00.123 UTC,"user","db",12,"host:1",65f,1,"",2026-…,,0,LOG,00000,"message",…
         format(
             Source::Postgres,
-            r#"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \w+,.*?,(?P<level>LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DEBUG\d),\w{5},"(?P<message>(?:[^"]|"")*)""#,
+            r#"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? \w+,.*?,(?P<level>LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DEBUG\d),\w{5},"(?P<message>(?:[^"]|"")*)"#,
         ),
         // 2026-11-24 03:00:00 UTC [12]: [1-1] 65f.c 0     LOG:  …, and initdb's own without the session's fields
         format(
@@ -142,6 +144,12 @@ mod tests {
                 Source::Spilo,
                 Level::Warning,
                 "Cloning with WAL-E is only possible when",
+            ),
+            (
+                "2026-11-24 03:00:00,123 maybe_pg_upgrade INFO: Retrying point-in-time recovery without target",
+                Source::Spilo,
+                Level::Info,
+                "Retrying point-in-time recovery without target",
             ),
             (
                 "2026-11-24 03:00:00,123 CRITICAL: system ID mismatch",

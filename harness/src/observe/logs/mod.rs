@@ -181,7 +181,7 @@ impl LogObservation {
 
 /// The catalogue knows better than its writer how bad a message is.
 fn classify(record: &Record) -> (Level, Option<&'static Entry>) {
-    match catalogue::find(&record.text()) {
+    match catalogue::find_from(record.source, &record.text()) {
         // A remark that quotes an error's words is no error itself.
         Some(entry) if record.level == Level::Info && entry.standing == Standing::TimingDependent => {
             (Level::Info, None)

@@ -1,6 +1,9 @@
 //! Lines that belong together: a message and its traceback, its Go stack, or its continuation.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use super::line;
 use crate::observe::catalogue::{Level, Source};
@@ -37,6 +40,10 @@ impl Record<'_> {
     }
 }
 
+static EXCEPTION: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(?:[A-Za-z_][\w.]*)?(?:Error|Exception)(?:: |$)").expect("a constant, and tested")
+});
+
 const TRACEBACK: &str = "Traceback (most recent call last):";
 
 /// Splits a container's output into records.
@@ -71,6 +78,15 @@ pub(super) fn split(text: &str) -> Vec<Record<'_>> {
                 last.exception = Some(line);
                 traceback = false;
             }
+        } else if EXCEPTION.is_match(line) {
+            // The last line of a traceback, where its writer leaves out the rest.
+            match records.last_mut() {
+                Some(last) if awaits_exception(last) => {
+                    last.lines.push(line);
+                    last.exception = Some(line);
+                }
+                _ => records.push(loose(line, Level::Error)),
+            }
         } else if line.starts_with("panic: ") || line.starts_with("fatal error: ") {
             records.push(loose(line, Level::Error));
         } else if let Some(last) = records.last_mut().filter(|last| continues(last, line)) {
@@ -92,13 +108,24 @@ fn loose(line: &str, level: Level) -> Record<'_> {
     }
 }
 
+/// An error that a Python program logged may be followed by the exception that caused it.
+fn awaits_exception(last: &Record) -> bool {
+    let of_python = matches!(last.source, Source::Patroni | Source::Spilo) && last.lines.len() == 1;
+    last.level == Level::Error && (of_python || last.lines.last().is_some_and(|line| chains(line)))
+}
+
+/// Between the tracebacks of exceptions that caused one another.
+fn chains(line: &str) -> bool {
+    line.starts_with("During handling of the above")
+        || line.starts_with("The above exception was the direct cause")
+}
+
 /// WAL-G prints an error's causes and stack on lines of their own, and so does a Go panic.
 fn continues(last: &Record, line: &str) -> bool {
     let go = last.source == Source::WalG && last.level != Level::Info
         || last.lines[0].starts_with("panic: ")
         || last.lines[0].starts_with("fatal error: ");
-    go || line.starts_with('\t')
-        || line.starts_with("During handling of the above") && last.exception.is_some()
+    go || line.starts_with('\t') || chains(line) && last.exception.is_some()
 }
 
 #[cfg(test)]
@@ -123,6 +150,29 @@ mod tests {
             split("hello\nTraceback (most recent call last):\n  File \"x\", line 1\nKeyError: 'a'\n");
         assert_eq!(records[1].level, Level::Error);
         assert_eq!(records[1].headline(), "KeyError: 'a'");
+    }
+
+    #[test]
+    fn chained_tracebacks_are_one_error_named_by_the_last() {
+        let text = "2026-11-24 03:00:00,123 ERROR: Clone failed\nTraceback (most recent call last):\n  File\nKeyError: 'a'\n\n\
+                    During handling of the above exception, another exception occurred:\n\n\
+                    Traceback (most recent call last):\n  File\nValueError: b\n";
+        let records = split(text);
+        assert_eq!(records.len(), 1);
+        assert_eq!(records[0].headline(), "Clone failed: ValueError: b");
+    }
+
+    #[test]
+    fn an_exception_without_a_traceback_belongs_to_the_error_before_it() {
+        let records = split(
+            "2026-11-24 03:00:00,123 ERROR: Clone failed\nException: wal-e backup-fetch exited with exit code 1\nValueError: x",
+        );
+        assert_eq!(records.len(), 2);
+        assert_eq!(
+            records[0].headline(),
+            "Clone failed: Exception: wal-e backup-fetch exited with exit code 1"
+        );
+        assert_eq!((records[1].level, records[1].headline().as_ref()), (Level::Error, "ValueError: x"));
     }
 
     #[test]
