@@ -4,9 +4,6 @@ use std::io::Read;
 
 use clap::Args;
 use miette::IntoDiagnostic;
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
-use nix::unistd::{Pid, getppid};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
@@ -22,7 +19,6 @@ use crate::scenario::{Checks, LoadedScenario, load};
 pub struct DrillArgs {}
 
 pub fn main(_args: DrillArgs) -> Result<Verdict, Failure> {
-    let parent = getppid();
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).into_diagnostic().map_err(Failure::broken)?;
     let job: Job = serde_json::from_str(&text).into_diagnostic().map_err(Failure::invalid)?;
@@ -30,24 +26,14 @@ pub fn main(_args: DrillArgs) -> Result<Verdict, Failure> {
     let checks = Checks { operator_known: &|_| Ok(()), catalogue: catalogue::names() };
     let loaded = load(&job.scenario, &checks).map_err(Failure::invalid)?;
     let teller = Teller::default();
-    let report = match entered(&job, parent).and_then(|()| in_environment(&job, &loaded)) {
+    let entered = enter(&job.environment).into_diagnostic().map_err(Failure::broken);
+    let report = match entered.and_then(|()| in_environment(&job, &loaded)) {
         Ok(report) => report,
         Err(failure) => broken(&job, &loaded, &failure),
     };
     let verdict = report.verdict;
     teller.tell(&Event::Finished { report: Box::new(report) });
     Ok(verdict)
-}
-
-/// Enters the environment's namespaces; from then on this process ends with its parent.
-fn entered(job: &Job, parent: Pid) -> Result<(), Failure> {
-    enter(&job.environment).into_diagnostic().map_err(Failure::broken)?;
-    // Only now: entering a user namespace makes the kernel forget it.
-    set_pdeathsig(Signal::SIGKILL).into_diagnostic().map_err(Failure::broken)?;
-    if getppid() != parent {
-        return Err(Failure::broken(miette::miette!("the process that asked for the drill has gone")));
-    }
-    Ok(())
 }
 
 fn in_environment(job: &Job, loaded: &LoadedScenario) -> Result<DrillReport, Failure> {

@@ -1,12 +1,15 @@
 //! Joining an environment: its namespaces first, while the process has one thread; then a place in it.
 
 use std::fs::File;
+use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 
 use nix::sched::{CloneFlags, setns};
-use nix::sys::socket::getsockopt;
-use nix::sys::socket::sockopt::PeerCredentials;
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork, getppid};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
@@ -15,32 +18,74 @@ use super::daemon::protocol::{self, INNER, Place, Request, Response};
 use super::sandbox::NAMESPACES;
 use super::shared;
 use crate::environment::{ContainerLog, Environment, EnvironmentError, ExecOutput};
+use crate::exit::Verdict;
 use crate::storage::Authority;
 
-/// Enters the namespaces of the environment `name`. Children of this process are then in its PID namespace too.
-/// The working directory is kept.
+/// Enters the namespaces of the environment `name`. Returns in a child process, since a PID namespace can be entered
+/// by children only; the process that called waits for it, hands on SIGTERM and SIGINT, and leaves with its exit
+/// code. Both end with the caller's parent. The working directory is kept.
 ///
 /// Must be called while the process has one thread.
 ///
 /// # Errors
 /// When there is no such environment, or the kernel refuses.
 pub fn enter(name: &str) -> Result<(), EnvironmentError> {
-    let failed = |what: String| move |source: std::io::Error| EnvironmentError::Sandbox { what, source };
-    let folder = std::env::current_dir().map_err(failed("find the working directory".to_owned()))?;
-    let connection = shared::connect(name)?;
-    let outermost = getsockopt(&connection, PeerCredentials)
-        .map_err(|errno| failed("ask who listens".to_owned())(errno.into()))?
-        .pid();
+    let parent = getppid();
+    let folder = step("find the working directory", std::env::current_dir())?;
+    let outermost = shared::outermost(name)?;
     // All are opened before the first is entered: `/proc` is another one afterwards.
     let opened: Result<Vec<(&str, File)>, _> = NAMESPACES
         .iter()
         .map(|kind| File::open(format!("/proc/{outermost}/ns/{kind}")).map(|file| (*kind, file)))
         .collect();
-    for (kind, file) in opened.map_err(failed("open the environment's namespaces".to_owned()))? {
-        setns(file.as_fd(), CloneFlags::empty())
-            .map_err(|errno| failed(format!("enter the environment's {kind} namespace"))(errno.into()))?;
+    for (kind, file) in step("open the environment's namespaces", opened)? {
+        let entered = setns(file.as_fd(), CloneFlags::empty()).map_err(io::Error::from);
+        step(&format!("enter the environment's {kind} namespace"), entered)?;
     }
-    std::env::set_current_dir(folder).map_err(failed("go back to the working directory".to_owned()))
+    step("go back to the working directory", std::env::set_current_dir(folder))?;
+    // Only now: entering a user namespace makes the kernel forget it.
+    die_with(parent)?;
+
+    let handed_on = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD].into_iter().collect::<SigSet>();
+    step("hold signals back", handed_on.thread_block().map_err(io::Error::from))?;
+    // SAFETY: the process has one thread, so the child may do anything.
+    match step("fork", unsafe { fork() }.map_err(io::Error::from))? {
+        ForkResult::Parent { child } => std::process::exit(stand_in_for(child, &handed_on)),
+        ForkResult::Child => {
+            step("let signals through", handed_on.thread_unblock().map_err(io::Error::from))?;
+            // A parent outside of the PID namespace is 0; init, who takes orphans, is 1.
+            die_with(Pid::from_raw(0))
+        }
+    }
+}
+
+/// It may have died before the signal was asked for; then nobody would send it.
+fn die_with(parent: Pid) -> Result<(), EnvironmentError> {
+    step("tie the process to its parent", set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from))?;
+    if getppid() != parent {
+        std::process::exit(i32::from(Verdict::Interrupted.code()));
+    }
+    Ok(())
+}
+
+/// Hands signals on until `child` has ended; its exit code, or 128 + the signal's number.
+fn stand_in_for(child: Pid, signals: &SigSet) -> i32 {
+    loop {
+        match signals.wait() {
+            Ok(Signal::SIGCHLD) => match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(_, code)) => return code,
+                Ok(WaitStatus::Signaled(_, signal, _)) => return 128 + signal as i32,
+                _ => {}
+            },
+            // It may have ended in this moment; its SIGCHLD is on its way then.
+            Ok(signal) => drop(kill(child, signal)),
+            Err(_) => {}
+        }
+    }
+}
+
+fn step<T>(what: &str, result: io::Result<T>) -> Result<T, EnvironmentError> {
+    result.map_err(|source| EnvironmentError::Sandbox { what: what.to_owned(), source })
 }
 
 /// A drill's place in a local environment. Its namespace is removed when this is dropped.

@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
@@ -69,6 +71,16 @@ pub async fn obtain(
 pub(super) fn connect(name: &str) -> Result<StdStream, EnvironmentError> {
     StdStream::connect_addr(&protocol::outer(name)?)
         .map_err(|error| EnvironmentError::Connection(format!("connect to {name}: {error}")))
+}
+
+/// The environment's outermost process, as this process sees its number: whoever kills it ends all of it.
+///
+/// # Errors
+/// When none runs.
+pub fn outermost(name: &str) -> Result<i32, EnvironmentError> {
+    let peer = getsockopt(&connect(name)?, PeerCredentials)
+        .map_err(|errno| EnvironmentError::Connection(format!("ask who listens: {errno}")))?;
+    Ok(peer.pid())
 }
 
 /// Tells the environment to end, and waits until it has.
