@@ -200,6 +200,16 @@ fn validate_leaves_with_2_and_gives_editors_the_place() {
 }
 
 #[test]
+fn validate_knows_which_operators_cannot_be_had() {
+    let output =
+        validate(&Case::with(&[("versions: [v1.15.1]", "versions: [latest]")]), &["--format", "json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let records: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(records[0]["code"], "clonedrill::scenario::operator_version");
+    assert!(records[0]["help"].as_str().unwrap().contains("v1."), "{records}");
+}
+
+#[test]
 fn validate_leaves_with_0_where_all_is_sound() {
     let output = validate(&Case::with(&[]), &[]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));

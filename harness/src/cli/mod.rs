@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod bench;
+mod checks;
 mod container;
 mod doctor;
 mod down;

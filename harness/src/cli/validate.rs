@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use miette::GraphicalReportHandler;
 
 use super::Failure;
+use super::checks::with_checks;
 use crate::exit::Verdict;
 use crate::scenario::{self, Checks, ProblemRecord};
 
@@ -42,11 +43,14 @@ pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
             "find scenarios: there is no `*.yaml` below the given folders"
         )));
     }
-    let checks = Checks { operator_known: &|_| Ok(()), catalogue: crate::observe::catalogue::names() };
+    with_checks(|checks| validate(&files, args.format, checks))?
+}
+
+fn validate(files: &[PathBuf], format: Format, checks: &Checks<'_>) -> Result<Verdict, Failure> {
     let mut records: Vec<ProblemRecord> = Vec::new();
-    for file in &files {
-        let result = scenario::load(file, &checks);
-        if args.format == Format::Text {
+    for file in files {
+        let result = scenario::load(file, checks);
+        if format == Format::Text {
             match &result {
                 Ok(_) => println!("ok       {}", file.display()),
                 Err(error) => {
@@ -59,7 +63,7 @@ pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
             records.extend(error.problems().map(|problem| problem.record()));
         }
     }
-    if args.format == Format::Json {
+    if format == Format::Json {
         let text = serde_json::to_string_pretty(&records)
             .map_err(|error| Failure::broken(miette::miette!("{error}")))?;
         println!("{text}");

@@ -153,7 +153,8 @@ pub struct ClusterExpectation {
     /// How its data compare at the end of the drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataExpectation>,
-    /// Exactly the storage accounts that its pods read blobs from, seen at the storage itself. Listing is not reading.
+    /// Exactly the storage accounts that its pods looked into or read from, seen at the storage itself. Listing backups
+    /// in an account that it also writes into is not reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Vec<String>>,
     /// Exactly the storage accounts that its pods wrote into or deleted from.

@@ -22,7 +22,7 @@ mod wal_g;
 pub use configuration::{Configuration, ConfigurationError, Program};
 pub use ensure::ensure;
 pub use error::ToolchainError;
-pub use parts::DEFAULT_OPERATORS;
+pub use parts::{DEFAULT_OPERATORS, check_version};
 pub use progress::{PartProgress, Progress, Silent, Terminal};
 pub use remedy::Remedy;
 pub use status::{PartState, PartStatus, survey};

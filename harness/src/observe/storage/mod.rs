@@ -43,9 +43,17 @@ impl StorageObservation {
     }
 
     /// The accounts in which the cluster tried to list or read, whatever the answer: a cluster that looks for its
-    /// backups in the wrong account finds nothing there, and that it looked is what counts.
+    /// backups in the wrong account finds nothing there, and that it looked is what counts. One that it writes into
+    /// counts only where a blob was read: to list one's own backups is upkeep, and comes when it comes.
     pub fn reads(&self, cluster: &str) -> BTreeSet<String> {
-        self.of(cluster).filter(|access| access.reads()).map(|access| access.account.clone()).collect()
+        let own = self.writes(cluster);
+        let got_blob =
+            |access: &Access| access.operation == Operation::ReadBlob && Outcome::of(access) == Outcome::Done;
+        self.of(cluster)
+            .filter(|access| access.reads())
+            .filter(|access| !own.contains(&access.account) || got_blob(access))
+            .map(|access| access.account.clone())
+            .collect()
     }
 
     /// The accounts that the cluster changed: something was written or deleted, or the answer got lost, so that it
@@ -221,15 +229,23 @@ mod tests {
             access("clone", "locked", Operation::ReadBlob, "x", (403, "AuthorizationFailure")),
             access("clone", "locked", Operation::WriteBlob, "x", (403, "AuthorizationFailure")),
             access("clone", "clonebackups", Operation::WriteBlob, "x", (201, "")),
+            access("clone", "clonebackups", Operation::ListBlobs, "basebackups_005/", (200, "")),
+            access("clone", "clonebackups", Operation::ReadBlob, "x.history", (404, "BlobNotFound")),
             access("clone", "shaky", Operation::DeleteBlob, "x", (0, "")),
             access("source", "prodbackups", Operation::WriteBlob, "x", (201, "")),
         ]);
         assert_eq!(seen.reads("clone"), accounts(&["empty", "locked"]));
         assert_eq!(seen.writes("clone"), accounts(&["clonebackups", "shaky"]));
         assert_eq!(seen.reads("source"), accounts(&[]));
+        let read_back = access("source", "prodbackups", Operation::ReadBlob, "x", (200, ""));
+        let wrote = access("source", "prodbackups", Operation::WriteBlob, "x", (201, ""));
+        assert_eq!(observation(vec![wrote, read_back]).reads("source"), accounts(&["prodbackups"]));
         let refused: Vec<_> =
             seen.refused("clone").into_iter().map(|one| (one.account, one.status)).collect();
-        assert_eq!(refused, [("locked".to_owned(), 403), ("locked".to_owned(), 403)]);
+        assert_eq!(
+            refused,
+            [("clonebackups".to_owned(), 404), ("locked".to_owned(), 403), ("locked".to_owned(), 403)]
+        );
     }
 
     #[test]
