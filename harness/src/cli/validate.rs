@@ -64,9 +64,7 @@ fn validate(files: &[PathBuf], format: Format, checks: &Checks<'_>) -> Result<Ve
         }
     }
     if format == Format::Json {
-        let text = serde_json::to_string_pretty(&records)
-            .map_err(|error| Failure::broken(miette::miette!("{error}")))?;
-        println!("{text}");
+        print_json(&records)?;
     }
     Ok(if records.is_empty() { Verdict::Passed } else { Verdict::Invalid })
 }
