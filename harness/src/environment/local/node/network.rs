@@ -12,6 +12,8 @@ use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder, new_connectio
 /// The bridge's own address: every pod's default route.
 pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 const PREFIX: u8 = 16;
+/// Locally administered, and 10.244.0.1 in hexadecimal.
+const BRIDGE_ADDRESS: [u8; 6] = [0x02, 0x00, 10, 244, 0, 1];
 /// The index of `lo` in every network namespace.
 const LOOPBACK: u32 = 1;
 
@@ -51,6 +53,10 @@ impl Networks {
         let (connection, host, _) = new_connection().map_err(during("open netlink"))?;
         tokio::spawn(connection);
         let bridge = index(&host, bridge).await.map_err(during("find the bridge"))?;
+        // Otherwise the bridge takes the lowest address of its ports: it would change under the pods that talk
+        // through it whenever another pod comes or goes.
+        let fixed = LinkUnspec::new_with_index(bridge).address(BRIDGE_ADDRESS.to_vec()).build();
+        host.link().change(fixed).execute().await.map_err(during("fix the bridge's address"))?;
         Ok(Networks { host, bridge })
     }
 
