@@ -67,20 +67,15 @@ fn reap(child: Pid) -> Result<Option<i32>, Errno> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::unix::process::ExitStatusExt;
+
     use super::*;
 
     fn end_of(script: &str, before_waiting: impl FnOnce(Pid)) -> i32 {
-        let child = std::process::Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
-        let pid = Pid::from_raw(child.id() as i32);
-        before_waiting(pid);
-        loop {
-            // Not `reap`: the test's process has children of other tests.
-            match waitpid(pid, None).unwrap() {
-                WaitStatus::Exited(_, code) => return code,
-                WaitStatus::Signaled(_, signal, _) => return 128 + signal as i32,
-                _ => {}
-            }
-        }
+        let mut child = std::process::Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
+        before_waiting(Pid::from_raw(child.id() as i32));
+        let status = child.wait().unwrap();
+        status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap()
     }
 
     #[test]

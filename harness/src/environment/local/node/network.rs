@@ -12,7 +12,7 @@ use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder, new_connectio
 /// The bridge's own address: every pod's default route.
 pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 const PREFIX: u8 = 16;
-/// Locally administered, and 10.244.0.1 in hexadecimal.
+/// Locally administered, with 10.244.0.1 in it.
 const BRIDGE_ADDRESS: [u8; 6] = [0x02, 0x00, 10, 244, 0, 1];
 /// The index of `lo` in every network namespace.
 const LOOPBACK: u32 = 1;

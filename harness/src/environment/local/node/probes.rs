@@ -69,10 +69,10 @@ pub(super) async fn run(
     verdicts: mpsc::Sender<Verdict>,
 ) {
     let prober = Prober { container, address, exec, verdicts: &verdicts, start: Instant::now() };
-    if let Some(probe) = &container.startup_probe {
-        if !prober.startup(probe).await {
-            return;
-        }
+    if let Some(probe) = &container.startup_probe
+        && !prober.startup(probe).await
+    {
+        return;
     }
     prober.say(Verdict::Started).await;
     let readiness = async {
@@ -128,12 +128,12 @@ impl<E: Exec + Sync> Prober<'_, E> {
         loop {
             let success = self.look(probe).await.is_ok();
             let early = self.start.elapsed() < seconds(probe.initial_delay_seconds, 0);
-            if success || !early {
-                if let Some(now) = gate.count(success).filter(|now| *now != ready) {
-                    ready = now;
-                    was_ready |= now;
-                    self.say(Verdict::Ready(ready)).await;
-                }
+            if (success || !early)
+                && let Some(now) = gate.count(success).filter(|now| *now != ready)
+            {
+                ready = now;
+                was_ready |= now;
+                self.say(Verdict::Ready(ready)).await;
             }
             sleep(if was_ready { period(probe) } else { period(probe).min(EAGER_PERIOD) }).await;
         }

@@ -113,10 +113,9 @@ impl PodView {
             State::Ended(end) => Some(end.code),
             _ => None,
         };
-        if self.policy == RestartPolicy::Never {
-            if self.inits.iter().filter_map(|view| ended(&view)).any(|code| code != 0) {
-                return "Failed";
-            }
+        let init_failed = self.inits.iter().filter_map(|view| ended(&view)).any(|code| code != 0);
+        if self.policy == RestartPolicy::Never && init_failed {
+            return "Failed";
         }
         let codes: Vec<Option<i32>> = self.containers.iter().map(|view| ended(&view)).collect();
         if self.policy != RestartPolicy::Always && codes.iter().all(Option::is_some) {

@@ -137,10 +137,10 @@ fn pod_grace(task: &Task) -> Duration {
 async fn end(task: &Task, mut running: Running, place: &Place, grace: Duration) -> i32 {
     let hook = task.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref());
     let gently = async {
-        if let Some(hook) = hook {
-            if let Err(error) = run_hook(task, hook, place).await {
-                tracing::debug!(container = task.container.name, error, "a preStop hook failed");
-            }
+        if let Some(hook) = hook
+            && let Err(error) = run_hook(task, hook, place).await
+        {
+            tracing::debug!(container = task.container.name, error, "a preStop hook failed");
         }
         running.ask_to_end();
         running.wait().await

@@ -62,7 +62,8 @@ const TRY: Limit = Limit {
 
 /// Runs a pod until its object is gone. `known` gives what the API server last said of it.
 pub(super) async fn run(shared: Arc<Shared>, pod: Arc<Pod>, known: watch::Receiver<Known>) {
-    let (stop_sender, stop) = watch::channel(Stop::No);
+    // From the first moment on: of a pod that is going already no container may start.
+    let (stop_sender, stop) = watch::channel(termination::stop_for(&known.borrow()));
     let watching =
         tokio_util::task::AbortOnDropHandle::new(tokio::spawn(follow_deletion(known.clone(), stop_sender)));
     let (view, views) = watch::channel(first_view(&pod));
@@ -81,8 +82,9 @@ pub(super) async fn run(shared: Arc<Shared>, pod: Arc<Pod>, known: watch::Receiv
         Some(address) => {
             let mut stopped = stop.clone();
             let prepared = tokio::select! {
-                run = prepare(&shared, &pod, address, &folder, view.clone()) => Some(run),
+                biased;
                 _ = stopped.wait_for(|stop| *stop != Stop::No) => None,
+                run = prepare(&shared, &pod, address, &folder, view.clone()) => Some(run),
             };
             if let Some(run) = prepared {
                 run_containers(run, stop.clone()).await;

@@ -29,7 +29,7 @@ pub(super) enum Stop {
 /// What kubelet leaves to containers of a pod whose object was removed by force.
 const GRACE_WHEN_GONE: Duration = Duration::from_secs(1);
 
-fn stop_for(known: &Known) -> Stop {
+pub(super) fn stop_for(known: &Known) -> Stop {
     if known.gone {
         return Stop::Within(GRACE_WHEN_GONE);
     }

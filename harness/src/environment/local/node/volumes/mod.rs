@@ -1,4 +1,5 @@
-//! A pod's volumes: folders on the node, made before its containers start.
+//! A pod's volumes: folders on the node, made before its containers start. Secrets and ConfigMaps in them are
+//! read once; only tokens are replaced later.
 
 mod claims;
 mod files;

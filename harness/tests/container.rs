@@ -1,0 +1,186 @@
+//! The container process, run as the node runs it, in a sandbox of an ordinary user.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use clonedrill::environment::local::container::{ContainerSpec, Mount, Report, Request};
+use clonedrill::environment::local::images::{Image, ImageContent, ImageFile, OWN_PROGRAM};
+
+struct Container {
+    folder: tempfile::TempDir,
+    spec: ContainerSpec,
+}
+
+/// What became of a container: its reports, its output, and its exit code.
+struct End {
+    reports: Vec<Report>,
+    log: String,
+    code: i32,
+}
+
+impl Container {
+    fn that_runs(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["root", "certificates", "volume"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("volume/file"), "in the volume").unwrap();
+        let spec = ContainerSpec {
+            hostname: "db-0".to_owned(),
+            network: PathBuf::from("/proc/self/ns/net"),
+            root: folder.path().join("root"),
+            own_program: PathBuf::from(env!("CARGO_BIN_EXE_clonedrill")),
+            certificates: folder.path().join("certificates"),
+            hosts: "127.0.0.1 localhost\n".to_owned(),
+            resolv_conf: "nameserver 10.244.0.1\n".to_owned(),
+            image: Image {
+                uid: 101,
+                gid: 103,
+                user: "postgres".to_owned(),
+                home: PathBuf::from("/home/postgres"),
+                files: vec![ImageFile {
+                    path: PathBuf::from("/scripts/of/the-image"),
+                    content: ImageContent::Text { text: "text of the image".to_owned(), mode: 0o640 },
+                }],
+                ..Image::default()
+            },
+            uid: 101,
+            gid: 103,
+            argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            env: vec![("ONLY".to_owned(), "this".to_owned())],
+            working_dir: PathBuf::from("/home/postgres"),
+            mounts: Vec::new(),
+            read_only_root: false,
+        };
+        Container { folder, spec }
+    }
+
+    /// Sees the volume under `target`.
+    fn mounting(mut self, target: &str, read_only: bool) -> Self {
+        let source = self.folder.path().join("volume");
+        self.spec.mounts.push(Mount { source, target: PathBuf::from(target), read_only });
+        self
+    }
+
+    fn start(&self) -> Child {
+        let mut child = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"])
+            .args([env!("CARGO_BIN_EXE_clonedrill"), "container"])
+            .env("LEAKS", "from the harness")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let request = Request::Start(Box::new(
+            serde_json::from_value(serde_json::to_value(&self.spec).unwrap()).unwrap(),
+        ));
+        child.stdin.take().unwrap().write_all(&serde_json::to_vec(&request).unwrap()).unwrap();
+        child
+    }
+
+    fn run(&self) -> End {
+        let output = self.start().wait_with_output().unwrap();
+        let reports = String::from_utf8(output.stdout).unwrap();
+        End {
+            reports: reports.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            log: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code().unwrap(),
+        }
+    }
+}
+
+#[test]
+fn the_program_is_the_images_user_in_an_environment_of_its_own() {
+    let end = Container::that_runs(
+        "id -u; id -g; id -un; hostname; pwd; env | sort | grep -v -e ^PWD -e ^_ -e ^SHLVL",
+    )
+    .run();
+    assert_eq!(end.log, "101\n103\npostgres\ndb-0\n/home/postgres\nONLY=this\n", "{:?}", end.reports);
+    assert!(matches!(end.reports[..], [Report::Init(_)]), "{:?}", end.reports);
+    assert_eq!(end.code, 0);
+}
+
+#[test]
+fn nothing_of_the_host_is_seen_but_its_programs() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    let here = env!("CARGO_MANIFEST_DIR");
+    let script = format!(
+        "for it in {} {here} /.host /etc/shadow; do test -e $it && echo sees $it; done; ls /root /tmp; \
+         touch /usr/x 2>/dev/null && echo writes; cat /scripts/of/the-image; test -x {OWN_PROGRAM} && echo own",
+        secret.path().display()
+    );
+    let end = Container::that_runs(&script).run();
+    assert_eq!(end.log, "/root:\n\n/tmp:\ntext of the imageown\n");
+}
+
+#[test]
+fn volumes_are_where_the_containers_own_links_lead() {
+    let script =
+        "cat /run/data/file; echo; echo new > /var/run/data/file && echo written; cat /run/data/file";
+    let end = Container::that_runs(script).mounting("/var/run/data", false).run();
+    assert_eq!(end.log, "in the volume\nwritten\nnew\n");
+    assert!(!Path::new("/run/data").exists());
+    let end =
+        Container::that_runs("(echo new > /d/file) 2>/dev/null || echo refused").mounting("/d", true).run();
+    assert_eq!(end.log, "refused\n");
+}
+
+#[test]
+fn a_read_only_root_leaves_volumes_writable() {
+    let mut container =
+        Container::that_runs("touch /tmp/x 2>/dev/null || echo refused; touch /d/x && echo written");
+    container = container.mounting("/d", false);
+    container.spec.read_only_root = true;
+    assert_eq!(container.run().log, "refused\nwritten\n");
+}
+
+#[test]
+fn the_exit_code_is_the_programs_or_tells_its_signal() {
+    assert_eq!(Container::that_runs("exit 7").run().code, 7);
+    assert_eq!(Container::that_runs("kill -KILL $$").run().code, 137);
+    // An orphan is reaped and does not hold the container.
+    assert_eq!(Container::that_runs("(sleep 0.1 &) ; exit 3").run().code, 3);
+}
+
+#[test]
+fn what_cannot_be_set_up_is_reported_with_its_step() {
+    let mut container = Container::that_runs("");
+    container.spec.argv = vec!["no-such-program".to_owned()];
+    let end = container.run();
+    let reason = "exec \"no-such-program\": No such file or directory (os error 2)";
+    assert_eq!(end.reports.last(), Some(&Report::Failed(reason.to_owned())));
+    assert_eq!(end.code, 128);
+
+    let container = Container::that_runs("").mounting("/usr/not/there", false);
+    let end = container.run();
+    let Some(Report::Failed(reason)) = end.reports.last() else { panic!("{:?}", end.reports) };
+    assert!(reason.starts_with("make /usr/not/there: "), "{reason}");
+}
+
+#[test]
+fn a_container_dies_with_what_started_it() {
+    let container =
+        Container::that_runs("while :; do touch /d/alive; sleep 0.01; done").mounting("/d", false);
+    let mut child = container.start();
+    let alive = container.folder.path().join("volume/alive");
+    let until = |what: &str, seen: &dyn Fn() -> bool| {
+        let start = std::time::Instant::now();
+        while !seen() {
+            assert!(start.elapsed().as_secs() < 20, "{what}");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    };
+    until("it runs", &|| alive.exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    until("it is gone", &|| {
+        let _ = fs::remove_file(&alive);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        !alive.exists()
+    });
+}
