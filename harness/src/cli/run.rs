@@ -16,7 +16,7 @@ use crate::drill::Job;
 use crate::environment::local::shared::{self, Share};
 use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_junit};
-use crate::toolchain::Tools;
+use crate::toolchain::{Configuration, Tools};
 use plan::Planned;
 
 /// Two drills wait for different things most of the time; more only slow each other down on a small machine.
@@ -59,8 +59,10 @@ pub struct RunArgs {
 }
 
 pub fn main(args: RunArgs) -> Result<Verdict, Failure> {
-    let plan = plan::plan(&args.paths, &args.operators)?;
-    let tools = plan::tools(&plan)?;
+    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
+    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
+    let plan = plan::plan(&configuration, &args.paths, &args.operators)?;
+    let tools = plan::tools(&configuration, &plan)?;
     // One thread: children are told to end with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;

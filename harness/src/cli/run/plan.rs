@@ -1,16 +1,14 @@
 //! What is to be run: every scenario is checked in full before anything starts.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use miette::IntoDiagnostic;
-
 use crate::cli::Failure;
-use crate::exit::Verdict;
 use crate::observe::catalogue;
 use crate::scenario::{Checks, LoadedScenario, Step, find_files, load};
-use crate::toolchain::Tools;
+use crate::toolchain::{Configuration, Terminal as Progress, Tools, ensure, survey};
 
 /// One drill of the run.
 pub struct Planned {
@@ -22,9 +20,18 @@ pub struct Planned {
 ///
 /// # Errors
 /// For a file that is at fault, or where nothing is left to run.
-pub fn plan(paths: &[PathBuf], operators: &[String]) -> Result<Vec<Planned>, Failure> {
+pub fn plan(
+    configuration: &Configuration,
+    paths: &[PathBuf],
+    operators: &[String],
+) -> Result<Vec<Planned>, Failure> {
     let files = find_files(paths).map_err(Failure::invalid)?;
-    let checks = Checks { operator_known: &|_| Ok(()), catalogue: catalogue::names() };
+    let known = RefCell::new(BTreeMap::new());
+    let operator_known = |version: &str| {
+        let look = || survey(configuration, &[version.to_owned()]).map(drop).map_err(|error| error.to_string());
+        known.borrow_mut().entry(version.to_owned()).or_insert_with(look).clone()
+    };
+    let checks = Checks { operator_known: &operator_known, catalogue: catalogue::names() };
     let mut scenarios = Vec::new();
     let mut invalid = 0;
     for file in &files {
@@ -71,14 +78,14 @@ pub fn plan(paths: &[PathBuf], operators: &[String]) -> Result<Vec<Planned>, Fai
 ///
 /// # Errors
 /// When one cannot be had.
-pub fn tools(plan: &[Planned]) -> Result<Tools, Failure> {
+pub fn tools(configuration: &Configuration, plan: &[Planned]) -> Result<Tools, Failure> {
     let mut operators: BTreeSet<String> = plan.iter().map(|planned| planned.operator.clone()).collect();
     let steps = plan.iter().flat_map(|planned| &planned.loaded.scenario.steps);
     operators.extend(steps.filter_map(|step| match step {
         Step::UpgradeOperator(version) => Some(version.clone()),
         _ => None,
     }));
-    let _ = (&operators, Verdict::Broken);
-    let text = std::fs::read_to_string("/tmp/tools.json").into_diagnostic().map_err(Failure::broken)?;
-    serde_json::from_str(&text).into_diagnostic().map_err(Failure::broken)
+    let operators: Vec<String> = operators.into_iter().collect();
+    ensure(configuration, &operators, &Progress::new())
+        .map_err(|error| Failure { verdict: error.verdict(), report: error.into() })
 }
