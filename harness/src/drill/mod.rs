@@ -120,12 +120,12 @@ async fn steps<E: Environment>(world: &mut World<'_, E>, result: &mut Result_) {
     let of = steps.len();
     for (index, step) in steps.iter().enumerate() {
         let (start, title) = (Instant::now(), steps::title(step));
-        world.teller.tell(&Event::StepStarted { index, of, title: title.clone() });
+        world.teller.tell(&Event::StepStarted { index: index + 1, of, title: title.clone() });
         match world.step(step).await {
             Ok(note) => {
                 let note = world.hide(&note);
                 let milliseconds = world.teller.phase(title.clone(), start, note.clone());
-                world.teller.tell(&Event::StepFinished { index, of, title, milliseconds, note });
+                world.teller.tell(&Event::StepFinished { index: index + 1, of, title, milliseconds, note });
             }
             Err(error) => {
                 world.teller.phase(title.clone(), start, "not done");

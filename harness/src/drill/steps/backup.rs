@@ -6,7 +6,7 @@ use crate::drill::error::DrillError;
 use crate::drill::world::World;
 use crate::environment::Environment;
 use crate::poll::{Limit, Seen, poll};
-use crate::storage::{Effect, Who};
+use crate::storage::Who;
 
 /// Only inside the container are the variables known that name the places.
 const BACKUP: &str = "exec envdir \"${WALE_ENV_DIR:-/run/etc/wal-e.d/env}\" /scripts/postgres_backup.sh \
@@ -39,14 +39,10 @@ impl<E: Environment> World<'_, E> {
             poll(format!("{which} of {short} to reach the storage"), Limit::seconds(60), async || {
                 let records = self.gateway.records();
                 let ours = records.iter().filter(|access| access.who == Who::Cluster(short.to_owned()));
-                let written = ours.filter(|access| {
-                    access.operation.effect() == Effect::Write
-                        && access.status.is_some_and(|status| status < 300)
-                });
-                let count = written
-                    .filter(|access| access.blob.as_deref().is_some_and(|blob| blob.ends_with(SENTINEL)))
-                    .count();
-                Ok::<_, Infallible>(if count >= least {
+            let finished = ours.filter(|access| access.finished_blob());
+            let count =
+                finished.filter(|access| access.blob.as_deref().is_some_and(|blob| blob.ends_with(SENTINEL))).count();
+            Ok::<_, Infallible>(if count >= least {
                     Seen::Done(count)
                 } else {
                     Seen::NotYet(format!("{count} base backups, {} requests to the storage", records.len()))
