@@ -28,7 +28,8 @@ pub fn plan(
     let files = find_files(paths).map_err(Failure::invalid)?;
     let known = RefCell::new(BTreeMap::new());
     let operator_known = |version: &str| {
-        let look = || survey(configuration, &[version.to_owned()]).map(drop).map_err(|error| error.to_string());
+        let look =
+            || survey(configuration, &[version.to_owned()]).map(drop).map_err(|error| error.to_string());
         known.borrow_mut().entry(version.to_owned()).or_insert_with(look).clone()
     };
     let checks = Checks { operator_known: &operator_known, catalogue: catalogue::names() };

@@ -39,10 +39,11 @@ impl<E: Environment> World<'_, E> {
             poll(format!("{which} of {short} to reach the storage"), Limit::seconds(60), async || {
                 let records = self.gateway.records();
                 let ours = records.iter().filter(|access| access.who == Who::Cluster(short.to_owned()));
-            let finished = ours.filter(|access| access.finished_blob());
-            let count =
-                finished.filter(|access| access.blob.as_deref().is_some_and(|blob| blob.ends_with(SENTINEL))).count();
-            Ok::<_, Infallible>(if count >= least {
+                let finished = ours.filter(|access| access.finished_blob());
+                let count = finished
+                    .filter(|access| access.blob.as_deref().is_some_and(|blob| blob.ends_with(SENTINEL)))
+                    .count();
+                Ok::<_, Infallible>(if count >= least {
                     Seen::Done(count)
                 } else {
                     Seen::NotYet(format!("{count} base backups, {} requests to the storage", records.len()))
