@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use super::child;
 use super::log::Voice;
+use super::programs::Programs;
+use super::recovery::Recovery;
 use super::settings::Settings;
-use super::{child, recovery};
 
 /// What Patroni passes.
 #[derive(Debug, clap::Parser)]
@@ -41,12 +43,17 @@ pub fn pgpass_line(settings: &Settings) -> String {
 /// Streams a base backup, and recovers it.
 pub fn main() -> ExitCode {
     let options = <Options as clap::Parser>::parse();
-    if let Err(message) = stream(&options) {
-        Voice::Script.error("Clone failed");
-        eprintln!("{message}");
-        return ExitCode::FAILURE;
+    let recovery = Programs::of_this_container()
+        .map_err(|error| error.to_string())
+        .and_then(|programs| Recovery::prepare(&programs).map_err(|error| error.to_string()));
+    match recovery.and_then(|recovery| stream(&options).map(|()| recovery)) {
+        Ok(recovery) => recovery.run(),
+        Err(message) => {
+            Voice::Script.error("Clone failed");
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
     }
-    recovery::run("/scripts/clone_with_basebackup.py")
 }
 
 fn stream(options: &Options) -> Result<(), String> {

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use super::backup_list::{self, Backup};
 use super::log::Voice;
 use super::programs::Programs;
-use super::{child, patroni, recovery};
+use super::recovery::Recovery;
+use super::{child, patroni};
 
 /// What Patroni passes.
 #[derive(Debug, clap::Parser)]
@@ -68,12 +69,14 @@ pub fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    if let Err(error) = clone(&options, target.as_ref()) {
-        Voice::Script.error("Clone failed");
-        eprintln!("{error}");
-        return ExitCode::FAILURE;
+    match clone(&options, target.as_ref()) {
+        Ok(recovery) => recovery.run(),
+        Err(error) => {
+            Voice::Script.error("Clone failed");
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
-    recovery::run("/scripts/clone_with_wale.py")
 }
 
 fn target_of(text: &str) -> Result<Option<Target>, String> {
@@ -84,7 +87,7 @@ fn target_of(text: &str) -> Result<Option<Target>, String> {
     Ok(Some(Target { time, shown: backup_list::python_time(text, time) }))
 }
 
-fn clone(options: &Options, target: Option<&Target>) -> Result<(), CloneError> {
+fn clone(options: &Options, target: Option<&Target>) -> Result<Recovery, CloneError> {
     let other = |error: &dyn std::error::Error| CloneError::Other(error.to_string());
     let mut environment: Environment = env::vars().collect();
     let programs = Programs::of_this_container().map_err(|error| other(&error))?;
@@ -96,6 +99,7 @@ fn clone(options: &Options, target: Option<&Target>) -> Result<(), CloneError> {
 
     let found = find_backup(target, &environment, &majors, list_backups)?;
     environment.insert(found.name.clone(), found.value.clone());
+    let recovery = Recovery::prepare(&programs).map_err(|error| other(&error))?;
     let program = program(&environment);
     Voice::Script.info(format_args!(
         "cloning cluster {} using {program} backup-fetch {} {}",
@@ -112,7 +116,7 @@ fn clone(options: &Options, target: Option<&Target>) -> Result<(), CloneError> {
             .ok_or_else(|| CloneError::Other("Exception: Failed to find clone envdir".to_owned()))?;
         fs::write(Path::new(&folder).join(&found.name), &found.value).map_err(|error| other(&error))?;
     }
-    Ok(())
+    Ok(recovery)
 }
 
 /// The configuration that the launcher wrote, which is JSON.

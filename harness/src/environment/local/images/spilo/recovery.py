@@ -24,9 +24,16 @@ def last_log_lines(count=5):
         return ''.join(log.readlines()[-count:])
 
 
-def look_more_often():
+def hurry():
     """Only this short-lived process is hurried; the Patroni that runs the cluster keeps its own pace."""
+    import multiprocessing
+
     import patroni.postgresql as module
+    import patroni.postgresql.postmaster as postmaster
+
+    # A fresh interpreter for each start of PostgreSQL would load all of Patroni again.
+    forking = multiprocessing.get_context('fork')
+    postmaster.multiprocessing.get_context = lambda method=None: forking
 
     def polling(timeout, interval=1):
         end = time.monotonic() + float(timeout)
@@ -70,7 +77,10 @@ def main():
     from patroni.postgresql import Postgresql
     from patroni.postgresql.mpp import get_mpp
 
-    polling = look_more_often()
+    polling = hurry()
+    # The clone script starts this program before it fetches, so that all is loaded when the data are there.
+    if not sys.stdin.readline():
+        sys.exit('nothing was fetched')
     config = Config(sys.argv[1])
     mpp = get_mpp(config)
     postgresql = Postgresql(config['postgresql'], mpp)

@@ -1,6 +1,7 @@
 //! Point-in-time recovery of what a clone script has fetched, through Patroni's own classes.
 
-use std::process::ExitCode;
+use std::io::{self, Write};
+use std::process::{Child, ExitCode, Stdio};
 
 use super::log::Voice;
 use super::programs::Programs;
@@ -10,23 +11,41 @@ use super::{child, patroni};
 pub const SCRIPT: &str = include_str!("recovery.py");
 pub const SCRIPT_PATH: &str = "/scripts/maybe_pg_upgrade.py";
 
-/// Recovers the data that were fetched; PostgreSQL runs afterwards, and Patroni takes it over.
-pub fn run(caller: &str) -> ExitCode {
-    let programs = match Programs::of_this_container() {
-        Ok(programs) => programs,
-        Err(error) => {
-            Voice::Script.error(format_args!("failed to {error}"));
-            return ExitCode::FAILURE;
-        }
-    };
-    let folder = std::env::var("RW_DIR").unwrap_or_else(|_| "/run".to_owned());
-    let config = format!("{folder}/{}", patroni::FILE_NAME);
-    let python = programs.python.to_string_lossy();
-    let mut command = child::command(&python, &["-X", "frozen_modules=on", SCRIPT_PATH, &config]);
-    match command.status() {
-        Ok(status) if status.success() => return ExitCode::SUCCESS,
-        Ok(_) => Voice::Script.error(format_args!("{SCRIPT_PATH} script failed")),
-        Err(error) => Voice::Script.error(format_args!("{caller}: failed to run {python}: {error}")),
+/// The recovery's process, which loads Patroni while the data are being fetched.
+#[derive(Debug)]
+pub struct Recovery(Child);
+
+impl Recovery {
+    /// Starts the process; it waits for [`Recovery::run`], and ends by itself where this is dropped.
+    ///
+    /// # Errors
+    /// When Patroni's python cannot be started.
+    pub fn prepare(programs: &Programs) -> io::Result<Self> {
+        let folder = std::env::var("RW_DIR").unwrap_or_else(|_| "/run".to_owned());
+        let config = format!("{folder}/{}", patroni::FILE_NAME);
+        let python = programs.python.to_string_lossy();
+        let mut command = child::command(&python, &["-X", "frozen_modules=on", SCRIPT_PATH, &config]);
+        command.stdin(Stdio::piped()).spawn().map(Recovery)
     }
-    ExitCode::FAILURE
+
+    /// Recovers what was fetched; PostgreSQL runs afterwards, and Patroni takes it over.
+    pub fn run(mut self) -> ExitCode {
+        // Where it has ended already, its exit code says so.
+        let _ = self.0.stdin.take().map(|mut stdin| stdin.write_all(b"fetched\n"));
+        match self.0.wait() {
+            Ok(status) if status.success() => return ExitCode::SUCCESS,
+            Ok(_) => Voice::Script.error(format_args!("{SCRIPT_PATH} script failed")),
+            Err(error) => Voice::Script.error(format_args!("wait for {SCRIPT_PATH}: {error}")),
+        }
+        ExitCode::FAILURE
+    }
+}
+
+impl Drop for Recovery {
+    /// A clone that failed has said why; its recovery has nothing to add.
+    fn drop(&mut self) {
+        // Both fail only where it has ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
