@@ -32,8 +32,7 @@ pub fn ensure(
     progress: &dyn Progress,
 ) -> Result<Tools, ToolchainError> {
     let plan = Plan::new(configuration, operators)?;
-    let missing: Vec<Part> =
-        plan.parts().into_iter().filter(|part| part.slot(&plan.cache).read().is_none()).collect();
+    let missing = plan.missing();
     let made = if missing.is_empty() {
         BTreeMap::new()
     } else {
@@ -81,7 +80,8 @@ fn context(configuration: &Configuration, plan: &Plan, missing: &[Part]) -> Resu
     })
 }
 
-fn too_old(go: &std::path::Path, missing: &[Part]) -> Option<Remedy> {
+/// What to say where the machine's Go cannot build what is missing.
+pub(super) fn too_old(go: &std::path::Path, missing: &[Part]) -> Option<Remedy> {
     let mut ask = std::process::Command::new(go);
     ask.args(["env", "GOVERSION"]).env("GOTOOLCHAIN", "local");
     let said = command::run(&mut ask, Duration::from_secs(30), &Silent).ok()?;

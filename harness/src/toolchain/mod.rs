@@ -6,6 +6,7 @@
 mod cache;
 mod command;
 mod configuration;
+pub mod doctor;
 mod ensure;
 mod error;
 mod go;

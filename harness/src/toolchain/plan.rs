@@ -93,6 +93,11 @@ impl Plan {
             .collect()
     }
 
+    /// Those of them that it has not.
+    pub fn missing(&self) -> Vec<Part> {
+        self.parts().into_iter().filter(|part| part.slot(&self.cache).read().is_none()).collect()
+    }
+
     /// The answer, once every part is there; `manifest` reads a part's.
     pub fn tools(
         &self,

@@ -16,6 +16,8 @@ use super::progress::PartProgress;
 
 pub use azurite::SCRIPT as AZURITE_SCRIPT;
 pub use operator::{DEFAULT_OPERATORS, check_version, unknown};
+pub use patroni::has_python;
+pub use postgres::{has_packages, remedy as postgres_remedy};
 
 /// Something that is fetched or built once and kept in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

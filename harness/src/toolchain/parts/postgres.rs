@@ -23,7 +23,7 @@ const OWN_APT: &str = "Dir::State \"apt/state\";\nDir::Cache \"apt/cache\";\nDeb
                        APT::Sandbox::User \"\";\n";
 
 pub fn make(into: &Path, progress: &dyn PartProgress) -> Result<Manifest, MakeError> {
-    if on_path("apt-get").is_empty() || on_path("dpkg").is_empty() {
+    if !has_packages() {
         return Err(MakeError::Needs(remedy()));
     }
     let work = into.join("work");
@@ -57,6 +57,11 @@ pub fn make(into: &Path, progress: &dyn PartProgress) -> Result<Manifest, MakeEr
         version: Some(tool.version),
         ..Manifest::default()
     })
+}
+
+/// Whether this is a system of Debian's family.
+pub fn has_packages() -> bool {
+    !on_path("apt-get").is_empty() && !on_path("dpkg").is_empty()
 }
 
 /// What to do where there are no Debian packages.
