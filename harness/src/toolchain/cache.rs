@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{self, FcntlArg, FdFlag};
 use serde::{Deserialize, Serialize};
 
 use super::error::MakeError;
@@ -38,7 +39,6 @@ pub struct Manifest {
 /// The place of one part.
 #[derive(Debug, Clone)]
 pub struct Slot {
-    pub part: String,
     pub folder: PathBuf,
     making: PathBuf,
     lock: PathBuf,
@@ -57,7 +57,6 @@ impl Cache {
     pub fn slot(&self, part: &str, version: &str, digest: &str) -> Slot {
         let key = format!("{version}-{digest}");
         Slot {
-            part: part.to_owned(),
             folder: self.root.join(part).join(&key),
             making: self.root.join("making").join(part).join(&key),
             lock: self.root.join("locks").join(format!("{part}-{version}")),
@@ -126,7 +125,7 @@ impl Slot {
         }
     }
 
-    fn lock(&self, progress: &dyn PartProgress) -> Result<File, MakeError> {
+    fn lock(&self, progress: &dyn PartProgress) -> Result<Held, MakeError> {
         if let Some(parent) = self.lock.parent() {
             fs::create_dir_all(parent).map_err(MakeError::io("create", parent))?;
         }
@@ -142,7 +141,8 @@ impl Slot {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder).map_err(MakeError::io("read", &self.lock))?;
-                progress.waits(&format!("process {}, which makes it", holder.trim()));
+                progress
+                    .waits(&format!("process {} (or what it left running), which makes it", holder.trim()));
                 // No limit here: the holder's own limits end it, and its death frees the lock.
                 file.lock().map_err(MakeError::io("lock", &self.lock))?;
             }
@@ -154,13 +154,27 @@ impl Slot {
             writeln!(file, "{}", std::process::id())
         };
         write(&mut file).map_err(MakeError::io("write", &self.lock))?;
-        Ok(file)
+        let inherit = fcntl::fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty()));
+        inherit.map_err(|errno| MakeError::io("share", &self.lock)(errno.into()))?;
+        Ok(Held(file))
+    }
+}
+
+/// A lock that builds inherit: after this process was killed it is held until the last of them has ended, so
+/// that nobody writes into a folder that is being swept.
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Frees it for builds that inherited it as well; closing the file alone would not.
+        let _ = self.0.unlock();
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::fd::{AsRawFd, FromRawFd};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::super::progress::Silent;
@@ -205,6 +219,24 @@ mod tests {
         slot.fill(&Silent, made).unwrap();
         assert!(slot.read().is_some());
         assert!(!slot.folder.join("half").exists());
+    }
+
+    #[test]
+    fn the_lock_outlives_neither_the_making_nor_its_builds() {
+        let root = tempfile::tempdir().unwrap();
+        let slot = slot(root.path());
+        let held = slot.lock(&Silent).unwrap();
+        let mut build = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let other = || File::open(&slot.lock).unwrap().try_lock().is_ok();
+        // As if this process was killed: its file is closed, and nothing unlocks it.
+        // SAFETY: the descriptor is open, and its owner is forgotten below.
+        drop(unsafe { File::from_raw_fd(held.0.as_raw_fd()) });
+        std::mem::forget(held);
+        assert!(!other());
+        build.kill().unwrap();
+        build.wait().unwrap();
+        // Children of other tests may have inherited it for a moment.
+        File::open(&slot.lock).unwrap().lock().unwrap();
     }
 
     #[test]

@@ -25,7 +25,7 @@ fn check(program: HostProgram, plan: &Plan, needed: &BTreeSet<HostProgram>) -> C
     let name = program.names()[0];
     let found = match program {
         HostProgram::Node => plan.node.clone(),
-        HostProgram::Python if !parts::has_python() => None,
+        HostProgram::Python => parts::python(),
         _ => program.find(),
     };
     match found {

@@ -16,7 +16,7 @@ use super::progress::PartProgress;
 
 pub use azurite::SCRIPT as AZURITE_SCRIPT;
 pub use operator::{DEFAULT_OPERATORS, check_version, unknown};
-pub use patroni::has_python;
+pub use patroni::python;
 pub use postgres::{has_packages, remedy as postgres_remedy};
 
 /// Something that is fetched or built once and kept in the cache.

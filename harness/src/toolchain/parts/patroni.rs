@@ -42,9 +42,9 @@ fn find(progress: &dyn PartProgress) -> Option<Python> {
     })
 }
 
-/// Whether this machine has a Python that can make the environment.
-pub fn has_python() -> bool {
-    find(&super::super::progress::Silent).is_some()
+/// The machine's Python that would make the environment.
+pub fn python() -> Option<PathBuf> {
+    find(&super::super::progress::Silent).map(|python| python.program)
 }
 
 pub fn make(context: &Context, into: &Path, progress: &dyn PartProgress) -> Result<Manifest, MakeError> {
