@@ -272,7 +272,10 @@ fn definition(observed: &str, expected: &str) -> String {
     let cut = |text: &str| -> String {
         let start = if from > 0 { "…" } else { "" };
         let end = if text.chars().count() > from + DEFINITION_SHOWN { "…" } else { "" };
-        format!("{start}{}{end}", text.chars().skip(from).take(DEFINITION_SHOWN).collect::<String>())
+        format!(
+            "{start}{}{end}",
+            text.chars().skip(from).take(DEFINITION_SHOWN).collect::<String>().replace('\n', "\\n")
+        )
     };
     format!("is `{}`, expected `{}`", cut(observed), cut(expected))
 }
