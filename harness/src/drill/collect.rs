@@ -1,6 +1,7 @@
 //! What a drill has seen, put together at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as KubeSecret};
 use kube::api::Api;
@@ -9,16 +10,22 @@ use serde_json::Value;
 use super::error::DrillError;
 use super::judge::{Observed, ObservedCluster};
 use super::leader;
+use super::own_place::{OWN_PREFIX, OwnPlace};
 use super::server_log;
+use super::steps;
 use super::world::{Cluster, World};
 use crate::environment::{ContainerLog, Environment};
 use crate::observe::data::{self, Options};
 use crate::observe::env::{EnvInputs, EnvObservation};
 use crate::observe::logs::LogObservation;
 use crate::observe::storage::StorageObservation;
+use crate::poll::{Limit, PollError, Seen, poll};
 use crate::scenario::ObservationKind;
 use crate::secret::Secret;
 use crate::snapshot::redact::Redactor;
+
+/// The storage's silence that counts as its end: WAL-G's requests follow each other faster.
+const QUIET: Duration = Duration::from_millis(600);
 
 impl<E: Environment> World<'_, E> {
     /// Knows all values of this drill that vary or that nobody may read.
@@ -84,9 +91,9 @@ impl<E: Environment> World<'_, E> {
         Ok(())
     }
 
-    /// The environment of the container's first process. Of one that does not run nothing is known.
+    /// The environment that the container was started with. Of one that does not run nothing is known.
     async fn container_env(&self, pod: &str) -> Result<BTreeMap<String, String>, DrillError> {
-        let Ok(output) = self.environment.exec(pod, "postgres", &["cat", "/proc/1/environ"]).await else {
+        let Ok(output) = self.environment.exec(pod, "postgres", &["env", "-0"]).await else {
             return Ok(BTreeMap::new());
         };
         let entries = output.stdout.split('\0').filter_map(|entry| entry.split_once('='));
@@ -122,6 +129,7 @@ impl<E: Environment> World<'_, E> {
         self.passwords.extend(leader::passwords(&self.client(), self.environment.namespace()).await?);
         self.passwords.sort();
         self.passwords.dedup();
+        self.settled().await?;
         self.observe_data().await?;
         let logs = self.all_logs().await?;
         let redactor = self.redactor();
@@ -166,6 +174,34 @@ impl<E: Environment> World<'_, E> {
         Ok(logs)
     }
 
+    /// Waits until every cluster that runs and archives has its first base backup, which it takes by itself, in the
+    /// storage, and until the storage has been quiet: only then two runs of a drill see the same there.
+    async fn settled(&self) -> Result<(), DrillError> {
+        let archiving = self.clusters.iter().filter(|(_, cluster)| {
+            cluster.connect.is_some()
+                && cluster.env.as_ref().is_some_and(|env| env.value(OWN_PREFIX).is_some())
+        });
+        let archiving: Vec<&str> = archiving.map(|(short, _)| short.as_str()).collect();
+        let (mut last, mut since) = (0, Instant::now());
+        let quiet = poll("the clusters' own backups to be complete", Limit::seconds(45), async || {
+            let records = self.gateway.records();
+            if records.len() != last {
+                (last, since) = (records.len(), Instant::now());
+            }
+            let missing: Vec<&str> =
+                archiving.iter().copied().filter(|short| steps::backups(&records, short) == 0).collect();
+            Ok::<_, DrillError>(match since.elapsed() >= QUIET && missing.is_empty() {
+                true => Seen::Done(()),
+                false => Seen::NotYet(format!("{last} requests to the storage, no backup of {missing:?}")),
+            })
+        });
+        match quiet.await {
+            // A cluster that cannot archive is for the expectations to judge, not a reason to see nothing.
+            Ok(()) | Err(PollError::TimedOut(_)) => Ok(()),
+            Err(PollError::Failed(error)) => Err(error),
+        }
+    }
+
     async fn storage(&self) -> Result<StorageObservation, DrillError> {
         let mut blobs = Vec::new();
         for name in self.accounts.keys() {
@@ -205,5 +241,10 @@ impl<E: Environment> World<'_, E> {
 }
 
 fn observed(cluster: &Cluster) -> ObservedCluster {
-    ObservedCluster { outcome: cluster.outcome.clone(), data: cluster.data.clone(), env: cluster.env.clone() }
+    ObservedCluster {
+        own: cluster.env.as_ref().and_then(OwnPlace::of),
+        outcome: cluster.outcome.clone(),
+        data: cluster.data.clone(),
+        env: cluster.env.clone(),
+    }
 }

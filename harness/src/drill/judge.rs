@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::DrillError;
 use super::outcome::Outcome;
+use super::own_place::OwnPlace;
 use super::steps::summary;
 use crate::observe::catalogue;
 use crate::observe::data::{self, DataObservation};
@@ -12,6 +13,7 @@ use crate::observe::logs::{LogObservation, Owner};
 use crate::observe::storage::StorageObservation;
 use crate::report::{ClusterSummary, Finding};
 use crate::scenario::{ClusterExpectation, ClusterOutcome, DataExpectation, EnvExpectation, Expect};
+use crate::storage::{Access, Effect, Who};
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
@@ -32,6 +34,8 @@ pub struct ObservedCluster {
     /// At the drill's end, where it still ran.
     pub data: Option<DataObservation>,
     pub env: Option<EnvObservation>,
+    /// Where it keeps its own backups.
+    pub own: Option<OwnPlace>,
 }
 
 impl Observed {
@@ -90,11 +94,23 @@ impl Observed {
                     .map_or("not evident", |outcome| name(outcome.kind))
                     .to_owned(),
                 data: self.data_summary(cluster, data)?,
-                reads: self.storage.reads(short).into_iter().collect(),
+                reads: self.reads(short).into_iter().collect(),
                 writes: self.storage.writes(short).into_iter().collect(),
             });
         }
         Ok(summaries)
+    }
+
+    /// The accounts in which a cluster looked for backups. That it lists and reads its own ones, to take the next
+    /// or to drop the oldest, says nothing about where it came from.
+    fn reads(&self, short: &str) -> BTreeSet<String> {
+        let own = self.clusters.get(short).and_then(|cluster| cluster.own.as_ref());
+        let of_cluster = |access: &&Access| matches!(&access.who, Who::Cluster(name) if name == short);
+        let all = self.storage.accesses().iter().filter(of_cluster);
+        all.filter(|access| access.operation.effect() == Effect::Read)
+            .filter(|access| !own.is_some_and(|own| own.holds(access)))
+            .map(|access| access.account.clone())
+            .collect()
     }
 
     fn data_summary(
@@ -132,7 +148,7 @@ impl Observed {
             findings.extend(self.data(short, data, seen)?);
         }
         let accounts = [
-            ("reads", &expected.reads, self.storage.reads(short)),
+            ("reads", &expected.reads, self.reads(short)),
             ("writes", &expected.writes, self.storage.writes(short)),
         ];
         for (verb, expected, seen) in accounts {

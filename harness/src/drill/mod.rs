@@ -7,6 +7,7 @@ mod evidence;
 mod judge;
 mod leader;
 mod outcome;
+mod own_place;
 mod pods;
 mod server_log;
 mod snapshots;

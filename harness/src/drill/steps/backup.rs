@@ -6,7 +6,7 @@ use crate::drill::error::DrillError;
 use crate::drill::world::World;
 use crate::environment::Environment;
 use crate::poll::{Limit, Seen, poll};
-use crate::storage::Who;
+use crate::storage::{Access, Who};
 
 /// Only inside the container are the variables known that name the places.
 const BACKUP: &str = "exec envdir \"${WALE_ENV_DIR:-/run/etc/wal-e.d/env}\" /scripts/postgres_backup.sh \
@@ -38,11 +38,7 @@ impl<E: Environment> World<'_, E> {
         let count =
             poll(format!("{which} of {short} to reach the storage"), Limit::seconds(60), async || {
                 let records = self.gateway.records();
-                let ours = records.iter().filter(|access| access.who == Who::Cluster(short.to_owned()));
-                let finished = ours.filter(|access| access.finished_blob());
-                let count = finished
-                    .filter(|access| access.blob.as_deref().is_some_and(|blob| blob.ends_with(SENTINEL)))
-                    .count();
+                let count = finished(&records, short);
                 Ok::<_, Infallible>(if count >= least {
                     Seen::Done(count)
                 } else {
@@ -51,6 +47,13 @@ impl<E: Environment> World<'_, E> {
             });
         count.await.map_err(DrillError::from)
     }
+}
+
+/// How many base backups this cluster has brought into the storage as a whole.
+pub(in crate::drill) fn finished(records: &[Access], short: &str) -> usize {
+    let ours = records.iter().filter(|access| matches!(&access.who, Who::Cluster(name) if name == short));
+    let sentinels = ours.filter(|access| access.blob.as_deref().is_some_and(|blob| blob.ends_with(SENTINEL)));
+    sentinels.filter(|access| access.finished_blob()).count()
 }
 
 impl From<Infallible> for DrillError {

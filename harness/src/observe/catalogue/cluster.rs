@@ -156,7 +156,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Patroni,
         standing: TimingDependent,
-        pattern: "Error communicating with PostgreSQL|Retry got exception|Request failed to |Postgresql is not running|postmaster is not running|Request to server \\S+ failed|Failed to get the leader object|failed to update leader lock|Can not get cluster from dcs|Loop time exceeded|Concurrent update of|ObjectCache\\.run|Error communicating with DCS|[Cc]onnection (to server .*)?refused|Is the server running",
+        pattern: "Cannot start PostgreSQL because one is already running|Error communicating with PostgreSQL|Retry got exception|Request failed to |Postgresql is not running|postmaster is not running|Request to server \\S+ failed|Failed to get the leader object|failed to update leader lock|Can not get cluster from dcs|Loop time exceeded|Concurrent update of|ObjectCache\\.run|Error communicating with DCS|[Cc]onnection (to server .*)?refused|Is the server running",
         means: "Patroni asked PostgreSQL, a peer or the API server while that was starting or stopping; it asks again within seconds",
         do_: "",
     },
