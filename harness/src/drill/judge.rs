@@ -10,13 +10,15 @@ use crate::observe::catalogue;
 use crate::observe::data::{self, DataObservation};
 use crate::observe::env::EnvObservation;
 use crate::observe::logs::{LogObservation, Owner};
-use crate::observe::storage::StorageObservation;
+use crate::observe::storage::{Refused, StorageObservation};
 use crate::report::{ClusterSummary, Finding};
 use crate::scenario::{ClusterExpectation, ClusterOutcome, DataExpectation, EnvExpectation, Expect};
 use crate::storage::{Access, Effect, Who};
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
+/// The catalogue's name for a storage account that does not take the key.
+const KEY_REFUSED: &str = "storage-refuses-key";
 
 /// All observations of one drill.
 #[derive(Debug)]
@@ -162,9 +164,23 @@ impl Observed {
         Ok(findings)
     }
 
+    /// A refusal by the storage is the reason, whatever the log says then: WAL-G 1.1 lists no backups, exit code 0, where
+    /// it was refused, so the log only knows that there are none.
     fn because(&self, short: &str, expected: &ClusterExpectation, seen: &ObservedCluster) -> Option<Finding> {
         let name = expected.because.as_deref()?;
         let entry = catalogue::by_name(name);
+        let finding = |seen: String, evidence: Vec<String>| Finding {
+            subject: format!("{short}: reason"),
+            expected: format!("{name}{}", entry.map(|entry| format!(" ({})", entry.means)).unwrap_or_default()),
+            seen,
+            evidence,
+            help: String::new(),
+        };
+        let refusals = self.refusals(short);
+        if !refusals.is_empty() {
+            let seen = format!("{KEY_REFUSED}: the storage itself refused");
+            return (name != KEY_REFUSED).then(|| finding(seen, refusals));
+        }
         let owner = Owner::Cluster(short.to_owned());
         let evidence = seen.outcome.iter().flat_map(|outcome| &outcome.evidence);
         let in_evidence = entry
@@ -172,16 +188,16 @@ impl Observed {
         if in_evidence || self.logs.seen_by(&owner, name) || self.logs.seen_by(&Owner::Operator, name) {
             return None;
         }
-        Some(Finding {
-            subject: format!("{short}: reason"),
-            expected: format!(
-                "its log to say {name}{}",
-                entry.map(|entry| format!(" ({})", entry.means)).unwrap_or_default()
-            ),
-            seen: "no such line".to_owned(),
-            evidence: evidence.take(EVIDENCE_LINES).cloned().collect(),
-            help: String::new(),
-        })
+        Some(finding("no line of its log says so".to_owned(), evidence.take(EVIDENCE_LINES).cloned().collect()))
+    }
+
+    /// What the storage refused to the cluster because of who asked, one line each.
+    fn refusals(&self, short: &str) -> Vec<String> {
+        let refused = self.storage.refused(short).into_iter().filter(|refused| refused.status == 403);
+        let line = |refused: Refused| {
+            format!("{:?} in {}: {} {}", refused.operation, refused.account, refused.status, refused.error_code)
+        };
+        refused.map(line).collect()
     }
 
     fn data(

@@ -1,6 +1,6 @@
 //! The harness's own hands on storage accounts: containers and blobs, past the gateway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
 use azure_core::RetryOptions;
@@ -213,7 +213,8 @@ impl Blobs {
     }
 
     /// Copies all containers and blobs into another account, with content type, encodings and metadata, and returns
-    /// how many blobs and bytes that were.
+    /// how many blobs and bytes that were. What was copied before and has not changed since is left as it is, as
+    /// `azcopy sync` does it.
     ///
     /// As in Azure a copy is as old as its copying. Blobs go one by one from the oldest to the newest, since WAL-G
     /// orders backups by their age. `progress` is called after each blob.
@@ -228,8 +229,11 @@ impl Blobs {
         let mut all = Vec::new();
         for container in self.containers().await? {
             to.make_container(&container).await?;
-            let blobs = self.list_container(&container).await?;
-            all.extend(blobs.into_iter().map(|blob| (container.clone(), blob)));
+            let copied: HashMap<String, Blob> =
+                to.list_container(&container).await?.into_iter().map(|blob| (blob.name.clone(), blob)).collect();
+            let blobs = self.list_container(&container).await?.into_iter();
+            let outdated = blobs.filter(|blob| !copied.get(&blob.name).is_some_and(|copy| is_copy_of(copy, blob)));
+            all.extend(outdated.map(|blob| (container.clone(), blob)));
         }
         all.sort_by_key(|(_, blob)| blob.properties.last_modified);
         let mut so_far = CopyProgress { blobs_done: 0, blobs_in_all: all.len(), bytes_done: 0 };
@@ -321,6 +325,12 @@ impl BlobKind {
         }
         metadata
     }
+}
+
+/// Nothing tells the content of a blob in a listing; one that changed later than its copy is another one.
+fn is_copy_of(copy: &Blob, blob: &Blob) -> bool {
+    copy.properties.content_length == blob.properties.content_length
+        && copy.properties.last_modified >= blob.properties.last_modified
 }
 
 fn status(error: &azure_core::Error) -> Option<u16> {
