@@ -59,6 +59,11 @@ async fn a_copied_account_holds_the_same_blobs() {
         let (left, right) = (from.read("backups", &blob.name).await, to.read("backups", &blob.name).await);
         assert!(left.unwrap() == right.unwrap(), "{} differs", blob.name);
     }
+    let again = from.copy_account(&to, |_| {}).await.unwrap();
+    assert_eq!(again.blobs_in_all, 0, "nothing has changed since");
+    from.write("backups", "empty", "no longer", &kind).await.unwrap();
+    let again = from.copy_account(&to, |_| {}).await.unwrap();
+    assert_eq!(again.blobs_in_all, 1, "one has");
     to.delete("backups", "big").await.unwrap();
     assert!(!to.exists("backups", "big").await.unwrap());
     assert!(from.exists("backups", "big").await.unwrap());
