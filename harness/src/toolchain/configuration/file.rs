@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
@@ -25,7 +26,7 @@ pub enum ConfigurationError {
     Invalid {
         message: String,
         #[source_code]
-        text: NamedSource<String>,
+        text: Arc<NamedSource<String>>,
         #[label("here")]
         place: Option<SourceSpan>,
         #[help]
@@ -76,6 +77,7 @@ fn invalid(path: &Path, text: &str, error: &serde_saphyr::Error) -> Configuratio
         SourceSpan::from((line + location.column() as usize - 1, length))
     });
     let text = NamedSource::new(path.display().to_string(), text.to_owned()).with_language("YAML");
+    let text = Arc::new(text);
     ConfigurationError::Invalid { message, text, place, help }
 }
 

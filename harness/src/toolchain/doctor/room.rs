@@ -10,8 +10,8 @@ use super::Check;
 
 const GIB: u64 = 1 << 30;
 
-/// Go's build cache and the modules of Kubernetes are most of it.
-const TO_BUILD: u64 = 6 * GIB;
+/// Measured: Go's build cache about 5 GiB, its modules 3 GiB, our own cache 0.7 GiB.
+const TO_BUILD: u64 = 9 * GIB;
 /// Databases and backups of drills, and what a run reports.
 const TO_RUN: u64 = GIB;
 /// One environment with two clusters, and a build of the largest program.
@@ -72,8 +72,8 @@ mod tests {
     #[test]
     fn too_little_room_is_told_with_its_remedy() {
         let cache = Path::new("/c");
-        assert_eq!(disk(7 * GIB, TO_BUILD, cache).state, CheckState::Good);
-        let full = disk(5 * GIB, TO_BUILD, cache);
+        assert_eq!(disk(10 * GIB, TO_BUILD, cache).state, CheckState::Good);
+        let full = disk(8 * GIB, TO_BUILD, cache);
         assert_eq!(full.state, CheckState::Bad);
         assert!(full.remedy.is_some_and(|remedy| remedy.contains("CLONEDRILL_CACHE")));
         assert_eq!(disk(2 * GIB, TO_RUN, cache).state, CheckState::Good);
