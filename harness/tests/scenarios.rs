@@ -15,7 +15,12 @@ fn main() {
     let arguments = Arguments::from_args();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let trials = match scenarios(&root.join("scenarios")) {
-        Ok(scenarios) => scenarios.iter().flat_map(|loaded| trials(&root, loaded)).collect(),
+        Ok(scenarios) => {
+            let mut trials: Vec<Trial> = scenarios.iter().flat_map(|loaded| trials(&root, loaded)).collect();
+            let root = root.clone();
+            trials.push(Trial::test("broken-on-purpose::v1.15.1", move || broken_on_purpose(&root)));
+            trials
+        }
         // A file that is at fault is a test that fails, not one that is missing.
         Err(why) => vec![Trial::test("scenarios can be loaded", move || Err(Failed::from(why)))],
     };
@@ -45,12 +50,7 @@ fn trials(root: &Path, loaded: &LoadedScenario) -> Vec<Trial> {
 /// `CI` and `INSTA_UPDATE` decide what becomes of snapshots that differ, as they do for insta.
 fn drill(root: &Path, file: PathBuf, version: &str) -> Result<(), Failed> {
     let file = file.strip_prefix(root).map(Path::to_owned).unwrap_or(file);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_clonedrill"));
-    command.arg("run").arg(&file).args(["--operator", version]).current_dir(root);
-    if let Ok(run) = std::env::var(RUN) {
-        // nextest starts each test as its own child and is there until the last has ended.
-        command.env("CLONEDRILL_SHARE", format!("{run}:{}", std::os::unix::process::parent_id()));
-    }
+    let mut command = clonedrill_run(root, &file, version);
     let output = command.output().map_err(|error| format!("failed to start clonedrill: {error}"))?;
     print!("{}", String::from_utf8_lossy(&output.stdout));
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
@@ -58,4 +58,80 @@ fn drill(root: &Path, file: PathBuf, version: &str) -> Result<(), Failed> {
         Some(0) => Ok(()),
         _ => Err(format!("clonedrill run {}: {}", file.display(), output.status).into()),
     }
+}
+
+fn clonedrill_run(root: &Path, file: &Path, version: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clonedrill"));
+    command.arg("run").arg(file).args(["--operator", version]).current_dir(root);
+    if let Ok(run) = std::env::var(RUN) {
+        // nextest starts each test as its own child and is there until the last has ended.
+        command.env("CLONEDRILL_SHARE", format!("{run}:{}", std::os::unix::process::parent_id()));
+    }
+    command
+}
+
+/// A way to break a scenario: what stands in the file, what stands there instead, and what the report then says.
+struct Break {
+    right: &'static str,
+    wrong: &'static str,
+    /// The finding's subject, and words that tell what differs.
+    said: &'static [&'static str],
+}
+
+/// All in one drill, since each is a finding of its own.
+const BREAKS: [Break; 4] = [
+    Break {
+        right: "data: { equals: before-mistake, differs-from: source }",
+        wrong: "data: { equals: source }",
+        said: &["clone: data", "equal to source", "orders"],
+    },
+    Break {
+        right: "writes: [clonebackups]",
+        wrong: "writes: [prodbackups]",
+        said: &["clone: writes", "expected  prodbackups", "seen      clonebackups"],
+    },
+    Break {
+        right: "CLONE_METHOD: { value: CLONE_WITH_WALE,",
+        wrong: "CLONE_METHOD: { value: CLONE_WITH_BASEBACKUP,",
+        said: &["clone: env CLONE_METHOD", "value `CLONE_WITH_BASEBACKUP`", "value `CLONE_WITH_WALE`"],
+    },
+    Break {
+        right: "logs: { known: [no-global-storage-account] }",
+        wrong: "logs: { known: [] }",
+        said: &["operator: logs", "no-global-storage-account"],
+    },
+];
+
+fn broken_on_purpose(root: &Path) -> Result<(), Failed> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let group = folder.path().join("scenarios/clone");
+    let data = group.join("data");
+    std::fs::create_dir_all(&data).map_err(|error| error.to_string())?;
+    let from = root.join("scenarios/clone");
+    for file in std::fs::read_dir(from.join("data")).map_err(|error| error.to_string())?.flatten() {
+        std::fs::copy(file.path(), data.join(file.file_name())).map_err(|error| error.to_string())?;
+    }
+    let name = "into-another-account.yaml";
+    let mut text = std::fs::read_to_string(from.join(name)).map_err(|error| error.to_string())?;
+    // What the right expectation is told apart from would be said of the wrong one too.
+    text.truncate(text.find("told-apart-from:").unwrap_or(text.len()));
+    for one in &BREAKS {
+        if !text.contains(one.right) {
+            return Err(format!("{name} no longer has `{}`", one.right).into());
+        }
+        text = text.replacen(one.right, one.wrong, 1);
+    }
+    text = text.replacen("snapshots: [env, logs, data, storage]", "snapshots: []", 1);
+    std::fs::write(group.join(name), text).map_err(|error| error.to_string())?;
+    let output =
+        clonedrill_run(root, &group.join(name), "v1.15.1").output().map_err(|error| error.to_string())?;
+    let report = String::from_utf8_lossy(&output.stdout);
+    print!("{report}");
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    if output.status.code() != Some(1) {
+        return Err(format!("it should have failed with 1, and ended with {}", output.status).into());
+    }
+    let unsaid: Vec<&str> =
+        BREAKS.iter().flat_map(|one| one.said).copied().filter(|words| !report.contains(words)).collect();
+    if unsaid.is_empty() { Ok(()) } else { Err(format!("the report does not say {unsaid:?}").into()) }
 }

@@ -171,7 +171,10 @@ impl Observed {
         let entry = catalogue::by_name(name);
         let finding = |seen: String, evidence: Vec<String>| Finding {
             subject: format!("{short}: reason"),
-            expected: format!("{name}{}", entry.map(|entry| format!(" ({})", entry.means)).unwrap_or_default()),
+            expected: format!(
+                "{name}{}",
+                entry.map(|entry| format!(" ({})", entry.means)).unwrap_or_default()
+            ),
             seen,
             evidence,
             help: String::new(),
@@ -188,14 +191,20 @@ impl Observed {
         if in_evidence || self.logs.seen_by(&owner, name) || self.logs.seen_by(&Owner::Operator, name) {
             return None;
         }
-        Some(finding("no line of its log says so".to_owned(), evidence.take(EVIDENCE_LINES).cloned().collect()))
+        Some(finding(
+            "no line of its log says so".to_owned(),
+            evidence.take(EVIDENCE_LINES).cloned().collect(),
+        ))
     }
 
     /// What the storage refused to the cluster because of who asked, one line each.
     fn refusals(&self, short: &str) -> Vec<String> {
         let refused = self.storage.refused(short).into_iter().filter(|refused| refused.status == 403);
         let line = |refused: Refused| {
-            format!("{:?} in {}: {} {}", refused.operation, refused.account, refused.status, refused.error_code)
+            format!(
+                "{:?} in {}: {} {}",
+                refused.operation, refused.account, refused.status, refused.error_code
+            )
         };
         refused.map(line).collect()
     }

@@ -229,10 +229,15 @@ impl Blobs {
         let mut all = Vec::new();
         for container in self.containers().await? {
             to.make_container(&container).await?;
-            let copied: HashMap<String, Blob> =
-                to.list_container(&container).await?.into_iter().map(|blob| (blob.name.clone(), blob)).collect();
+            let copied: HashMap<String, Blob> = to
+                .list_container(&container)
+                .await?
+                .into_iter()
+                .map(|blob| (blob.name.clone(), blob))
+                .collect();
             let blobs = self.list_container(&container).await?.into_iter();
-            let outdated = blobs.filter(|blob| !copied.get(&blob.name).is_some_and(|copy| is_copy_of(copy, blob)));
+            let outdated =
+                blobs.filter(|blob| !copied.get(&blob.name).is_some_and(|copy| is_copy_of(copy, blob)));
             all.extend(outdated.map(|blob| (container.clone(), blob)));
         }
         all.sort_by_key(|(_, blob)| blob.properties.last_modified);
