@@ -1,6 +1,10 @@
 //! `clonedrill bench`: Measure the harness against plain programs that do the same, within one run.
 
+mod baseline;
 mod digest;
+mod drill;
+mod environment;
+mod rounds;
 
 use clap::{Args, Subcommand};
 
@@ -17,10 +21,21 @@ pub struct BenchArgs {
 #[derive(Debug, Subcommand)]
 enum Bench {
     Digest(digest::DigestArgs),
+    Drill(drill::DrillBenchArgs),
+    Environment(environment::EnvironmentBenchArgs),
+    #[command(hide = true)]
+    Baseline(baseline::BaselineArgs),
 }
 
 pub fn main(args: BenchArgs) -> Result<Verdict, Failure> {
     match args.what {
         Bench::Digest(args) => digest::main(args),
+        Bench::Drill(args) => measured(drill::main(&args)),
+        Bench::Environment(args) => measured(environment::main(&args)),
+        Bench::Baseline(args) => measured(baseline::main(&args)),
     }
+}
+
+fn measured(result: miette::Result<Verdict>) -> Result<Verdict, Failure> {
+    result.map_err(Failure::broken)
 }

@@ -148,7 +148,7 @@ impl Run<'_> {
         let started = futures::stream::iter(drills).map(|planned| self.drill(planned, &name));
         let reports: Vec<Option<DrillReport>> = started.buffered(jobs).collect().await;
         if keep {
-            eprintln!("the environment {name} goes on; `clonedrill down` ends it");
+            eprintln!("the environment {name} goes on; `clonedrill down {name}` ends it");
         } else if share.ours
             && let Err(error) = shared::end(&name).await
         {

@@ -27,6 +27,7 @@ mod schedule;
 mod settings;
 mod variables;
 
+pub use roles::LEGACY_FUNCTIONS;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 

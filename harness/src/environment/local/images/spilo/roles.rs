@@ -106,7 +106,7 @@ fn role(name: &str, options: &str) -> String {
 
 /// What a WAL-G from before PostgreSQL 15 calls; a newer one does not wait for the archive either. In
 /// `pg_catalog`, so that no user's schema changes.
-const LEGACY_FUNCTIONS: &str = r"DO $legacy$ BEGIN
+pub const LEGACY_FUNCTIONS: &str = r"DO $legacy$ BEGIN
   IF current_setting('server_version_num')::int < 150000 THEN RETURN; END IF;
   EXECUTE $f$CREATE OR REPLACE FUNCTION pg_catalog.pg_start_backup(label text, fast boolean, exclusive boolean)
     RETURNS pg_lsn LANGUAGE sql AS 'SELECT pg_catalog.pg_backup_start(label, fast)'$f$;

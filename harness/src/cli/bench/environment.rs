@@ -1,0 +1,56 @@
+//! `clonedrill bench environment`: from exec to the operator ready, cold and on a warm environment.
+
+use std::fs;
+use std::time::Duration;
+
+use clap::Args;
+use miette::{IntoDiagnostic, Result};
+
+use super::rounds;
+use crate::exit::Verdict;
+
+const COLD_AT_MOST: Duration = Duration::from_secs(8);
+const WARM_AT_MOST: Duration = Duration::from_secs(3);
+
+/// A world with an operator and nothing else: what every drill pays before its first step.
+const SCENARIO: &str = "\
+name: bench-ready
+about: An operator that has nothing to do.
+operator: { versions: [VERSION] }
+storage: { accounts: [unused] }
+clusters: {}
+steps: []
+expect: {}
+";
+
+/// Measure how long the environment and the operator take to be ready.
+#[derive(Debug, Args)]
+pub struct EnvironmentBenchArgs {
+    #[arg(long, default_value = "v1.15.1")]
+    operator: String,
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+}
+
+/// Prints both medians; failed when one is more than it may be.
+pub fn main(args: &EnvironmentBenchArgs) -> Result<Verdict> {
+    let folder = tempfile::tempdir().into_diagnostic()?;
+    let group = folder.path().join("bench");
+    fs::create_dir(&group).into_diagnostic()?;
+    let scenario = group.join("ready.yaml");
+    fs::write(&scenario, SCENARIO.replace("VERSION", &args.operator)).into_diagnostic()?;
+
+    let own = std::process::id();
+    let share = format!("bench-{own}:{own}");
+    // The first one starts the environment that the warm ones share.
+    rounds::drill(&scenario, &args.operator, Some(&share))?;
+    let (mut cold, mut warm) = (Vec::new(), Vec::new());
+    for round in 1..=args.rounds {
+        cold.push(rounds::drill(&scenario, &args.operator, None)?.1);
+        warm.push(rounds::drill(&scenario, &args.operator, Some(&share))?.1);
+        println!("round {round}: cold {:.2?}, warm {:.2?}", cold[round - 1], warm[round - 1]);
+    }
+    let (cold, warm) = (rounds::median(cold), rounds::median(warm));
+    println!("\nmedian from exec to exit: cold {cold:.2?}, at most {COLD_AT_MOST:?}; warm {warm:.2?}, at most {WARM_AT_MOST:?}");
+    Ok(if cold > COLD_AT_MOST || warm > WARM_AT_MOST { Verdict::Failed } else { Verdict::Passed })
+}
