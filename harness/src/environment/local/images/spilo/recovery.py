@@ -15,7 +15,8 @@ STOPPED_SHORT = 'recovery ended before configured recovery target was reached'
 LOOK_EVERY = 0.2  # seconds; Patroni's own classes look every second, Spilo every ten
 
 
-def last_log_lines(count=5):
+# Spilo looks at five, and rarely connects meanwhile; each look of ours can add one after the line that matters.
+def last_log_lines(count=25):
     folder = os.environ.get('PGLOG', '/home/postgres/pgdata/pgroot/pg_log')
     newest = max(glob.glob(os.path.join(folder, '*.csv')), key=os.path.getmtime, default=None)
     if newest is None:
