@@ -32,10 +32,10 @@ pub fn compare(
 fn text(observed: &Observed, kind: ObservationKind, redactor: &Redactor) -> String {
     match kind {
         ObservationKind::Logs => observed.logs.to_text(),
-        ObservationKind::Storage => observed.storage.to_text(),
+        ObservationKind::Storage => redactor.redact_known(&observed.storage.to_text()),
         ObservationKind::Env => sections(observed, |cluster| Some(cluster.env.as_ref()?.to_text(redactor))),
         ObservationKind::Data => {
-            sections(observed, |cluster| Some(redactor.redact(&cluster.data.as_ref()?.to_text())))
+            sections(observed, |cluster| Some(redactor.redact_known(&cluster.data.as_ref()?.to_text())))
         }
     }
 }
