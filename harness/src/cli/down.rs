@@ -22,7 +22,9 @@ pub fn main(args: DownArgs) -> Result<Verdict, Failure> {
         return Ok(Verdict::Passed);
     }
     let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
-    runtime.block_on(shared::end(&args.name)).map_err(|error| Failure::broken(miette::miette!("failed to {error}")))?;
+    runtime
+        .block_on(shared::end(&args.name))
+        .map_err(|error| Failure::broken(miette::miette!("failed to {error}")))?;
     println!("the environment {} has ended", args.name);
     Ok(Verdict::Passed)
 }

@@ -35,14 +35,16 @@ pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
     let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
     let log = tempfile::NamedTempFile::new().into_diagnostic().map_err(Failure::broken)?;
     let outermost = runtime.block_on(async {
-        let bar = if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let bar =
+            if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         bar.enable_steady_tick(Duration::from_millis(100));
         let told = |doing: &str| bar.set_message(format!("starting {doing}"));
         shared::obtain(&tools, NAME, None, log.path(), &told).await?;
         bar.finish_and_clear();
         shared::outermost(NAME)
     });
-    let outermost = outermost.map_err(|error: EnvironmentError| Failure::broken(miette::miette!("failed to {error}")))?;
+    let outermost =
+        outermost.map_err(|error: EnvironmentError| Failure::broken(miette::miette!("failed to {error}")))?;
     print!("{}", instructions(outermost));
     Ok(Verdict::Passed)
 }

@@ -133,7 +133,9 @@ impl Redactor {
 
     fn without_major(&self, text: &str) -> String {
         match &self.major {
-            Some(major) => major.replace_all(text, "${slash}${cell}<postgres major>${end}${next}").into_owned(),
+            Some(major) => {
+                major.replace_all(text, "${slash}${cell}<postgres major>${end}${next}").into_owned()
+            }
             None => text.to_owned(),
         }
     }
@@ -221,7 +223,8 @@ mod tests {
 
     #[test]
     fn digests_and_limits_stay_where_nothing_varies_by_nature() {
-        let text = "rows of public.orders: 3, digest 0123456789abcdef0123456789abcdef; max 9223372036854775807";
+        let text =
+            "rows of public.orders: 3, digest 0123456789abcdef0123456789abcdef; max 9223372036854775807";
         assert_eq!(redactor().redact_known(text), text);
         assert_eq!(redactor().redact_known("in drill-7f3a"), "in <namespace>");
     }

@@ -58,7 +58,8 @@ async fn measure(tools: &Tools, sql: &Path) -> Result<u128> {
 async fn in_folder(tools: &Tools, sql: &Path, environment: &LocalEnvironment, folder: &Path) -> Result<u128> {
     let accounts = [Account::new("source"), Account::new("clone")];
     let address = environment.gateway_address();
-    let azurite = Azurite::start(&tools.azurite, address, AZURITE_PORT, &accounts, folder).await.into_diagnostic()?;
+    let azurite =
+        Azurite::start(&tools.azurite, address, AZURITE_PORT, &accounts, folder).await.into_diagnostic()?;
     let gateway = Gateway::start(GatewaySettings {
         listen: SocketAddr::from((address, 443)),
         upstream: azurite.address(),
@@ -100,7 +101,11 @@ async fn in_folder(tools: &Tools, sql: &Path, environment: &LocalEnvironment, fo
     Err(miette!("the baseline ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stderr)))
 }
 
-fn variables(tools: &Tools, accounts: &[Account; 2], folder: &Path) -> Result<BTreeMap<&'static str, String>> {
+fn variables(
+    tools: &Tools,
+    accounts: &[Account; 2],
+    folder: &Path,
+) -> Result<BTreeMap<&'static str, String>> {
     let postgres = tools.postgres.last().ok_or_else(|| miette!("there is no PostgreSQL"))?;
     let text = |path: &Path| path.display().to_string();
     let mut variables = BTreeMap::from([

@@ -34,12 +34,18 @@ pub struct DrillBenchArgs {
 /// Prints the figures; failed when the drill takes more than it may.
 pub fn main(args: &DrillBenchArgs) -> Result<Verdict> {
     let configuration = Configuration::load(&std::env::current_dir().into_diagnostic()?)?;
-    let tools = &toolchain::ensure(&configuration, std::slice::from_ref(&args.operator), &toolchain::Terminal::new())?;
+    let tools = &toolchain::ensure(
+        &configuration,
+        std::slice::from_ref(&args.operator),
+        &toolchain::Terminal::new(),
+    )?;
     let share = Share { id: format!("bench-{}", std::process::id()), owner: Some(std::process::id()) };
     let environment = shared::name(&share, &args.operator);
     let log = tempfile::NamedTempFile::new().into_diagnostic()?;
     let runtime = tokio::runtime::Runtime::new().into_diagnostic()?;
-    runtime.block_on(shared::obtain(tools, &environment, share.owner, log.path(), &|_| {})).into_diagnostic()?;
+    runtime
+        .block_on(shared::obtain(tools, &environment, share.owner, log.path(), &|_| {}))
+        .into_diagnostic()?;
 
     let (mut by_hand, mut drills, mut last) = (Vec::new(), Vec::new(), None);
     let variable = format!("{}:{}", share.id, std::process::id());

@@ -51,6 +51,8 @@ pub fn main(args: &EnvironmentBenchArgs) -> Result<Verdict> {
         println!("round {round}: cold {:.2?}, warm {:.2?}", cold[round - 1], warm[round - 1]);
     }
     let (cold, warm) = (rounds::median(cold), rounds::median(warm));
-    println!("\nmedian from exec to exit: cold {cold:.2?}, at most {COLD_AT_MOST:?}; warm {warm:.2?}, at most {WARM_AT_MOST:?}");
+    println!(
+        "\nmedian from exec to exit: cold {cold:.2?}, at most {COLD_AT_MOST:?}; warm {warm:.2?}, at most {WARM_AT_MOST:?}"
+    );
     Ok(if cold > COLD_AT_MOST || warm > WARM_AT_MOST { Verdict::Failed } else { Verdict::Passed })
 }

@@ -17,8 +17,13 @@ struct Run {
 ///
 /// # Errors
 /// When the drill did not pass: a figure of one that failed means nothing.
-pub fn drill(scenario: &Path, operator: &str, share: Option<&str>) -> miette::Result<(DrillReport, Duration)> {
-    let own = std::env::current_exe().map_err(|error| miette::miette!("failed to find the own program: {error}"))?;
+pub fn drill(
+    scenario: &Path,
+    operator: &str,
+    share: Option<&str>,
+) -> miette::Result<(DrillReport, Duration)> {
+    let own = std::env::current_exe()
+        .map_err(|error| miette::miette!("failed to find the own program: {error}"))?;
     let mut command = Command::new(own);
     command.arg("run").arg(scenario).args(["--operator", operator, "--format", "json"]).stderr(Stdio::null());
     if let Some(share) = share {
@@ -32,7 +37,10 @@ pub fn drill(scenario: &Path, operator: &str, share: Option<&str>) -> miette::Re
     match run.drills.into_iter().next() {
         Some(report) if output.status.success() => Ok((report, took)),
         _ => Err(miette::miette!(
-            help = format!("run it by itself to see why: clonedrill run {} --operator {operator}", scenario.display()),
+            help = format!(
+                "run it by itself to see why: clonedrill run {} --operator {operator}",
+                scenario.display()
+            ),
             "the drill did not pass ({})",
             output.status
         )),
