@@ -110,7 +110,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Warning,
         source: Source::Operator,
         standing: TimingDependent,
-        pattern: "could not (delete|remove) .*not found|could not delete all Patroni resources|could not set cluster status",
+        pattern: "could not (delete|remove) .*(not found|there is no .* in the cluster)|could not delete all Patroni resources|could not set cluster status",
         means: "on deletion an object was gone already",
         do_: "",
     },
