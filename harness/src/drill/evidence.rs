@@ -63,7 +63,12 @@ pub fn shown(object: &Value) -> Value {
     let mut shown = object.clone();
     if shown["kind"] == "Secret" {
         for field in SECRET_FIELDS {
-            for value in shown[field].as_object_mut().into_iter().flat_map(|map| map.values_mut()) {
+            for value in shown
+                .get_mut(field)
+                .and_then(Value::as_object_mut)
+                .into_iter()
+                .flat_map(|map| map.values_mut())
+            {
                 *value = Value::String("<hidden>".to_owned());
             }
         }

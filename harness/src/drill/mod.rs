@@ -49,14 +49,14 @@ pub struct Job {
 
 /// What came of the steps and observations, before it is a report.
 #[derive(Default)]
-struct Result_ {
+struct Conclusion {
     findings: Vec<Finding>,
     verdict: Option<Verdict>,
     clusters: Vec<ClusterSummary>,
     told_apart: Vec<String>,
 }
 
-impl Result_ {
+impl Conclusion {
     fn error(&mut self, doing: &str, error: &DrillError) {
         self.verdict.get_or_insert(error.verdict());
         self.findings.push(error.finding(doing));
@@ -66,7 +66,7 @@ impl Result_ {
 /// Runs a drill to its end. Whatever happens becomes a report.
 pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScenario) -> DrillReport {
     let start = Instant::now();
-    let mut result = Result_::default();
+    let mut result = Conclusion::default();
     let teller = in_world(environment, job, loaded, &mut result).await;
     let verdict =
         result.verdict.unwrap_or(if result.findings.is_empty() { Verdict::Passed } else { Verdict::Failed });
@@ -89,7 +89,7 @@ async fn in_world<E: Environment>(
     environment: &E,
     job: &Job,
     loaded: &LoadedScenario,
-    result: &mut Result_,
+    result: &mut Conclusion,
 ) -> Teller {
     let evidence = match Evidence::in_folder(&job.evidence) {
         Ok(evidence) => evidence,
@@ -116,7 +116,7 @@ async fn in_world<E: Environment>(
 }
 
 /// Does the steps until one cannot be done; what was seen until then is observed all the same.
-async fn steps<E: Environment>(world: &mut World<'_, E>, result: &mut Result_) {
+async fn steps<E: Environment>(world: &mut World<'_, E>, result: &mut Conclusion) {
     let steps = &world.loaded.scenario.steps;
     let of = steps.len();
     for (index, step) in steps.iter().enumerate() {
@@ -140,7 +140,7 @@ async fn steps<E: Environment>(world: &mut World<'_, E>, result: &mut Result_) {
 async fn observe_and_judge<E: Environment>(
     world: &mut World<'_, E>,
     job: &Job,
-    result: &mut Result_,
+    result: &mut Conclusion,
 ) -> Result<(), DrillError> {
     let start = Instant::now();
     world.teller.progress("observe");
@@ -189,7 +189,7 @@ fn not_told_apart(
 }
 
 /// The last net: nothing that a drill leaves behind may hold a secret.
-fn leaks<E: Environment>(world: &World<'_, E>, result: &mut Result_) {
+fn leaks<E: Environment>(world: &World<'_, E>, result: &mut Conclusion) {
     match find_leaks(world.evidence.folder(), &world.secrets()) {
         Ok(leaks) if leaks.is_empty() => {}
         Ok(leaks) => {

@@ -36,7 +36,6 @@ pub struct World<'e, E> {
     pub release: Release,
     pub postgres_major: u16,
     pub accounts: BTreeMap<String, Account>,
-    /// Accounts that were lost: nothing is expected to reach them any more.
     pub azurite: Azurite,
     pub gateway: Gateway,
     pub pods: Pods,
