@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::error::DrillError;
 use super::judge::{Observed, ObservedCluster};
-use super::leader;
+use super::leader::{self, Leader};
 use super::own_place::{OWN_PREFIX, OwnPlace};
 use super::server_log;
 use super::steps;
@@ -77,7 +77,7 @@ impl<E: Environment> World<'_, E> {
         let inputs = EnvInputs {
             template_env: list("env"),
             template_env_from: list("envFrom"),
-            container: self.container_env(&format!("{name}-0")).await?,
+            container: self.container_env(short, &format!("{name}-0")).await?,
             manifest,
             pod_environment_secret: self.secret(&kubernetes["pod_environment_secret"]).await?,
             pod_environment_configmap: self.config_map(&kubernetes["pod_environment_configmap"]).await?,
@@ -92,9 +92,16 @@ impl<E: Environment> World<'_, E> {
     }
 
     /// The environment that the container was started with. Of one that does not run nothing is known.
-    async fn container_env(&self, pod: &str) -> Result<BTreeMap<String, String>, DrillError> {
-        let Ok(output) = self.environment.exec(pod, "postgres", &["env", "-0"]).await else {
-            return Ok(BTreeMap::new());
+    async fn container_env(&self, short: &str, pod: &str) -> Result<BTreeMap<String, String>, DrillError> {
+        let runs = self.cluster(short)?.connect.is_some();
+        let output = match self.environment.exec(pod, "postgres", &["env", "-0"]).await {
+            Ok(output) if output.code == 0 => output,
+            Ok(output) if runs => {
+                let why = format!("it ended with code {}: {}", output.code, self.hide(&output.stderr));
+                return Err(DrillError::step(format!("ask {pod} for its environment"), why));
+            }
+            Err(error) if runs => return Err(error.into()),
+            Ok(_) | Err(_) => return Ok(BTreeMap::new()),
         };
         let entries = output.stdout.split('\0').filter_map(|entry| entry.split_once('='));
         Ok(entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
@@ -129,6 +136,7 @@ impl<E: Environment> World<'_, E> {
         self.passwords.extend(leader::passwords(&self.client(), self.environment.namespace()).await?);
         self.passwords.sort();
         self.passwords.dedup();
+        self.still_running().await?;
         self.settled().await?;
         self.observe_data().await?;
         let logs = self.all_logs().await?;
@@ -166,12 +174,42 @@ impl<E: Environment> World<'_, E> {
         let mut logs = self.environment.container_logs().await?;
         logs.extend(self.server_logs.values().cloned());
         for cluster in self.clusters.values().filter(|cluster| !cluster.deleted) {
-            // A pod that never came up has no server log; its container's log says why.
-            if let Ok(log) = server_log::read(self.environment, &format!("{}-0", cluster.name)).await {
-                logs.push(log);
+            match server_log::read(self.environment, &format!("{}-0", cluster.name)).await {
+                Ok(log) => logs.push(log),
+                Err(error) if cluster.connect.is_some() => return Err(error.into()),
+                // A pod that never came up has no server log; its container's log says why.
+                Err(_) => {}
             }
         }
         Ok(logs)
+    }
+
+    /// What was seen when a cluster was created may have changed since: it may have ended, or its pods were replaced.
+    async fn still_running(&mut self) -> Result<(), DrillError> {
+        let running = self.clusters.iter().filter(|(_, cluster)| cluster.connect.is_some());
+        let running: Vec<_> = running.map(|(short, cluster)| (short.clone(), cluster.name.clone())).collect();
+        for (short, name) in running {
+            let (client, namespace) = (self.client(), self.environment.namespace());
+            let found = poll(format!("cluster {short} to run at the end"), Limit::seconds(30), async || {
+                Ok::<_, DrillError>(match leader::answering(&client, namespace, &name).await? {
+                    Leader::NotYet(seen) => Seen::NotYet(seen),
+                    Leader::Found { connect, .. } => Seen::Done(connect),
+                })
+            });
+            let (connect, stopped) = match found.await {
+                Ok(connect) => (Some(*connect), None),
+                Err(PollError::TimedOut(timed_out)) => (None, Some(self.hide(&timed_out.last))),
+                Err(PollError::Failed(error)) => return Err(error),
+            };
+            let runs = connect.is_some();
+            if let Some(cluster) = self.clusters.get_mut(&short) {
+                (cluster.connect, cluster.stopped) = (connect, stopped);
+            }
+            if runs {
+                self.observe_env(&short).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until every cluster that runs and archives has its first base backup, which it takes by itself, in the
@@ -246,5 +284,6 @@ fn observed(cluster: &Cluster) -> ObservedCluster {
         outcome: cluster.outcome.clone(),
         data: cluster.data.clone(),
         env: cluster.env.clone(),
+        stopped: cluster.stopped.clone(),
     }
 }

@@ -1,5 +1,7 @@
 //! Holds what was seen against what was expected. Knows nothing of how either came about.
 
+mod unasked;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::DrillError;
@@ -13,7 +15,7 @@ use crate::observe::logs::{LogObservation, Owner};
 use crate::observe::storage::{Refused, StorageObservation};
 use crate::report::{ClusterSummary, Finding};
 use crate::scenario::{ClusterExpectation, ClusterOutcome, DataExpectation, EnvExpectation, Expect};
-use crate::storage::{Access, Effect, Who};
+use crate::storage::{Access, Effect, Operation, Who};
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
@@ -38,6 +40,23 @@ pub struct ObservedCluster {
     pub env: Option<EnvObservation>,
     /// Where it keeps its own backups.
     pub own: Option<OwnPlace>,
+    /// What was last seen of one that ran and did not any more at the drill's end.
+    pub stopped: Option<String>,
+}
+
+/// Something that is not as expected.
+struct Miss {
+    finding: Finding,
+    /// False where nothing was seen that speaks for or against it: enough to fail a drill, and no proof of anything.
+    seen: bool,
+}
+
+fn seen(finding: Finding) -> Miss {
+    Miss { finding, seen: true }
+}
+
+fn unseen(finding: Finding) -> Miss {
+    Miss { finding, seen: false }
 }
 
 impl Observed {
@@ -49,8 +68,13 @@ impl Observed {
     pub fn judge(&self, expect: &Expect, value: &dyn Fn(&str) -> String) -> Result<Vec<Finding>, DrillError> {
         let mut findings = Vec::new();
         for (short, expected) in &expect.clusters {
-            findings.extend(self.cluster(short, expected, value)?);
+            findings.extend(self.cluster(short, expected, value)?.into_iter().map(|miss| miss.finding));
         }
+        // One that nobody expects anything of should run: else it would be there for nothing.
+        for (short, seen) in self.clusters.iter().filter(|(short, _)| !expect.clusters.contains_key(*short)) {
+            findings.extend(outcome(short, ClusterOutcome::Running, seen).map(|miss| miss.finding));
+        }
+        findings.extend(self.strangers(expect));
         for short in self.clusters.keys() {
             let expected = expect.clusters.get(short);
             let known = expected.map(known).unwrap_or_default();
@@ -59,11 +83,16 @@ impl Observed {
         }
         let known = &expect.operator.logs.known;
         findings.extend(self.logs(&Owner::Operator, known, known));
+        for owner in self.logs.owners().into_iter().filter(|owner| matches!(owner, Owner::Pod(_))) {
+            findings.extend(self.logs(owner, &[], &[]));
+        }
+        findings.extend(self.unheard());
         Ok(findings)
     }
 
     /// Holds one alternative against the same observations: a line that says how it was told apart, or nothing
-    /// where everything in it holds. Unexpected log lines do not count: they would tell anything apart.
+    /// where everything in it holds. Unexpected log lines do not count: they would tell anything apart. Nor does what was
+    /// not seen.
     ///
     /// # Errors
     /// As [`Observed::judge`].
@@ -73,7 +102,8 @@ impl Observed {
         value: &dyn Fn(&str) -> String,
     ) -> Result<Option<String>, DrillError> {
         for (short, expected) in alternative {
-            if let Some(finding) = self.cluster(short, expected, value)?.first() {
+            let misses = self.cluster(short, expected, value)?;
+            if let Some(Miss { finding, .. }) = misses.iter().find(|miss| miss.seen) {
                 return Ok(Some(format!(
                     "{}: not {}, but {}",
                     finding.subject, finding.expected, finding.seen
@@ -104,13 +134,21 @@ impl Observed {
     }
 
     /// The accounts in which a cluster looked for backups. That it lists and reads its own ones, to take the next
-    /// or to drop the oldest, says nothing about where it came from.
+    /// or to drop the oldest, says nothing about where it came from; that it reads what another one wrote there, does.
     fn reads(&self, short: &str) -> BTreeSet<String> {
         let own = self.clusters.get(short).and_then(|cluster| cluster.own.as_ref());
         let of_cluster = |access: &&Access| matches!(&access.who, Who::Cluster(name) if name == short);
-        let all = self.storage.accesses().iter().filter(of_cluster);
-        all.filter(|access| access.operation.effect() == Effect::Read)
-            .filter(|access| !own.is_some_and(|own| own.holds(access)))
+        let all = || self.storage.accesses().iter().filter(of_cluster);
+        let place = |access: &Access| (access.account.clone(), access.container.clone(), access.blob.clone());
+        let wrote: BTreeSet<_> = all().filter(|access| access.finished_blob()).map(place).collect();
+        let anothers = |access: &Access| {
+            access.operation == Operation::ReadBlob
+                && access.status.is_some_and(|status| (200..300).contains(&status))
+                && !wrote.contains(&place(access))
+        };
+        all()
+            .filter(|access| access.operation.effect() == Effect::Read)
+            .filter(|access| anothers(access) || !own.is_some_and(|own| own.holds(access)))
             .map(|access| access.account.clone())
             .collect()
     }
@@ -140,61 +178,62 @@ impl Observed {
         short: &str,
         expected: &ClusterExpectation,
         value: &dyn Fn(&str) -> String,
-    ) -> Result<Vec<Finding>, DrillError> {
+    ) -> Result<Vec<Miss>, DrillError> {
         let nothing = ObservedCluster::default();
-        let seen = self.clusters.get(short).unwrap_or(&nothing);
-        let mut findings = Vec::new();
-        findings.extend(outcome(short, expected.outcome, seen));
-        findings.extend(self.because(short, expected, seen));
+        let cluster = self.clusters.get(short).unwrap_or(&nothing);
+        let mut misses = Vec::new();
+        misses.extend(outcome(short, expected.outcome, cluster));
+        misses.extend(self.because(short, expected, cluster));
         if let Some(data) = &expected.data {
-            findings.extend(self.data(short, data, seen)?);
+            misses.extend(self.data(short, data, cluster)?);
         }
         let accounts = [
             ("reads", &expected.reads, self.reads(short)),
             ("writes", &expected.writes, self.storage.writes(short)),
         ];
-        for (verb, expected, seen) in accounts {
+        for (verb, expected, found) in accounts {
             if let Some(expected) = expected {
-                findings.extend(accounts_differ(short, verb, expected, &seen));
+                misses.extend(accounts_differ(short, verb, expected, &found).map(seen));
             }
         }
         for (name, expected) in &expected.env {
-            findings.extend(env(short, name, expected, seen.env.as_ref(), value));
+            misses.extend(env(short, name, expected, cluster.env.as_ref(), value));
         }
-        Ok(findings)
+        Ok(misses)
     }
 
     /// A refusal by the storage is the reason, whatever the log says then: WAL-G 1.1 lists no backups, exit code 0, where
     /// it was refused, so the log only knows that there are none.
-    fn because(&self, short: &str, expected: &ClusterExpectation, seen: &ObservedCluster) -> Option<Finding> {
+    fn because(&self, short: &str, expected: &ClusterExpectation, cluster: &ObservedCluster) -> Option<Miss> {
         let name = expected.because.as_deref()?;
         let entry = catalogue::by_name(name);
-        let finding = |seen: String, evidence: Vec<String>| Finding {
-            subject: format!("{short}: reason"),
-            expected: format!(
-                "{name}{}",
-                entry.map(|entry| format!(" ({})", entry.means)).unwrap_or_default()
-            ),
-            seen,
-            evidence,
-            help: String::new(),
+        let miss = |said: String, evidence: Vec<String>| {
+            seen(Finding {
+                subject: format!("{short}: reason"),
+                expected: format!(
+                    "{name}{}",
+                    entry.map(|entry| format!(" ({})", entry.means)).unwrap_or_default()
+                ),
+                seen: said,
+                evidence,
+                help: String::new(),
+            })
         };
         let refusals = self.refusals(short);
         if !refusals.is_empty() {
-            let seen = format!("{KEY_REFUSED}: the storage itself refused");
-            return (name != KEY_REFUSED).then(|| finding(seen, refusals));
+            let said = format!("{KEY_REFUSED}: the storage itself refused");
+            return (name != KEY_REFUSED).then(|| miss(said, refusals));
         }
         let owner = Owner::Cluster(short.to_owned());
-        let evidence = seen.outcome.iter().flat_map(|outcome| &outcome.evidence);
+        let evidence = cluster.outcome.iter().flat_map(|outcome| &outcome.evidence);
         let in_evidence = entry
             .is_some_and(|entry| evidence.clone().any(|line| catalogue::first_match(entry, line).is_some()));
-        if in_evidence || self.logs.seen_by(&owner, name) || self.logs.seen_by(&Owner::Operator, name) {
+        if in_evidence || self.logs.seen_by(&owner, name) {
             return None;
         }
-        Some(finding(
-            "no line of its log says so".to_owned(),
-            evidence.take(EVIDENCE_LINES).cloned().collect(),
-        ))
+        let said = "no line of its log says so".to_owned();
+        let found = miss(said, evidence.take(EVIDENCE_LINES).cloned().collect());
+        Some(Miss { seen: cluster.outcome.is_some() && self.logs.heard(&owner, None), ..found })
     }
 
     /// What the storage refused to the cluster because of who asked, one line each.
@@ -213,9 +252,9 @@ impl Observed {
         &self,
         short: &str,
         expected: &DataExpectation,
-        seen: &ObservedCluster,
-    ) -> Result<Vec<Finding>, DrillError> {
-        let mut findings = Vec::new();
+        cluster: &ObservedCluster,
+    ) -> Result<Vec<Miss>, DrillError> {
+        let mut misses = Vec::new();
         let comparisons = [(expected.equals.as_ref(), true), (expected.differs_from.as_ref(), false)];
         for (other, equal) in comparisons.into_iter().filter_map(|(other, equal)| Some((other?, equal))) {
             let wanted = if equal { format!("equal to {other}") } else { format!("different from {other}") };
@@ -226,61 +265,33 @@ impl Observed {
                 evidence,
                 help: String::new(),
             };
-            match (&seen.data, self.data_of(other)) {
-                (None, _) => findings
-                    .push(finding("it did not run at the end, so its data are not known".to_owned(), vec![])),
-                (_, None) => {
-                    findings.push(finding(format!("{other} did not run, so its data are not known"), vec![]))
-                }
-                (Some(seen), Some(other)) => {
-                    let compared = data::compare(seen, other)?;
+            match (&cluster.data, self.data_of(other)) {
+                (None, _) => misses.push(unseen(finding(
+                    "it did not run at the end, so its data are not known".to_owned(),
+                    vec![],
+                ))),
+                (_, None) => misses
+                    .push(unseen(finding(format!("{other} did not run, so its data are not known"), vec![]))),
+                (Some(here), Some(there)) => {
+                    let compared = data::compare(here, there)?;
                     if compared.equal != equal {
                         let differences: Vec<String> =
                             compared.differences.iter().map(ToString::to_string).collect();
                         let said = match differences.len() {
-                            0 => format!("they are equal: {}", summary(seen)),
+                            0 => format!("they are equal: {}", summary(here)),
                             count => format!("{count} differences"),
                         };
-                        findings.push(finding(said, differences.into_iter().take(EVIDENCE_LINES).collect()));
+                        let evidence = differences.into_iter().take(EVIDENCE_LINES).collect();
+                        misses.push(seen(finding(said, evidence)));
+                    } else if equal && here.rows() == 0 {
+                        let said =
+                            format!("neither has a single row, which proves nothing: {}", summary(here));
+                        misses.push(unseen(finding(said, vec![])));
                     }
                 }
             }
         }
-        Ok(findings)
-    }
-
-    /// Errors that nobody expects, and expected ones that did not come.
-    fn logs(&self, owner: &Owner, known: &[String], required: &[String]) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = self
-            .logs
-            .unexpected_errors(owner, known)
-            .into_iter()
-            .map(|message| Finding {
-                subject: format!("{owner}: logs"),
-                expected: "no error that the scenario does not expect".to_owned(),
-                seen: match message.entry {
-                    Some(entry) => format!("{} ({} times): {}", entry.name, message.count, entry.means),
-                    None => format!("an error that is not in the catalogue ({} times)", message.count),
-                },
-                evidence: message
-                    .examples
-                    .iter()
-                    .flat_map(|text| text.lines().map(str::to_owned))
-                    .take(EVIDENCE_LINES)
-                    .collect(),
-                help: message.entry.map(|entry| entry.do_.to_owned()).unwrap_or_default(),
-            })
-            .collect();
-        for name in required.iter().filter(|name| !self.logs.seen_by(owner, name)) {
-            findings.push(Finding {
-                subject: format!("{owner}: logs"),
-                expected: format!("the known message {name}"),
-                seen: "it was not logged".to_owned(),
-                evidence: Vec::new(),
-                help: format!("take `{name}` out of `logs.known` where it is not expected any more"),
-            });
-        }
-        findings
+        Ok(misses)
     }
 }
 
@@ -308,23 +319,28 @@ fn known(expected: &ClusterExpectation) -> Vec<String> {
     known
 }
 
-fn outcome(short: &str, expected: ClusterOutcome, seen: &ObservedCluster) -> Option<Finding> {
-    let found = seen.outcome.as_ref();
-    if found.is_some_and(|outcome| outcome.kind == expected) {
+fn outcome(short: &str, expected: ClusterOutcome, cluster: &ObservedCluster) -> Option<Miss> {
+    let found = cluster.outcome.as_ref();
+    let as_expected = found.is_some_and(|outcome| outcome.kind == expected);
+    if as_expected && cluster.stopped.is_none() {
         return None;
     }
-    Some(Finding {
+    let finding = Finding {
         subject: format!("{short}: outcome"),
         expected: name(expected).to_owned(),
-        seen: match found {
-            Some(outcome) => format!("{}: {}", name(outcome.kind), outcome.why),
-            None => "nothing that tells what became of it".to_owned(),
+        seen: match (found, &cluster.stopped) {
+            (Some(outcome), Some(last)) => {
+                format!("{} at first, and at the end of the drill it did not run: {last}", name(outcome.kind))
+            }
+            (Some(outcome), None) => format!("{}: {}", name(outcome.kind), outcome.why),
+            (None, _) => "nothing that tells what became of it".to_owned(),
         },
         evidence: found
             .map(|outcome| outcome.evidence.iter().take(EVIDENCE_LINES).cloned().collect())
             .unwrap_or_default(),
         help: String::new(),
-    })
+    };
+    Some(Miss { finding, seen: found.is_some() && !as_expected })
 }
 
 fn accounts_differ(short: &str, verb: &str, expected: &[String], seen: &BTreeSet<String>) -> Option<Finding> {
@@ -346,38 +362,47 @@ fn env(
     short: &str,
     name: &str,
     expected: &EnvExpectation,
-    seen: Option<&EnvObservation>,
+    observed: Option<&EnvObservation>,
     value: &dyn Fn(&str) -> String,
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
+) -> Vec<Miss> {
+    let mut misses = Vec::new();
+    let finding = |expected: String, seen: String| Finding {
+        subject: format!("{short}: env {name}"),
+        expected,
+        seen,
+        evidence: Vec::new(),
+        help: format!("env/{short}.txt in the evidence folder lists all variables"),
+    };
+    let Some(observed) = observed else {
+        let said = "env not known: the operator made no pod template".to_owned();
+        return vec![unseen(finding("env to be known".to_owned(), said))];
+    };
     let mut differs = |what: &str, expected: String, found: String| {
         if expected != found {
-            findings.push(Finding {
-                subject: format!("{short}: env {name}"),
-                expected: format!("{what} {expected}"),
-                seen: format!("{what} {found}"),
-                evidence: Vec::new(),
-                help: format!("env/{short}.txt in the evidence folder lists all variables"),
-            });
+            misses.push(seen(finding(format!("{what} {expected}"), format!("{what} {found}"))));
         }
     };
-    let Some(seen) = seen else {
-        differs("env", "to be known".to_owned(), "not known: the operator made no pod template".to_owned());
-        return findings;
-    };
-    let quoted = |value: Option<&str>| value.map_or("(absent)".to_owned(), |value| format!("`{value}`"));
-    if let Some(expected) = &expected.value {
-        differs("value", format!("`{}`", value(expected)), quoted(seen.value(name)));
-    }
-    if expected.absent {
-        differs("value", "(absent)".to_owned(), quoted(seen.value(name)));
-    }
     if let Some(listed) = expected.listed {
-        differs("listed times:", listed.to_string(), seen.listed(name).to_string());
+        differs("listed times:", listed.to_string(), observed.listed(name).to_string());
     }
     if let Some(from) = expected.from {
-        let found = seen.from(name).map_or("nowhere".to_owned(), |from| format!("{from:?}"));
+        let found = observed.from(name).map_or("nowhere".to_owned(), |from| format!("{from:?}"));
         differs("from", format!("{from:?}"), found);
     }
-    findings
+    let wanted = match &expected.value {
+        Some(text) => format!("`{}`", value(text)),
+        None if expected.absent => "(absent)".to_owned(),
+        None => return misses,
+    };
+    if observed.knows_container() {
+        let found = observed.value(name).map_or("(absent)".to_owned(), |value| format!("`{value}`"));
+        differs("value", wanted, found);
+    } else {
+        let said = "value not known: the container did not run when it was asked".to_owned();
+        misses.push(unseen(finding(format!("value {wanted}"), said)));
+    }
+    misses
 }
+
+#[cfg(test)]
+mod tests;

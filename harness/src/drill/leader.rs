@@ -27,7 +27,7 @@ pub enum Leader {
 }
 
 /// Looks for the leader of the cluster called `name` in Kubernetes.
-pub async fn find(client: &Client, namespace: &str, name: &str) -> Result<Leader, DrillError> {
+async fn find(client: &Client, namespace: &str, name: &str) -> Result<Leader, DrillError> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let all = pods.list(&ListParams::default().labels(&format!("cluster-name={name}"))).await?.items;
     let leads = |pod: &&Pod| pod.labels().get(ROLE_LABEL).is_some_and(|role| LEADER.contains(&role.as_str()));
@@ -48,6 +48,18 @@ pub async fn find(client: &Client, namespace: &str, name: &str) -> Result<Leader
     };
     let connect = Connect { host, port: PORT, user: SUPERUSER.to_owned(), password };
     Ok(Leader::Found { pod: leader.name_any(), connect: Box::new(connect) })
+}
+
+/// The same for a leader that lets the superuser in.
+pub async fn answering(client: &Client, namespace: &str, name: &str) -> Result<Leader, DrillError> {
+    let found = find(client, namespace, name).await?;
+    Ok(match &found {
+        Leader::Found { connect, .. } => match connect.open(SUPERUSER).await {
+            Ok(_) => found,
+            Err(error) => Leader::NotYet(format!("failed to {error}")),
+        },
+        Leader::NotYet(_) => found,
+    })
 }
 
 /// All passwords that the operator has made in this namespace.

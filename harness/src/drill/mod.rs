@@ -182,7 +182,7 @@ fn not_told_apart(
             "the same world not to meet the expectation {}",
             what.collect::<Vec<_>>().join(", ")
         ),
-        seen: "it meets that one too, so this drill proves nothing".to_owned(),
+        seen: "nothing that was seen speaks against that one, so this drill proves nothing".to_owned(),
         evidence: Vec::new(),
         help: "make the expectations of the scenario more exact".to_owned(),
     }

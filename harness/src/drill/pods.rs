@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::TryStreamExt;
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
@@ -37,13 +37,12 @@ impl Pods {
         let into = known.clone();
         let watching = async move {
             let events = watcher(api, watcher::Config::default()).default_backoff().applied_objects();
-            let noted = events.try_for_each(async |pod: Pod| {
-                note(&into, &pod, &label, &clusters);
-                Ok(())
+            // The watcher begins anew after an error; a watch that ended would leave later pods without an owner.
+            let noted = events.for_each(async |event: Result<Pod, watcher::Error>| match event {
+                Ok(pod) => note(&into, &pod, &label, &clusters),
+                Err(error) => tracing::warn!(%error, "the watch for pods was interrupted"),
             });
-            if let Err(error) = noted.await {
-                tracing::warn!(%error, "the watch for pods ended");
-            }
+            noted.await;
         };
         Pods { known, _watcher: AbortOnDropHandle::new(tokio::spawn(watching)) }
     }

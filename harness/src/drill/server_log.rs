@@ -17,9 +17,14 @@ const DETAIL: usize = 14;
 /// The server log of one pod, in the form that the server gives it on stderr.
 ///
 /// # Errors
-/// When the environment does not answer; a pod without a container that runs has an empty log.
+/// When the environment does not answer or the container does not run: an empty log would say that all is well.
 pub async fn read<E: Environment>(environment: &E, pod: &str) -> Result<ContainerLog, EnvironmentError> {
     let output = environment.exec(pod, "postgres", &["sh", "-c", PRINT]).await?;
+    if output.code != 0 {
+        let part = format!("sh in {pod}");
+        let why = format!("reading the server's log ended with code {}", output.code);
+        return Err(EnvironmentError::Part { part, why, log: vec![output.stderr] });
+    }
     let text = lines(&output.stdout);
     Ok(ContainerLog { pod: pod.to_owned(), container: CONTAINER.to_owned(), attempt: 0, text })
 }

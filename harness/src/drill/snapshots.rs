@@ -24,9 +24,24 @@ pub fn compare(
     for &kind in &scenario.expect.snapshots {
         let name = SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind };
         let text = text(observed, kind, redactor);
+        if let Some(nothing) = nothing(kind, &text) {
+            findings.push(nothing);
+            continue;
+        }
         findings.extend(store::compare(&name, &text, mode)?.finding(&name));
     }
     Ok(findings)
+}
+
+/// An empty text would match an empty snapshot for ever.
+fn nothing(kind: ObservationKind, text: &str) -> Option<Finding> {
+    text.trim().is_empty().then(|| Finding {
+        subject: format!("snapshot {}", kind.name()),
+        expected: "something to be observed".to_owned(),
+        seen: "nothing at all".to_owned(),
+        evidence: Vec::new(),
+        help: format!("take `{}` out of `snapshots` where there is nothing to see", kind.name()),
+    })
 }
 
 fn text(observed: &Observed, kind: ObservationKind, redactor: &Redactor) -> String {
@@ -46,4 +61,16 @@ fn sections(observed: &Observed, text: impl Fn(&super::judge::ObservedCluster) -
         .map(|(short, text)| format!("cluster {short}\n{}\n", text.trim_end()))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_observation_of_nothing_is_no_snapshot() {
+        let subject = |text| nothing(ObservationKind::Data, text).map(|finding| finding.subject);
+        assert_eq!(subject(" \n").as_deref(), Some("snapshot data"));
+        assert_eq!(subject("cluster source"), None);
+    }
 }

@@ -43,7 +43,7 @@ pub struct World<'e, E> {
     pub marks: BTreeMap<String, Mark>,
     /// Passwords that the operator made, beside the accounts' keys.
     pub passwords: Vec<Secret>,
-    /// Server logs of pods that are deleted, as they were last seen.
+    /// Server logs of clusters that are deleted, by short name, as they were last seen.
     pub server_logs: BTreeMap<String, ContainerLog>,
     pub evidence: Evidence,
     pub teller: Teller,
@@ -64,6 +64,8 @@ pub struct Cluster {
     pub env: Option<EnvObservation>,
     pub connect: Option<Connect>,
     pub data: Option<DataObservation>,
+    /// What was last seen of one that ran and did not any more at the drill's end.
+    pub stopped: Option<String>,
     pub deleted: bool,
 }
 
@@ -208,14 +210,12 @@ impl<'e, E: Environment> World<'e, E> {
             .collect()
     }
 
-    /// Everything that the pods of this cluster and its server have printed.
+    /// Everything that the pods of this cluster, which runs, and its server have printed.
     pub async fn logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
         let name = &self.cluster(short)?.name;
         let mut logs = self.environment.container_logs().await?;
         logs.retain(|log| belongs(&log.pod, name));
-        if let Ok(log) = server_log::read(self.environment, &format!("{name}-0")).await {
-            logs.push(log);
-        }
+        logs.push(server_log::read(self.environment, &format!("{name}-0")).await?);
         Ok(logs)
     }
 }

@@ -100,12 +100,10 @@ impl<E: Environment> World<'_, E> {
             let status = self.status(&name).await?;
             self.teller.progress(format!("{short}: {status}"));
             if status == "Running" {
-                return Ok(match leader::find(&self.client(), self.environment.namespace(), &name).await? {
+                let namespace = self.environment.namespace();
+                return Ok(match leader::answering(&self.client(), namespace, &name).await? {
                     Leader::NotYet(seen) => Seen::NotYet(format!("status Running, {seen}")),
-                    Leader::Found { pod, connect } => match connect.open("postgres").await {
-                        Ok(_) => Seen::Done(Evident::Running { pod, connect }),
-                        Err(error) => Seen::NotYet(format!("status Running, failed to {error}")),
-                    },
+                    Leader::Found { pod, connect } => Seen::Done(Evident::Running { pod, connect }),
                 });
             }
             let logs = self.environment.container_logs().await?;
@@ -173,7 +171,8 @@ impl<E: Environment> World<'_, E> {
                 backups_of: &backups_of,
             },
             &peers,
-        );
+        )
+        .map_err(|why| DrillError::step(format!("tell what became of {short}"), why))?;
         let redactor = self.redactor();
         outcome.evidence = outcome.evidence.iter().map(|line| redactor.hide(line)).collect();
         Ok(outcome)

@@ -13,11 +13,13 @@ use crate::poll::{Limit, Seen, poll};
 
 impl<E: Environment> World<'_, E> {
     pub(super) async fn delete(&mut self, short: &str) -> Result<String, DrillError> {
-        let name = self.cluster(short)?.name.clone();
+        let (name, ran) = (self.cluster(short)?.name.clone(), self.cluster(short)?.connect.is_some());
         let namespace = self.environment.namespace();
-        let pod = format!("{name}-0");
-        if let Ok(log) = server_log::read(self.environment, &pod).await {
-            self.server_logs.insert(pod, log);
+        match server_log::read(self.environment, &format!("{name}-0")).await {
+            Ok(log) => drop(self.server_logs.insert(short.to_owned(), log)),
+            Err(error) if ran => return Err(error.into()),
+            // A server that never came up has no log.
+            Err(_) => {}
         }
         postgresqls(&self.client(), namespace).delete(&name, &DeleteParams::default()).await?;
         let pods: Api<Pod> = Api::namespaced(self.client(), namespace);

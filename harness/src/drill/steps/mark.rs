@@ -50,8 +50,7 @@ impl<E: Environment> World<'_, E> {
 /// How much data that is.
 pub(in crate::drill) fn summary(data: &data::DataObservation) -> String {
     let tables = || data.databases.iter().flat_map(|database| &database.tables);
-    let rows: u64 = tables().filter_map(|table| table.rows.as_ref()).map(|rows| rows.count).sum();
-    format!("{} databases, {} tables, {rows} rows", data.databases.len(), tables().count())
+    format!("{} databases, {} tables, {} rows", data.databases.len(), tables().count(), data.rows())
 }
 
 /// Waits until nobody else is at writing: the digest and the time are of one moment only then.

@@ -18,6 +18,14 @@ pub struct DataObservation {
     pub spool: Option<PathBuf>,
 }
 
+impl DataObservation {
+    /// Rows of all tables together.
+    pub fn rows(&self) -> u64 {
+        let tables = self.databases.iter().flat_map(|database| &database.tables);
+        tables.filter_map(|table| table.rows.as_ref()).map(|rows| rows.count).sum()
+    }
+}
+
 /// Which cluster this is, and where in its history. Never compared by [`super::compare`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {

@@ -88,6 +88,11 @@ impl EnvObservation {
         }
     }
 
+    /// Whether anything is known of the container: of one that does not run, no variable is, present or absent.
+    pub fn knows_container(&self) -> bool {
+        !self.got.is_empty()
+    }
+
     /// How often the name stands in the pod template.
     pub fn listed(&self, name: &str) -> usize {
         self.entries.iter().filter(|entry| entry.name == name).count()

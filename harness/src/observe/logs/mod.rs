@@ -56,6 +56,8 @@ pub struct LogObservation {
     messages: Vec<Message>,
     /// Every container that ran, whether it said anything of note or not.
     containers: BTreeSet<(Owner, String)>,
+    /// Those that printed anything at all: a log that was lost has no errors either.
+    heard: BTreeSet<(Owner, String)>,
 }
 
 impl LogObservation {
@@ -63,11 +65,14 @@ impl LogObservation {
     pub fn new(logs: &[ContainerLog], owners: &BTreeMap<String, Owner>, redactor: &Redactor) -> Self {
         let mut folded: BTreeMap<_, Message> = BTreeMap::new();
         let mut order = Vec::new();
-        let mut containers = BTreeSet::new();
+        let (mut containers, mut heard) = (BTreeSet::new(), BTreeSet::new());
         for log in logs {
             let owner =
                 owners.get(&log.pod).cloned().unwrap_or_else(|| Owner::Pod(redactor.redact(&log.pod)));
             containers.insert((owner.clone(), log.container.clone()));
+            if !log.text.trim().is_empty() {
+                heard.insert((owner.clone(), log.container.clone()));
+            }
             for record in record::split(&log.text) {
                 let (level, entry) = classify(&record);
                 // An operator's log has thousands of remarks that nobody asks for.
@@ -100,7 +105,19 @@ impl LogObservation {
         LogObservation {
             messages: order.into_iter().filter_map(|key| folded.remove(&key)).collect(),
             containers,
+            heard,
         }
+    }
+
+    /// Whether any container of this owner printed anything; only those called `container`, where one is given.
+    pub fn heard(&self, owner: &Owner, container: Option<&str>) -> bool {
+        let named = |name: &String| container.is_none_or(|container| container == name);
+        self.heard.iter().any(|(of, name)| of == owner && named(name))
+    }
+
+    /// Everybody of whom there is a log.
+    pub fn owners(&self) -> BTreeSet<&Owner> {
+        self.containers.iter().map(|(owner, _)| owner).collect()
     }
 
     /// All warnings and errors and the notable remarks, folded, in the order in which each was first seen.

@@ -1,0 +1,259 @@
+//! What a scenario expects of its clusters: each check with a case that holds and one that does not.
+
+use super::*;
+
+#[test]
+fn outcome() {
+    assert_eq!(said(&sound(), running(json!({}))), []);
+    let found = judge(&sound(), json!({ "clone": { "outcome": "empty" } }));
+    assert_eq!(found[0].subject, "clone: outcome");
+    assert_eq!(
+        (found[0].expected.as_str(), found[0].seen.as_str()),
+        ("empty", "running: restored from source")
+    );
+    assert_eq!(found[0].evidence, ["recovery stopping before commit"]);
+}
+
+#[test]
+fn a_cluster_that_was_never_created_has_no_outcome() {
+    assert_eq!(
+        said(&sound(), json!({ "other": { "outcome": "running" } })),
+        says("other: outcome", "running", "nothing that tells what became of it")
+    );
+}
+
+#[test]
+fn a_cluster_that_stopped_after_it_ran_is_no_running_one() {
+    let observed = with_clone(|clone| clone.stopped = Some("leader clone-0 is not ready".to_owned()));
+    let seen = "running at first, and at the end of the drill it did not run: leader clone-0 is not ready";
+    assert_eq!(said(&observed, running(json!({}))), says("clone: outcome", "running", seen));
+}
+
+#[test]
+fn a_cluster_of_which_nothing_is_expected_should_run() {
+    let observed = with_clone(|clone| clone.outcome = became(ClusterOutcome::Empty, "of its own", &[]));
+    assert_eq!(
+        said(&observed, json!({ "source": { "outcome": "running" } })),
+        says("clone: outcome", "running", "empty: of its own")
+    );
+}
+
+#[test]
+fn because_is_found_in_the_evidence_or_in_the_log() {
+    let (observed, expect) = failing("no-backup-before-target", &[NO_BACKUP.trim_end()]);
+    assert_eq!(said(&observed, expect), []);
+    let (mut observed, expect) = failing("no-backup-before-target", &[]);
+    observed.logs = logs_with(&[("clone-0", "postgres", NO_BACKUP)]);
+    assert_eq!(said(&observed, expect), []);
+}
+
+#[test]
+fn because_is_not_what_another_one_said() {
+    let (mut observed, expect) = failing("no-backup-before-target", &["ERROR: x"]);
+    let found = judge(&observed, expect.clone());
+    assert_eq!(found[0].subject, "clone: reason");
+    assert!(found[0].expected.starts_with("no-backup-before-target ("), "{}", found[0].expected);
+    assert_eq!(found[0].seen, "no line of its log says so");
+    assert_eq!(found[0].evidence, ["ERROR: x"]);
+    for pod in ["source-0", "operator"] {
+        observed.logs = logs_with(&[(pod, "postgres", NO_BACKUP)]);
+        assert!(
+            judge(&observed, expect.clone()).iter().any(|found| found.subject == "clone: reason"),
+            "{pod}"
+        );
+    }
+}
+
+#[test]
+fn a_refusal_by_the_storage_goes_before_what_the_log_says() {
+    let refused =
+        || storage(vec![access(of("clone"), "prodbackups", Operation::ListBlobs, "source/15/", 403)]);
+    let (mut observed, expect) = failing("storage-refuses-key", &[NO_BACKUP.trim_end()]);
+    observed.storage = refused();
+    assert_eq!(said(&observed, expect), []);
+    let (mut observed, expect) = failing("no-backup-before-target", &[NO_BACKUP.trim_end()]);
+    observed.storage = refused();
+    let found = judge(&observed, expect);
+    assert_eq!(found[0].subject, "clone: reason");
+    assert_eq!(found[0].seen, "storage-refuses-key: the storage itself refused");
+    assert_eq!(found[0].evidence, ["ListBlobs in prodbackups: 403 AuthenticationFailed"]);
+}
+
+#[test]
+fn only_a_refusal_to_this_cluster_is_its_reason() {
+    let (mut observed, expect) = failing("storage-refuses-key", &[]);
+    observed.storage = storage(vec![
+        access(of("source"), "prodbackups", Operation::ListBlobs, "source/15/", 403),
+        access(of("clone"), "prodbackups", Operation::ReadBlob, "source/15/base", 404),
+    ]);
+    assert_eq!(judge(&observed, expect)[0].seen, "no line of its log says so");
+}
+
+#[test]
+fn data_equals() {
+    let expect = |other: &str| running(json!({ "data": { "equals": other } }));
+    assert_eq!(said(&sound(), expect("mark")), []);
+    let found = judge(&sound(), expect("source"));
+    assert_eq!((found[0].subject.as_str(), found[0].expected.as_str()), ("clone: data", "equal to source"));
+    assert_eq!(found[0].seen, "1 differences");
+    assert!(found[0].evidence[0].contains("orders.public.orders"), "{:?}", found[0].evidence);
+    assert!(found[0].evidence[0].contains("3 rows, expected 4"), "{:?}", found[0].evidence);
+}
+
+#[test]
+fn data_differs_from() {
+    let expect = |other: &str| running(json!({ "data": { "differs-from": other } }));
+    assert_eq!(said(&sound(), expect("source")), []);
+    let seen = "they are equal: 1 databases, 1 tables, 3 rows";
+    assert_eq!(said(&sound(), expect("mark")), says("clone: data", "different from mark", seen));
+}
+
+#[test]
+fn data_of_what_does_not_run_are_neither_equal_nor_different() {
+    for (field, wanted) in [("equals", "equal to"), ("differs-from", "different from")] {
+        let gone = with_clone(|clone| clone.data = None);
+        let seen = "it did not run at the end, so its data are not known";
+        let expect = running(json!({ "data": { field: "mark" } }));
+        assert_eq!(said(&gone, expect), says("clone: data", &format!("{wanted} mark"), seen));
+        let mut gone = sound();
+        gone.clusters.get_mut("source").unwrap().data = None;
+        let expect = running(json!({ "data": { field: "source" } }));
+        let seen = "source did not run, so its data are not known";
+        assert_eq!(said(&gone, expect), says("clone: data", &format!("{wanted} source"), seen));
+    }
+}
+
+#[test]
+fn two_clusters_without_a_row_prove_nothing() {
+    let mut observed = with_clone(|clone| clone.data = Some(data(0)));
+    observed.marks.insert("mark".to_owned(), data(0));
+    let seen = "neither has a single row, which proves nothing: 1 databases, 1 tables, 0 rows";
+    let expect = running(json!({ "data": { "equals": "mark" } }));
+    assert_eq!(said(&observed, expect), says("clone: data", "equal to mark", seen));
+}
+
+#[test]
+fn reads() {
+    let expect = |accounts: &[&str]| running(json!({ "reads": accounts }));
+    assert_eq!(said(&sound(), expect(&["prodbackups"])), []);
+    assert_eq!(said(&sound(), expect(&[])), says("clone: reads", "no storage account", "prodbackups"));
+    assert_eq!(
+        said(&sound(), expect(&["prodbackups", "clonebackups"])),
+        says("clone: reads", "clonebackups, prodbackups", "prodbackups")
+    );
+}
+
+#[test]
+fn what_another_one_wrote_into_a_clusters_own_place_is_read() {
+    let mut observed = sound();
+    observed.storage = storage(vec![
+        access(of("source"), "clonebackups", Operation::WriteBlob, "clone/15/old", 201),
+        access(of("clone"), "clonebackups", Operation::ReadBlob, "clone/15/old", 200),
+    ]);
+    let expect = running(json!({ "reads": [] }));
+    assert_eq!(said(&observed, expect), says("clone: reads", "no storage account", "clonebackups"));
+}
+
+#[test]
+fn writes() {
+    let expect = |accounts: &[&str]| running(json!({ "writes": accounts }));
+    assert_eq!(said(&sound(), expect(&["clonebackups"])), []);
+    assert_eq!(
+        said(&sound(), expect(&["prodbackups"])),
+        says("clone: writes", "prodbackups", "clonebackups")
+    );
+    assert_eq!(said(&sound(), expect(&[])), says("clone: writes", "no storage account", "clonebackups"));
+}
+
+fn env(name: &str, expected: Value) -> Value {
+    running(json!({ "env": { name: expected } }))
+}
+
+#[test]
+fn env_value() {
+    let expect = |value: &str| env("ACCOUNT", json!({ "value": value }));
+    assert_eq!(said(&sound(), expect("${storage.clonebackups.name}")), []);
+    let found = judge(&sound(), expect("prodbackups"));
+    assert_eq!(found[0].subject, "clone: env ACCOUNT");
+    assert_eq!(
+        (found[0].expected.as_str(), found[0].seen.as_str()),
+        ("value `prodbackups`", "value `clonebackups`")
+    );
+    let missing = env("OTHER", json!({ "value": "x" }));
+    assert_eq!(said(&sound(), missing), says("clone: env OTHER", "value `x`", "value (absent)"));
+}
+
+#[test]
+fn env_absent() {
+    assert_eq!(said(&sound(), env("OTHER", json!({ "absent": true }))), []);
+    assert_eq!(
+        said(&sound(), env("ACCOUNT", json!({ "absent": true }))),
+        says("clone: env ACCOUNT", "value (absent)", "value `clonebackups`")
+    );
+}
+
+#[test]
+fn env_listed() {
+    assert_eq!(said(&sound(), env("ACCOUNT", json!({ "listed": 2 }))), []);
+    assert_eq!(
+        said(&sound(), env("ACCOUNT", json!({ "listed": 1 }))),
+        says("clone: env ACCOUNT", "listed times: 1", "listed times: 2")
+    );
+}
+
+#[test]
+fn env_from() {
+    assert_eq!(said(&sound(), env("ACCOUNT", json!({ "from": "spec-env" }))), []);
+    assert_eq!(
+        said(&sound(), env("ACCOUNT", json!({ "from": "operator" }))),
+        says("clone: env ACCOUNT", "from Operator", "from SpecEnv")
+    );
+    assert_eq!(
+        said(&sound(), env("OTHER", json!({ "from": "spec-env" }))),
+        says("clone: env OTHER", "from SpecEnv", "from nowhere")
+    );
+}
+
+#[test]
+fn no_variable_of_an_env_that_is_not_known_is_absent() {
+    let unknown = with_clone(|clone| clone.env = None);
+    let seen = "env not known: the operator made no pod template";
+    assert_eq!(
+        said(&unknown, env("OTHER", json!({ "absent": true }))),
+        says("clone: env OTHER", "env to be known", seen)
+    );
+    let not_running = with_clone(|clone| clone.env = Some(environment(&[])));
+    let seen = "value not known: the container did not run when it was asked";
+    for (expected, wanted) in
+        [(json!({ "absent": true }), "value (absent)"), (json!({ "value": "x" }), "value `x`")]
+    {
+        assert_eq!(said(&not_running, env("OTHER", expected)), says("clone: env OTHER", wanted, seen));
+    }
+    // The pod template is known all the same.
+    assert_eq!(said(&not_running, env("ACCOUNT", json!({ "listed": 2, "from": "spec-env" }))), []);
+}
+
+fn told_apart(observed: &Observed, clone: Value) -> Option<String> {
+    let alternative = serde_json::from_value(json!({ "clone": clone })).unwrap();
+    observed.told_apart(&alternative, &filled).unwrap()
+}
+
+#[test]
+fn an_alternative_is_told_apart_by_what_was_seen() {
+    let line = told_apart(&sound(), json!({ "outcome": "empty" })).unwrap();
+    assert_eq!(line, "clone: outcome: not empty, but running: restored from source");
+    assert_eq!(told_apart(&sound(), json!({ "outcome": "running", "data": { "equals": "mark" } })), None);
+    let line = told_apart(&sound(), json!({ "outcome": "running", "data": { "equals": "source" } })).unwrap();
+    assert_eq!(line, "clone: data: not equal to source, but 1 differences");
+}
+
+#[test]
+fn what_was_not_seen_tells_nothing_apart() {
+    let gone = with_clone(|clone| (clone.data, clone.env) = (None, None));
+    assert_eq!(told_apart(&gone, json!({ "outcome": "running", "data": { "equals": "source" } })), None);
+    let with_env = json!({ "outcome": "running", "env": { "ACCOUNT": { "value": "prodbackups" } } });
+    assert_eq!(told_apart(&gone, with_env.clone()), None);
+    assert!(told_apart(&sound(), with_env).is_some());
+    let nothing = with_clone(|clone| clone.outcome = None);
+    assert_eq!(told_apart(&nothing, json!({ "outcome": "empty" })), None);
+}

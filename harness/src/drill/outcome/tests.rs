@@ -1,0 +1,127 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+const BOOTSTRAP_LINE: &str = "2026-11-24 03:00:00,100 INFO: trying to bootstrap a new cluster\n";
+const SCRIPT: &str =
+    "2026-11-24 03:00:00,200 INFO: Running custom bootstrap script: /scripts/clone_with_wale.py\n";
+const RETRIED: &str =
+    "2026-11-24 03:00:02,100 maybe_pg_upgrade INFO: Retrying point-in-time recovery without target\n";
+const STOPPED: &str =
+    "LOG:  recovery stopping before commit of transaction 740, time 2026-11-24 03:00:00+00\n";
+const MISSED: &str = "FATAL:  recovery ended before configured recovery target was reached\n";
+const REDO_DONE: &str = "LOG:  redo done at 0/5051F28\nLOG:  archive recovery complete\n";
+
+fn peers() -> Vec<Peer> {
+    let peer = |cluster: &str, system_identifier: &str| Peer {
+        cluster: cluster.to_owned(),
+        system_identifier: system_identifier.to_owned(),
+    };
+    vec![peer("source", "71"), peer("other", "72")]
+}
+
+/// A clone of `source` with a target time.
+fn clone(system_identifier: &str, logs: &[&str], backups_of: &[&str]) -> Result<Outcome, String> {
+    let backups_of: Vec<String> = backups_of.iter().map(|name| (*name).to_owned()).collect();
+    let seen =
+        Seen { system_identifier, clone_of: Some("source"), has_target: true, logs, backups_of: &backups_of };
+    of_running(&seen, &peers())
+}
+
+fn kind(system_identifier: &str, logs: &[&str], backups_of: &[&str]) -> ClusterOutcome {
+    clone(system_identifier, logs, backups_of).unwrap().kind
+}
+
+#[test]
+fn a_cluster_that_is_no_clone_runs() {
+    let outcome = of_running(&Seen { system_identifier: "99", ..Seen::default() }, &peers()).unwrap();
+    assert_eq!((outcome.kind, outcome.why.as_str()), (ClusterOutcome::Running, "it runs"));
+}
+
+#[test]
+fn a_clone_that_stopped_at_its_target_is_right() {
+    for stopped in [STOPPED, "LOG:  recovery stopping after commit of transaction 740\n"] {
+        let outcome = clone("71", &[SCRIPT, stopped, REDO_DONE], &["source"]).unwrap();
+        assert_eq!(outcome.kind, ClusterOutcome::Running);
+        assert_eq!(outcome.why, "restored from source");
+        assert!(outcome.evidence.contains(&stopped.trim_end().to_owned()));
+    }
+}
+
+#[test]
+fn one_with_an_identifier_of_its_own_and_no_clone_script_is_empty() {
+    let outcome = clone("99", &[BOOTSTRAP_LINE], &[]).unwrap();
+    assert_eq!(outcome.kind, ClusterOutcome::Empty);
+    assert_eq!(outcome.why, "system identifier 99 is its own: it was initialised from nothing");
+    assert_eq!(outcome.evidence, [BOOTSTRAP_LINE.trim_end()]);
+    // The near misses: it came from somewhere, or from its source without a script (as with basebackup).
+    assert_eq!(kind("99", &[BOOTSTRAP_LINE, SCRIPT], &[]), ClusterOutcome::WrongCluster);
+    assert_eq!(kind("71", &[BOOTSTRAP_LINE, STOPPED], &[]), ClusterOutcome::Running);
+}
+
+#[test]
+fn a_log_that_was_not_read_shows_nothing() {
+    assert_eq!(clone("99", &[], &[]).unwrap_err(), "no line of its log tells how it was bootstrapped");
+    let unread = clone("71", &[SCRIPT, ""], &["source"]).unwrap_err();
+    assert_eq!(unread, "no line of its server's log tells how its recovery ended");
+}
+
+#[test]
+fn one_with_anothers_identifier_is_of_the_wrong_cluster() {
+    let outcome = clone("72", &[SCRIPT, STOPPED], &["other"]).unwrap();
+    assert_eq!(outcome.kind, ClusterOutcome::WrongCluster);
+    assert_eq!(outcome.why, "its system identifier 72 is that of other, and `spec.clone` names source");
+    let unknown = clone("99", &[SCRIPT, STOPPED], &[]).unwrap();
+    assert_eq!(unknown.kind, ClusterOutcome::WrongCluster);
+    assert!(unknown.why.contains("that of a cluster that this drill did not make"), "{}", unknown.why);
+}
+
+#[test]
+fn one_that_fetched_only_anothers_backup_is_of_the_wrong_cluster() {
+    let outcome = clone("71", &[SCRIPT, STOPPED], &["other"]).unwrap();
+    assert_eq!(outcome.kind, ClusterOutcome::WrongCluster);
+    assert_eq!(
+        outcome.why,
+        "the base backup that it fetched was written by other, and `spec.clone` names source"
+    );
+    assert_eq!(kind("71", &[SCRIPT, STOPPED], &["other", "source"]), ClusterOutcome::Running);
+}
+
+#[test]
+fn one_whose_recovery_did_not_stop_has_not_reached_its_target() {
+    let outcome = clone("71", &[SCRIPT, MISSED], &["source"]).unwrap();
+    assert_eq!(outcome.kind, ClusterOutcome::TargetNotReached);
+    assert_eq!(outcome.evidence, [MISSED.trim_end()]);
+    assert_eq!(kind("71", &[SCRIPT, REDO_DONE], &["source"]), ClusterOutcome::TargetNotReached);
+}
+
+#[test]
+fn an_attempt_that_stopped_says_nothing_of_a_later_one_without_a_target() {
+    let server = format!("{STOPPED}{REDO_DONE}{MISSED}{REDO_DONE}");
+    assert_eq!(kind("71", &[SCRIPT, &server], &["source"]), ClusterOutcome::TargetNotReached);
+    let server = format!("{STOPPED}{REDO_DONE}");
+    assert_eq!(kind("71", &[RETRIED, &server], &["source"]), ClusterOutcome::TargetNotReached);
+    // The other way round: the second attempt came to the target.
+    let server = format!("{MISSED}{STOPPED}{REDO_DONE}");
+    assert_eq!(kind("71", &[SCRIPT, &server], &["source"]), ClusterOutcome::Running);
+}
+
+#[test]
+fn without_a_target_none_is_missed() {
+    let seen = Seen { system_identifier: "71", clone_of: Some("source"), logs: &[SCRIPT], ..Seen::default() };
+    assert_eq!(of_running(&seen, &peers()).unwrap().kind, ClusterOutcome::Running);
+}
+
+#[test]
+fn one_failed_bootstrap_is_an_accident_and_two_are_none() {
+    let once = format!("ERROR: x\n{FAILED_BOOTSTRAP}\n");
+    assert_eq!(of_failures(&[&once]), None);
+    assert_eq!(of_failures(&["ERROR: x\nERROR: y\n"]), None);
+    let twice = [once.as_str(), once.as_str()];
+    let outcome = of_failures(&twice).unwrap();
+    assert_eq!(outcome.kind, ClusterOutcome::BootstrapFails);
+    assert_eq!(outcome.why, "its bootstrap failed 2 times");
+    assert!(outcome.evidence.contains(&"ERROR: x".to_owned()));
+    // In one log or in the logs of two attempts.
+    assert_eq!(of_failures(&[&twice.concat()]), Some(outcome));
+}
