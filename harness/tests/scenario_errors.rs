@@ -118,6 +118,8 @@ mistakes! {
     unknown_cause: [("{ outcome: empty }", "{ outcome: bootstrap-fails, because: no-backup-before-goal }")];
     cause_of_a_success: [("{ outcome: empty }", "{ outcome: empty, because: storage-refuses-key }")];
     data_of_a_cluster_that_never_comes_up: [("outcome: running\n", "outcome: rejected\n")];
+    data_held_against_themselves: [("equals: before-mistake", "equals: clone")];
+    expectations_of_nothing: [("{ equals: before-mistake }\n", "{}\n    env: { SCOPE: {} }\n")];
     manifest_of_another_kind: [("    kind: postgresql\n    metadata: { name: acid-orders }", "    kind: postgres\n    metadata: { name: acid-orders }")];
     manifest_without_a_name: [("metadata: { name: acid-orders-clone }", "metadata: { nam: acid-orders-clone }")];
     manifest_without_its_teams_prefix: [

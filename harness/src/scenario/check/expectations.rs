@@ -23,11 +23,11 @@ impl Checker<'_> {
             let pointer = child(at, name);
             let names = self.cluster_names();
             self.known_key(&pointer, What::Cluster, name, &names);
-            self.cluster(&pointer, expectation);
+            self.cluster(&pointer, name, expectation);
         }
     }
 
-    fn cluster(&mut self, at: &str, expectation: &ClusterExpectation) {
+    fn cluster(&mut self, at: &str, cluster: &str, expectation: &ClusterExpectation) {
         let fails = matches!(expectation.outcome, ClusterOutcome::BootstrapFails | ClusterOutcome::Rejected);
         if let Some(because) = &expectation.because {
             if fails {
@@ -43,9 +43,17 @@ impl Checker<'_> {
                 let kind = ProblemKind::Contradiction("a cluster that never comes up has no data".to_owned());
                 self.add_at_key(&format!("{at}/data"), kind, None);
             }
+            if data.equals.is_none() && data.differs_from.is_none() {
+                let kind = ProblemKind::Contradiction("nothing is expected of its data".to_owned());
+                let help = "give `equals` or `differs-from`, or take `data` out".to_owned();
+                self.add_at_key(&format!("{at}/data"), kind, Some(help));
+            }
             let known: Vec<&str> = self.marks.iter().copied().chain(self.cluster_names()).collect();
             for (field, name) in [("equals", &data.equals), ("differs-from", &data.differs_from)] {
-                if let Some(name) = name {
+                if name.as_deref() == Some(cluster) {
+                    let kind = ProblemKind::Contradiction("a cluster is always equal to itself".to_owned());
+                    self.add(&format!("{at}/data/{field}"), kind, None);
+                } else if let Some(name) = name {
                     self.known(&format!("{at}/data/{field}"), What::MarkOrCluster, name, &known);
                 }
             }
@@ -63,6 +71,11 @@ impl Checker<'_> {
     }
 
     fn env(&mut self, at: &str, env: &EnvExpectation) {
+        if env.value.is_none() && !env.absent && env.listed.is_none() && env.from.is_none() {
+            let kind = ProblemKind::Contradiction("nothing is expected of this variable".to_owned());
+            let help = "give `value`, `absent: true`, `listed` or `from`, or take it out".to_owned();
+            self.add_at_key(at, kind, Some(help));
+        }
         if let Some(value) = &env.value {
             self.text(&format!("{at}/value"), value, &Scope::AtEnd);
             if env.absent {
