@@ -51,7 +51,8 @@ pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
 
 fn instructions(outermost: i32) -> String {
     let enter = format!("nsenter --preserve-credentials -U -m -n -t {outermost}");
-    let kubeconfig = format!("{}/admin.kubeconfig", sandbox::STATE);
+    let state = sandbox::STATE;
+    let kubeconfig = format!("{state}/admin.kubeconfig");
     format!(
         "The local environment runs; its outermost process is {outermost}. `clonedrill down` ends it.
 
@@ -59,6 +60,7 @@ fn instructions(outermost: i32) -> String {
                     kubectl --kubeconfig {kubeconfig} get pods -A -o wide
   a shell inside  {enter} \\
                     env KUBECONFIG={kubeconfig} bash
+  logs            in that shell: ls {state}/node/logs
   psql            in that shell, with a pod's address and the password from the operator's Secret:
                     psql \"host=<pod address> user=postgres sslmode=require\"
 "
