@@ -6,6 +6,7 @@ use std::process::Command;
 
 use clonedrill::observe::catalogue;
 use clonedrill::scenario::{Checks, LoadedScenario, find_files, load};
+use clonedrill::storage::Account;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 /// Set by nextest, the same for all tests of a run.
@@ -18,6 +19,7 @@ fn main() {
         Ok(scenarios) => {
             let mut trials: Vec<Trial> = scenarios.iter().flat_map(|loaded| trials(&root, loaded)).collect();
             let root = root.clone();
+            trials.push(Trial::test("account keys are recognised", recognises_account_keys));
             trials.push(Trial::test("broken-on-purpose::v1.15.1", move || broken_on_purpose(&root)));
             trials
         }
@@ -54,10 +56,23 @@ fn drill(root: &Path, file: PathBuf, version: &str) -> Result<(), Failed> {
     let output = command.output().map_err(|error| format!("failed to start clonedrill: {error}"))?;
     print!("{}", String::from_utf8_lossy(&output.stdout));
     eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    let said = [output.stdout, output.stderr].concat();
+    let keys = account_keys(&String::from_utf8_lossy(&said));
+    if keys > 0 {
+        return Err(format!("clonedrill run {} has printed {keys} account keys", file.display()).into());
+    }
     match output.status.code() {
         Some(0) => Ok(()),
         _ => Err(format!("clonedrill run {}: {}", file.display(), output.status).into()),
     }
+}
+
+/// How many words of a text look like the key of a storage account: 64 bytes as base64, 86 letters and `==`.
+fn account_keys(text: &str) -> usize {
+    let base64 = |letter: char| letter.is_ascii_alphanumeric() || "+/".contains(letter);
+    let words = text.split(|letter| !base64(letter));
+    // What surrounds it may be `=` too, as in `AccountKey=…==`.
+    words.filter(|word| word.len() == 86).count()
 }
 
 fn clonedrill_run(root: &Path, file: &Path, version: &str) -> Command {
@@ -68,6 +83,16 @@ fn clonedrill_run(root: &Path, file: &Path, version: &str) -> Command {
         command.env("CLONEDRILL_SHARE", format!("{run}:{}", std::os::unix::process::parent_id()));
     }
     command
+}
+
+/// The search for keys in what a run prints would otherwise be one that cannot fail.
+fn recognises_account_keys() -> Result<(), Failed> {
+    let account = Account::new("unused".to_owned());
+    let printed = format!("key={}; digest={}", account.key.reveal(), "0f".repeat(32));
+    match account_keys(&printed) {
+        1 => Ok(()),
+        other => Err(format!("{other} keys in {printed:?}").into()),
+    }
 }
 
 /// A way to break a scenario: what stands in the file, what stands there instead, and what the report then says.

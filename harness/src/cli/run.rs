@@ -4,6 +4,7 @@ mod plan;
 mod worker;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 use futures::StreamExt;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::drill::Job;
-use crate::environment::local::shared::{self, Share};
+use crate::environment::local::shared::{self, Obtained, Share};
 use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_junit};
 use crate::toolchain::{Configuration, Tools};
@@ -21,6 +22,8 @@ use plan::Planned;
 
 /// Two drills wait for different things most of the time; more only slow each other down on a small machine.
 const JOBS: u16 = 2;
+/// A drill may see that its environment fails before the environment has said so.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// `<id>:<pid>`: share environments with everybody who has the same id, until the process ends.
 const SHARE: &str = "CLONEDRILL_SHARE";
 
@@ -142,10 +145,13 @@ impl Run<'_> {
     ) -> Vec<DrillReport> {
         let Some(first) = drills.first() else { return Vec::new() };
         let name = shared::name(&share.share, &first.operator);
-        if let Err(finding) = self.environment(first, &name, share.share.owner).await {
-            return drills.iter().filter_map(|planned| self.not_run(planned, finding.clone())).collect();
-        }
-        let started = futures::stream::iter(drills).map(|planned| self.drill(planned, &name));
+        let environment = match self.environment(first, &name, share.share.owner).await {
+            Ok(environment) => environment,
+            Err(finding) => {
+                return drills.iter().filter_map(|planned| self.not_run(planned, finding.clone())).collect();
+            }
+        };
+        let started = futures::stream::iter(drills).map(|planned| self.drill(planned, &name, &environment));
         let reports: Vec<Option<DrillReport>> = started.buffered(jobs).collect().await;
         if keep {
             eprintln!("the environment {name} goes on; `clonedrill down {name}` ends it");
@@ -157,15 +163,14 @@ impl Run<'_> {
         reports.into_iter().flatten().collect()
     }
 
-    async fn environment(&self, first: &Planned, name: &str, owner: Option<u32>) -> Result<(), Finding> {
+    async fn environment(
+        &self,
+        first: &Planned,
+        name: &str,
+        owner: Option<u32>,
+    ) -> Result<Obtained, Finding> {
         let folder = self.folder();
-        let failed = |seen: String| Finding {
-            subject: "environment".to_owned(),
-            expected: "to come up".to_owned(),
-            seen: format!("failed to {seen}"),
-            evidence: Vec::new(),
-            help: "clonedrill doctor says what this machine lacks".to_owned(),
-        };
+        let failed = |seen: String| of_environment("to come up", &seen);
         std::fs::create_dir_all(&folder)
             .map_err(|error| failed(format!("make {}: {error}", folder.display())))?;
         let log = folder.join(format!("environment-{}.log", first.operator));
@@ -174,14 +179,14 @@ impl Run<'_> {
             |text: &str| self.terminal.event(&id, &Event::Progress { text: format!("environment: {text}") });
         let obtained = shared::obtain(self.tools, name, owner, &log, &told);
         match self.stop.run_until_cancelled(obtained).await {
-            Some(Ok(())) => Ok(()),
+            Some(Ok(obtained)) => Ok(obtained),
             Some(Err(error)) => Err(failed(error.to_string())),
             None => Err(failed("wait for it: interrupted".to_owned())),
         }
     }
 
     /// One drill; nothing where the run was interrupted before it began.
-    async fn drill(&self, planned: &Planned, environment: &str) -> Option<DrillReport> {
+    async fn drill(&self, planned: &Planned, name: &str, environment: &Obtained) -> Option<DrillReport> {
         if self.stop.is_cancelled() {
             return None;
         }
@@ -190,14 +195,24 @@ impl Run<'_> {
             scenario: planned.loaded.file.clone(),
             operator: planned.operator.clone(),
             tools: self.tools.clone(),
-            environment: environment.to_owned(),
+            environment: name.to_owned(),
             update: self.update,
             evidence,
         };
         let id = planned.id();
-        match worker::run(&job, &self.stop, |event| self.terminal.event(&id, event)).await {
-            Ok(report) => Some(report),
-            Err(finding) => self.not_run(planned, finding),
+        let ran = worker::run(&job, &self.stop, |event| self.terminal.event(&id, event)).await;
+        let broken = ran.as_ref().map_or(true, |report| report.verdict == Verdict::Broken);
+        let cause = if broken && !self.stop.is_cancelled() {
+            environment.failed_within(LAST_WORDS).await.map(|why| of_environment("to keep running", &why))
+        } else {
+            None
+        };
+        match ran {
+            Ok(mut report) => {
+                report.findings.splice(0..0, cause);
+                Some(report)
+            }
+            Err(finding) => self.not_run(planned, cause.unwrap_or(finding)),
         }
     }
 
@@ -229,6 +244,16 @@ impl Run<'_> {
     fn evidence(&self, planned: &Planned) -> PathBuf {
         let loaded = &planned.loaded;
         self.folder().join(Path::new(&loaded.group)).join(&loaded.slug).join(&planned.operator)
+    }
+}
+
+fn of_environment(expected: &str, seen: &str) -> Finding {
+    Finding {
+        subject: "environment".to_owned(),
+        expected: expected.to_owned(),
+        seen: format!("failed to {seen}"),
+        evidence: Vec::new(),
+        help: "clonedrill doctor says what this machine lacks".to_owned(),
     }
 }
 

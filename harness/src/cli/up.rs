@@ -22,6 +22,9 @@ pub struct UpArgs {
     /// Operators whose images the node can run: versions, or names from clonedrill.yaml
     #[arg(long, value_name = "VERSION", num_args = 1.., default_values_t = ["v1.15.1".to_owned()])]
     operator: Vec<String>,
+    /// What `clonedrill down` shall know it by
+    #[arg(long, default_value = NAME)]
+    name: String,
 }
 
 /// The name that `up` and `down` agree on.
@@ -39,22 +42,23 @@ pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
             if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         bar.enable_steady_tick(Duration::from_millis(100));
         let told = |doing: &str| bar.set_message(format!("starting {doing}"));
-        shared::obtain(&tools, NAME, None, log.path(), &told).await?;
+        shared::obtain(&tools, &args.name, None, log.path(), &told).await?;
         bar.finish_and_clear();
-        shared::outermost(NAME)
+        shared::outermost(&args.name)
     });
     let outermost =
         outermost.map_err(|error: EnvironmentError| Failure::broken(miette::miette!("failed to {error}")))?;
-    print!("{}", instructions(outermost));
+    print!("{}", instructions(&args.name, outermost));
     Ok(Verdict::Passed)
 }
 
-fn instructions(outermost: i32) -> String {
+fn instructions(name: &str, outermost: i32) -> String {
     let enter = format!("nsenter --preserve-credentials -U -m -n -t {outermost}");
+    let down = if name == NAME { String::new() } else { format!(" {name}") };
     let state = sandbox::STATE;
     let kubeconfig = format!("{state}/admin.kubeconfig");
     format!(
-        "The local environment runs; its outermost process is {outermost}. `clonedrill down` ends it.
+        "The local environment runs; its outermost process is {outermost}. `clonedrill down{down}` ends it.
 
   look at pods    {enter} \\
                     kubectl --kubeconfig {kubeconfig} get pods -A -o wide

@@ -95,10 +95,14 @@ impl DrillError {
             DrillError::Scenario(error) => rendered(error),
             _ => Vec::new(),
         };
+        let seen = match self {
+            DrillError::Scenario(error) => error.to_string(),
+            _ => format!("failed to {self}"),
+        };
         Finding {
             subject: doing.to_owned(),
             expected: "it to be done".to_owned(),
-            seen: format!("failed to {self}"),
+            seen,
             evidence,
             help: String::new(),
         }

@@ -27,6 +27,7 @@ use crate::exit::Verdict;
 use crate::report::{ClusterSummary, DrillReport, Event, Finding};
 use crate::scenario::LoadedScenario;
 use crate::snapshot::leak::find_leaks;
+use crate::storage::AzuriteError;
 use crate::toolchain::Tools;
 use evidence::Evidence;
 use world::World;
@@ -129,6 +130,11 @@ async fn steps<E: Environment>(world: &mut World<'_, E>, result: &mut Conclusion
                 world.teller.tell(&Event::StepFinished { index: index + 1, of, title, milliseconds, note });
             }
             Err(error) => {
+                // Without storage nothing can be done, whatever it was that showed it.
+                let error = match world.azurite.failed() {
+                    Some(failure) => AzuriteError::Ended(failure).into(),
+                    None => error,
+                };
                 world.teller.phase(title.clone(), start, "not done");
                 result.error(&format!("step {}: {title}", index + 1), &error);
                 return;

@@ -77,6 +77,9 @@ pub enum EnvironmentError {
     Sandbox { what: String, source: std::io::Error },
     #[error("make a certificate: {0}")]
     Certificate(#[from] crate::storage::AuthorityError),
+    /// What the environment said of itself.
+    #[error("{0}")]
+    Failed(String),
     #[error("talk to the environment: {0}")]
     Connection(String),
     #[error("ask the API server: {0}")]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::cli::Failure;
 use crate::observe::catalogue;
-use crate::scenario::{Checks, LoadedScenario, Step, find_files, load};
-use crate::toolchain::{Configuration, Terminal as Progress, Tools, ensure, survey};
+use crate::scenario::{Checks, LoadedScenario, ScenarioError, Step, find_files, load};
+use crate::toolchain::{Configuration, Terminal as Progress, ToolchainError, Tools, ensure, survey};
 
 /// One drill of the run.
 pub struct Planned {
@@ -87,6 +87,16 @@ pub fn tools(configuration: &Configuration, plan: &[Planned]) -> Result<Tools, F
         _ => None,
     }));
     let operators: Vec<String> = operators.into_iter().collect();
-    ensure(configuration, &operators, &Progress::new())
-        .map_err(|error| Failure { verdict: error.verdict(), report: error.into() })
+    ensure(configuration, &operators, &Progress::new()).map_err(|error| match unknown(plan, &error) {
+        Some(placed) => Failure::invalid(placed),
+        None => Failure { verdict: error.verdict(), report: error.into() },
+    })
+}
+
+/// Which scenario names the operator that cannot be had, and where: only fetching it shows that there is none.
+fn unknown(plan: &[Planned], error: &ToolchainError) -> Option<ScenarioError> {
+    let ToolchainError::OperatorUnknown { version, why, help } = error else { return None };
+    let operator_known = |asked: &str| if asked == version { Err(format!("{why}; {help}")) } else { Ok(()) };
+    let checks = Checks { operator_known: &operator_known, catalogue: catalogue::names() };
+    plan.iter().find_map(|planned| load(&planned.loaded.file, &checks).err())
 }

@@ -20,7 +20,7 @@ use crate::observe::data::{Connect, identify};
 use crate::operator::{ApplyError, create};
 use crate::poll::{Limit, PollError, Seen, poll};
 use crate::scenario::ClusterOutcome;
-use crate::storage::{Effect, Who};
+use crate::storage::{AzuriteError, Effect, Who};
 
 /// A clone that fails shows it twice in less than a minute; one that comes up needs 20 s on a quiet machine.
 const EVIDENT: Limit = Limit {
@@ -95,7 +95,7 @@ impl<E: Environment> World<'_, E> {
         let name = self.cluster(short)?.name.clone();
         let found = poll(format!("cluster {short} to run or to fail"), EVIDENT, async || {
             if let Some(failure) = self.azurite.failed() {
-                return Err(DrillError::step("keep Azurite running", failure));
+                return Err(AzuriteError::Ended(failure).into());
             }
             let status = self.status(&name).await?;
             self.teller.progress(format!("{short}: {status}"));

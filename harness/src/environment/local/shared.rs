@@ -5,11 +5,14 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::daemon::protocol::{self, Request, Response};
 use super::part::last_lines;
@@ -34,6 +37,33 @@ pub fn name(share: &Share, operator: &str) -> String {
     format!("{}/{operator}", share.id)
 }
 
+/// An environment that was ready when it was obtained, and is listened to until this is dropped.
+pub struct Obtained {
+    failed: watch::Receiver<Option<String>>,
+    _listening: AbortOnDropHandle<()>,
+}
+
+impl Obtained {
+    fn listen(mut stream: BufReader<UnixStream>) -> Self {
+        let (tell, failed) = watch::channel(None);
+        let listening = tokio::spawn(async move {
+            let why = match protocol::read(&mut stream).await {
+                Ok(Some(Response::Failed { why })) => why,
+                _ => "run the local environment: it has gone without a word".to_owned(),
+            };
+            tell.send_replace(Some(why));
+        });
+        Obtained { failed, _listening: AbortOnDropHandle::new(listening) }
+    }
+
+    /// Why the environment failed; nothing where it has not within `limit`. Fits after "failed to".
+    pub async fn failed_within(&self, limit: Duration) -> Option<String> {
+        let mut failed = self.failed.clone();
+        let known = tokio::time::timeout(limit, failed.wait_for(Option::is_some)).await;
+        known.ok()?.ok()?.clone()
+    }
+}
+
 /// Makes sure that the environment runs and is ready, and starts it where it does not. `log` gets what the
 /// environment's process prints; `told` hears what is being waited for.
 ///
@@ -45,7 +75,7 @@ pub async fn obtain(
     owner: Option<u32>,
     log: &Path,
     told: &(dyn Fn(&str) + Sync),
-) -> Result<(), EnvironmentError> {
+) -> Result<Obtained, EnvironmentError> {
     let mut started: Option<Child> = None;
     let stream = poll(format!("the environment {name}"), Limit::seconds(30), async || {
         if let Ok(stream) = connect(name) {
@@ -104,14 +134,14 @@ async fn until_ready(
     stream: StdStream,
     log: &Path,
     told: &(dyn Fn(&str) + Sync),
-) -> Result<(), EnvironmentError> {
+) -> Result<Obtained, EnvironmentError> {
     let mut stream = BufReader::new(into_tokio(stream)?);
     protocol::write(&mut stream, &Request::AwaitReady).await?;
     loop {
         match protocol::read(&mut stream).await? {
             Some(Response::Starting { doing }) => told(&doing),
-            Some(Response::Ready) => return Ok(()),
-            Some(Response::Failed { why }) => return Err(EnvironmentError::Connection(why)),
+            Some(Response::Ready) => return Ok(Obtained::listen(stream)),
+            Some(Response::Failed { why }) => return Err(EnvironmentError::Failed(why)),
             Some(_) => return Err(EnvironmentError::Connection("it answered something else".to_owned())),
             None => return Err(ended(log, "it has gone")),
         }

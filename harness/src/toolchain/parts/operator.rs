@@ -121,8 +121,15 @@ pub fn make(
 /// Tells a version that nobody has from a network that does not answer.
 fn unknown_version(error: MakeError) -> MakeError {
     let MakeError::Command(CommandError::Failed { last, .. }) = &error else { return error };
-    // A proxy that refuses a version by its rules says 403: it cannot be had either.
-    let signs = ["unknown revision", "403 Forbidden", "404 Not Found", "410 Gone", "invalid version"];
+    // A proxy that refuses a version by its rules says 403: it cannot be had either. The last is a mirror in a folder.
+    let signs = [
+        "unknown revision",
+        "403 Forbidden",
+        "404 Not Found",
+        "410 Gone",
+        "invalid version",
+        "no such file or directory",
+    ];
     match last.iter().find(|line| line.contains(MODULE) && signs.iter().any(|sign| line.contains(sign))) {
         Some(line) => MakeError::UnknownVersion { why: format!("Go says: {}", line.trim()) },
         None => error,

@@ -7,13 +7,15 @@ use std::net::IpAddr;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Endpoints;
 use kube::runtime::{WatchStreamExt, reflector, watcher};
 use nix::unistd::geteuid;
-use tokio::io::BufReader;
+use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use self::places::Places;
 use self::protocol::{INNER, Request, Response};
@@ -26,6 +28,9 @@ use super::sandbox::STATE;
 use crate::environment::EnvironmentError;
 use crate::storage::Authority;
 use crate::toolchain::Tools;
+
+/// A process that asked may be stopped or very slow; the end does not wait for it.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What those who wait for the environment are told.
 #[derive(Debug, Clone)]
@@ -44,29 +49,37 @@ pub async fn serve(tools: Tools, outer: StdListener) -> Result<(), EnvironmentEr
     let (down, mut asked_down) = watch::channel(false);
     let (environment, environments) = watch::channel(None);
     let listener = UnixListener::from_std(outer).map_err(sockets)?;
+    let outside = TaskTracker::new();
     // Those who wait are answered from the first moment on, so that they can say what they wait for.
     tokio::spawn(accept(
         listener,
-        Door { states: states.clone(), environment: environments.clone(), down: down.clone() },
+        Door {
+            states: states.clone(),
+            environment: environments.clone(),
+            down: down.clone(),
+            answers: outside.clone(),
+        },
     ));
+    let failed = async |error: EnvironmentError| {
+        state.send_replace(State::Failed(error.to_string()));
+        // With this process everything ends, also those who would have said why.
+        outside.close();
+        let _ = tokio::time::timeout(LAST_WORDS, outside.wait()).await;
+        Err(error)
+    };
 
     let running = match Running::start(&tools, &state).await {
         Ok(running) => running,
-        Err(error) => {
-            state.send_replace(State::Failed(error.to_string()));
-            return Err(error);
-        }
+        Err(error) => return failed(error).await,
     };
     let inner = UnixListener::bind(INNER).map_err(sockets)?;
     environment.send_replace(Some(running.places.clone()));
-    tokio::spawn(accept(inner, Door { states, environment: environments, down }));
+    let inside = Door { states, environment: environments, down, answers: TaskTracker::new() };
+    tokio::spawn(accept(inner, inside));
     state.send_replace(State::Ready);
 
     tokio::select! {
-        error = running.control_plane.end() => {
-            state.send_replace(State::Failed(error.to_string()));
-            Err(error)
-        }
+        error = running.control_plane.end() => failed(error).await,
         _ = asked_down.wait_for(|down| *down) => Ok(()),
     }
 }
@@ -128,6 +141,8 @@ struct Door {
     states: watch::Receiver<State>,
     environment: watch::Receiver<Option<Arc<Places>>>,
     down: watch::Sender<bool>,
+    /// The connections that are being answered.
+    answers: TaskTracker,
 }
 
 async fn accept(listener: UnixListener, door: Door) {
@@ -135,7 +150,7 @@ async fn accept(listener: UnixListener, door: Door) {
         // An abstract name has no permissions of its own.
         let ours = stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw() || peer.uid() == 0);
         if ours {
-            tokio::spawn(answer(stream, door.clone()));
+            door.answers.spawn(answer(stream, door.clone()));
         }
     }
 }
@@ -145,7 +160,11 @@ async fn answer(stream: UnixStream, mut door: Door) -> Result<(), EnvironmentErr
     let mut from = BufReader::new(from);
     let Some(request) = protocol::read::<Request>(&mut from).await? else { return Ok(()) };
     if matches!(request, Request::AwaitReady) {
-        return tell_until_ready(&mut to, &mut door.states).await;
+        return tokio::select! {
+            told = tell_states(&mut to, &mut door.states) => told,
+            // Nothing more is asked here, so this is the other side's end.
+            _ = from.read_u8() => Ok(()),
+        };
     }
     if matches!(request, Request::Down) {
         protocol::write(&mut to, &Response::Done).await?;
@@ -163,7 +182,8 @@ async fn answer(stream: UnixStream, mut door: Door) -> Result<(), EnvironmentErr
     protocol::write(&mut to, &response).await
 }
 
-async fn tell_until_ready(
+/// Until the environment fails; it may do so long after it was ready.
+async fn tell_states(
     to: &mut tokio::net::unix::OwnedWriteHalf,
     states: &mut watch::Receiver<State>,
 ) -> Result<(), EnvironmentError> {
@@ -173,7 +193,7 @@ async fn tell_until_ready(
             State::Starting(doing) => {
                 protocol::write(to, &Response::Starting { doing: doing.to_owned() }).await?
             }
-            State::Ready => return protocol::write(to, &Response::Ready).await,
+            State::Ready => protocol::write(to, &Response::Ready).await?,
             State::Failed(why) => return protocol::write(to, &Response::Failed { why }).await,
         }
         if states.changed().await.is_err() {

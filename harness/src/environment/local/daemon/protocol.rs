@@ -20,7 +20,8 @@ pub const INNER: &str = "/run/clonedrill/socket";
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
 pub enum Request {
-    /// Answered with [`Response::Starting`] until the environment is ready, then with [`Response::Ready`].
+    /// Answered with [`Response::Starting`] until the environment is ready, then with [`Response::Ready`]; if it fails,
+    /// then or later, with [`Response::Failed`].
     AwaitReady,
     /// A namespace for a drill, for as long as the connection is open. Inner socket only.
     Join,
