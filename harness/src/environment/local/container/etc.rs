@@ -55,24 +55,23 @@ fn take(from: &Path, to: &Path) -> Result<(), SetupError> {
     fs::copy(from, to).map(drop).during(what)
 }
 
+/// The image's own user keeps its id; a pod that runs as another one gets a line of its own after it.
 fn passwd(spec: &ContainerSpec) -> String {
+    let image = &spec.image;
     let mut lines = Vec::new();
-    if spec.uid != 0 {
-        lines.push("root:x:0:0:root:/root:/bin/sh".to_owned());
+    let mut line = |name: &str, uid: u32, gid: u32, home: &Path| {
+        lines.push(format!("{name}:x:{uid}:{gid}::{}:/bin/sh\n", home.display()));
+    };
+    line("root", 0, if spec.uid == 0 { spec.gid } else { 0 }, Path::new("/root"));
+    let has_user = image.uid != 0 && !image.user.is_empty();
+    if has_user {
+        line(&image.user, image.uid, image.gid, &image.home);
     }
-    let (user, home) = if spec.uid == spec.image.uid {
-        (spec.image.user.as_str(), spec.image.home.as_path())
-    } else {
-        ("", Path::new("/"))
-    };
-    let user = match user {
-        "" if spec.uid == 0 => "root",
-        "" => "user",
-        user => user,
-    };
-    lines.push(format!("{user}:x:{}:{}::{}:/bin/sh", spec.uid, spec.gid, home.display()));
+    if spec.uid != 0 && !(has_user && spec.uid == image.uid) {
+        line("user", spec.uid, spec.gid, Path::new("/"));
+    }
     lines.push("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n".to_owned());
-    lines.join("\n")
+    lines.concat()
 }
 
 fn group(spec: &ContainerSpec) -> String {

@@ -1,7 +1,7 @@
 //! Which storage holds the WAL and the backups, and what WAL-G is told about it.
 //!
-//! In full for Azure. For the other stores the plain names are written; what Spilo derives for S3
-//! (endpoint, region, server-side encryption) is not.
+//! In full for Azure. For the other stores the plain names are written, with the prefix that Spilo makes of a bucket;
+//! what it derives for S3 (endpoint, region, server-side encryption) is not, and the log says so.
 
 use super::variables::Variables;
 
@@ -56,8 +56,26 @@ const S3: &[&str] = &[
     "AWS_STS_REGIONAL_ENDPOINTS",
 ];
 const GS: &[&str] = &["WALE_GS_PREFIX", "WALG_GS_PREFIX", "GOOGLE_APPLICATION_CREDENTIALS"];
-const SWIFT: &[&str] =
-    &["WALE_SWIFT_PREFIX", "SWIFT_AUTHURL", "SWIFT_TENANT", "SWIFT_USER", "SWIFT_PASSWORD"];
+const SWIFT: &[&str] = &[
+    "WALE_SWIFT_PREFIX",
+    "SWIFT_AUTHURL",
+    "SWIFT_TENANT",
+    "SWIFT_TENANT_ID",
+    "SWIFT_USER",
+    "SWIFT_USER_ID",
+    "SWIFT_USER_DOMAIN_NAME",
+    "SWIFT_USER_DOMAIN_ID",
+    "SWIFT_PASSWORD",
+    "SWIFT_AUTH_VERSION",
+    "SWIFT_ENDPOINT_TYPE",
+    "SWIFT_REGION",
+    "SWIFT_DOMAIN_NAME",
+    "SWIFT_DOMAIN_ID",
+    "SWIFT_PROJECT_NAME",
+    "SWIFT_PROJECT_ID",
+    "SWIFT_PROJECT_DOMAIN_NAME",
+    "SWIFT_PROJECT_DOMAIN_ID",
+];
 
 /// Tuning, encryption and proxies: the same for every store.
 const WALG: &[&str] = &[
@@ -92,14 +110,14 @@ pub fn is_on(variables: &Variables) -> bool {
     variables.any_set([WALG_STORES, GS_STORES, OTHER_STORES].concat())
 }
 
-/// The first kind of store that a clone can be made from, or `None` where the variables do not suffice.
-pub fn clone_source(variables: &Variables) -> Option<&'static str> {
+/// The first kind of store that another cluster's backups can be read from, or `None` where the variables with this
+/// prefix (`CLONE_`, `STANDBY_`) do not suffice.
+pub fn source(variables: &Variables, prefix: &str) -> Option<&'static str> {
+    let set = |name: String| variables.set(&format!("{prefix}{name}")).is_some();
     ["S3", "GS", "GCS", "SWIFT", "AZ"].into_iter().find(|store| {
-        variables.set(&format!("CLONE_WALE_{store}_PREFIX")).is_some()
-            || (matches!(*store, "S3" | "GS" | "AZ")
-                && variables.set(&format!("CLONE_WALG_{store}_PREFIX")).is_some())
-            || (variables.set(&format!("CLONE_WAL_{store}_BUCKET")).is_some()
-                && variables.set("CLONE_SCOPE").is_some())
+        set(format!("WALE_{store}_PREFIX"))
+            || (matches!(*store, "S3" | "GS" | "AZ") && set(format!("WALG_{store}_PREFIX")))
+            || (set(format!("WAL_{store}_BUCKET")) && set("SCOPE".to_owned()))
     })
 }
 
@@ -133,7 +151,10 @@ pub fn settle_walg(variables: &mut Variables, scope: Scope) {
 pub struct EnvDir {
     /// Name and value, in the order in which they are written.
     pub entries: Vec<(String, String)>,
+    /// In Spilo's words.
     pub warnings: Vec<String>,
+    /// What Spilo would derive and this does not.
+    pub left_out: Option<&'static str>,
 }
 
 /// What the env dir of a scope holds, or `None` where no store is configured: then none is written.
@@ -143,7 +164,7 @@ pub fn env_dir(variables: &Variables, scope: Scope) -> Option<EnvDir> {
     let store: Vec<&str> =
         if ["WAL_S3_BUCKET", "WALE_S3_PREFIX", "WALG_S3_PREFIX"].iter().any(|n| value(n).is_some()) {
             S3.to_vec()
-        } else if ["WAL_GCS_BUCKET", "WAL_GS_BUCKET", "WALE_GCS_PREFIX", "WALE_GS_PREFIX", "WALG_GS_PREFIX"]
+        } else if ["WAL_GCS_BUCKET", "WAL_GS_BUCKET", "WALE_GS_PREFIX", "WALG_GS_PREFIX"]
             .iter()
             .any(|name| value(name).is_some())
         {
@@ -162,14 +183,49 @@ pub fn env_dir(variables: &Variables, scope: Scope) -> Option<EnvDir> {
     // Swift is the only one that WAL-G's own names do not go with.
     let tuning: &[&str] = if store[0] == SWIFT[0] { &[] } else { WALG };
     let own: &[&str] = if scope == Scope::Own { &["BACKUP_NUM_TO_RETAIN"] } else { &[] };
+    let made = made_prefixes(&store, value);
     let mut entries: Vec<(String, String)> = [&store, tuning, &["PGPORT"], own]
         .concat()
         .into_iter()
-        .filter_map(|name| Some((name.to_owned(), value(name)?.to_owned())))
+        .filter_map(|name| {
+            let made = made.iter().find(|(made, _)| *made == name).map(|(_, value)| value.as_str());
+            Some((name.to_owned(), value(name).or(made)?.to_owned()))
+        })
         .collect();
     entries.push(("WALE_LOG_DESTINATION".to_owned(), "stderr".to_owned()));
     entries.push(("TMPDIR".to_owned(), variables.text("WALE_TMPDIR").to_owned()));
-    Some(EnvDir { entries, warnings })
+    let left_out = (store[0] == S3[0]).then_some("the endpoint, region and encryption of S3");
+    Some(EnvDir { entries, warnings, left_out })
+}
+
+/// The prefixes that Spilo makes where a store is given by its bucket, one folder a major version.
+fn made_prefixes<'v>(
+    store: &[&'static str],
+    value: impl Fn(&str) -> Option<&'v str>,
+) -> Vec<(&'static str, String)> {
+    let text = |name: &str| value(name).unwrap_or_default();
+    let kind = match store[0] {
+        "WALE_S3_PREFIX" => "S3",
+        "WALE_GS_PREFIX" => "GS",
+        "WALE_SWIFT_PREFIX" => "SWIFT",
+        _ => return Vec::new(),
+    };
+    let bucket = match kind {
+        "GS" if value("WAL_GCS_BUCKET").is_some() => text("WAL_GCS_BUCKET"),
+        kind => text(&format!("WAL_{kind}_BUCKET")),
+    };
+    let path = value(store[0]).map(str::to_owned).unwrap_or_else(|| {
+        format!(
+            "{}://{bucket}/spilo/{}{}{}/wal/{}",
+            kind.to_lowercase(),
+            text("WAL_BUCKET_SCOPE_PREFIX"),
+            text("SCOPE"),
+            text("WAL_BUCKET_SCOPE_SUFFIX"),
+            text("PGVERSION"),
+        )
+    });
+    // WAL-G's own name beside WAL-E's, which Swift has not.
+    store[..if kind == "SWIFT" { 1 } else { 2 }].iter().map(|name| (*name, path.clone())).collect()
 }
 
 /// The first way to authenticate that is complete; the others are not written.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::{env, fs, io};
 
 use jiff::Timestamp;
@@ -93,11 +93,7 @@ fn clone(options: &Options, target: Option<&Target>) -> Result<Recovery, CloneEr
     let programs = Programs::of_this_container().map_err(|error| other(&error))?;
     let config = read_config().map_err(|error| other(&error))?;
     let bin = patroni::text_at(&config, "/postgresql/bin_dir");
-    let newest = programs.in_folder(&bin).map_or(u16::MAX, |tool| tool.major);
-    let majors: Vec<u16> =
-        programs.postgres.iter().rev().map(|tool| tool.major).filter(|major| *major <= newest).collect();
-
-    let found = find_backup(target, &environment, &majors, list_backups)?;
+    let found = find_backup(target, &environment, &programs.majors_up_to(&bin), list_backups)?;
     environment.insert(found.name.clone(), found.value.clone());
     let recovery = Recovery::prepare(&programs).map_err(|error| other(&error))?;
     let program = program(&environment);
@@ -105,18 +101,31 @@ fn clone(options: &Options, target: Option<&Target>) -> Result<Recovery, CloneEr
         "cloning cluster {} using {program} backup-fetch {} {}",
         options.scope, options.datadir, found.backup
     ));
-    let mut command = child::command(program, &["backup-fetch", &options.datadir, &found.backup]);
-    let status = command.envs(&environment).status().map_err(|error| cannot_run(program, &error))?;
+    let mut command = fetch(&environment, &options.datadir, &found.backup);
+    let status = command.status().map_err(|error| cannot_run(program, &error))?;
     if !status.success() {
         return Err(CloneError::Fetch(child::code(status)));
     }
-    if found.is_versioned {
-        // Recovery must read its WAL where the backup was found.
-        let folder = env_dir_of(&config)
-            .ok_or_else(|| CloneError::Other("Exception: Failed to find clone envdir".to_owned()))?;
-        fs::write(Path::new(&folder).join(&found.name), &found.value).map_err(|error| other(&error))?;
-    }
+    keep_place(&found, &config)?;
     Ok(recovery)
+}
+
+fn fetch(environment: &Environment, data: &str, backup: &str) -> Command {
+    let mut command = child::command(program(environment), &["backup-fetch", data, backup]);
+    command.envs(environment);
+    command
+}
+
+/// Recovery must read its WAL where the backup was found.
+fn keep_place(found: &Found, config: &serde_json::Value) -> Result<(), CloneError> {
+    if !found.is_versioned {
+        return Ok(());
+    }
+    let folder = env_dir_of(config)
+        .ok_or_else(|| CloneError::Other("Exception: Failed to find clone envdir".to_owned()))?;
+    let file = Path::new(&folder).join(&found.name);
+    fs::write(&file, &found.value)
+        .map_err(|error| CloneError::Other(format!("write {}: {error}", file.display())))
 }
 
 /// The configuration that the launcher wrote, which is JSON.

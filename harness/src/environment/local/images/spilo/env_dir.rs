@@ -41,6 +41,9 @@ pub fn write(folder: &Path, content: &EnvDir) -> io::Result<()> {
     for warning in &content.warnings {
         Voice::Bootstrapping.warning(warning);
     }
+    if let Some(what) = content.left_out {
+        Voice::left_out(what, "only Azure is there in full");
+    }
     fs::create_dir_all(folder)?;
     for (name, value) in &content.entries {
         write_new(&folder.join(name), value, 0o600)?;
@@ -113,7 +116,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("etc/wal-e.d/env");
         let entry = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let content = |value| EnvDir { entries: vec![entry("WALG_AZ_PREFIX", value)], warnings: vec![] };
+        let content = |value| EnvDir { entries: vec![entry("WALG_AZ_PREFIX", value)], ..EnvDir::default() };
         write(&dir, &content("azure://a/x")).unwrap();
         write(&dir, &content("azure://b/x")).unwrap();
         assert_eq!(read(&dir).unwrap(), [("WALG_AZ_PREFIX".into(), Some("azure://a/x".into()))]);

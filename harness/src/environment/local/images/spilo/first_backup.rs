@@ -13,21 +13,34 @@ use hyper_util::rt::TokioExecutor;
 use super::child;
 use super::log::Voice;
 use super::settings::Settings;
+use super::variables::Variables;
 use crate::poll::{Limit, PollError, Seen, poll};
 
-/// Spilo looks every minute; a drill cannot wait for that.
-const LIMIT: Limit = Limit {
-    total: Duration::from_secs(3600),
+const PRIMARY: &str = "http://127.0.0.1:8008/primary";
+
+/// Spilo looks every minute, for an hour. A drill cannot wait for that while a bootstrap usually takes.
+const AT_FIRST: Limit = Limit {
+    total: Duration::from_secs(120),
     first_interval: Duration::from_millis(100),
     longest_interval: Duration::from_millis(100),
 };
 
+/// Afterwards it is a replica most likely, which has nothing to do.
+const LATER: Limit = Limit {
+    total: Duration::from_secs(3600 - 120),
+    first_interval: Duration::from_secs(5),
+    longest_interval: Duration::from_secs(60),
+};
+
 /// Waits until this node is the primary, then backs it up, with the whole environment and the env dir on top.
+///
+/// Where it never is, nothing is said, as in Spilo. With `WALG_BACKUP_FROM_REPLICA` the script declines on the primary:
+/// then there is no first backup at all, in Spilo neither.
 pub async fn run(settings: &Settings) {
-    match wait_until_primary("http://127.0.0.1:8008/primary", LIMIT).await {
-        Ok(()) => back_up(settings).await,
-        Err(PollError::TimedOut(timeout)) => Voice::Bootstrapping.error(format_args!("failed to {timeout}")),
-        Err(PollError::Failed(never)) => match never {},
+    for limit in [AT_FIRST, LATER] {
+        if wait_until_primary(PRIMARY, limit).await.is_ok() {
+            return run_backup(backup(settings, &Variables::of_this_process())).await;
+        }
     }
 }
 
@@ -47,11 +60,12 @@ async fn wait_until_primary(url: &str, limit: Limit) -> Result<(), PollError<Inf
     .await
 }
 
-/// Runs the backup script with the env dir on top of this process's environment.
-pub async fn back_up(settings: &Settings) {
+/// The backup script with these variables, the env dir on top, and nothing else.
+pub fn backup(settings: &Settings, variables: &Variables) -> Command {
     let mut command = Command::new("envdir");
     command.args([settings.text("WALE_ENV_DIR"), "/scripts/postgres_backup.sh", settings.text("PGDATA")]);
-    run_backup(command).await;
+    command.env_clear().envs(variables.iter());
+    command
 }
 
 /// The script prints what it does; whether it succeeded is seen in the storage.
@@ -82,7 +96,19 @@ mod tests {
         });
         wait_until_primary(&url, Limit::seconds(10)).await.unwrap();
         server.await.unwrap();
-        let gone = wait_until_primary(&url, Limit { total: Duration::from_millis(50), ..LIMIT }).await;
+        let gone = wait_until_primary(&url, Limit { total: Duration::from_millis(50), ..AT_FIRST }).await;
         assert!(matches!(gone, Err(PollError::TimedOut(_))));
+    }
+    #[test]
+    fn the_script_gets_all_that_it_is_given_through_the_env_dir() {
+        let pod: Variables = [("WALG_AZ_PREFIX", "azure://b/x"), ("AZURE_ENDPOINT_SUFFIX", "example.org")]
+            .into_iter()
+            .collect();
+        let settings = Settings::of([("PGDATA", "/data")].into_iter().collect(), 1);
+        let command = backup(&settings, &pod);
+        let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).collect();
+        assert_eq!(words, ["envdir", "/run/etc/wal-e.d/env", "/scripts/postgres_backup.sh", "/data"]);
+        let given: Vec<_> = command.get_envs().map(|(name, _)| name).collect();
+        assert_eq!(given, ["AZURE_ENDPOINT_SUFFIX", "WALG_AZ_PREFIX"]);
     }
 }

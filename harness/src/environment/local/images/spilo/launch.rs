@@ -15,17 +15,16 @@ use tokio::sync::watch;
 
 use super::archive::{self, Scope};
 use super::certificate::{self, CertificateError};
-use super::clean::clean;
+use super::clean;
 use super::first_backup;
 use super::log::Voice;
-use super::merge::ConfigurationError;
-use super::patroni::{self, Locales, Machine, text_at};
+use super::patroni::{self, Locales, Machine, PatroniError, text_at};
 use super::programs::{Programs, ProgramsError};
 use super::restart::{Next, Restarts};
 use super::schedule;
 use super::settings::{CloneMethod, Settings};
 use super::variables::Variables;
-use super::{child, clone_with_basebackup, env_dir};
+use super::{account, child, clone_with_basebackup, env_dir};
 
 /// Runit's name of the service, as its log lines show it.
 const SERVICE: &str = "/etc/runit/runsvdir/default/patroni";
@@ -38,9 +37,11 @@ enum LaunchError {
     #[error(transparent)]
     Programs(#[from] ProgramsError),
     #[error(transparent)]
-    Configuration(#[from] ConfigurationError),
+    Configuration(#[from] PatroniError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    #[error("follow another cluster, as {0} asks: the stand-in makes no standby clusters")]
+    Standby(&'static str),
     #[error("prepare {what}: {source}")]
     Prepare { what: String, source: io::Error },
     #[error("start Patroni: {0}")]
@@ -112,7 +113,12 @@ struct PatroniStart {
 
 /// Writes everything that Patroni and the scripts read.
 fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, LaunchError> {
+    // Without this it would come up as an empty cluster that takes writes.
+    if let Some(name) = settings.standby {
+        return Err(LaunchError::Standby(name));
+    }
     make_folders(settings)?;
+    account::name_current_user(Path::new(account::PASSWD)).map_err(prepare(account::PASSWD))?;
     Voice::Bootstrapping.info("Figuring out my environment (Google? AWS? Openstack? Local?)");
     settings.log_warnings();
     Voice::Bootstrapping.info("No meta-data available for this provider");
@@ -121,16 +127,23 @@ fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, L
     let machine = this_machine(settings);
     let config = patroni::configuration(settings, &machine, programs)?;
 
+    // From here on the version is that of the programs which run, not the one that was asked for.
+    let running = programs.in_folder(&text_at(&config, "/postgresql/bin_dir"));
+    let mut variables = settings.variables.clone();
+    if let Some(tool) = running {
+        variables.put("PGVERSION", tool.major.to_string());
+    }
+
     Voice::Bootstrapping.info("Configuring certificate");
     certificate::write(settings)?;
     if settings.archiving {
         Voice::Bootstrapping.info("Configuring wal-e");
-        write_env_dir(settings, Scope::Own, settings.text("WALE_ENV_DIR"))?;
+        write_env_dir(&variables, Scope::Own, settings.text("WALE_ENV_DIR"))?;
     }
     Voice::Bootstrapping.info("Configuring bootstrap");
     match &settings.clone {
         CloneMethod::Nothing => {}
-        CloneMethod::Backups { env_dir } => write_env_dir(settings, Scope::Clone, env_dir)?,
+        CloneMethod::Backups { env_dir } => write_env_dir(&variables, Scope::Clone, env_dir)?,
         CloneMethod::RunningCluster { pgpass } => {
             let line = clone_with_basebackup::pgpass_line(settings);
             env_dir::write_new(Path::new(pgpass), &line, 0o600).map_err(prepare(pgpass))?;
@@ -142,19 +155,14 @@ fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, L
     let text = format!("{config:#}\n");
     env_dir::write_new(&file, &text, 0o600).map_err(prepare(&file))?;
 
-    let mut variables = clean(&settings.variables);
-    let locale = settings.variables.set("LC_ALL").unwrap_or("C.UTF-8");
-    variables.put("LC_ALL", machine.locales.nearest(locale));
-    let bin = text_at(&config, "/postgresql/bin_dir");
-    if let Some(lib) = programs.in_folder(&bin).and_then(|tool| tool.lib.as_deref()) {
-        variables.put("LD_LIBRARY_PATH", lib.to_string_lossy());
-    }
+    let lib = running.and_then(|tool| tool.lib.as_deref());
+    let variables = clean::of_patroni(&settings.variables, &machine.locales, lib);
     Ok(PatroniStart { python: programs.python.clone(), config: file, variables })
 }
 
-fn write_env_dir(settings: &Settings, scope: Scope, folder: &str) -> Result<(), LaunchError> {
-    let Some(content) = archive::env_dir(&settings.variables, scope) else { return Ok(()) };
-    let temporary = settings.text("WALE_TMPDIR");
+fn write_env_dir(variables: &Variables, scope: Scope, folder: &str) -> Result<(), LaunchError> {
+    let Some(content) = archive::env_dir(variables, scope) else { return Ok(()) };
+    let temporary = variables.text("WALE_TMPDIR");
     fs::create_dir_all(temporary).map_err(prepare(temporary))?;
     fs::set_permissions(temporary, fs::Permissions::from_mode(0o1777)).map_err(prepare(temporary))?;
     env_dir::write(Path::new(folder), &content).map_err(prepare(folder))

@@ -27,6 +27,11 @@ impl Voice {
         self.say("ERROR", message);
     }
 
+    /// Says what the stand-in leaves out, and why: Spilo's image has everything.
+    pub fn left_out(what: &str, why: &str) {
+        Voice::Bootstrapping.info(format_args!("The stand-in leaves out {what}: {why}"));
+    }
+
     fn say(self, level: &str, message: impl Display) {
         eprintln!("{}", self.line(Timestamp::now(), level, &message.to_string()));
     }

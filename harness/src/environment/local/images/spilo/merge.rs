@@ -22,8 +22,12 @@ pub fn parse(name: &'static str, text: &str) -> Result<Value, ConfigurationError
     // The operator writes JSON; that way its numbers and texts stay exactly what they are.
     let value = match serde_json::from_str(text) {
         Ok(value) => value,
-        Err(_) => serde_saphyr::from_str(text)
-            .map_err(|source| ConfigurationError::Unreadable { name, source: Box::new(source) })?,
+        // The message goes to the pod's log: without the lines around the place, which may hold passwords.
+        Err(_) => {
+            let options = serde_saphyr::options! { with_snippet: false };
+            serde_saphyr::from_str_with_options(text, options)
+                .map_err(|source| ConfigurationError::Unreadable { name, source: Box::new(source) })?
+        }
     };
     let found = match value {
         Value::Object(_) => return Ok(value),
@@ -87,5 +91,14 @@ mod tests {
             parse("X", "[1]").unwrap_err().to_string().contains("should contain a dict, yet it is a list")
         );
         assert!(parse("X", "a: [").is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_an_unreadable_one_has_its_place_and_none_of_its_text() {
+        let text = "postgresql:\n  authentication:\n    superuser: {password: hunter2}\n  parameters: [\n";
+        let error = parse("SPILO_CONFIGURATION", text).unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(error.to_string().contains("line"), "{error}");
+        assert!(!said.contains("hunter2") && !said.contains("superuser"), "{said}");
     }
 }

@@ -1,8 +1,10 @@
 //! The Spilo stand-in: a launcher that keeps to Spilo's contract over the real Patroni.
 //!
-//! In full for backups and clones on Azure. Not there: standby clusters (`STANDBY_*`), log shipping, PgQ,
-//! PgBouncer, stores other than Kubernetes, and the upgrade of a clone to a newer major version of PostgreSQL.
+//! In full for backups and clones on Azure. Not there: log shipping, PgQ, PgBouncer, and stores other than Kubernetes.
+//! What would make another cluster than Spilo does is refused, not left out: standby clusters (`STANDBY_*`), a major version
+//! of PostgreSQL that this machine lacks, and a clone whose source has an older one, which Spilo upgrades.
 
+mod account;
 mod archive;
 mod backup_list;
 mod certificate;
@@ -80,6 +82,11 @@ pub fn image(tools: &Tools) -> Image {
         );
     }
     files.push(link("/home/postgres/postgres.yml", Path::new("/run/postgres.yml")));
+    // Where patronictl looks, whoever runs it.
+    files.push(link(
+        "/home/postgres/.config/patroni/patronictl.yaml",
+        Path::new("/home/postgres/postgres.yml"),
+    ));
     files.push(text(recovery::SCRIPT_PATH, recovery::SCRIPT.to_owned()));
     files.push(text(programs::FILE, serde_json::json!(Programs::of(tools)).to_string()));
 

@@ -8,9 +8,8 @@ use serde_json::{Map, Value, json};
 
 pub use locale::Locales;
 
-use super::log::Voice;
 use super::merge::{self, ConfigurationError};
-use super::programs::Programs;
+use super::programs::{Programs, ProgramsError};
 use super::settings::{CloneMethod, Settings};
 
 /// What the configuration takes from the machine rather than from the environment.
@@ -22,6 +21,15 @@ pub struct Machine {
     pub locales: Locales,
 }
 
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum PatroniError {
+    #[error(transparent)]
+    Configuration(#[from] ConfigurationError),
+    #[error(transparent)]
+    Programs(#[from] ProgramsError),
+}
+
 /// Where the configuration is written; a link to it is in the home folder.
 pub const FILE_NAME: &str = "postgres.yml";
 
@@ -29,12 +37,12 @@ pub const FILE_NAME: &str = "postgres.yml";
 /// with what this machine does not have left out.
 ///
 /// # Errors
-/// When the user's configuration cannot be read.
+/// When the user's configuration cannot be read, or this machine lacks the PostgreSQL that is asked for.
 pub fn configuration(
     settings: &Settings,
     machine: &Machine,
     programs: &Programs,
-) -> Result<Value, ConfigurationError> {
+) -> Result<Value, PatroniError> {
     let name = if settings.variables.is_there("SPILO_CONFIGURATION") {
         "SPILO_CONFIGURATION"
     } else {
@@ -46,10 +54,9 @@ pub fn configuration(
     let mut config = merge::over(user, Value::Object(generated));
 
     let data_dir = text_at(&config, "/postgresql/data_dir");
-    if text_at(&config, "/postgresql/bin_dir").is_empty()
-        && let Some(tool) = programs.choose(data_dir.as_ref(), settings.text("PGVERSION"))
-    {
-        config["postgresql"]["bin_dir"] = json!(tool.bin);
+    let bin_dir = text_at(&config, "/postgresql/bin_dir");
+    if let Some(bin) = programs.choose(data_dir.as_ref(), &bin_dir, settings.text("PGVERSION"))? {
+        config["postgresql"]["bin_dir"] = json!(bin);
     }
     ensure_replication(&mut config);
     let bin = text_at(&config, "/postgresql/bin_dir");
@@ -154,7 +161,8 @@ fn bootstrap(settings: &Settings, machine: &Machine) -> Value {
             if settings.is_set("CLONE_TARGET_TIME") {
                 recovery["recovery_target_time"] = json!(text("CLONE_TARGET_TIME"));
             }
-            if matches!(text("CLONE_TARGET_INCLUSIVE").to_lowercase().as_str(), "" | "false") {
+            // Spilo's template asks whether there is a text: `false` is one, and only an empty value excludes.
+            if !settings.is_set("CLONE_TARGET_INCLUSIVE") {
                 recovery["recovery_target_inclusive"] = json!(false);
             }
             bootstrap["method"] = json!("clone_with_wale");
@@ -287,11 +295,6 @@ fn ensure_replication(config: &mut Value) {
     {
         lines.insert(0, json!(format!("hostssl replication {user} all md5")));
     }
-}
-
-/// Says what was left out because the machine does not have it: Spilo's image has everything.
-fn left_out(what: &str, why: &str) {
-    Voice::Bootstrapping.info(format_args!("The stand-in leaves out {what}: {why}"));
 }
 
 #[cfg(test)]

@@ -1,14 +1,15 @@
 //! `/scripts/postgres_backup.sh <PGDATA>`: a base backup, then the old ones are deleted.
 //!
-//! Unlike Spilo's script it ends with WAL-G's exit code, so that who runs it can tell.
+//! Unlike Spilo's script it ends with the exit code of WAL-G's push, so that who runs it can tell.
 
+use std::io;
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
-use std::{env, io};
+use std::process::{Command, ExitCode, Stdio};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::backup_list::{self, Backup};
+use super::variables::Variables;
 use super::{child, log};
 
 fn say(message: impl std::fmt::Display) {
@@ -17,12 +18,12 @@ fn say(message: impl std::fmt::Display) {
 
 /// Backs up, where this node's role is the one that backups are taken from.
 pub fn main() -> ExitCode {
-    let Some(pgdata) = env::args().nth(1) else {
+    let Some(pgdata) = std::env::args().nth(1) else {
         println!("Usage: /scripts/postgres_backup.sh PGDATA");
         return ExitCode::FAILURE;
     };
     say(format_args!("I was called as: /scripts/postgres_backup.sh {pgdata}"));
-    match run(&pgdata) {
+    match run(&pgdata, &Variables::of_this_process(), Timestamp::now(), execute) {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             say(format_args!("ERROR: {error}"));
@@ -31,10 +32,33 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(pgdata: &str) -> io::Result<i32> {
-    let variable = |name: &str| env::var(name).unwrap_or_default();
-    let in_recovery = query("select pg_catalog.pg_is_in_recovery()")?;
-    let from_replica = variable("WALG_BACKUP_FROM_REPLICA") == "true";
+/// What becomes of a command's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// It is the script's own.
+    Shown,
+    /// It is read.
+    Read,
+}
+
+fn execute(mut command: Command, output: Output) -> io::Result<(i32, String)> {
+    match output {
+        Output::Shown => Ok((child::code(command.status()?), String::new())),
+        Output::Read => {
+            let output = command.stdin(Stdio::inherit()).output()?;
+            Ok((child::code(output.status), String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+        }
+    }
+}
+
+fn run(
+    pgdata: &str,
+    variables: &Variables,
+    now: Timestamp,
+    mut execute: impl FnMut(Command, Output) -> io::Result<(i32, String)>,
+) -> io::Result<i32> {
+    let (_, in_recovery) = execute(query("select pg_catalog.pg_is_in_recovery()"), Output::Read)?;
+    let from_replica = variables.text("WALG_BACKUP_FROM_REPLICA") == "true";
     match (in_recovery.as_str(), from_replica) {
         ("f", true) => {
             say("Cluster is not in recovery, not running backup");
@@ -50,51 +74,67 @@ fn run(pgdata: &str) -> io::Result<i32> {
             return Ok(1);
         }
     }
-    let program = if variable("USE_WALG_BACKUP") == "true" { "wal-g" } else { "wal-e" };
-    let mut command = child::command("nice", &["-n", "5", program, "backup-push", pgdata]);
-    if let Ok(method) = env::var("WALG_BACKUP_COMPRESSION_METHOD") {
-        command.env("WALG_COMPRESSION_METHOD", method);
-    }
     say("producing a new backup");
-    let status = command.env("PGHOST", SOCKETS).status()?;
-    if !status.success() {
-        return Ok(child::code(status));
-    }
-    delete_old(&variable("BACKUP_NUM_TO_RETAIN"))
+    let (pushed, _) = execute(push(pgdata, variables), Output::Shown)?;
+    // Whether or not that succeeded, as in Spilo.
+    let mut list = child::command("wal-g", &["backup-list"]);
+    list.stderr(Stdio::null());
+    let (_, list) = execute(list, Output::Read)?;
+    let backups = backup_list::parse(&list).map_err(io::Error::other)?;
+    let deleted = match to_delete(backups, variables.text("BACKUP_NUM_TO_RETAIN"), now) {
+        Ok(before) => {
+            let delete = child::command("wal-g", &["delete", "before", "FIND_FULL", &before, "--confirm"]);
+            execute(delete, Output::Shown)?.0
+        }
+        Err(why) => {
+            say(why);
+            0
+        }
+    };
+    Ok(if pushed == 0 { deleted } else { pushed })
 }
 
 /// Where PostgreSQL's socket is.
 const SOCKETS: &str = "/var/run/postgresql";
 
-fn query(sql: &str) -> io::Result<String> {
+fn query(sql: &str) -> Command {
     let mut command = child::command("psql", &["-tXqAc", sql]);
     if Path::new(SOCKETS).is_dir() {
         command.env("PGHOST", SOCKETS);
     }
-    let output = command.stderr(Stdio::inherit()).output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    command.stderr(Stdio::inherit());
+    command
 }
 
-fn delete_old(retain: &str) -> io::Result<i32> {
+fn push(pgdata: &str, variables: &Variables) -> Command {
+    let program = if variables.text("USE_WALG_BACKUP") == "true" { "wal-g" } else { "wal-e" };
+    let mut command = child::command("nice", &["-n", "5", program, "backup-push", pgdata]);
+    if let Some(method) = variables.set("WALG_BACKUP_COMPRESSION_METHOD") {
+        command.env("WALG_COMPRESSION_METHOD", method);
+    }
+    command.env("PGHOST", SOCKETS);
+    command
+}
+
+/// The backup before which all others are deleted, or why none is.
+fn to_delete(backups: Vec<Backup>, retain: &str, now: Timestamp) -> Result<String, String> {
     let retain = retain.trim().parse().unwrap_or(0).max(2);
-    let output = child::command("wal-g", &["backup-list"]).stderr(Stdio::null()).output()?;
-    let backups = backup_list::parse(&String::from_utf8_lossy(&output.stdout)).map_err(io::Error::other)?;
-    let Some(before) = oldest_kept(backups.clone(), retain, Timestamp::now()) else {
-        say(format_args!("No backups older than {retain} days found, not deleting any"));
-        return Ok(0);
-    };
-    let delete = ["delete", "before", "FIND_FULL", &before, "--confirm"];
-    Ok(child::code(child::command("wal-g", &delete).status()?))
+    let total = backups.len();
+    let before = oldest_kept(backups, retain, now)
+        .ok_or_else(|| format!("No backups older than {retain} days found, not deleting any"))?;
+    if total <= retain {
+        return Err(format!("There are only {total} backups, not deleting any"));
+    }
+    Ok(before)
 }
 
-/// The backup before which all others go: at least so many backups stay, and all of the last so many days.
+/// The newest backup that is `retain` days old and has `retain - 1` newer ones.
 fn oldest_kept(mut backups: Vec<Backup>, retain: usize, now: Timestamp) -> Option<String> {
     backups.sort_by_key(|backup| std::cmp::Reverse(backup.last_modified));
     let days = i64::try_from(retain).unwrap_or(i64::MAX);
     let age = |backup: &Backup| now.duration_since(backup.last_modified);
     let old = |backup: &&Backup| age(backup) >= SignedDuration::from_hours(24 * days);
-    let candidate = backups.iter().skip(retain - 1).find(old)?;
-    (backups.len() > retain).then(|| candidate.name.clone())
+    backups.iter().skip(retain - 1).find(old).map(|backup| backup.name.clone())
 }
 
 #[cfg(test)]
@@ -105,23 +145,100 @@ mod tests {
     const NOW: &str = "2026-01-10T00:00:00Z";
 
     /// Backups of these ages in days, named after them.
-    fn kept(ages: &[i64], retain: usize) -> Option<String> {
+    fn of_ages(ages: &[i64]) -> Vec<Backup> {
         let now: Timestamp = NOW.parse().unwrap();
-        let backups = ages.iter().map(|days| Backup {
+        let backup = |days: &i64| Backup {
             name: format!("{days}d"),
             last_modified: now - SignedDuration::from_hours(24 * days),
             wal_segment: None,
-        });
-        oldest_kept(backups.collect(), retain, now)
+        };
+        ages.iter().map(backup).collect()
+    }
+
+    fn before(ages: &[i64], retain: &str) -> Result<String, String> {
+        to_delete(of_ages(ages), retain, NOW.parse().unwrap())
     }
 
     #[test]
     fn at_least_so_many_backups_and_days_are_kept() {
-        assert_eq!(kept(&[0, 1, 2, 3, 4, 5, 6], 5).as_deref(), Some("5d"));
-        assert_eq!(kept(&[6, 0, 5, 1, 4, 2, 3], 5).as_deref(), Some("5d"));
-        assert_eq!(kept(&[0, 0, 0, 0, 0, 0], 5), None, "all are young");
-        assert_eq!(kept(&[10, 20, 30], 5), None, "there are only three");
-        assert_eq!(kept(&[10, 20, 30, 40, 50], 5), None, "there are just enough");
-        assert_eq!(kept(&[10, 20, 30], 2).as_deref(), Some("20d"));
+        let none_older = |days| Err(format!("No backups older than {days} days found, not deleting any"));
+        assert_eq!(before(&[0, 1, 2, 3, 4, 5, 6], "5").as_deref(), Ok("5d"));
+        assert_eq!(before(&[6, 0, 5, 1, 4, 2, 3], "5").as_deref(), Ok("5d"));
+        assert_eq!(before(&[0, 0, 0, 0, 0, 0], "5"), none_older(5), "all are young");
+        assert_eq!(before(&[10, 20, 30], "5"), none_older(5), "there are only three");
+        let just_enough = Err("There are only 5 backups, not deleting any".to_owned());
+        assert_eq!(before(&[10, 20, 30, 40, 50], "5"), just_enough);
+        assert_eq!(before(&[10, 20, 30], "2").as_deref(), Ok("20d"));
+    }
+
+    #[test]
+    fn two_backups_and_two_days_are_the_least_that_is_kept() {
+        for retain in ["1", "0", "", "many"] {
+            assert_eq!(before(&[10, 20, 30], retain).as_deref(), Ok("20d"), "{retain}");
+            let young = Err("No backups older than 2 days found, not deleting any".to_owned());
+            assert_eq!(before(&[0, 1, 1], retain), young, "{retain}");
+        }
+    }
+
+    /// Runs it where commands print these answers and end with these codes, in order; what was run.
+    fn ran(variables: &[(&str, &str)], answers: &[(i32, &str)]) -> (i32, Vec<String>) {
+        let mut answers = answers.iter();
+        let mut ran = Vec::new();
+        let code = run("/data", &variables.iter().copied().collect(), NOW.parse().unwrap(), |command, _| {
+            let words = [command.get_program()].into_iter().chain(command.get_args());
+            ran.push(words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "));
+            let (code, text) = answers.next().unwrap();
+            Ok((*code, (*text).to_owned()))
+        });
+        (code.unwrap(), ran)
+    }
+
+    const ASKED: &str = "psql -tXqAc select pg_catalog.pg_is_in_recovery()";
+    const PUSHED: &str = "nice -n 5 wal-g backup-push /data";
+    const LISTED: &str = "wal-g backup-list";
+    const DELETED: &str = "wal-g delete before FIND_FULL base_2 --confirm";
+    const WALG: (&str, &str) = ("USE_WALG_BACKUP", "true");
+    const FROM_REPLICA: (&str, &str) = ("WALG_BACKUP_FROM_REPLICA", "true");
+    const LIST: &str = "name modified wal_segment_backup_start
+base_1 2026-01-01T00:00:00Z 000000010000000000000002
+base_2 2026-01-02T00:00:00Z 000000010000000000000004
+base_3 2026-01-09T00:00:00Z 000000010000000000000006
+";
+
+    #[test]
+    fn a_backup_is_pushed_and_old_ones_are_deleted() {
+        let answers = [(0, "f"), (0, ""), (0, LIST), (0, "")];
+        assert_eq!(ran(&[WALG], &answers), (0, [ASKED, PUSHED, LISTED, DELETED].map(str::to_owned).into()));
+    }
+
+    #[test]
+    fn old_backups_are_deleted_after_a_failed_push_too_and_the_failure_is_told() {
+        let answers = [(0, "f"), (3, ""), (0, LIST), (0, "")];
+        assert_eq!(ran(&[WALG], &answers), (3, [ASKED, PUSHED, LISTED, DELETED].map(str::to_owned).into()));
+    }
+
+    #[test]
+    fn only_the_role_that_backups_are_taken_from_takes_one() {
+        let done = |variables: &[(&str, &str)], state| {
+            let (code, ran) = ran(variables, &[(0, state), (0, ""), (0, "")]);
+            (code, ran.len() > 1)
+        };
+        assert_eq!(done(&[WALG], "f"), (0, true));
+        assert_eq!(done(&[WALG], "t"), (0, false));
+        assert_eq!(done(&[WALG, FROM_REPLICA], "t"), (0, true));
+        assert_eq!(done(&[WALG, FROM_REPLICA], "f"), (0, false));
+        assert_eq!(done(&[WALG], ""), (1, false), "psql has failed");
+    }
+
+    #[test]
+    fn the_push_has_a_compression_of_its_own_where_one_is_given() {
+        let compression = |pairs: &[(&str, &str)]| {
+            let command = push("/data", &pairs.iter().copied().collect());
+            let value = command.get_envs().find(|(name, _)| *name == "WALG_COMPRESSION_METHOD");
+            value.map(|(_, value)| value.unwrap().to_string_lossy().into_owned())
+        };
+        assert_eq!(compression(&[("WALG_BACKUP_COMPRESSION_METHOD", "zstd")]).as_deref(), Some("zstd"));
+        assert_eq!(compression(&[("WALG_BACKUP_COMPRESSION_METHOD", "")]), None);
+        assert_eq!(compression(&[]), None);
     }
 }

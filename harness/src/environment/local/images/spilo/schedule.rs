@@ -2,17 +2,18 @@
 //!
 //! Spilo's other cron jobs (`CRONTAB`, log shipping, renice, certificate reload) are not run.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jiff::civil::DateTime;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
-use super::first_backup::run_backup;
+use super::first_backup::{backup, run_backup};
 use super::log::Voice;
 use super::settings::Settings;
+use super::variables::Variables;
 
-/// Takes a base backup at each time of the schedule, for ever. Cron gives its jobs nothing but a `PATH`.
+/// Takes a base backup at each time of the schedule, for ever.
 pub async fn run(settings: &Settings) {
     let text = settings.text("BACKUP_SCHEDULE");
     let schedule = match Schedule::parse(text) {
@@ -24,15 +25,36 @@ pub async fn run(settings: &Settings) {
         let Some(next) = schedule.after(now) else { return };
         let wait = Duration::try_from(next.duration_since(now)).unwrap_or_default();
         tokio::time::sleep_until(tokio::time::Instant::now() + wait).await;
-        let mut command = Command::new("envdir");
-        command.args([settings.text("WALE_ENV_DIR"), "/scripts/postgres_backup.sh", settings.text("PGDATA")]);
-        command.env_clear().env("PATH", settings.text("PATH")).env("HOME", "/home/postgres");
-        run_backup(command).await;
+        run_backup(job(settings)).await;
     }
 }
 
+/// What cron runs. Its output goes nowhere: Spilo's cron would mail it, and there is no mail.
+fn job(settings: &Settings) -> Command {
+    let mut command = backup(settings, &variables(settings));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Cron gives its jobs nothing of the pod's environment but the `PATH` that stands in Spilo's crontab.
+fn variables(settings: &Settings) -> Variables {
+    let mut variables: Variables = [
+        ("HOME", "/home/postgres"),
+        ("LOGNAME", "postgres"),
+        ("SHELL", "/bin/sh"),
+        ("PATH", settings.text("PATH")),
+    ]
+    .into_iter()
+    .collect();
+    // Not in Spilo: a PostgreSQL that was unpacked from packages finds its libraries by it.
+    if let Some(lib) = settings.variables.set("LD_LIBRARY_PATH") {
+        variables.put("LD_LIBRARY_PATH", lib);
+    }
+    variables
+}
+
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("understand the backup schedule \"{0}\": it should be five fields of cron")]
+#[error("understand the backup schedule \"{0}\": it should be five fields of cron, or @daily and the like")]
 struct BadSchedule(String);
 
 /// Five fields of cron; each holds the values that match.
@@ -51,15 +73,16 @@ struct Schedule {
 impl Schedule {
     fn parse(text: &str) -> Result<Self, BadSchedule> {
         let bad = || BadSchedule(text.to_owned());
-        let fields: Vec<&str> = text.split_whitespace().collect();
+        let fields: Vec<&str> = nickname(text.trim()).unwrap_or(text).split_whitespace().collect();
         let [minutes, hours, days, months, weekdays] = fields[..] else { return Err(bad()) };
-        let field = |field, lowest, highest| values(field, lowest, highest).ok_or_else(bad);
+        let named = |field, lowest, highest, names| values(field, lowest, highest, names).ok_or_else(bad);
+        let field = |field, lowest, highest| named(field, lowest, highest, &[]);
         Ok(Schedule {
             minutes: field(minutes, 0, 59)?,
             hours: field(hours, 0, 23)?,
             days: field(days, 1, 31)?,
-            months: field(months, 1, 12)?,
-            weekdays: field(weekdays, 0, 7)?.into_iter().map(|day| day % 7).collect(),
+            months: named(months, 1, 12, &MONTHS)?,
+            weekdays: named(weekdays, 0, 7, &WEEKDAYS)?.into_iter().map(|day| day % 7).collect(),
             either_day: !days.starts_with('*') && !weekdays.starts_with('*'),
         })
     }
@@ -92,8 +115,28 @@ impl Schedule {
     }
 }
 
-/// `*`, `a`, `a-b`, each with `/step`, joined by commas; in ascending order.
-fn values(field: &str, lowest: i8, highest: i8) -> Option<Vec<i8>> {
+const MONTHS: [&str; 12] =
+    ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const WEEKDAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+
+/// Cron's short names. Not `@reboot`: when cron starts there is no PostgreSQL to back up.
+fn nickname(text: &str) -> Option<&'static str> {
+    Some(match text {
+        "@yearly" | "@annually" => "0 0 1 1 *",
+        "@monthly" => "0 0 1 * *",
+        "@weekly" => "0 0 * * 0",
+        "@daily" | "@midnight" => "0 0 * * *",
+        "@hourly" => "0 * * * *",
+        _ => return None,
+    })
+}
+
+/// `*`, `a`, `a-b`, each with `/step`, joined by commas; in ascending order. The names stand for numbers from `lowest` on.
+fn values(field: &str, lowest: i8, highest: i8, names: &[&str]) -> Option<Vec<i8>> {
+    let number = |text: &str| {
+        let named = names.iter().position(|name| name.eq_ignore_ascii_case(text));
+        text.parse().ok().or_else(|| Some(lowest + i8::try_from(named?).ok()?))
+    };
     let mut found = Vec::new();
     for part in field.split(',') {
         let (range, step) = match part.split_once('/') {
@@ -102,9 +145,9 @@ fn values(field: &str, lowest: i8, highest: i8) -> Option<Vec<i8>> {
         };
         let (first, last) = match (range, range.split_once('-')) {
             ("*", _) => (lowest, highest),
-            (_, Some((first, last))) => (first.parse().ok()?, last.parse().ok()?),
+            (_, Some((first, last))) => (number(first)?, number(last)?),
             (single, None) => {
-                let single = single.parse().ok()?;
+                let single = number(single)?;
                 (single, if part.contains('/') { highest } else { single })
             }
         };
@@ -136,12 +179,65 @@ mod tests {
         assert_eq!(next("5,10 22-23 * * *", "2026-01-01T22:10:00"), "2026-01-01T23:05:00");
         assert_eq!(next("0 0 * * 7", "2026-01-01T00:00:00"), "2026-01-04T00:00:00");
         assert_eq!(next("0 0 15 * 1", "2026-01-01T00:00:00"), "2026-01-05T00:00:00");
+        assert_eq!(next("0 0 * * Sun", "2026-01-01T00:00:00"), "2026-01-04T00:00:00");
+        assert_eq!(next("0 0 * MAR-apr mon", "2026-01-01T00:00:00"), "2026-03-02T00:00:00");
         assert_eq!(next("0 0 29 2 *", "2026-03-01T00:00:00"), "2028-02-29T00:00:00");
     }
 
     #[test]
+    fn crons_short_names_are_known() {
+        for (name, time) in [
+            ("@hourly", "2026-01-02T13:00:00"),
+            ("@daily", "2026-01-03T00:00:00"),
+            ("@midnight", "2026-01-03T00:00:00"),
+            ("@weekly", "2026-01-04T00:00:00"),
+            ("@monthly", "2026-02-01T00:00:00"),
+            ("@yearly", "2027-01-01T00:00:00"),
+            ("@annually", "2027-01-01T00:00:00"),
+        ] {
+            assert_eq!(next(name, "2026-01-02T12:30:00"), time, "{name}");
+        }
+    }
+
+    #[test]
+    fn cron_gives_the_backup_a_path_and_the_libraries_but_nothing_of_the_pod() {
+        let given = |more: &[(&str, &str)]| {
+            let pod = [
+                ("PATH", "/opt/bin:/bin"),
+                ("AZURE_STORAGE_ACCESS_KEY", "k"),
+                ("LC_ALL", "C"),
+                ("PGDATA", "/data"),
+            ];
+            let settings = Settings::of(pod.iter().chain(more).copied().collect(), 1);
+            let command = job(&settings);
+            let pairs = command
+                .get_envs()
+                .map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned()));
+            pairs.map(|(name, value)| format!("{}={}", name.display(), value.display())).collect::<Vec<_>>()
+        };
+        let always = ["HOME=/home/postgres", "LOGNAME=postgres", "PATH=/opt/bin:/bin", "SHELL=/bin/sh"];
+        assert_eq!(given(&[]), always);
+        let with_libraries = given(&[("LD_LIBRARY_PATH", "/cache/lib")]);
+        assert_eq!(
+            with_libraries,
+            [always[0], "LD_LIBRARY_PATH=/cache/lib", always[1], always[2], always[3]]
+        );
+    }
+
+    #[test]
     fn what_is_no_schedule_is_refused() {
-        for text in ["", "0 1 * *", "60 * * * *", "* * 0 * *", "*/0 * * * *", "5-1 * * * *", "a * * * *"] {
+        for text in [
+            "",
+            "@reboot",
+            "0 0 * * jan",
+            "0 0 * sunday *",
+            "0 1 * *",
+            "60 * * * *",
+            "* * 0 * *",
+            "*/0 * * * *",
+            "5-1 * * * *",
+            "a * * * *",
+        ] {
             assert_eq!(Schedule::parse(text).unwrap_err(), BadSchedule(text.to_owned()));
         }
         assert_eq!(

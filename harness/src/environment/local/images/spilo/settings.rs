@@ -59,6 +59,8 @@ pub struct Settings {
     /// Whether WAL is archived, and base backups are taken.
     pub archiving: bool,
     pub clone: CloneMethod,
+    /// The variable that asks for a cluster which follows another one, where one does.
+    pub standby: Option<&'static str>,
     /// What was wrong with it, in Spilo's words.
     pub warnings: Vec<String>,
 }
@@ -69,6 +71,7 @@ impl Settings {
         let mut warnings = Vec::new();
         fill_in_defaults(&mut variables, processors);
         let clone = clone_method(&mut variables, &mut warnings);
+        let standby = standby(&variables);
         archive::switch_walg_on(&mut variables);
         archive::settle_walg(&mut variables, Scope::Own);
         if matches!(clone, CloneMethod::Backups { .. }) {
@@ -79,7 +82,7 @@ impl Settings {
             variables.put("WALG_BACKUP_FROM_REPLICA", lower);
         }
         let archiving = archive::is_on(&variables);
-        Settings { variables, archiving, clone, warnings }
+        Settings { variables, archiving, clone, standby, warnings }
     }
 
     /// A variable that has a default, or the empty text.
@@ -151,7 +154,7 @@ fn fill_in_defaults(variables: &mut Variables, processors: usize) {
 
 fn clone_method(variables: &mut Variables, warnings: &mut Vec<String>) -> CloneMethod {
     match variables.text("CLONE_METHOD") {
-        "CLONE_WITH_WALE" => match archive::clone_source(variables) {
+        "CLONE_WITH_WALE" => match archive::source(variables, "CLONE_") {
             Some(store) => {
                 if store == "S3" {
                     variables.fill("CLONE_USE_WALG", "true");
@@ -188,6 +191,17 @@ fn clone_method(variables: &mut Variables, warnings: &mut Vec<String>) -> CloneM
         }
         _ => CloneMethod::Nothing,
     }
+}
+
+/// What makes Spilo configure a standby cluster; `STANDBY_METHOD`, which the operator sets, does nothing by itself.
+fn standby(variables: &Variables) -> Option<&'static str> {
+    let is_clone = matches!(variables.text("CLONE_METHOD"), "CLONE_WITH_WALE" | "CLONE_WITH_BASEBACKUP");
+    if let Some(name) =
+        ["STANDBY_CLUSTER", "STANDBY_HOST"].into_iter().find(|name| variables.set(name).is_some())
+    {
+        return Some(name);
+    }
+    (!is_clone && archive::source(variables, "STANDBY_").is_some()).then_some("STANDBY_WAL*")
 }
 
 #[cfg(test)]
@@ -272,6 +286,20 @@ mod tests {
         let unnamed = settings(&[method, prefix]);
         assert_eq!(unnamed.clone, CloneMethod::Backups { env_dir: "/run/etc/wal-e.d/env-clone".into() });
         assert_eq!(settings(&[prefix]).clone, CloneMethod::Nothing);
+    }
+
+    #[test]
+    fn another_cluster_to_follow_is_recognised() {
+        let backups = ("STANDBY_WALG_AZ_PREFIX", "azure://backups/x");
+        assert_eq!(settings(&[("STANDBY_HOST", "acid-source")]).standby, Some("STANDBY_HOST"));
+        assert_eq!(settings(&[backups]).standby, Some("STANDBY_WAL*"));
+        assert_eq!(settings(&[("STANDBY_WALE_S3_PREFIX", "s3://b/x")]).standby, Some("STANDBY_WAL*"));
+        assert_eq!(settings(&[backups, ("CLONE_METHOD", "CLONE_WITH_WALE")]).standby, None);
+        for nothing in
+            [("STANDBY_METHOD", "STANDBY_WITH_WALE"), ("STANDBY_HOST", ""), ("STANDBY_PORT", "5432")]
+        {
+            assert_eq!(settings(&[nothing]).standby, None, "{nothing:?}");
+        }
     }
 
     #[test]

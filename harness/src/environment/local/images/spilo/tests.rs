@@ -28,8 +28,21 @@ fn every_command_that_patroni_is_given_is_in_the_image() {
             ImageContent::Text { text, .. } => text.clone(),
         }
     };
-    for script in ["/launch.sh", "/scripts/clone_with_wale.py", "/scripts/post_init.sh"] {
+    for (script, _) in SCRIPTS {
         assert_eq!(target(script), OWN_PROGRAM);
+    }
+    let called = scripts_of_patroni();
+    for script in ["/scripts/clone_with_wale.py", "/scripts/on_role_change.sh", "/scripts/wale_restore.sh"] {
+        assert!(called.contains(script), "{script} in {called:?}");
+    }
+    for script in called {
+        assert!(!target(&script).is_empty());
+    }
+    for (link, leads_to) in [
+        ("/home/postgres/postgres.yml", "/run/postgres.yml"),
+        ("/home/postgres/.config/patroni/patronictl.yaml", "/home/postgres/postgres.yml"),
+    ] {
+        assert_eq!(target(link), leads_to);
     }
     assert_eq!(target("/opt/clonedrill/spilo/bin/wal-g"), "/cache/wal-g");
     assert_eq!(target("/opt/clonedrill/spilo/bin/patronictl"), "/cache/patroni/bin/patronictl");
@@ -37,6 +50,35 @@ fn every_command_that_patroni_is_given_is_in_the_image() {
     let programs: Programs = serde_json::from_str(&target(programs::FILE)).unwrap();
     assert!(programs.wal_g_predates_postgres_15);
     assert_eq!((image.user.as_str(), image.uid, image.gid), ("postgres", 101, 103));
+}
+
+/// Every `/scripts/…` that a configuration of either kind of clone, with archiving, names.
+fn scripts_of_patroni() -> std::collections::BTreeSet<String> {
+    let backups = [("CLONE_METHOD", "CLONE_WITH_WALE"), ("CLONE_WALG_AZ_PREFIX", "azure://backups/x")];
+    let running = [
+        ("CLONE_METHOD", "CLONE_WITH_BASEBACKUP"),
+        ("CLONE_SCOPE", "s"),
+        ("CLONE_HOST", "h"),
+        ("CLONE_USER", "u"),
+        ("CLONE_PASSWORD", "p"),
+    ];
+    let machine =
+        patroni::Machine { hostname: "x".into(), memory: 500, locales: patroni::Locales::new(["C"]) };
+    let programs =
+        Programs { python: "python3".into(), postgres: Vec::new(), wal_g_predates_postgres_15: false };
+    let mut found = std::collections::BTreeSet::new();
+    for clone in [&backups[..], &running[..]] {
+        let archiving = [("WALG_AZ_PREFIX", "azure://backups/y")];
+        let settings = settings::Settings::of(archiving.iter().chain(clone).copied().collect(), 1);
+        let config = patroni::configuration(&settings, &machine, &programs).unwrap().to_string();
+        // `extwlist.custom_path` is the folder itself.
+        for (start, _) in config.match_indices("/scripts/") {
+            let rest = &config[start..];
+            let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\\')).unwrap_or(rest.len());
+            found.insert(rest[..end].to_owned());
+        }
+    }
+    found
 }
 
 #[test]

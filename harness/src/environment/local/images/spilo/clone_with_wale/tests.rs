@@ -107,10 +107,53 @@ fn patronis_arguments_are_understood() {
     assert!(target_of("2026-01-02T03:04:05").is_err());
 }
 
+/// A configuration whose clone reads its WAL with this env dir.
+fn config_with(env_dir: &str) -> serde_json::Value {
+    let command = format!(r#"envdir "{env_dir}" timeout "0" /scripts/restore_command.sh "%f" "%p""#);
+    serde_json::json!({"bootstrap": {"clone_with_wale": {"recovery_conf": {"restore_command": command}}}})
+}
+
 #[test]
 fn the_env_dir_is_read_from_the_restore_command() {
-    let command =
-        r#"envdir "/run/etc/wal-e.d/env-clone-x" timeout "0" /scripts/restore_command.sh "%f" "%p""#;
-    let config = serde_json::json!({"bootstrap": {"clone_with_wale": {"recovery_conf": {"restore_command": command}}}});
+    let config = config_with("/run/etc/wal-e.d/env-clone-x");
     assert_eq!(env_dir_of(&config).as_deref(), Some("/run/etc/wal-e.d/env-clone-x"));
+}
+
+#[test]
+fn the_backup_is_fetched_into_the_data_folder_with_the_place_where_it_was_found() {
+    let shown = |environment: &Environment| {
+        let command = fetch(environment, "/data", "base_1");
+        let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
+        let words: Vec<String> =
+            [command.get_program().to_string_lossy().into_owned()].into_iter().chain(words).collect();
+        let given = command.get_envs().find(|(name, _)| *name == "WALG_AZ_PREFIX");
+        (
+            words.join(" "),
+            given.and_then(|(_, value)| value).map(|value| value.to_string_lossy().into_owned()),
+        )
+    };
+    let versioned = format!("{PATH}/15/");
+    assert_eq!(shown(&walg(&versioned)), ("wal-g backup-fetch /data base_1".into(), Some(versioned)));
+    assert_eq!(shown(&environment(&[])), ("wal-e backup-fetch /data base_1".into(), None));
+}
+
+#[test]
+fn recovery_reads_its_wal_where_the_backup_was_found() {
+    let env_dir = tempfile::tempdir().unwrap();
+    let file = env_dir.path().join("WALG_AZ_PREFIX");
+    fs::write(&file, PATH).unwrap();
+    let config = config_with(&env_dir.path().to_string_lossy());
+    let found = |value: String, is_versioned| Found {
+        backup: "base_1".into(),
+        name: "WALG_AZ_PREFIX".into(),
+        value,
+        is_versioned,
+    };
+    keep_place(&found("as it was given".into(), false), &config).unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), PATH);
+    let versioned = format!("{PATH}/15/");
+    keep_place(&found(versioned.clone(), true), &config).unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), versioned);
+    let error = keep_place(&found(versioned, true), &serde_json::json!({})).unwrap_err();
+    assert_eq!(error.to_string(), "Exception: Failed to find clone envdir");
 }

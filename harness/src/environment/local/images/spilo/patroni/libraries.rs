@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::left_out;
+use crate::environment::local::images::spilo::log::Voice;
 
 /// Takes libraries that are not installed out of `shared_preload_libraries`: PostgreSQL would not start.
 pub fn leave_out_missing(config: &mut Value, bin: &Path) {
@@ -18,7 +18,7 @@ pub fn leave_out_missing(config: &mut Value, bin: &Path) {
             name.contains('/') || folders.iter().any(|folder| folder.join(format!("{name}.so")).is_file())
         });
     if !missing.is_empty() {
-        left_out(&missing.join(", "), "this PostgreSQL has no such library");
+        Voice::left_out(&missing.join(", "), "this PostgreSQL has no such library");
     }
     *list = kept.join(",");
     if list.is_empty() {

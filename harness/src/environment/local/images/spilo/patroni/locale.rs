@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::left_out;
+use crate::environment::local::images::spilo::log::Voice;
 
 /// The locales of this machine, as `locale -a` names them.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl Locales {
         for (name, value) in dictionaries.into_iter().filter_map(Value::as_object_mut).flatten() {
             let wanted = value.as_str().unwrap_or_default();
             if (name == "locale" || name.starts_with("lc-")) && !self.has(wanted) {
-                left_out(&format!("the locale {wanted}"), "this machine does not have it");
+                Voice::left_out(&format!("the locale {wanted}"), "this machine does not have it");
                 let nearest = self.nearest(wanted).to_owned();
                 *value = json!(nearest);
             }

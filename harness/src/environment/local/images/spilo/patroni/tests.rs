@@ -19,13 +19,17 @@ const OPERATOR: &[(&str, &str)] = &[
 ];
 
 fn made(more: &[(&str, &str)]) -> Value {
+    try_made(more).unwrap()
+}
+
+fn try_made(more: &[(&str, &str)]) -> Result<Value, PatroniError> {
     let settings = Settings::of(OPERATOR.iter().chain(more).copied().collect(), 2);
     let machine =
         Machine { hostname: "acid-orders-0".into(), memory: 500, locales: Locales::new(["C", "en_US.utf8"]) };
     let postgres = PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), lib: None };
     let programs =
         Programs { python: "python3".into(), postgres: vec![postgres], wal_g_predates_postgres_15: false };
-    configuration(&settings, &machine, &programs).unwrap()
+    configuration(&settings, &machine, &programs)
 }
 
 fn at(config: &Value, pointer: &str) -> Value {
@@ -144,16 +148,23 @@ fn a_clones_recovery_follows_its_variables() {
     let more = [
         ("USE_PAUSE_AT_RECOVERY_TARGET", "true"),
         ("CLONE_TARGET_TIMELINE", "3"),
-        ("CLONE_TARGET_INCLUSIVE", "false"),
+        ("CLONE_TARGET_INCLUSIVE", ""),
     ];
     let recovery = at(&made(&[CLONE, &more].concat()), "/bootstrap/clone_with_wale/recovery_conf");
     assert_eq!(recovery["recovery_target_action"], "pause");
     assert_eq!(recovery["recovery_target_timeline"], "3");
     assert_eq!(recovery["recovery_target_inclusive"], false);
     assert_eq!(recovery.get("recovery_target_time"), None);
-    let untold =
-        at(&made(&[CLONE, &[("CLONE_TARGET_INCLUSIVE", "true")]].concat()), "/bootstrap/clone_with_wale");
-    assert_eq!(untold["recovery_conf"].get("recovery_target_inclusive"), None);
+    // Spilo's template asks whether there is a text: also `false` is one.
+    for text in ["true", "false"] {
+        let untold = made(&[CLONE, &[("CLONE_TARGET_INCLUSIVE", text)]].concat());
+        let recovery = at(&untold, "/bootstrap/clone_with_wale/recovery_conf");
+        assert_eq!(recovery.get("recovery_target_inclusive"), None, "{text}");
+    }
+    assert_eq!(
+        at(&made(CLONE), "/bootstrap/clone_with_wale/recovery_conf").get("recovery_target_inclusive"),
+        None
+    );
 }
 
 #[test]
@@ -196,4 +207,73 @@ fn what_the_operator_sends_goes_over_it() {
     assert_eq!(at(&config, "/bootstrap/dcs/postgresql/parameters/archive_mode"), "on");
     assert_eq!(at(&config, "/bootstrap/users/zalandos/options"), json!(["CREATEDB", "NOLOGIN"]));
     assert_eq!(at(&config, "/bootstrap/pg_hba/0"), "hostssl replication standby all md5");
+}
+
+#[test]
+fn patronis_own_variable_counts_where_spilos_is_not_there() {
+    let own = ("PATRONI_CONFIGURATION", r#"{"bootstrap": {"dcs": {"ttl": 99}}}"#);
+    assert_eq!(at(&made(&[own]), "/bootstrap/dcs/ttl"), 99);
+    for spilos in ["", "{}", r#"{"bootstrap": {"dcs": {"loop_wait": 5}}}"#] {
+        assert_eq!(at(&made(&[own, ("SPILO_CONFIGURATION", spilos)]), "/bootstrap/dcs/ttl"), 30, "{spilos}");
+    }
+    let error = try_made(&[("PATRONI_CONFIGURATION", "[]")]).unwrap_err().to_string();
+    assert!(error.contains("PATRONI_CONFIGURATION"), "{error}");
+}
+
+#[test]
+fn the_folder_of_spilos_image_leads_to_the_programs_of_that_major() {
+    let named = |major: u16| {
+        let sent = json!({"postgresql": {"bin_dir": format!("/usr/lib/postgresql/{major}/bin")}});
+        try_made(&[("SPILO_CONFIGURATION", &sent.to_string())])
+    };
+    assert_eq!(at(&named(15).unwrap(), "/postgresql/bin_dir"), "/pg/15/bin");
+    assert!(named(16).unwrap_err().to_string().contains("find PostgreSQL 16, which bin_dir asks for"));
+    assert!(try_made(&[("PGVERSION", "16")]).unwrap_err().to_string().contains("PGVERSION"));
+}
+
+#[test]
+fn patroni_and_replication_go_through_the_socket() {
+    let config = made(&[]);
+    assert_eq!(at(&config, "/postgresql/use_unix_socket"), true);
+    assert_eq!(at(&config, "/postgresql/use_unix_socket_repl"), true);
+    assert_eq!(at(&config, "/postgresql/parameters/unix_socket_directories"), "/var/run/postgresql");
+}
+
+#[test]
+fn people_log_in_through_pam_where_it_is_configured() {
+    assert_eq!(
+        at(&made(&[("PAM_OAUTH2", "https://info.example.org/ uid")]), "/postgresql/pg_hba"),
+        json!([
+            "local all all trust",
+            "hostssl all +zalandos 127.0.0.1/32 pam",
+            "host all all 127.0.0.1/32 md5",
+            "hostssl all +zalandos ::1/128 pam",
+            "host all all ::1/128 md5",
+            "local replication standby trust",
+            "hostssl replication standby all md5",
+            "hostnossl all all all reject",
+            "hostssl all +zalandos all pam",
+            "hostssl all all all md5",
+        ])
+    );
+    let role = made(&[("PAM_OAUTH2", "https://info.example.org/ uid"), ("HUMAN_ROLE", "people")]);
+    assert_eq!(at(&role, "/postgresql/pg_hba/1"), "hostssl all +people 127.0.0.1/32 pam");
+}
+
+#[test]
+fn a_replica_is_made_from_the_backups_first_and_without_a_leader_too() {
+    let config = made(&[("WALG_AZ_PREFIX", "azure://backups/x"), ("WALE_BACKUP_THRESHOLD_MEGABYTES", "7")]);
+    assert_eq!(
+        at(&config, "/postgresql/wal_e"),
+        json!({
+            "command": "envdir /run/etc/wal-e.d/env /scripts/wale_restore.sh",
+            "threshold_megabytes": "7",
+            "threshold_backup_size_percentage": "30",
+            "retries": 2,
+            "no_leader": 1,
+        })
+    );
+    let plain = made(&[]);
+    assert_eq!(at(&plain, "/postgresql/create_replica_method"), json!(["basebackup_fast_xlog"]));
+    assert_eq!(at(&plain, "/postgresql/wal_e"), Value::Null);
 }
