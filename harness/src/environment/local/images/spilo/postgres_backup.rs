@@ -9,8 +9,9 @@ use std::process::{Command, ExitCode, Stdio};
 use jiff::{SignedDuration, Timestamp};
 
 use super::backup_list::{self, Backup};
+use super::child::{self, Output};
+use super::log;
 use super::variables::Variables;
-use super::{child, log};
 
 fn say(message: impl std::fmt::Display) {
     log::shell("/scripts/postgres_backup.sh", message);
@@ -23,30 +24,11 @@ pub fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     say(format_args!("I was called as: /scripts/postgres_backup.sh {pgdata}"));
-    match run(&pgdata, &Variables::of_this_process(), Timestamp::now(), execute) {
+    match run(&pgdata, &Variables::of_this_process(), Timestamp::now(), child::execute) {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             say(format_args!("ERROR: {error}"));
             ExitCode::FAILURE
-        }
-    }
-}
-
-/// What becomes of a command's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Output {
-    /// It is the script's own.
-    Shown,
-    /// It is read.
-    Read,
-}
-
-fn execute(mut command: Command, output: Output) -> io::Result<(i32, String)> {
-    match output {
-        Output::Shown => Ok((child::code(command.status()?), String::new())),
-        Output::Read => {
-            let output = command.stdin(Stdio::inherit()).output()?;
-            Ok((child::code(output.status), String::from_utf8_lossy(&output.stdout).trim().to_owned()))
         }
     }
 }
@@ -102,7 +84,6 @@ fn query(sql: &str) -> Command {
     if Path::new(SOCKETS).is_dir() {
         command.env("PGHOST", SOCKETS);
     }
-    command.stderr(Stdio::inherit());
     command
 }
 
