@@ -121,6 +121,7 @@ mistakes! {
     data_held_against_themselves: [("equals: before-mistake", "equals: clone")];
     expectations_of_nothing: [("{ equals: before-mistake }\n", "{}\n    env: { SCOPE: {} }\n")];
     manifest_of_another_kind: [("    kind: postgresql\n    metadata: { name: acid-orders }", "    kind: postgres\n    metadata: { name: acid-orders }")];
+    manifest_of_a_standby_cluster: [("      clone:\n        cluster: acid-orders", "      standby: { standby_host: acid-orders }\n      clone:\n        cluster: acid-orders")];
     manifest_without_a_name: [("metadata: { name: acid-orders-clone }", "metadata: { nam: acid-orders-clone }")];
     manifest_without_its_teams_prefix: [
         ("  configuration:\n", "  configuration:\n    enable_team_id_clustername_prefix: true\n"),

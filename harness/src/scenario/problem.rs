@@ -40,6 +40,8 @@ pub enum ProblemKind {
     #[error("not a manifest that the operator takes: {0}")]
     Manifest(String),
     #[error("{0}")]
+    Unsupported(&'static str),
+    #[error("{0}")]
     SqlSource(&'static str),
     #[error("find the file `{file}`: {why}")]
     MissingFile { file: String, why: String },
@@ -108,6 +110,7 @@ impl ProblemKind {
             ProblemKind::AccountLost(_) => "clonedrill::scenario::account_lost",
             ProblemKind::ManifestNameTaken { .. } => "clonedrill::scenario::manifest_name_taken",
             ProblemKind::Manifest(_) => "clonedrill::scenario::manifest",
+            ProblemKind::Unsupported(_) => "clonedrill::scenario::unsupported",
             ProblemKind::SqlSource(_) => "clonedrill::scenario::sql_source",
             ProblemKind::MissingFile { .. } => "clonedrill::scenario::missing_file",
             ProblemKind::NameOfFile { .. } => "clonedrill::scenario::name_of_file",

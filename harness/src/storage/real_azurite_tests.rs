@@ -11,17 +11,10 @@ use nix::unistd::Pid;
 
 use super::*;
 use crate::poll::{Limit, Seen, poll};
-use crate::toolchain::{AzuriteTool, Configuration, PartState, Silent, ensure, survey};
+use crate::toolchain::{AzuriteTool, ready};
 
-/// `None` where a program would have to be fetched or built first, which is not a unit test's to do.
 fn tool() -> Option<AzuriteTool> {
-    let configuration = Configuration::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let parts = survey(&configuration, &[]).unwrap();
-    if parts.iter().any(|part| part.state == PartState::Missing) {
-        eprintln!("not tested: `clonedrill tools` does not have all programs yet");
-        return None;
-    }
-    Some(ensure(&configuration, &[], &Silent).unwrap().azurite)
+    ready().map(|tools| tools.azurite)
 }
 
 fn free_port() -> u16 {

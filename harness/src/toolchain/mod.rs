@@ -28,3 +28,16 @@ pub use progress::{PartProgress, Progress, Silent, Terminal};
 pub use remedy::Remedy;
 pub use status::{PartState, PartStatus, survey};
 pub use tools::*;
+
+/// All programs for a test that needs real ones, or `None` where one would have to be fetched or built first.
+#[cfg(test)]
+pub(crate) fn ready() -> Option<Tools> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let configuration = Configuration::load(folder).expect("a configuration that can be read");
+    let parts = survey(&configuration, &[]).expect("a cache that can be read");
+    if parts.iter().any(|part| part.state == PartState::Missing) {
+        eprintln!("not tested: `clonedrill tools` does not have all programs yet");
+        return None;
+    }
+    Some(ensure(&configuration, &[], &Silent).expect("the programs that were just there"))
+}

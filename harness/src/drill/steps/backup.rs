@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use crate::drill::error::DrillError;
-use crate::drill::world::World;
+use crate::drill::world::{Cluster, World};
 use crate::environment::Environment;
 use crate::poll::{Limit, Seen, poll};
 use crate::storage::{Access, Who};
@@ -17,9 +17,12 @@ const SENTINEL: &str = "_backup_stop_sentinel.json";
 impl<E: Environment> World<'_, E> {
     pub(super) async fn backup(&mut self, short: &str) -> Result<String, DrillError> {
         self.connect(short)?;
-        let pod = format!("{}-0", self.cluster(short)?.name);
-        // Spilo takes one by itself right after the start; two at once would wait for each other.
-        let before = self.backups(short, 1, "first base backup, which Spilo takes by itself").await?;
+        let cluster = self.cluster(short)?;
+        let pod = pod(cluster).map_err(|why| DrillError::step(format!("back up {short}"), why))?;
+        // Spilo takes one by itself right after the start; two at once would wait for each other. Of a cluster that is
+        // backed up from a replica it takes none: it asks the primary, which declines.
+        let by_itself = if is_from_replica(cluster) { 0 } else { 1 };
+        let before = self.backups(short, by_itself, "first base backup, which Spilo takes by itself").await?;
         let output = self.environment.exec(&pod, "postgres", &["sh", "-c", BACKUP]).await?;
         if output.code != 0 {
             let lines = output.stderr.lines().chain(output.stdout.lines());
@@ -49,6 +52,21 @@ impl<E: Environment> World<'_, E> {
     }
 }
 
+fn is_from_replica(cluster: &Cluster) -> bool {
+    let value = cluster.env.as_ref().and_then(|env| env.value("WALG_BACKUP_FROM_REPLICA"));
+    value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// The pod that backups are taken from.
+fn pod(cluster: &Cluster) -> Result<String, String> {
+    let instances = cluster.manifest["spec"]["numberOfInstances"].as_u64().unwrap_or_default();
+    match is_from_replica(cluster) {
+        false => Ok(format!("{}-0", cluster.name)),
+        true if instances > 1 => Ok(format!("{}-1", cluster.name)),
+        true => Err("WALG_BACKUP_FROM_REPLICA is set, and it has no replica".to_owned()),
+    }
+}
+
 /// How many base backups this cluster has brought into the storage as a whole.
 pub(in crate::drill) fn finished(records: &[Access], short: &str) -> usize {
     let ours = records.iter().filter(|access| matches!(&access.who, Who::Cluster(name) if name == short));
@@ -59,5 +77,31 @@ pub(in crate::drill) fn finished(records: &[Access], short: &str) -> usize {
 impl From<Infallible> for DrillError {
     fn from(never: Infallible) -> Self {
         match never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::observe::env::{EnvInputs, EnvObservation};
+
+    fn cluster(instances: u64, from_replica: Option<&str>) -> Cluster {
+        let container = from_replica.map(|value| ("WALG_BACKUP_FROM_REPLICA".to_owned(), value.to_owned()));
+        let inputs = EnvInputs { container: container.into_iter().collect(), ..EnvInputs::default() };
+        Cluster {
+            name: "acid-orders".to_owned(),
+            manifest: serde_json::json!({"spec": {"numberOfInstances": instances}}),
+            env: Some(EnvObservation::new(&inputs)),
+            ..Cluster::default()
+        }
+    }
+
+    #[test]
+    fn a_backup_is_taken_where_spilo_takes_it() {
+        assert_eq!(pod(&cluster(1, None)).unwrap(), "acid-orders-0");
+        assert_eq!(pod(&cluster(2, Some("false"))).unwrap(), "acid-orders-0");
+        assert_eq!(pod(&cluster(2, Some("True"))).unwrap(), "acid-orders-1");
+        assert!(pod(&cluster(1, Some("true"))).unwrap_err().contains("it has no replica"));
     }
 }

@@ -1,6 +1,6 @@
 //! `/scripts/clone_with_basebackup.py`: Patroni's bootstrap method for a clone of a running cluster.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use super::child;
 use super::log::Voice;
@@ -59,15 +59,19 @@ pub fn main() -> ExitCode {
 fn stream(options: &Options) -> Result<(), String> {
     let connection = connection(options);
     Voice::Script.info(format_args!("cloning cluster {} from \"{connection}\"", options.scope));
-    // Spilo leaves the source's checkpoint spread out, which takes up to minutes and changes nothing else.
-    let arguments = ["-D", &options.datadir, "-X", "stream", "-c", "fast", "-d", &connection, "-w"];
-    let mut command = child::command("pg_basebackup", &arguments);
-    let status =
-        command.env("PGPASSFILE", &options.pgpass).status().map_err(|error| format!("Exception: {error}"))?;
+    let status = base_backup(options, &connection).status().map_err(|error| format!("Exception: {error}"))?;
     match status.success() {
         true => Ok(()),
         false => Err(format!("Exception: pg_basebackup exited with code={}", child::code(status))),
     }
+}
+
+/// Spilo leaves the source's checkpoint spread out, which takes up to minutes and changes nothing else.
+fn base_backup(options: &Options, connection: &str) -> Command {
+    let arguments = ["-D", &options.datadir, "-X", "stream", "-c", "fast", "-d", connection, "-w"];
+    let mut command = child::command("pg_basebackup", &arguments);
+    command.env("PGPASSFILE", &options.pgpass);
+    command
 }
 
 fn connection(options: &Options) -> String {
@@ -100,18 +104,36 @@ mod tests {
         assert_eq!(pgpass_line(&settings), r"\:\:1:5432:*:standby:a\:b\\c");
     }
 
-    #[test]
-    fn the_connection_quotes_what_it_must() {
-        let options = <Options as clap::Parser>::try_parse_from([
+    fn options(user: &str) -> Options {
+        let user = format!("--user={user}");
+        <Options as clap::Parser>::try_parse_from([
             "x",
             "--pgpass=/p",
             "--host=acid-source",
             "--port=5432",
-            "--user=o'neil smith",
+            &user,
             "--scope=c",
             "--datadir=/d",
         ])
-        .unwrap();
-        assert_eq!(connection(&options), r"host=acid-source port=5432 user='o\'neil smith' dbname=postgres");
+        .unwrap()
+    }
+
+    #[test]
+    fn the_connection_quotes_what_it_must() {
+        assert_eq!(
+            connection(&options("o'neil smith")),
+            r"host=acid-source port=5432 user='o\'neil smith' dbname=postgres"
+        );
+    }
+
+    #[test]
+    fn the_backup_is_streamed_with_its_wal_and_the_password_only_in_its_file() {
+        let command = base_backup(&options("standby"), "host=acid-source");
+        let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).collect();
+        let expected =
+            ["pg_basebackup", "-D", "/d", "-X", "stream", "-c", "fast", "-d", "host=acid-source", "-w"];
+        assert_eq!(words, expected);
+        let given: Vec<_> = command.get_envs().collect();
+        assert_eq!(given, [("PGPASSFILE".as_ref(), Some("/p".as_ref()))]);
     }
 }

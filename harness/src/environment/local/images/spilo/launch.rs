@@ -84,7 +84,7 @@ async fn run() -> Result<(), LaunchError> {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        result = keep_patroni(&start, stopped) => result,
+        result = keep_patroni(&start, Restarts::default(), stopped) => result,
         () = beside => Ok(()),
     }
 }
@@ -195,8 +195,11 @@ fn this_machine(settings: &Settings) -> Machine {
 }
 
 /// Runs Patroni, again and again where it fails, until the container is stopped.
-async fn keep_patroni(start: &PatroniStart, mut stopped: watch::Receiver<bool>) -> Result<(), LaunchError> {
-    let mut restarts = Restarts::default();
+async fn keep_patroni(
+    start: &PatroniStart,
+    mut restarts: Restarts,
+    mut stopped: watch::Receiver<bool>,
+) -> Result<(), LaunchError> {
     loop {
         let mut patroni = start_patroni(start).map_err(LaunchError::Patroni)?;
         let status = tokio::select! {
@@ -247,3 +250,6 @@ async fn stop_patroni(patroni: &mut Child) {
         Voice::Bootstrapping.error(format_args!("failed to wait for Patroni: {error}"));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,15 @@ retried with no target at all. PostgreSQL is left running; Patroni takes it over
 import glob
 import logging
 import os
+import re
+import subprocess
 import sys
 import time
 
 logger = logging.getLogger(__name__)
 
 STOPPED_SHORT = 'recovery ended before configured recovery target was reached'
+A_WEEK = 3600 * 24 * 7  # seconds; as Spilo: how long recovery takes depends on the size of the archive
 LOOK_EVERY = 0.2  # seconds; Patroni's own classes look every second, Spilo every ten
 
 
@@ -57,14 +60,31 @@ def hurry():
 
 
 def wait_for_end_of_recovery(postgresql, polling):
-    limit = float(postgresql.config.get('pg_ctl_timeout', 60) or 60)
-    logger.info('waiting for end of recovery of the old cluster')
-    for _ in polling(limit):
+    told = None
+    for _ in polling(A_WEEK):
         postgresql.reset_cluster_info_state(None)
         if postgresql.is_primary():
             return
+        # Spilo would go on waiting.
         if not postgresql.is_running():
             raise Exception('PostgreSQL ended during recovery')
+        if told is None or time.monotonic() - told >= 10:
+            told = time.monotonic()
+            logger.info('waiting for end of recovery of the old cluster')
+
+
+def major_of_programs(postgresql):
+    """Patroni's own property gives that of the data where the two differ."""
+    said = subprocess.check_output([postgresql.pgcommand('postgres'), '--version'], text=True)
+    return int(re.match(r'\S+ \S+ (\d+)', said).group(1))
+
+
+def check_versions(of_data, of_programs):
+    logger.info('Cluster version: %s, bin version: %s', of_data, of_programs)
+    assert of_data <= of_programs, 'data of PostgreSQL {0} are newer than PostgreSQL {1}'.format(of_data, of_programs)
+    if of_data < of_programs:
+        raise Exception('the stand-in does not upgrade data of PostgreSQL {0} to {1}, as Spilo does: clone with '
+                        'spec.postgresql.version "{0}"'.format(of_data, of_programs))
 
 
 def recover(postgresql, config, polling):
@@ -83,15 +103,13 @@ def main():
     if not sys.stdin.readline():
         sys.exit('nothing was fetched')
     config = Config(sys.argv[1])
+    config['postgresql'].update({'callbacks': {}, 'pg_ctl_timeout': A_WEEK})
     mpp = get_mpp(config)
     postgresql = Postgresql(config['postgresql'], mpp)
 
     with open(os.path.join(postgresql.data_dir, 'PG_VERSION')) as version_file:
         of_data = int(version_file.read().strip())
-    of_programs = postgresql.config.pg_version // 10000 if hasattr(postgresql.config, 'pg_version') else of_data
-    logger.info('Cluster version: %s, bin version: %s', of_data, of_programs)
-    if of_data != of_programs:
-        raise Exception('the stand-in does not upgrade data of PostgreSQL {0} to {1}'.format(of_data, of_programs))
+    check_versions(of_data, major_of_programs(postgresql))
 
     bootstrap = config['bootstrap']
     method = bootstrap[bootstrap['method']]

@@ -49,3 +49,6 @@ impl Drop for Recovery {
         let _ = self.0.wait();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,9 +28,9 @@ impl Arguments {
 
     /// The last value under this name, with `-` for `_` too, unless it is empty.
     fn get(&self, name: &str) -> Option<&str> {
-        let pairs = self.0.iter().filter_map(|word| word.strip_prefix("--")?.split_once('='));
-        let values = pairs.filter(|(given, _)| given.replace('-', "_") == name).map(|(_, value)| value);
-        values.last().filter(|value| !value.is_empty())
+        let pairs = self.0.iter().rev().filter_map(|word| word.strip_prefix("--")?.split_once('='));
+        let mut values = pairs.filter(|(given, _)| given.replace('-', "_") == name).map(|(_, value)| value);
+        values.next().filter(|value| !value.is_empty())
     }
 
     fn number<N: FromStr>(&self, name: &str, default: N) -> N {

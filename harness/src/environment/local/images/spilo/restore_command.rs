@@ -18,15 +18,20 @@ pub fn main() -> ExitCode {
             }
         };
     }
-    let walg = env::var("USE_WALG_RESTORE").is_ok_and(|value| value == "true");
-    let mut command = Command::new(if walg { "wal-g" } else { "wal-e" });
-    command.args(["wal-fetch", &name, &destination]);
-    if is_for_rewind(&name, &destination) {
-        command.env("WALG_DOWNLOAD_CONCURRENCY", "1");
-    }
+    let mut command = fetch(&name, &destination, &env::var("USE_WALG_RESTORE").unwrap_or_default());
     let error = command.exec();
     eprintln!("restore_command.sh: {}: {error}", command.get_program().display());
     ExitCode::from(127)
+}
+
+/// The storage's file, by WAL-G where its env dir says so.
+fn fetch(name: &str, destination: &str, use_walg: &str) -> Command {
+    let mut command = Command::new(if use_walg == "true" { "wal-g" } else { "wal-e" });
+    command.args(["wal-fetch", name, destination]);
+    if is_for_rewind(name, destination) {
+        command.env("WALG_DOWNLOAD_CONCURRENCY", "1");
+    }
+    command
 }
 
 /// The file in `wal_fast`, which stands beside the data.
@@ -60,9 +65,23 @@ mod tests {
         assert_eq!(streamed("0001", &destination), Some(near));
     }
 
+    /// The command, and the variables that it has of its own.
+    fn fetched(destination: &str, use_walg: &str) -> (String, usize) {
+        let command = fetch("0001", destination, use_walg);
+        let words = [command.get_program()].into_iter().chain(command.get_args());
+        let words = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+        (words, command.get_envs().count())
+    }
+
     #[test]
-    fn only_a_file_under_its_own_name_is_for_rewind() {
-        assert!(is_for_rewind("0001", "pg_wal/0001"));
-        assert!(!is_for_rewind("0001", "pg_wal/RECOVERYXLOG"));
+    fn the_storage_is_asked_by_wal_g_only_where_the_env_dir_says_so() {
+        let recovery = "pg_wal/RECOVERYXLOG";
+        assert_eq!(fetched(recovery, "true"), (format!("wal-g wal-fetch 0001 {recovery}"), 0));
+        assert_eq!(fetched(recovery, ""), (format!("wal-e wal-fetch 0001 {recovery}"), 0));
+    }
+
+    #[test]
+    fn a_file_under_its_own_name_is_for_rewind_and_alone() {
+        assert_eq!(fetched("pg_wal/0001", "true"), ("wal-g wal-fetch 0001 pg_wal/0001".to_owned(), 1));
     }
 }

@@ -37,10 +37,9 @@ pub fn post_init() -> ExitCode {
 /// `on_role_change.sh <human role> <callback> on_role_change <role> <scope>`, as Patroni calls it.
 pub fn on_role_change() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [human, .., action, role, _scope] = &words[..] else { return ExitCode::SUCCESS };
-    if (action.as_str(), role.as_str()) != ("on_role_change", "primary") || !is_promoted() {
+    let Some(human) = human_of_new_primary(&words).filter(|_| is_promoted()) else {
         return ExitCode::SUCCESS;
-    }
+    };
     let mut statistics = child::command("vacuumdb", &["-aZ"]);
     let statistics = statistics.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let code = child::command("/scripts/post_init.sh", &[human, "postgres"]).status().map(child::code);
@@ -49,6 +48,12 @@ pub fn on_role_change() -> ExitCode {
         let _ = statistics.wait();
     }
     ExitCode::from(code.ok().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// The human role, where this node becomes the primary. Before Patroni's own words stands the callback that Spilo was given.
+fn human_of_new_primary(words: &[String]) -> Option<&str> {
+    let [human, .., action, role, _scope] = words else { return None };
+    ((action.as_str(), role.as_str()) == ("on_role_change", "primary")).then_some(human)
 }
 
 /// Waits for the end of recovery, as long as Spilo does.
@@ -128,6 +133,19 @@ mod tests {
         }
         assert!(sql.contains(r#"rolname = 'za"lan''dos'"#));
         assert!(sql.contains(r#"ALTER ROLE "admin" WITH CREATEDB NOLOGIN"#));
+    }
+
+    #[test]
+    fn only_a_new_primary_gets_its_roles_again() {
+        let human = |words: &str| {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            human_of_new_primary(&words).map(str::to_owned)
+        };
+        assert_eq!(human("people true on_role_change primary acid-orders").as_deref(), Some("people"));
+        assert_eq!(human("people on_role_change primary acid-orders").as_deref(), Some("people"));
+        assert_eq!(human("people true on_role_change replica acid-orders"), None);
+        assert_eq!(human("people true on_start primary acid-orders"), None);
+        assert_eq!(human("people true"), None);
     }
 
     #[test]
