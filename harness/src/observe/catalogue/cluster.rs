@@ -161,6 +161,15 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "",
     },
     Entry {
+        name: "replica-not-from-backup",
+        level: Error,
+        source: Source::Patroni,
+        standing: TimingDependent,
+        pattern: "Error creating replica using method wal_e",
+        means: "there was no base backup yet, or streaming costs less: Patroni streams the replica from its leader instead",
+        do_: "",
+    },
+    Entry {
         name: "bypass-api-service-off",
         level: Warning,
         source: Source::Patroni,

@@ -39,7 +39,7 @@ const LATER: Limit = Limit {
 pub async fn run(settings: &Settings) {
     for limit in [AT_FIRST, LATER] {
         if wait_until_primary(PRIMARY, limit).await.is_ok() {
-            return run_backup(backup(settings, &Variables::of_this_process())).await;
+            return run_backup(first(settings)).await;
         }
     }
 }
@@ -58,6 +58,11 @@ async fn wait_until_primary(url: &str, limit: Limit) -> Result<(), PollError<Inf
         })
     })
     .await
+}
+
+/// The launcher's own environment is the pod's: the one place where WAL-G sees all of it.
+fn first(settings: &Settings) -> Command {
+    backup(settings, &Variables::of_this_process())
 }
 
 /// The backup script with these variables, the env dir on top, and nothing else.
@@ -110,5 +115,15 @@ mod tests {
         assert_eq!(words, ["envdir", "/run/etc/wal-e.d/env", "/scripts/postgres_backup.sh", "/data"]);
         let given: Vec<_> = command.get_envs().map(|(name, _)| name).collect();
         assert_eq!(given, ["AZURE_ENDPOINT_SUFFIX", "WALG_AZ_PREFIX"]);
+    }
+    #[test]
+    fn the_first_backup_gets_the_whole_environment_of_the_pod() {
+        let command = first(&Settings::of(Variables::default(), 1));
+        let given: Vec<_> = command.get_envs().filter_map(|(name, value)| Some((name, value?))).collect();
+        let whole = Variables::of_this_process();
+        assert!(whole.set("PATH").is_some());
+        for (name, value) in whole.iter() {
+            assert!(given.contains(&(name.as_ref(), value.as_ref())), "{name}");
+        }
     }
 }

@@ -78,14 +78,19 @@ async fn run() -> Result<(), LaunchError> {
     let start = configure(&settings, &programs)?;
 
     let beside = async {
-        if settings.archiving {
-            tokio::join!(first_backup::run(&settings), schedule::run(&settings));
-        }
+        back_up(&settings).await;
         std::future::pending::<()>().await;
     };
     tokio::select! {
         result = keep_patroni(&start, Restarts::default(), stopped) => result,
         () = beside => Ok(()),
+    }
+}
+
+/// Takes the first base backup and those of the schedule, for ever; where nothing is archived, none.
+async fn back_up(settings: &Settings) {
+    if settings.archiving {
+        tokio::join!(first_backup::run(settings), schedule::run(settings));
     }
 }
 
