@@ -71,7 +71,10 @@ fn passwd(spec: &ContainerSpec) -> String {
         user => user,
     };
     lines.push(format!("{user}:x:{}:{}::{}:/bin/sh", spec.uid, spec.gid, home.display()));
-    lines.push("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n".to_owned());
+    if spec.uid != 65534 {
+        lines.push("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin".to_owned());
+    }
+    lines.push(String::new());
     lines.join("\n")
 }
 
@@ -82,5 +85,6 @@ fn group(spec: &ContainerSpec) -> String {
         user => user,
     };
     let root = if spec.gid == 0 { "" } else { "root:x:0:\n" };
-    format!("{root}{name}:x:{}:\nnogroup:x:65534:\n", spec.gid)
+    let nogroup = if spec.gid == 65534 { "" } else { "nogroup:x:65534:\n" };
+    format!("{root}{name}:x:{}:\n{nogroup}", spec.gid)
 }
