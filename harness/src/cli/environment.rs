@@ -6,7 +6,6 @@ use std::os::unix::net::UnixListener;
 use clap::Args;
 use miette::IntoDiagnostic;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use tokio::io::unix::AsyncFd;
 
 use super::Failure;
 use crate::environment::local::{daemon, sandbox};
@@ -19,7 +18,7 @@ pub struct EnvironmentArgs {
     /// What others find it by
     #[arg(long)]
     name: String,
-    /// The process that it ends with
+    /// The process that it ends with, unless it is told to be kept
     #[arg(long)]
     owner: Option<i32>,
 }
@@ -39,31 +38,19 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
         Err(error) => return Err(Failure::broken(miette::miette!("failed to listen: {error}"))),
     };
     listener.set_nonblocking(true).into_diagnostic().map_err(Failure::broken)?;
-    // Its number means another process in the new PID namespace; the descriptor stays.
     let owner = match args.owner.and_then(Pid::from_raw) {
-        Some(pid) => match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+        // Its number means another process in the new PID namespace; the descriptor stays.
+        Some(pid) => match pidfd_open(pid, PidfdFlags::empty()) {
             Ok(owner) => Some(owner),
             Err(_) => return Ok(Verdict::Passed),
         },
         None => None,
     };
-    sandbox::enter().into_diagnostic().map_err(Failure::broken)?;
+    let keep = sandbox::enter(owner).into_diagnostic().map_err(Failure::broken)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
-    let served = runtime.block_on(async {
-        let gone = async {
-            // SAFETY: the descriptor is owned, so it stays open as long as it is registered.
-            match owner.map(|owner| unsafe { AsyncFd::register(owner) }) {
-                Some(Ok(owner)) => owner.readable().await.map(|_| ()),
-                _ => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            served = daemon::serve(tools, listener) => served,
-            _ = gone => Ok(()),
-        }
-    });
+    let served = runtime.block_on(daemon::serve(tools, listener, keep));
     // The PID namespace takes the rest with it; waiting for what still runs would only delay that.
     runtime.shutdown_background();
     served.into_diagnostic().map_err(Failure::broken)?;

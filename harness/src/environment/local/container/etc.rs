@@ -70,7 +70,9 @@ fn passwd(spec: &ContainerSpec) -> String {
     if spec.uid != 0 && !(has_user && spec.uid == image.uid) {
         line("user", spec.uid, spec.gid, Path::new("/"));
     }
-    lines.push("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n".to_owned());
+    if spec.uid != 65534 {
+        lines.push("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n".to_owned());
+    }
     lines.concat()
 }
 
@@ -81,5 +83,6 @@ fn group(spec: &ContainerSpec) -> String {
         user => user,
     };
     let root = if spec.gid == 0 { "" } else { "root:x:0:\n" };
-    format!("{root}{name}:x:{}:\nnogroup:x:65534:\n", spec.gid)
+    let nogroup = if spec.gid == 65534 { "" } else { "nogroup:x:65534:\n" };
+    format!("{root}{name}:x:{}:\n{nogroup}", spec.gid)
 }
