@@ -7,6 +7,7 @@ use clap::Args;
 use miette::IntoDiagnostic;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tokio::io::unix::AsyncFd;
+use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 use crate::environment::local::{daemon, sandbox};
@@ -19,12 +20,13 @@ pub struct EnvironmentArgs {
     /// What others find it by
     #[arg(long)]
     name: String,
-    /// The process that it ends with
+    /// The process that it ends with, unless it is told to be kept
     #[arg(long)]
     owner: Option<i32>,
 }
 
 pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
+    super::log(std::io::stderr);
     // Ctrl-C in the terminal of one drill is nothing to those who share the environment.
     let _ = nix::unistd::setsid();
     let mut tools = String::new();
@@ -51,16 +53,23 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let kept = CancellationToken::new();
     let served = runtime.block_on(async {
         let gone = async {
             // SAFETY: the descriptor is owned, so it stays open as long as it is registered.
             match owner.map(|owner| unsafe { AsyncFd::register(owner) }) {
-                Some(Ok(owner)) => owner.readable().await.map(|_| ()),
+                Some(Ok(owner)) => {
+                    let gone = owner.readable().await;
+                    if kept.is_cancelled() {
+                        std::future::pending::<()>().await;
+                    }
+                    gone.map(|_| ())
+                }
                 _ => std::future::pending().await,
             }
         };
         tokio::select! {
-            served = daemon::serve(tools, listener) => served,
+            served = daemon::serve(tools, listener, kept.clone()) => served,
             _ = gone => Ok(()),
         }
     });

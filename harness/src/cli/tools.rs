@@ -3,13 +3,17 @@
 use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
+use miette::IntoDiagnostic;
+use tokio_util::sync::CancellationToken;
 
-use super::Failure;
+use super::output::{hanging, say};
+use super::{Failure, programs, stop};
 use crate::exit::Verdict;
-use crate::toolchain::{self, Configuration, DEFAULT_OPERATORS, PartStatus, ToolchainError};
+use crate::toolchain::{self, Configuration, DEFAULT_OPERATORS, PartStatus};
 
 /// List the real programs and where they come from, or fetch them ahead of time.
 #[derive(Debug, Args)]
+#[command(after_help = help())]
 pub struct ToolsArgs {
     #[command(subcommand)]
     command: Option<ToolsCommand>,
@@ -21,6 +25,9 @@ pub struct ToolsArgs {
 #[derive(Debug, Subcommand)]
 enum ToolsCommand {
     /// Fetch and build what is missing, so that no run has to.
+    #[command(after_help = "Examples:
+  clonedrill tools fetch
+  clonedrill tools fetch --operator v1.15.1 v1.13.0")]
     Fetch {
         /// Versions of the operator, or names from clonedrill.yaml.
         #[arg(long, value_name = "VERSION", num_args = 1.., default_values_t = default_operators())]
@@ -38,18 +45,22 @@ pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
     let configuration = Configuration::load(&here()?).map_err(Failure::invalid)?;
     match args.command {
         Some(ToolsCommand::Fetch { operator }) => {
-            toolchain::ensure(&configuration, &operator, &toolchain::Terminal::new()).map_err(failure)?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+            runtime.block_on(async {
+                let stop = CancellationToken::new();
+                let _listening = stop::listen(&stop)?;
+                programs::ensure(&configuration, &operator, &stop).await.map_err(Failure::programs)
+            })?;
         }
         None => {
             let given = configuration.operators().map(ToOwned::to_owned);
             let operators: Vec<String> = default_operators().into_iter().chain(given).collect();
-            let list = toolchain::survey(&configuration, &operators).map_err(failure)?;
+            let list = toolchain::survey(&configuration, &operators).map_err(Failure::programs)?;
             match args.format {
-                Format::Json => println!(
-                    "{}",
-                    serde_json::to_string_pretty(&list)
-                        .map_err(|error| Failure::broken(miette::miette!("{error}")))?
-                ),
+                Format::Json => say(serde_json::to_string_pretty(&list).map_err(|error| {
+                    Failure::broken(miette::miette!("failed to write the list: {error}"))
+                })?),
                 Format::Table => list.iter().for_each(print),
             }
         }
@@ -62,8 +73,16 @@ fn here() -> Result<std::path::PathBuf, Failure> {
         .map_err(|error| Failure::broken(miette::miette!("failed to find the working directory: {error}")))
 }
 
-fn failure(error: ToolchainError) -> Failure {
-    Failure { verdict: error.verdict(), report: error.into() }
+fn help() -> String {
+    format!(
+        "Examples:
+  clonedrill tools
+  clonedrill tools fetch
+  clonedrill tools --format json | jq -r '.[] | select(.state == \"missing\") | .program'
+
+{}",
+        toolchain::ways_to_give()
+    )
 }
 
 fn default_operators() -> Vec<String> {
@@ -73,8 +92,11 @@ fn default_operators() -> Vec<String> {
 /// Two lines each: no path is cut, and no line needs more than 100 columns unless its path does.
 fn print(status: &PartStatus) {
     let version = status.version.as_deref().unwrap_or("-");
-    println!("{:24} {:20} {:8} {}", status.program, version, status.state.name(), status.from);
-    println!("  {}", shorten(&status.path));
+    let first = format!("{:24} {:20} {:8} ", status.program, version, status.state.name());
+    say(hanging(&first, &status.from));
+    if !status.path.as_os_str().is_empty() {
+        say(format!("  {}", shorten(&status.path)));
+    }
 }
 
 fn shorten(path: &Path) -> String {

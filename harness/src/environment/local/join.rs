@@ -102,8 +102,20 @@ impl LocalEnvironment {
     /// # Errors
     /// When the environment has none to give.
     pub async fn join() -> Result<Self, EnvironmentError> {
+        Self::take_place(None).await
+    }
+
+    /// The same with a namespace of this name, which must not exist.
+    ///
+    /// # Errors
+    /// As [`LocalEnvironment::join`], or when it exists.
+    pub async fn join_as(namespace: &str) -> Result<Self, EnvironmentError> {
+        Self::take_place(Some(namespace.to_owned())).await
+    }
+
+    async fn take_place(namespace: Option<String>) -> Result<Self, EnvironmentError> {
         let mut lease = BufReader::new(UnixStream::connect(INNER).await.map_err(connection)?);
-        protocol::write(&mut lease, &Request::Join).await?;
+        protocol::write(&mut lease, &Request::Join { namespace }).await?;
         let place = match protocol::read(&mut lease).await? {
             Some(Response::Joined(place)) => *place,
             other => return Err(unexpected(other)),

@@ -56,6 +56,13 @@ impl Obtained {
         Obtained { failed, _listening: AbortOnDropHandle::new(listening) }
     }
 
+    /// Waits until the environment fails, and says why. Fits after "failed to".
+    pub async fn failed(&self) -> String {
+        let mut failed = self.failed.clone();
+        let why = failed.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        why.unwrap_or_else(|| "run the local environment: nobody listens to it any more".to_owned())
+    }
+
     /// Why the environment failed; nothing where it has not within `limit`. Fits after "failed to".
     pub async fn failed_within(&self, limit: Duration) -> Option<String> {
         let mut failed = self.failed.clone();
@@ -94,7 +101,22 @@ pub async fn obtain(
     });
     let stream = stream.await.map_err(flatten)?;
     let ready = tokio::time::timeout(READY.total, until_ready(stream, log, told)).await;
-    ready.unwrap_or_else(|_| Err(ended(log, "it was not ready in time")))
+    match (ready, &mut started) {
+        (Ok(Err(EnvironmentError::Connection(_))), Some(child)) => Err(last_words(child, log).await),
+        (Ok(ready), _) => ready,
+        (Err(_), _) => Err(ended(log, "it was not ready in time")),
+    }
+}
+
+/// What an environment of ours wrote that failed faster than it could answer.
+async fn last_words(child: &mut Child, log: &Path) -> EnvironmentError {
+    let status = poll("the end of the environment's process", Limit::seconds(20), async || {
+        Ok::<_, io::Error>(match child.try_wait()? {
+            Some(status) => Seen::Done(status.to_string()),
+            None => Seen::NotYet("it runs and does not answer".to_owned()),
+        })
+    });
+    ended(log, &status.await.unwrap_or_else(|error| error.to_string()))
 }
 
 /// A connection to the outer socket, before any namespace is entered.
@@ -111,6 +133,19 @@ pub fn outermost(name: &str) -> Result<i32, EnvironmentError> {
     let peer = getsockopt(&connect(name)?, PeerCredentials)
         .map_err(|errno| EnvironmentError::Connection(format!("ask who listens: {errno}")))?;
     Ok(peer.pid())
+}
+
+/// Tells the environment to outlive its owner.
+///
+/// # Errors
+/// When none runs.
+pub async fn keep(name: &str) -> Result<(), EnvironmentError> {
+    let mut stream = BufReader::new(into_tokio(connect(name)?)?);
+    protocol::write(&mut stream, &Request::Keep).await?;
+    match protocol::read(&mut stream).await? {
+        Some(Response::Done) => Ok(()),
+        _ => Err(EnvironmentError::Connection(format!("keep {name}: it has not answered"))),
+    }
 }
 
 /// Tells the environment to end, and waits until it has.

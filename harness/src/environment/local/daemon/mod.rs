@@ -15,6 +15,7 @@ use nix::unistd::geteuid;
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::places::Places;
@@ -40,11 +41,16 @@ enum State {
     Failed(String),
 }
 
-/// Serves an environment until it is asked to end, or a part of it fails. Call it inside the sandbox.
+/// Serves an environment until it is asked to end, or a part of it fails. Call it inside the sandbox. `kept` is
+/// cancelled when somebody asks for the environment to outlive its owner.
 ///
 /// # Errors
 /// The part that did not come up, or that ended by itself.
-pub async fn serve(tools: Tools, outer: StdListener) -> Result<(), EnvironmentError> {
+pub async fn serve(
+    tools: Tools,
+    outer: StdListener,
+    kept: CancellationToken,
+) -> Result<(), EnvironmentError> {
     let (state, states) = watch::channel(State::Starting("the control plane"));
     let (down, mut asked_down) = watch::channel(false);
     let (environment, environments) = watch::channel(None);
@@ -57,6 +63,7 @@ pub async fn serve(tools: Tools, outer: StdListener) -> Result<(), EnvironmentEr
             states: states.clone(),
             environment: environments.clone(),
             down: down.clone(),
+            kept: kept.clone(),
             answers: outside.clone(),
         },
     ));
@@ -74,7 +81,7 @@ pub async fn serve(tools: Tools, outer: StdListener) -> Result<(), EnvironmentEr
     };
     let inner = UnixListener::bind(INNER).map_err(sockets)?;
     environment.send_replace(Some(running.places.clone()));
-    let inside = Door { states, environment: environments, down, answers: TaskTracker::new() };
+    let inside = Door { states, environment: environments, down, kept, answers: TaskTracker::new() };
     tokio::spawn(accept(inner, inside));
     state.send_replace(State::Ready);
 
@@ -141,6 +148,7 @@ struct Door {
     states: watch::Receiver<State>,
     environment: watch::Receiver<Option<Arc<Places>>>,
     down: watch::Sender<bool>,
+    kept: CancellationToken,
     /// The connections that are being answered.
     answers: TaskTracker,
 }
@@ -171,11 +179,15 @@ async fn answer(stream: UnixStream, mut door: Door) -> Result<(), EnvironmentErr
         door.down.send_replace(true);
         return Ok(());
     }
+    if matches!(request, Request::Keep) {
+        door.kept.cancel();
+        return protocol::write(&mut to, &Response::Done).await;
+    }
     let Some(places) = door.environment.borrow().clone() else {
         return protocol::write(&mut to, &Response::Failed { why: "it is not ready yet".to_owned() }).await;
     };
-    if matches!(request, Request::Join) {
-        return places.lease(&mut from, &mut to).await;
+    if let Request::Join { namespace } = request {
+        return places.lease(namespace, &mut from, &mut to).await;
     }
     let response =
         places.answer(request).await.unwrap_or_else(|error| Response::Failed { why: error.to_string() });

@@ -53,10 +53,11 @@ impl Places {
     /// When the other side has gone before it heard of its place.
     pub async fn lease(
         &self,
+        namespace: Option<String>,
         from: &mut BufReader<OwnedReadHalf>,
         to: &mut OwnedWriteHalf,
     ) -> Result<(), EnvironmentError> {
-        let place = match self.make().await {
+        let place = match self.make(namespace).await {
             Ok(place) => place,
             Err(error) => return protocol::write(to, &Response::Failed { why: error.to_string() }).await,
         };
@@ -84,12 +85,13 @@ impl Places {
                 self.storage.forget(&namespace, &host);
                 Response::Done
             }
-            Request::AwaitReady | Request::Join | Request::Down => Response::Done,
+            Request::AwaitReady | Request::Join { .. } | Request::Keep | Request::Down => Response::Done,
         })
     }
 
-    async fn make(&self) -> Result<Place, EnvironmentError> {
-        let namespace = format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000));
+    async fn make(&self, namespace: Option<String>) -> Result<Place, EnvironmentError> {
+        let namespace =
+            namespace.unwrap_or_else(|| format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000)));
         let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
         let wanted = Namespace { metadata, ..Namespace::default() };
         Api::all(self.client.clone()).create(&PostParams::default(), &wanted).await?;

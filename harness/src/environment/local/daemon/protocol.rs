@@ -23,8 +23,10 @@ pub enum Request {
     /// Answered with [`Response::Starting`] until the environment is ready, then with [`Response::Ready`]; if it fails,
     /// then or later, with [`Response::Failed`].
     AwaitReady,
-    /// A namespace for a drill, for as long as the connection is open. Inner socket only.
-    Join,
+    /// A namespace for a drill, for as long as the connection is open; without a name it gets one. Inner socket only.
+    Join {
+        namespace: Option<String>,
+    },
     Exec {
         namespace: String,
         pod: String,
@@ -38,6 +40,8 @@ pub enum Request {
         namespace: String,
         host: String,
     },
+    /// Outlive the process that the environment was to end with.
+    Keep,
     /// End the environment.
     Down,
 }
