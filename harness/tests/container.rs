@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod process;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use clonedrill::environment::local::container::{ContainerSpec, Mount, Report, Request};
 use clonedrill::environment::local::images::{Image, ImageContent, ImageFile, OWN_PROGRAM};
+use clonedrill::poll::Limit;
 
 struct Container {
     folder: tempfile::TempDir,
@@ -168,19 +172,11 @@ fn a_container_dies_with_what_started_it() {
         Container::that_runs("while :; do touch /d/alive; sleep 0.01; done").mounting("/d", false);
     let mut child = container.start();
     let alive = container.folder.path().join("volume/alive");
-    let until = |what: &str, seen: &dyn Fn() -> bool| {
-        let start = std::time::Instant::now();
-        while !seen() {
-            assert!(start.elapsed().as_secs() < 20, "{what}");
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-    };
-    until("it runs", &|| alive.exists());
+    let seen = |done: bool| if done { Ok(()) } else { Err("not yet".to_owned()) };
+    process::wait("the container to run", process::GONE, || seen(alive.exists()));
     child.kill().unwrap();
     child.wait().unwrap();
-    until("it is gone", &|| {
-        let _ = fs::remove_file(&alive);
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        !alive.exists()
-    });
+    // Between two looks a living one has had the time to touch it often.
+    let rarely = Limit { first_interval: Duration::from_millis(250), ..process::GONE };
+    process::wait("the container to be gone", rarely, || seen(fs::remove_file(&alive).is_err()));
 }

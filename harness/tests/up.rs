@@ -12,9 +12,15 @@ use process::{MIDDLE, Run, descendants, signal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clonedrill");
 
-fn start(folder: &Path, arguments: &[&str]) -> Run {
+fn in_folder(folder: &Path) -> Command {
     let mut command = Command::new(BINARY);
-    command.args(arguments).current_dir(folder).env("TMPDIR", folder).env_remove("CLONEDRILL_SHARE");
+    command.current_dir(folder).env("TMPDIR", folder).env_remove("CLONEDRILL_SHARE");
+    command
+}
+
+fn start(folder: &Path, arguments: &[&str]) -> Run {
+    let mut command = in_folder(folder);
+    command.args(arguments);
     Run::start(command, folder.join("output"))
 }
 
@@ -89,22 +95,39 @@ fn an_up_that_is_killed_before_it_is_done_leaves_nothing() {
     up.leaves_nothing();
 }
 
-/// A world with an operator and nothing else.
-const NOTHING_TO_DO: &str = "name: up-kept\nabout: Nothing to do.\noperator: { versions: [v1.15.1] }\n\
-                             storage: { accounts: [unused] }\nclusters: {}\nsteps: []\nexpect: {}\n";
+/// A world with an operator of one's own and nothing else.
+const NOTHING_TO_DO: &str = "name: up-kept\nabout: Nothing to do.\noperator: { versions: [ours] }\n\
+                             storage: { accounts: [unused] }\nclusters: {}\nsteps: []\nexpect: { snapshots: [logs] }\n";
+
+/// The released one, as if somebody had built it.
+fn ours() -> String {
+    let output = Command::new(BINARY).args(["tools", "--format", "json"]).output().unwrap();
+    let list: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let released =
+        list.iter().find(|one| one["program"] == "postgres-operator" && one["version"] == "v1.15.1").unwrap();
+    let folder = released["path"].as_str().unwrap();
+    format!(
+        "{{ ours: {{ binary: {folder}/bin/postgres-operator, manifests: {folder}/manifests, version: v1.15.1-ours }} }}"
+    )
+}
 
 #[test]
 fn an_environment_that_a_run_keeps_goes_on_until_it_is_taken_down() {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("up")).unwrap();
-    fs::write(folder.path().join("up/kept.yaml"), NOTHING_TO_DO).unwrap();
-    let mut run = start(folder.path(), &["run", "up/kept.yaml", "--keep", "--junit", "out/junit.xml"]);
+    fs::create_dir_all(folder.path().join("scenarios/up")).unwrap();
+    fs::write(folder.path().join("scenarios/up/kept.yaml"), NOTHING_TO_DO).unwrap();
+    let mut command = in_folder(folder.path());
+    command.args(["run", "scenarios", "--keep", "--update", "--junit", "out/junit.xml"]);
+    command.env("CLONEDRILL_OPERATORS", ours());
+    let mut run = Run::start(command, folder.path().join("output"));
     assert_eq!(run.end_within(MIDDLE).code(), Some(0), "{}", run.said());
     let said = run.said();
     let kept = said.split("`clonedrill down ").nth(1).and_then(|rest| rest.split('`').next());
     let kept = kept.unwrap_or_else(|| panic!("{said}"));
     assert!(run.seen.values().any(|process| process.name == "kube-apiserver" && process.lives()), "{said}");
     assert!(fs::read_to_string(folder.path().join("out/junit.xml")).unwrap().contains("up-kept"));
+    let accepted = fs::read_to_string(folder.path().join("snapshots/up/kept/ours.logs.snap")).unwrap();
+    assert!(accepted.contains("operator"), "{accepted}");
     let down = Command::new(BINARY).args(["down", kept]).stdout(Stdio::null()).status().unwrap();
     assert_eq!(down.code(), Some(0));
     run.leaves_nothing();

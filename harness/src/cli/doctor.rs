@@ -2,11 +2,11 @@
 
 use clap::{Args, ValueEnum};
 
-use super::Failure;
 use super::output::{hanging, say};
+use super::{Failure, programs};
 use crate::exit::Verdict;
+use crate::toolchain::DEFAULT_OPERATORS;
 use crate::toolchain::doctor::{self, Check, CheckState};
-use crate::toolchain::{Configuration, DEFAULT_OPERATORS};
 
 /// Say what this machine can run, and the remedy for what it cannot.
 #[derive(Debug, Args)]
@@ -32,9 +32,7 @@ enum Format {
 }
 
 pub fn main(args: DoctorArgs) -> Result<Verdict, Failure> {
-    let here = std::env::current_dir()
-        .map_err(|error| Failure::broken(miette::miette!("failed to find the working directory: {error}")))?;
-    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
+    let configuration = programs::configuration()?;
     let given = configuration.operators();
     let operators = match args.operator.is_empty() {
         true => DEFAULT_OPERATORS.into_iter().chain(given).map(str::to_owned).collect(),

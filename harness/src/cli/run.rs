@@ -17,7 +17,7 @@ use crate::drill::Job;
 use crate::environment::local::shared::{self, Obtained, Share};
 use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_junit};
-use crate::toolchain::{Configuration, Tools};
+use crate::toolchain::Tools;
 use plan::Planned;
 
 /// Two drills wait for different things most of the time; more only slow each other down on a small machine.
@@ -71,8 +71,7 @@ pub fn main(args: RunArgs) -> Result<Verdict, Failure> {
 }
 
 fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
-    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
-    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
+    let configuration = programs::configuration()?;
     let plan = plan::plan(&configuration, &args.paths, &args.operators)?;
     programs::can_sandbox()?;
     // One thread: children are told to end with the thread that started them.

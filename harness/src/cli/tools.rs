@@ -3,13 +3,11 @@
 use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
-use miette::IntoDiagnostic;
-use tokio_util::sync::CancellationToken;
 
 use super::output::{hanging, say};
-use super::{Failure, programs, stop};
+use super::{Failure, programs};
 use crate::exit::Verdict;
-use crate::toolchain::{self, Configuration, DEFAULT_OPERATORS, PartStatus};
+use crate::toolchain::{self, DEFAULT_OPERATORS, PartStatus};
 
 /// List the real programs and where they come from, or fetch them ahead of time.
 #[derive(Debug, Args)]
@@ -24,6 +22,9 @@ pub struct ToolsArgs {
 
 #[derive(Debug, Subcommand)]
 enum ToolsCommand {
+    /// Print the folder of the cache.
+    #[command(after_help = "Examples:\n  du -sh \"$(clonedrill tools cache)\"")]
+    Cache,
     /// Fetch and build what is missing, so that no run has to.
     #[command(after_help = "Examples:
   clonedrill tools fetch
@@ -42,16 +43,13 @@ pub(super) enum Format {
 }
 
 pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
-    let configuration = Configuration::load(&here()?).map_err(Failure::invalid)?;
+    let configuration = programs::configuration()?;
     match args.command {
         Some(ToolsCommand::Fetch { operator }) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
-            runtime.block_on(async {
-                let stop = CancellationToken::new();
-                let _listening = stop::listen(&stop)?;
-                programs::ensure(&configuration, &operator, &stop).await.map_err(Failure::programs)
-            })?;
+            programs::alone(move |progress| toolchain::ensure(&configuration, &operator, progress))?;
+        }
+        Some(ToolsCommand::Cache) => {
+            say(configuration.cache_folder().map_err(Failure::programs)?.display());
         }
         None => {
             let given = configuration.operators().map(ToOwned::to_owned);
@@ -66,11 +64,6 @@ pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
         }
     }
     Ok(Verdict::Passed)
-}
-
-fn here() -> Result<std::path::PathBuf, Failure> {
-    std::env::current_dir()
-        .map_err(|error| Failure::broken(miette::miette!("failed to find the working directory: {error}")))
 }
 
 fn help() -> String {

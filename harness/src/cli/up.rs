@@ -18,7 +18,7 @@ use super::{Failure, programs, stop};
 use crate::environment::local::shared;
 use crate::exit::Verdict;
 use crate::scenario::account_name_problem;
-use crate::toolchain::{Configuration, Tools};
+use crate::toolchain::Tools;
 
 /// More than the limits of all that is waited for in it, each of which says more.
 const STANDS: Duration = Duration::from_secs(240);
@@ -61,8 +61,7 @@ fn account(name: &str) -> Result<String, &'static str> {
 
 pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
-    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
-    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
+    let configuration = programs::configuration()?;
     programs::can_sandbox()?;
     if shared::outermost(&args.name).is_ok() {
         return Err(Failure::invalid(miette!(
@@ -187,7 +186,7 @@ fn instructions(args: &UpArgs, tools: &Tools, outermost: i32, kubeconfig: &Path,
         "The environment `{name}` runs; its outermost process is {outermost}. `clonedrill down{down}` ends it.
 
 operator  {operator}, in the namespace `{namespace}`
-storage   {accounts}: https://{first}.blob.core.windows.net for its pods, container `{CONTAINER}`;
+storage   {accounts}; for pods https://{first}.blob.core.windows.net, container `{CONTAINER}`;
           each key is in the Secret `{KEYS}`, under the account's name
 {without}
 Paste this; what runs `inside` sees the environment and your files:
@@ -204,7 +203,8 @@ A cluster with backups in `{first}`, and psql in it:
     credentials=postgres.{EXAMPLE}.credentials.postgresql.acid.zalan.do
     password=$(kubectl get secret $credentials -o go-template=\"{{{{.data.password|base64decode}}}}\")
     host=$(kubectl get pod {EXAMPLE}-0 -o jsonpath={{.status.podIP}})
-    PGPASSWORD=$password {psql} \"host=$host user=postgres dbname=orders sslmode=require\"'
+    PGPASSWORD=$password {psql} \\
+      \"host=$host user=postgres dbname=orders sslmode=require\"'
 
 Logs of pods: inside kubectl logs <pod>; of the parts: inside ls {state}/logs",
         down = down(name),

@@ -4,14 +4,13 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use miette::{GraphicalReportHandler, GraphicalTheme, IntoDiagnostic};
+use miette::{GraphicalReportHandler, GraphicalTheme};
 
-use super::Failure;
 use super::checks::with_checks;
 use super::output::{WIDTH, say};
+use super::{Failure, programs};
 use crate::exit::Verdict;
 use crate::scenario::{self, Checks, ProblemRecord};
-use crate::toolchain::Configuration;
 
 /// Check scenario files without starting anything.
 #[derive(Debug, Args)]
@@ -52,8 +51,7 @@ pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
             "failed to find scenarios: there is no `*.yaml` below the given folders"
         )));
     }
-    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
-    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
+    let configuration = programs::configuration()?;
     with_checks(&configuration, |checks| validate(&files, args.format, checks))
 }
 

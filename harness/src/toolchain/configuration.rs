@@ -73,9 +73,9 @@ variable, which wins:
 "
         .to_owned();
     for (_, key, variable, what) in Program::TABLE {
-        text.push_str(&format!("  {key:23}  {variable:34}\n      {what}\n"));
+        text.push_str(&format!("  {key:23}  {variable}\n      {what}\n"));
     }
-    text + "\nOperators that are no released version, in clonedrill.yaml, or the same value in CLONEDRILL_OPERATORS:
+    text + "\nOperators that are no released version, in clonedrill.yaml or the same in CLONEDRILL_OPERATORS:
   operators:
     ours: { binary: ../postgres-operator, manifests: ../manifests, version: v1.15.2-ours }
 
@@ -157,6 +157,14 @@ impl Configuration {
         };
         configuration.cache = cache.or_else(|| user().map(|folder| folder.join("clonedrill")));
         Ok(configuration)
+    }
+
+    /// Where programs are kept between runs.
+    ///
+    /// # Errors
+    /// When neither the configuration nor the environment says so.
+    pub fn cache_folder(&self) -> Result<PathBuf, ToolchainError> {
+        self.cache.clone().ok_or(ToolchainError::NoCacheFolder)
     }
 
     pub(super) fn cache(&self) -> Result<Cache, ToolchainError> {

@@ -9,7 +9,7 @@ use std::process::{Output, Stdio};
 
 use fakes::Machine;
 use nix::sys::signal::Signal;
-use process::{END, GONE, Run, signal, wait};
+use process::{END, GONE, MIDDLE, Run, signal, wait};
 use serde_json::Value;
 
 /// All that was said, which has no colours since nobody sees them.
@@ -170,8 +170,12 @@ fn a_fetch_that_was_killed_half_way_is_made_good_by_the_next() {
     let mut command = machine.command(&fetch);
     command.env("HANGS", "1");
     let mut run = Run::start(command, machine.path("output"));
-    run.until_runs("sleep");
-    run.look();
+    // Two are built at once, and both hang.
+    wait("two builds", MIDDLE, || {
+        run.look();
+        let builds = run.seen.values().filter(|process| process.name == "sleep").count();
+        if builds == 2 { Ok(()) } else { Err(run.names()) }
+    });
     signal(run.id(), Signal::SIGKILL);
     run.child.wait().unwrap();
     assert!(!machine.half_made().is_empty());
@@ -208,6 +212,15 @@ fn two_fetches_at_once_build_each_program_once() {
 }
 
 #[test]
+fn the_folder_of_the_cache_is_that_of_the_configuration() {
+    let machine = Machine::bare();
+    std::fs::write(machine.path("clonedrill.yaml"), "cache: kept\n").unwrap();
+    let mut command = machine.command(&["tools", "cache"]);
+    let output = command.env_remove("CLONEDRILL_CACHE").output().unwrap();
+    assert!(said(&output).trim().ends_with("/kept"), "{}", said(&output));
+}
+
+#[test]
 fn tools_says_who_gave_a_program() {
     let machine = Machine::new();
     let node = machine.program("another-node", "#!/bin/sh\necho v22.0.0\n");
@@ -230,6 +243,7 @@ fn every_subcommand_has_help_with_examples_within_100_columns() {
         &["schema", "--help"],
         &["tools", "--help"],
         &["tools", "fetch", "--help"],
+        &["tools", "cache", "--help"],
         &["doctor", "--help"],
         &["up", "--help"],
         &["down", "--help"],

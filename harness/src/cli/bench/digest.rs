@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use miette::{IntoDiagnostic as _, WrapErr as _, miette};
 
-use crate::cli::Failure;
 use crate::cli::output::say;
+use crate::cli::{Failure, programs};
 use crate::exit::Verdict;
 use crate::observe::data::scratch::{Origin, ScratchPostgres};
 use crate::observe::data::{Options, observe};
-use crate::toolchain::{self, Configuration, PostgresTool};
+use crate::toolchain::{self, PostgresTool};
 
 /// More memory than this must the harness not take, in KiB.
 const MEMORY: u64 = 100 * 1024;
@@ -34,10 +34,8 @@ pub struct DigestArgs {
 }
 
 pub fn main(args: DigestArgs) -> Result<Verdict, Failure> {
-    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
-    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
-    let found = toolchain::ensure_postgres(&configuration, &toolchain::Terminal::new());
-    let newest = found.map_err(Failure::programs)?.pop();
+    let configuration = programs::configuration()?;
+    let newest = programs::alone(move |progress| toolchain::ensure_postgres(&configuration, progress))?.pop();
     let tool = newest.ok_or_else(|| Failure::broken(miette!("failed to find a PostgreSQL")))?;
     let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
     runtime.block_on(measure(&args, &tool)).map_err(Failure::broken)

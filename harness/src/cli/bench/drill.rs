@@ -8,15 +8,14 @@ use std::time::Duration;
 use clap::Args;
 use miette::{IntoDiagnostic, Result, miette};
 use tokio::runtime::Runtime;
-use tokio_util::sync::CancellationToken;
 
 use super::rounds;
 use crate::cli::output::say;
-use crate::cli::{Failure, programs, stop};
+use crate::cli::{Failure, programs};
 use crate::environment::local::shared::{self, Share};
 use crate::exit::Verdict;
 use crate::report::DrillReport;
-use crate::toolchain::{Configuration, Tools};
+use crate::toolchain::{self, Tools};
 
 /// The drill may take this many times as long as the work by hand.
 const AT_MOST: f64 = 6.0;
@@ -38,16 +37,11 @@ pub struct DrillBenchArgs {
 
 /// Prints the figures; failed when the drill takes more than it may.
 pub fn main(args: &DrillBenchArgs) -> Result<Verdict, Failure> {
-    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
-    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
+    let configuration = programs::configuration()?;
     programs::can_sandbox()?;
     let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
-    let tools = runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let _listening = stop::listen(&stop)?;
-        let operators = std::slice::from_ref(&args.operator);
-        programs::ensure(&configuration, operators, &stop).await.map_err(Failure::programs)
-    })?;
+    let operators = [args.operator.clone()];
+    let tools = programs::alone(move |progress| toolchain::ensure(&configuration, &operators, progress))?;
     measure(args, &tools, &runtime).map_err(Failure::broken)
 }
 

@@ -20,6 +20,9 @@ use super::super::remedy::Remedy;
 /// From linux/sockios.h: makes a bridge.
 const SIOCBRADDBR: u32 = 0x89a0;
 
+/// How a child tells that all of its steps were done: no step fails with this.
+const DONE: Errno = Errno::ECANCELED;
+
 /// What the local environment does, in its order: the sandbox, its network, a pod's network and user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
@@ -74,7 +77,8 @@ fn attempt(last: Step) -> io::Result<()> {
         inner_maps: maps("101 0 1".to_owned(), "103 0 1".to_owned()),
         make_veth: make_veth(),
     };
-    let mut command = Command::new("true");
+    // Nothing is executed: the child ends with its last step.
+    let mut command = Command::new("nothing");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // SAFETY: system calls only, on memory that was prepared before the fork.
     unsafe {
@@ -85,25 +89,34 @@ fn attempt(last: Step) -> io::Result<()> {
                 steps.try_for_each(|step| take(step, &prepared))
             };
             steps(&outside)?;
-            if outside(&last) {
-                return Ok(());
+            if !outside(&last) {
+                in_child(|| steps(&|step| !outside(step)))?;
             }
-            // Only a child is in the PID namespace.
-            match fork()? {
-                ForkResult::Child => {
-                    let code = steps(&|step| !outside(step)).map_or_else(|errno| errno as i32, |()| 0);
-                    libc::_exit(code)
-                }
-                ForkResult::Parent { child } => match waitpid(child, None)? {
-                    WaitStatus::Exited(_, 0) => Ok(()),
-                    WaitStatus::Exited(_, errno) => Err(io::Error::from_raw_os_error(errno)),
-                    _ => Err(Errno::ECHILD.into()),
-                },
-            }
+            Err(DONE.into())
         });
     }
-    let status = command.status()?;
-    status.success().then_some(()).ok_or_else(|| io::Error::other(status.to_string()))
+    match command.spawn() {
+        Err(error) if error.raw_os_error() == Some(DONE as i32) => Ok(()),
+        Err(error) => Err(error),
+        Ok(mut child) => child.wait().and_then(|status| Err(io::Error::other(status.to_string()))),
+    }
+}
+
+/// Does the rest in a child: only that is in the PID namespace.
+fn in_child(steps: impl FnOnce() -> Result<(), Errno>) -> Result<(), Errno> {
+    // SAFETY: between fork and exec the process has one thread.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            let code = steps().map_or_else(|errno| errno as i32, |()| 0);
+            // SAFETY: nothing of the parent's is to be run at this process's end.
+            unsafe { libc::_exit(code) }
+        }
+        ForkResult::Parent { child } => match waitpid(child, None)? {
+            WaitStatus::Exited(_, 0) => Ok(()),
+            WaitStatus::Exited(_, errno) => Err(Errno::from_raw(errno)),
+            _ => Err(Errno::ECHILD),
+        },
+    }
 }
 
 type Maps = [(&'static CStr, String); 3];
