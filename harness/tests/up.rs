@@ -30,7 +30,8 @@ fn name(test: &str) -> String {
 
 /// What `up` prints to be pasted: the lines that are set in.
 fn pasted(said: &str) -> String {
-    said.lines().filter(|line| line.starts_with("  ")).map(|line| format!("{line}\n")).collect()
+    let lines = said.lines().skip_while(|line| !line.starts_with("Paste this"));
+    lines.filter(|line| line.starts_with("  ")).map(|line| format!("{line}\n")).collect()
 }
 
 #[test]
