@@ -9,7 +9,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_clonedrill");
 
 /// Answers every question of a build, and does nothing; each `go build` is written down.
 const GO: &str = r#"#!/bin/sh
-echo "go $*" >>"$RECORD"
+echo "go $* CC=${CC:-}" >>"$RECORD"
 case "$*" in
 version) echo go version go1.99.0 linux/amd64 ;;
 "env GOVERSION") echo go1.99.0 ;;

@@ -193,7 +193,6 @@ fn a_fetch_that_was_killed_half_way_is_made_good_by_the_next() {
 #[test]
 fn two_fetches_at_once_build_each_program_once() {
     let machine = Machine::new();
-    machine.has_wal_g();
     let fetch = ["tools", "fetch", "--operator", "v1.15.1", "v1.14.0"];
     let mut runs = ["one", "two"].map(|output| Run::start(machine.command(&fetch), machine.path(output)));
     for run in &mut runs {
@@ -204,11 +203,27 @@ fn two_fetches_at_once_build_each_program_once() {
     let all = built.len();
     built.sort();
     built.dedup();
-    assert_eq!((all, built.len()), (5, 5), "{record:#?}");
+    assert_eq!((all, built.len()), (6, 6), "{record:#?}");
+    // Go alone would look for `gcc`, which is not there.
+    let compiler = format!("CC={}", machine.path("bin/cc").display());
+    let with_c: Vec<_> = built.iter().filter(|line| line.ends_with(&compiler)).collect();
+    assert!(with_c.len() == 1 && with_c[0].contains("wal-g"), "{record:#?}");
     let output = machine.run(&["tools", "--format", "json"]);
     let list: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     let missing: Vec<&Value> = list.iter().filter(|one| one["state"] == "missing").collect();
     assert_eq!(missing.len(), 1, "only the third operator was not fetched: {missing:?}");
+}
+
+#[test]
+fn what_the_machine_lacks_is_told_before_anything_is_built() {
+    let machine = Machine::new();
+    machine.has_wal_g();
+    machine.program("node", "#!/bin/sh\necho v16.0.0\n");
+    std::fs::remove_file(machine.path("bin/npm")).unwrap();
+    let output = machine.run(&["tools", "fetch"]);
+    ends(&output, 3, &["there is no `npm` on PATH", "too old for Azurite", "install Node.js 20"]);
+    let built = machine.record().iter().filter(|line| line.contains(" build ")).count();
+    assert_eq!(built, 0, "{:?}", machine.record());
 }
 
 #[test]
