@@ -55,6 +55,9 @@ export PGPORT=5501
 quiet initdb -D "$WORK/source" -U postgres -A trust
 settings source 5501
 quiet pg_ctl -D "$WORK/source" -w start -l "$WORK/source.log"
+# As the operator makes them of the manifest.
+quiet sql -c "CREATE ROLE orders LOGIN" -c "CREATE DATABASE orders OWNER orders"
+PGDATABASE=orders
 [ -z "${LEGACY:-}" ] || quiet sql -f "$LEGACY"
 quiet sql -f "$SQL/orders.sql"
 quiet walg source backup-push "$WORK/source"
