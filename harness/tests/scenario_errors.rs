@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use clonedrill::scenario::{Checks, LoadedScenario, ScenarioError, load};
+use clonedrill::scenario::{Checks, LoadedScenario, ScenarioError, Step, load};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 const SOUND: &str = include_str!("scenario_errors/sound.yaml");
@@ -84,6 +84,11 @@ mistakes! {
     missing_field: [("about: Sound as it is; every test breaks one thing in it.\n", "")];
     wrong_type: [("versions: [v1.15.1]", "versions: v1.15.1")];
     wrong_type_of_an_expected_cluster: [("  snapshots: [env, data]", "  snapshot: [env, data]")];
+    no_storage_account: [("accounts: [prodbackups, clonebackups]", "accounts: []")];
+    container_names_that_azure_refuses: [(
+        "accounts: [prodbackups, clonebackups]",
+        "accounts: [prodbackups, clonebackups]\n  containers: [Backups, wal--files, backups, backups]",
+    )];
     no_yaml: [("name: group-case", "name: \"group-case")];
     key_twice: [("  operator:\n    logs", "  snapshots: [env]\n  operator:\n    logs")];
     undefined_mark: [("${marks.before-mistake.time}", "${marks.before-mistakes.time}")];
@@ -172,8 +177,35 @@ fn a_manifest_that_the_api_server_rejects_is_shown_at_the_field_it_names() {
         "/clusters/source",
         Some("spec.numberOfInstances"),
         "must be of type integer: \"string\"",
+        &[],
     );
     insta::assert_snapshot!(case.rendered(&error));
+}
+
+#[test]
+fn of_a_field_that_the_api_server_does_not_know_the_nearest_is_named() {
+    let case = Case::with(&[("numberOfInstances: 1", "numberOfInstance: 1")]);
+    let loaded = case.load().unwrap();
+    let error = loaded.rejected_by_api_server(
+        "/clusters/source",
+        Some("spec.numberOfInstance"),
+        "unknown field \"spec.numberOfInstance\"",
+        &["teamId", "numberOfInstances", "volume"],
+    );
+    insta::assert_snapshot!(case.rendered(&error));
+}
+
+#[test]
+fn statements_that_the_database_refuses_are_shown_at_their_step() {
+    let case = Case::with(&[]);
+    let loaded = case.load().unwrap();
+    let shown = |in_a_file: bool| {
+        let wanted = |step: &Step| matches!(step, Step::Sql(sql) if sql.file.is_some() == in_a_file);
+        let step = loaded.scenario.steps.iter().position(wanted).unwrap();
+        case.rendered(&loaded.refused_by_database(step, "ERROR: there is no table ordres", Some(2)))
+    };
+    insta::assert_snapshot!("statements_of_a_file_that_the_database_refuses", shown(true));
+    insta::assert_snapshot!("statements_that_the_database_refuses", shown(false));
 }
 
 #[test]

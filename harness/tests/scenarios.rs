@@ -147,15 +147,34 @@ fn broken_on_purpose(root: &Path) -> Result<(), Failed> {
     }
     text = text.replacen("snapshots: [env, logs, data, storage]", "snapshots: []", 1);
     std::fs::write(group.join(name), text).map_err(|error| error.to_string())?;
-    let output =
-        clonedrill_run(root, &group.join(name), "v1.15.1").output().map_err(|error| error.to_string())?;
-    let report = String::from_utf8_lossy(&output.stdout);
-    print!("{report}");
-    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    // JUnit has the report as people read it, so that one drill shows all three forms.
+    let junit = folder.path().join("junit.xml");
+    let mut command = clonedrill_run(root, &group.join(name), "v1.15.1");
+    let output = command.args(["--format", "json", "--junit"]).arg(&junit).output();
+    let output = output.map_err(|error| error.to_string())?;
+    let document = String::from_utf8_lossy(&output.stdout);
+    let junit = std::fs::read_to_string(junit).map_err(|error| error.to_string())?;
+    println!("{document}\n{junit}");
+    let progress = String::from_utf8_lossy(&output.stderr);
+    eprint!("{progress}");
     if output.status.code() != Some(1) {
         return Err(format!("it should have failed with 1, and ended with {}", output.status).into());
     }
+    let parsed: serde_json::Value = serde_json::from_str(&document).map_err(|error| error.to_string())?;
+    if parsed["exit_code"] != 1 || parsed["verdict"] != "failed" {
+        return Err("the JSON document and the exit code contradict each other".into());
+    }
     let unsaid: Vec<&str> =
-        BREAKS.iter().flat_map(|one| one.said).copied().filter(|words| !report.contains(words)).collect();
-    if unsaid.is_empty() { Ok(()) } else { Err(format!("the report does not say {unsaid:?}").into()) }
+        BREAKS.iter().flat_map(|one| one.said).copied().filter(|words| !junit.contains(words)).collect();
+    if !unsaid.is_empty() {
+        return Err(format!("the report does not say {unsaid:?}").into());
+    }
+    let all = [&document, junit.as_str(), &progress].concat();
+    if all.contains('\u{1b}') {
+        return Err("there are colours where nobody sees them".into());
+    }
+    match account_keys(&all) {
+        0 => Ok(()),
+        keys => Err(format!("it has printed {keys} account keys").into()),
+    }
 }

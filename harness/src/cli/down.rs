@@ -3,6 +3,7 @@
 use clap::Args;
 use miette::IntoDiagnostic;
 
+use super::output::say;
 use super::{Failure, up};
 use crate::environment::local::shared;
 use crate::exit::Verdict;
@@ -18,13 +19,13 @@ pub struct DownArgs {
 
 pub fn main(args: DownArgs) -> Result<Verdict, Failure> {
     if shared::outermost(&args.name).is_err() {
-        println!("no environment {} runs", args.name);
+        say(format!("no environment {} runs", args.name));
         return Ok(Verdict::Passed);
     }
     let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
     runtime
         .block_on(shared::end(&args.name))
         .map_err(|error| Failure::broken(miette::miette!("failed to {error}")))?;
-    println!("the environment {} has ended", args.name);
+    say(format!("the environment {} has ended", args.name));
     Ok(Verdict::Passed)
 }

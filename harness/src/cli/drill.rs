@@ -1,6 +1,8 @@
 //! `clonedrill drill`: the process that runs one drill inside an environment (started by `run`).
 
-use std::io::Read;
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::path::PathBuf;
 
 use clap::Args;
 use miette::IntoDiagnostic;
@@ -25,6 +27,7 @@ pub fn main(_args: DrillArgs) -> Result<Verdict, Failure> {
     // `run` has checked the versions; here the file only becomes a value again.
     let checks = Checks { operator_known: &|_| Ok(()), catalogue: catalogue::names() };
     let loaded = load(&job.scenario, &checks).map_err(Failure::invalid)?;
+    super::log(lazily(job.evidence.join("harness.log")));
     let teller = Teller::default();
     let entered = enter(&job.environment).into_diagnostic().map_err(Failure::broken);
     let report = match entered.and_then(|()| in_environment(&job, &loaded)) {
@@ -34,6 +37,14 @@ pub fn main(_args: DrillArgs) -> Result<Verdict, Failure> {
     let verdict = report.verdict;
     teller.tell(&Event::Finished { report: Box::new(report) });
     Ok(verdict)
+}
+
+/// Appends to a file that is there only where something is written, for the evidence of most drills has no use for it.
+fn lazily(file: PathBuf) -> impl Fn() -> Box<dyn Write> {
+    move || match OpenOptions::new().create(true).append(true).open(&file) {
+        Ok(open) => Box::new(open),
+        Err(_) => Box::new(std::io::stderr()),
+    }
 }
 
 fn in_environment(job: &Job, loaded: &LoadedScenario) -> Result<DrillReport, Failure> {

@@ -24,6 +24,7 @@ pub struct EnvironmentArgs {
 }
 
 pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
+    super::log(std::io::stderr);
     // Ctrl-C in the terminal of one drill is nothing to those who share the environment.
     let _ = nix::unistd::setsid();
     let mut tools = String::new();

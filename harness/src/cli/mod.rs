@@ -7,21 +7,34 @@ mod doctor;
 mod down;
 mod drill;
 mod environment;
+mod output;
+mod programs;
 mod run;
 mod schema;
+mod stop;
 mod tools;
 mod up;
 mod validate;
+mod world;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use crate::exit::Verdict;
+use crate::toolchain::ToolchainError;
 
 /// Proves that backups of Postgres clusters on Kubernetes can be cloned back.
 #[derive(Debug, Parser)]
 #[command(name = "clonedrill", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  clonedrill doctor                                             can this machine run drills?
+  clonedrill run scenarios/clone/into-another-account.yaml      does that backup clone back?
+  clonedrill validate scenarios                                 are these files sound?
+  clonedrill up                                                 an environment to look into
+
+Exit code: 0 passed, 1 an expectation failed, 2 a file or argument is at fault, 3 the environment is,
+130 interrupted. CLONEDRILL_LOG=debug logs more, to stderr.")]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -43,6 +56,8 @@ enum Command {
     Environment(environment::EnvironmentArgs),
     #[command(hide = true)]
     Drill(drill::DrillArgs),
+    #[command(hide = true)]
+    World(world::WorldArgs),
 }
 
 /// Reads the command line and runs the subcommand. No thread exists before a subcommand starts one,
@@ -60,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Container(args) => container::main(args),
         Command::Environment(args) => environment::main(args),
         Command::Drill(args) => drill::main(args),
+        Command::World(args) => world::main(args),
     };
     match verdict {
         Ok(verdict) => ExitCode::from(verdict.code()),
@@ -68,6 +84,18 @@ pub fn main() -> ExitCode {
             ExitCode::from(failure.verdict.code())
         }
     }
+}
+
+/// Warnings of the harness itself go to `to`; `CLONEDRILL_LOG` says which (`debug`, `clonedrill=trace`).
+fn log<W>(to: impl Fn() -> W + Send + Sync + 'static)
+where
+    W: std::io::Write + 'static,
+{
+    let wanted = tracing_subscriber::EnvFilter::try_from_env("CLONEDRILL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(wanted).with_ansi(false).with_writer(to);
+    // One that is there already will do.
+    let _ = log.try_init();
 }
 
 /// A subcommand that could not give its result: what to print, and the exit code to leave with.
@@ -80,6 +108,13 @@ impl Failure {
     /// A person's file or argument is at fault.
     pub fn invalid(report: impl Into<miette::Report>) -> Self {
         Failure { verdict: Verdict::Invalid, report: report.into() }
+    }
+
+    /// The programs cannot be had: whose fault that is, the error knows.
+    pub fn programs(error: ToolchainError) -> Self {
+        let mut report = miette::MietteDiagnostic::new(format!("failed to {error}"));
+        report.help = miette::Diagnostic::help(&error).map(|help| help.to_string());
+        Failure { verdict: error.verdict(), report: report.into() }
     }
 
     /// The machine or a part of the environment is at fault.

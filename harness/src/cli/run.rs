@@ -1,5 +1,6 @@
 //! `clonedrill run`: runs scenarios and says whether their backups clone back.
 
+mod failed;
 mod plan;
 mod worker;
 
@@ -9,15 +10,14 @@ use std::time::Duration;
 use clap::Args;
 use futures::StreamExt;
 use miette::IntoDiagnostic;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
+use super::{Failure, programs, stop};
 use crate::drill::Job;
 use crate::environment::local::shared::{self, Obtained, Share};
 use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_junit};
-use crate::toolchain::{Configuration, Tools};
+use crate::toolchain::Tools;
 use plan::Planned;
 
 /// Two drills wait for different things most of the time; more only slow each other down on a small machine.
@@ -62,19 +62,35 @@ pub struct RunArgs {
 }
 
 pub fn main(args: RunArgs) -> Result<Verdict, Failure> {
-    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
-    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
+    super::log(std::io::stderr);
+    let done = planned_and_run(&args);
+    if let Err(failure) = &done {
+        Terminal::fail(args.format, failure.verdict, &failed::errors(failure));
+    }
+    done
+}
+
+fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
+    let configuration = programs::configuration()?;
     let plan = plan::plan(&configuration, &args.paths, &args.operators)?;
-    let tools = plan::tools(&configuration, &plan)?;
+    programs::can_sandbox()?;
     // One thread: children are told to end with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
-    runtime.block_on(run(&args, plan, &tools))
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let _listening = stop::listen(&stop)?;
+        let tools = plan::tools(&configuration, &plan, &stop).await?;
+        run(args, plan, &tools, stop).await
+    })
 }
 
-async fn run(args: &RunArgs, plan: Vec<Planned>, tools: &Tools) -> Result<Verdict, Failure> {
-    let stop = CancellationToken::new();
-    let _listening = listen(&stop)?;
+async fn run(
+    args: &RunArgs,
+    plan: Vec<Planned>,
+    tools: &Tools,
+    stop: CancellationToken,
+) -> Result<Verdict, Failure> {
     let run = Run {
         tools,
         id: format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id()),
@@ -82,28 +98,21 @@ async fn run(args: &RunArgs, plan: Vec<Planned>, tools: &Tools) -> Result<Verdic
         terminal: Terminal::new(args.format),
         stop: stop.clone(),
     };
-    let share = share(&run.id, args.keep)?;
+    let share = share(&run.id)?;
     let mut reports = Vec::new();
     // One operator version after the other, so that at most one control plane of ours runs.
     for drills in plan.chunk_by(|one, other| one.operator == other.operator) {
         reports.extend(run.one_operator(drills, &share, usize::from(args.jobs), args.keep).await);
     }
-    let verdict = run.terminal.finish(&reports);
-    if let Some(path) = &args.junit {
-        write_junit(path, &reports).into_diagnostic().map_err(Failure::broken)?;
+    let verdict = run.terminal.finish(&reports, stop.is_cancelled());
+    if let Some(path) = &args.junit
+        && let Err(error) = write_junit(path, &reports)
+    {
+        // The report on stdout is complete, and must not be followed by another document.
+        eprintln!("failed to {error}");
+        return Ok(Verdict::Broken);
     }
-    Ok(if stop.is_cancelled() { Verdict::Interrupted } else { verdict })
-}
-
-/// Cancels `stop` at Ctrl-C or SIGTERM.
-fn listen(stop: &CancellationToken) -> Result<tokio_util::task::AbortOnDropHandle<()>, Failure> {
-    let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
-    let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
-    let stop = stop.clone();
-    Ok(tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        stop.cancel();
-    })))
+    Ok(verdict)
 }
 
 /// With whom environments are shared.
@@ -113,9 +122,11 @@ struct Shared {
     ours: bool,
 }
 
-fn share(id: &str, keep: bool) -> Result<Shared, Failure> {
-    let own = |owner| Shared { share: Share { id: id.to_owned(), owner }, ours: !keep };
-    let Ok(text) = std::env::var(SHARE) else { return Ok(own((!keep).then(std::process::id))) };
+fn share(id: &str) -> Result<Shared, Failure> {
+    let Ok(text) = std::env::var(SHARE) else {
+        let share = Share { id: id.to_owned(), owner: Some(std::process::id()) };
+        return Ok(Shared { share, ours: true });
+    };
     let parsed = text.rsplit_once(':').and_then(|(id, pid)| Some((id.to_owned(), pid.parse().ok()?)));
     let Some((id, owner)) = parsed else {
         return Err(Failure::invalid(miette::miette!(
@@ -148,19 +159,23 @@ impl Run<'_> {
         let environment = match self.environment(first, &name, share.share.owner).await {
             Ok(environment) => environment,
             Err(finding) => {
-                return drills.iter().filter_map(|planned| self.not_run(planned, finding.clone())).collect();
+                return drills.iter().map(|planned| self.not_run(planned, finding.clone())).collect();
             }
         };
         let started = futures::stream::iter(drills).map(|planned| self.drill(planned, &name, &environment));
-        let reports: Vec<Option<DrillReport>> = started.buffered(jobs).collect().await;
-        if keep {
-            eprintln!("the environment {name} goes on; `clonedrill down {name}` ends it");
-        } else if share.ours
-            && let Err(error) = shared::end(&name).await
-        {
+        let reports: Vec<DrillReport> = started.buffered(jobs).collect().await;
+        // Until now it would have ended with this process, however that had ended.
+        let left = match keep && !self.stop.is_cancelled() {
+            true => shared::keep(&name).await.map(|()| {
+                eprintln!("the environment {name} goes on; `clonedrill down {name}` ends it");
+            }),
+            false if share.ours => shared::end(&name).await,
+            false => Ok(()),
+        };
+        if let Err(error) = left {
             eprintln!("failed to {error}");
         }
-        reports.into_iter().flatten().collect()
+        reports
     }
 
     async fn environment(
@@ -169,11 +184,14 @@ impl Run<'_> {
         name: &str,
         owner: Option<u32>,
     ) -> Result<Obtained, Finding> {
+        if self.stop.is_cancelled() {
+            return Err(interrupted());
+        }
         let folder = self.folder();
         let failed = |seen: String| of_environment("to come up", &seen);
         std::fs::create_dir_all(&folder)
             .map_err(|error| failed(format!("make {}: {error}", folder.display())))?;
-        let log = folder.join(format!("environment-{}.log", first.operator));
+        let log = self.log(&first.operator);
         let id = first.id();
         let told =
             |text: &str| self.terminal.event(&id, &Event::Progress { text: format!("environment: {text}") });
@@ -181,14 +199,14 @@ impl Run<'_> {
         match self.stop.run_until_cancelled(obtained).await {
             Some(Ok(obtained)) => Ok(obtained),
             Some(Err(error)) => Err(failed(error.to_string())),
-            None => Err(failed("wait for it: interrupted".to_owned())),
+            None => Err(interrupted()),
         }
     }
 
-    /// One drill; nothing where the run was interrupted before it began.
-    async fn drill(&self, planned: &Planned, name: &str, environment: &Obtained) -> Option<DrillReport> {
+    /// One drill, unless the run was interrupted before it began.
+    async fn drill(&self, planned: &Planned, name: &str, environment: &Obtained) -> DrillReport {
         if self.stop.is_cancelled() {
-            return None;
+            return self.not_run(planned, interrupted());
         }
         let evidence = self.evidence(planned);
         let job = Job {
@@ -197,6 +215,7 @@ impl Run<'_> {
             tools: self.tools.clone(),
             environment: name.to_owned(),
             update: self.update,
+            log: self.log(&planned.operator),
             evidence,
         };
         let id = planned.id();
@@ -210,14 +229,14 @@ impl Run<'_> {
         match ran {
             Ok(mut report) => {
                 report.findings.splice(0..0, cause);
-                Some(report)
+                report
             }
             Err(finding) => self.not_run(planned, cause.unwrap_or(finding)),
         }
     }
 
-    /// The report of a drill that could not be run, but for one that nobody waits for any more.
-    fn not_run(&self, planned: &Planned, finding: Finding) -> Option<DrillReport> {
+    /// The report of a drill that could not be run.
+    fn not_run(&self, planned: &Planned, finding: Finding) -> DrillReport {
         let interrupted = self.stop.is_cancelled();
         let report = DrillReport {
             scenario: planned.loaded.scenario.name.clone(),
@@ -233,7 +252,12 @@ impl Run<'_> {
             evidence: self.evidence(planned),
         };
         self.terminal.event(&planned.id(), &Event::Finished { report: Box::new(report.clone()) });
-        Some(report)
+        report
+    }
+
+    /// What the environment of an operator version prints.
+    fn log(&self, operator: &str) -> PathBuf {
+        self.folder().join(format!("environment-{operator}.log"))
     }
 
     fn folder(&self) -> PathBuf {
@@ -245,6 +269,10 @@ impl Run<'_> {
         let loaded = &planned.loaded;
         self.folder().join(Path::new(&loaded.group)).join(&loaded.slug).join(&planned.operator)
     }
+}
+
+fn interrupted() -> Finding {
+    of_environment("to come up", "wait for it: interrupted")
 }
 
 fn of_environment(expected: &str, seen: &str) -> Finding {

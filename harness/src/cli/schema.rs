@@ -5,11 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Failure;
+use super::output::say;
 use crate::exit::Verdict;
 use crate::scenario::json_schema;
 
 /// Print the JSON Schema of scenario files.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clonedrill schema > scenario.schema.json
+  clonedrill schema --check       is the committed one that of this version?
+  clonedrill schema --write       bring the committed one up to date")]
 pub struct SchemaArgs {
     /// Compare with this file instead; exit 2 where it differs.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = COMMITTED, conflicts_with = "write")]
@@ -24,14 +29,16 @@ pub struct SchemaArgs {
 const COMMITTED: &str = "harness/scenario.schema.json";
 
 pub fn main(args: SchemaArgs) -> Result<Verdict, Failure> {
-    let schema =
-        json_schema().map_err(|error| Failure::broken(miette::miette!("write the schema: {error}")))?;
+    let schema = json_schema()
+        .map_err(|error| Failure::broken(miette::miette!("failed to write the schema: {error}")))?;
     if let Some(file) = args.write {
-        std::fs::write(&file, schema)
-            .map_err(|error| Failure::invalid(miette::miette!("write {}: {error}", file.display())))?;
+        std::fs::write(&file, schema).map_err(|error| {
+            Failure::invalid(miette::miette!("failed to write {}: {error}", file.display()))
+        })?;
     } else if let Some(file) = args.check {
-        let committed = std::fs::read_to_string(&file)
-            .map_err(|error| Failure::invalid(miette::miette!("read {}: {error}", file.display())))?;
+        let committed = std::fs::read_to_string(&file).map_err(|error| {
+            Failure::invalid(miette::miette!("failed to read {}: {error}", file.display()))
+        })?;
         if committed != schema {
             return Err(Failure::invalid(miette::miette!(
                 help = "`clonedrill schema --write` brings it up to date",
@@ -40,7 +47,7 @@ pub fn main(args: SchemaArgs) -> Result<Verdict, Failure> {
             )));
         }
     } else {
-        print!("{schema}");
+        say(schema.trim_end());
     }
     Ok(Verdict::Passed)
 }

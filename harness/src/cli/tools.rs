@@ -4,12 +4,14 @@ use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Failure;
+use super::output::{hanging, say};
+use super::{Failure, programs};
 use crate::exit::Verdict;
-use crate::toolchain::{self, Configuration, DEFAULT_OPERATORS, PartStatus, ToolchainError};
+use crate::toolchain::{self, DEFAULT_OPERATORS, PartStatus};
 
 /// List the real programs and where they come from, or fetch them ahead of time.
 #[derive(Debug, Args)]
+#[command(after_help = help())]
 pub struct ToolsArgs {
     #[command(subcommand)]
     command: Option<ToolsCommand>,
@@ -20,7 +22,13 @@ pub struct ToolsArgs {
 
 #[derive(Debug, Subcommand)]
 enum ToolsCommand {
+    /// Print the folder of the cache.
+    #[command(after_help = "Examples:\n  du -sh \"$(clonedrill tools cache)\"")]
+    Cache,
     /// Fetch and build what is missing, so that no run has to.
+    #[command(after_help = "Examples:
+  clonedrill tools fetch
+  clonedrill tools fetch --operator v1.15.1 v1.13.0")]
     Fetch {
         /// Versions of the operator, or names from clonedrill.yaml.
         #[arg(long, value_name = "VERSION", num_args = 1.., default_values_t = default_operators())]
@@ -35,21 +43,22 @@ pub(super) enum Format {
 }
 
 pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
-    let configuration = Configuration::load(&here()?).map_err(Failure::invalid)?;
+    let configuration = programs::configuration()?;
     match args.command {
         Some(ToolsCommand::Fetch { operator }) => {
-            toolchain::ensure(&configuration, &operator, &toolchain::Terminal::new()).map_err(failure)?;
+            programs::alone(move |progress| toolchain::ensure(&configuration, &operator, progress))?;
+        }
+        Some(ToolsCommand::Cache) => {
+            say(configuration.cache_folder().map_err(Failure::programs)?.display());
         }
         None => {
             let given = configuration.operators().map(ToOwned::to_owned);
             let operators: Vec<String> = default_operators().into_iter().chain(given).collect();
-            let list = toolchain::survey(&configuration, &operators).map_err(failure)?;
+            let list = toolchain::survey(&configuration, &operators).map_err(Failure::programs)?;
             match args.format {
-                Format::Json => println!(
-                    "{}",
-                    serde_json::to_string_pretty(&list)
-                        .map_err(|error| Failure::broken(miette::miette!("{error}")))?
-                ),
+                Format::Json => say(serde_json::to_string_pretty(&list).map_err(|error| {
+                    Failure::broken(miette::miette!("failed to write the list: {error}"))
+                })?),
                 Format::Table => list.iter().for_each(print),
             }
         }
@@ -57,13 +66,16 @@ pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
     Ok(Verdict::Passed)
 }
 
-fn here() -> Result<std::path::PathBuf, Failure> {
-    std::env::current_dir()
-        .map_err(|error| Failure::broken(miette::miette!("failed to find the working directory: {error}")))
-}
+fn help() -> String {
+    format!(
+        "Examples:
+  clonedrill tools
+  clonedrill tools fetch
+  clonedrill tools --format json | jq -r '.[] | select(.state == \"missing\") | .program'
 
-fn failure(error: ToolchainError) -> Failure {
-    Failure { verdict: error.verdict(), report: error.into() }
+{}",
+        toolchain::ways_to_give()
+    )
 }
 
 fn default_operators() -> Vec<String> {
@@ -73,8 +85,11 @@ fn default_operators() -> Vec<String> {
 /// Two lines each: no path is cut, and no line needs more than 100 columns unless its path does.
 fn print(status: &PartStatus) {
     let version = status.version.as_deref().unwrap_or("-");
-    println!("{:24} {:20} {:8} {}", status.program, version, status.state.name(), status.from);
-    println!("  {}", shorten(&status.path));
+    let first = format!("{:24} {:20} {:8} ", status.program, version, status.state.name());
+    say(hanging(&first, &status.from));
+    if !status.path.as_os_str().is_empty() {
+        say(format!("  {}", shorten(&status.path)));
+    }
 }
 
 fn shorten(path: &Path) -> String {

@@ -1,27 +1,49 @@
 //! `clonedrill up`: keep a local environment running, and say how to look inside.
 
 use std::io::IsTerminal;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use miette::IntoDiagnostic;
+use miette::{IntoDiagnostic, miette};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
 
-use super::Failure;
-use crate::environment::EnvironmentError;
-use crate::environment::local::{sandbox, shared};
+use super::output::say;
+use super::world::{CONTAINER, EXAMPLE, KEYS, Told, Wanted};
+use super::{Failure, programs, stop};
+use crate::environment::local::shared;
 use crate::exit::Verdict;
-use crate::toolchain::{self, Configuration};
+use crate::scenario::account_name_problem;
+use crate::toolchain::Tools;
+
+/// More than the limits of all that is waited for in it, each of which says more.
+const STANDS: Duration = Duration::from_secs(240);
 
 /// Keep a local environment running, and say how to look inside
 ///
-/// The environment has a control plane, a node and DNS; what you apply to it runs. `clonedrill down` ends it.
+/// The environment has a control plane, a node, DNS, and in a namespace an operator and storage accounts behind the
+/// gateway; what you apply to it runs. `clonedrill down` ends it.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  clonedrill up\n  clonedrill up --operator v1.14.0\n  clonedrill down")]
+#[command(after_help = "Examples:
+  clonedrill up
+  clonedrill up --operator v1.14.0 --account prodbackups clonebackups
+  clonedrill up --name another --namespace orders
+  clonedrill down")]
 pub struct UpArgs {
-    /// Operators whose images the node can run: versions, or names from clonedrill.yaml
-    #[arg(long, value_name = "VERSION", num_args = 1.., default_values_t = ["v1.15.1".to_owned()])]
-    operator: Vec<String>,
+    /// The operator: a version, or a name from clonedrill.yaml
+    #[arg(long, value_name = "VERSION", default_value = "v1.15.1")]
+    operator: String,
+    /// Storage accounts, each with a key of its own; their keys are in a Secret
+    #[arg(long = "account", value_name = "NAME", num_args = 1.., value_parser = account,
+          default_values_t = ["production".to_owned(), "clones".to_owned()])]
+    accounts: Vec<String>,
+    /// The namespace that the operator watches
+    #[arg(long, default_value = "clonedrill")]
+    namespace: String,
     /// What `clonedrill down` shall know it by
     #[arg(long, default_value = NAME)]
     name: String,
@@ -30,43 +52,162 @@ pub struct UpArgs {
 /// The name that `up` and `down` agree on.
 pub(super) const NAME: &str = "up";
 
-pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
-    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
-    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
-    let tools = toolchain::ensure(&configuration, &args.operator, &toolchain::Terminal::new())
-        .map_err(|error| Failure { verdict: error.verdict(), report: error.into() })?;
-    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
-    let log = tempfile::NamedTempFile::new().into_diagnostic().map_err(Failure::broken)?;
-    let outermost = runtime.block_on(async {
-        let bar =
-            if std::io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        bar.enable_steady_tick(Duration::from_millis(100));
-        let told = |doing: &str| bar.set_message(format!("starting {doing}"));
-        shared::obtain(&tools, &args.name, None, log.path(), &told).await?;
-        bar.finish_and_clear();
-        shared::outermost(&args.name)
-    });
-    let outermost =
-        outermost.map_err(|error: EnvironmentError| Failure::broken(miette::miette!("failed to {error}")))?;
-    print!("{}", instructions(&args.name, outermost));
-    Ok(Verdict::Passed)
+fn account(name: &str) -> Result<String, &'static str> {
+    match account_name_problem(name) {
+        None => Ok(name.to_owned()),
+        Some(why) => Err(why),
+    }
 }
 
-fn instructions(name: &str, outermost: i32) -> String {
-    let enter = format!("nsenter --preserve-credentials -U -m -n -t {outermost}");
-    let down = if name == NAME { String::new() } else { format!(" {name}") };
-    let state = sandbox::STATE;
-    let kubeconfig = format!("{state}/admin.kubeconfig");
-    format!(
-        "The local environment runs; its outermost process is {outermost}. `clonedrill down{down}` ends it.
+pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
+    super::log(std::io::stderr);
+    let configuration = programs::configuration()?;
+    programs::can_sandbox()?;
+    if shared::outermost(&args.name).is_ok() {
+        return Err(Failure::invalid(miette!(
+            help = format!(
+                "`clonedrill down{}` ends it, `--name` gives another one its own name",
+                down(&args.name)
+            ),
+            "failed to start the environment {}: it runs already",
+            args.name
+        )));
+    }
+    // One thread: children are told to end with the thread that started them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let _listening = stop::listen(&stop)?;
+        let operators = std::slice::from_ref(&args.operator);
+        let tools = programs::ensure(&configuration, operators, &stop).await.map_err(Failure::programs)?;
+        let stood = stop.run_until_cancelled(stand_up(&args, &tools)).await;
+        match stood {
+            Some(Ok(instructions)) => {
+                say(instructions);
+                Ok(Verdict::Passed)
+            }
+            // Its owner is this process, so it would end with it anyway; but nothing shall be left when that returns.
+            Some(Err(error)) => {
+                let _ = shared::end(&args.name).await;
+                Err(Failure::broken(error))
+            }
+            None => {
+                let _ = shared::end(&args.name).await;
+                Ok(Verdict::Interrupted)
+            }
+        }
+    })
+}
 
-  look at pods    {enter} \\
-                    kubectl --kubeconfig {kubeconfig} get pods -A -o wide
-  a shell inside  {enter} \\
-                    env KUBECONFIG={kubeconfig} bash
-  logs            in that shell: ls {state}/node/logs
-  psql            in that shell, with a pod's address and the password from the operator's Secret:
-                    psql \"host=<pod address> user=postgres sslmode=require\"
-"
+async fn stand_up(args: &UpArgs, tools: &Tools) -> miette::Result<String> {
+    let log = tempfile::NamedTempFile::new().into_diagnostic()?;
+    let watched = std::io::stderr().is_terminal();
+    let bar = if watched { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+    bar.enable_steady_tick(Duration::from_millis(100));
+    let told = |doing: &str| match watched {
+        true => bar.set_message(format!("starting {doing}")),
+        false => eprintln!("up: starting {doing}"),
+    };
+    let owner = Some(std::process::id());
+    let environment = shared::obtain(tools, &args.name, owner, log.path(), &told).await;
+    let environment = environment.map_err(|error| miette!("failed to {error}"))?;
+    let stands = tokio::time::timeout(STANDS, world(args, tools, &told));
+    let (kubeconfig, example) = tokio::select! {
+        stands = stands => stands.map_err(|_| miette!("failed to stand up the operator within {STANDS:?}"))??,
+        why = environment.failed() => return Err(miette!("failed to {why}")),
+    };
+    shared::keep(&args.name).await.map_err(|error| miette!("failed to {error}"))?;
+    let outermost = shared::outermost(&args.name).map_err(|error| miette!("failed to {error}"))?;
+    bar.finish_and_clear();
+    Ok(instructions(args, tools, outermost, &kubeconfig, &example))
+}
+
+/// Starts the process that stands up the operator and the storage, and waits until they stand.
+async fn world(
+    args: &UpArgs,
+    tools: &Tools,
+    told: &dyn Fn(&str),
+) -> miette::Result<(std::path::PathBuf, std::path::PathBuf)> {
+    let wanted = Wanted {
+        environment: args.name.clone(),
+        tools: tools.clone(),
+        operator: args.operator.clone(),
+        namespace: args.namespace.clone(),
+        accounts: args.accounts.clone(),
+    };
+    let mut child = Command::new(std::env::current_exe().into_diagnostic()?)
+        .arg("world")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // Ctrl-C in the terminal is for this process.
+        .process_group(0)
+        .spawn()
+        .into_diagnostic()?;
+    if let Some(mut input) = child.stdin.take() {
+        input.write_all(&serde_json::to_vec(&wanted).into_diagnostic()?).await.into_diagnostic()?;
+    }
+    let output = child.stdout.take().ok_or_else(|| miette!("failed to hear of the operator"))?;
+    let mut lines = BufReader::new(output).lines();
+    while let Some(line) = lines.next_line().await.into_diagnostic()? {
+        match serde_json::from_str(&line).into_diagnostic()? {
+            Told::Doing { what } => told(&what),
+            Told::Stands { kubeconfig, example } => return Ok((kubeconfig, example)),
+            Told::Failed { why } => return Err(miette!("failed to {why}")),
+        }
+    }
+    let status = child.wait().await.into_diagnostic()?;
+    Err(miette!("failed to stand up the operator: its process ended without a word ({status})"))
+}
+
+fn down(name: &str) -> String {
+    if name == NAME { String::new() } else { format!(" {name}") }
+}
+
+fn instructions(args: &UpArgs, tools: &Tools, outermost: i32, kubeconfig: &Path, example: &Path) -> String {
+    let UpArgs { operator, accounts, namespace, name, .. } = args;
+    let (first, accounts) = (&accounts[0], accounts.join(", "));
+    let (kubeconfig, example) = (kubeconfig.display(), example.display());
+    let psql = match tools.postgres.last() {
+        Some(tool) => match &tool.lib {
+            Some(lib) => format!("LD_LIBRARY_PATH={} {}/psql", lib.display(), tool.bin.display()),
+            None => format!("{}/psql", tool.bin.display()),
+        },
+        None => "psql".to_owned(),
+    };
+    let without = match std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("kubectl").is_file()))
+    {
+        true => String::new(),
+        false => "\nThere is no kubectl on PATH: put one there (1.30 or newer), these commands need it.\n"
+            .to_owned(),
+    };
+    format!(
+        "The environment `{name}` runs; its outermost process is {outermost}. `clonedrill down{down}` ends it.
+
+operator  {operator}, in the namespace `{namespace}`
+storage   {accounts}; for pods https://{first}.blob.core.windows.net, container `{CONTAINER}`;
+          each key is in the Secret `{KEYS}`, under the account's name
+{without}
+Paste this; what runs `inside` sees the environment and your files:
+  inside() {{
+    nsenter --preserve-credentials -U -m -n -t {outermost} env KUBECONFIG={kubeconfig} \"$@\"
+  }}
+  inside kubectl get pods -A -o wide
+
+A cluster with backups in `{first}`, and psql in it:
+  inside kubectl apply -f {example}
+  inside kubectl wait --timeout=2m postgresql/{EXAMPLE} \\
+    --for=jsonpath={{.status.PostgresClusterStatus}}=Running
+  inside sh -c '
+    credentials=postgres.{EXAMPLE}.credentials.postgresql.acid.zalan.do
+    password=$(kubectl get secret $credentials -o go-template=\"{{{{.data.password|base64decode}}}}\")
+    host=$(kubectl get pod {EXAMPLE}-0 -o jsonpath={{.status.podIP}})
+    PGPASSWORD=$password {psql} \\
+      \"host=$host user=postgres dbname=orders sslmode=require\"'
+
+Logs of pods: inside kubectl logs <pod>; of the parts: inside ls {state}/logs",
+        down = down(name),
+        state = crate::environment::local::sandbox::STATE,
     )
 }

@@ -1,17 +1,25 @@
 //! `clonedrill validate`: Check scenario files without starting anything.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use miette::GraphicalReportHandler;
+use miette::{GraphicalReportHandler, GraphicalTheme};
 
-use super::Failure;
 use super::checks::with_checks;
+use super::output::{WIDTH, say};
+use super::{Failure, programs};
 use crate::exit::Verdict;
 use crate::scenario::{self, Checks, ProblemRecord};
 
 /// Check scenario files without starting anything.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clonedrill validate                                     all below the folder scenarios
+  clonedrill validate scenarios/clone/same-account.yaml
+  clonedrill validate --format json | jq -r '.[] | \"\\(.file):\\(.line): \\(.message)\"'
+
+Exit code: 0 all are sound, 2 one is not.")]
 pub struct ValidateArgs {
     /// Scenario files, or folders of them.
     #[arg(default_value = "scenarios")]
@@ -40,10 +48,11 @@ pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
     };
     if files.is_empty() {
         return Err(Failure::invalid(miette::miette!(
-            "find scenarios: there is no `*.yaml` below the given folders"
+            "failed to find scenarios: there is no `*.yaml` below the given folders"
         )));
     }
-    with_checks(|checks| validate(&files, args.format, checks))?
+    let configuration = programs::configuration()?;
+    with_checks(&configuration, |checks| validate(&files, args.format, checks))
 }
 
 fn validate(files: &[PathBuf], format: Format, checks: &Checks<'_>) -> Result<Verdict, Failure> {
@@ -52,9 +61,9 @@ fn validate(files: &[PathBuf], format: Format, checks: &Checks<'_>) -> Result<Ve
         let result = scenario::load(file, checks);
         if format == Format::Text {
             match &result {
-                Ok(_) => println!("ok       {}", file.display()),
+                Ok(_) => say(format!("ok       {}", file.display())),
                 Err(error) => {
-                    println!("invalid  {}", file.display());
+                    say(format!("invalid  {}", file.display()));
                     eprintln!("{}", rendered(error));
                 }
             }
@@ -71,14 +80,16 @@ fn validate(files: &[PathBuf], format: Format, checks: &Checks<'_>) -> Result<Ve
 
 fn print_json(records: &[ProblemRecord]) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(records)
-        .map_err(|error| Failure::broken(miette::miette!("write the problems as JSON: {error}")))?;
-    println!("{text}");
+        .map_err(|error| Failure::broken(miette::miette!("failed to write the problems as JSON: {error}")))?;
+    say(text);
     Ok(())
 }
 
 fn rendered(error: &scenario::ScenarioError) -> String {
     let mut text = String::new();
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let theme = if colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     // Formatting into a String cannot fail.
-    let _ = GraphicalReportHandler::new().render_report(&mut text, error);
+    let _ = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).render_report(&mut text, error);
     text
 }

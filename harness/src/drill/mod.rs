@@ -21,12 +21,15 @@ use serde::{Deserialize, Serialize};
 
 pub use error::DrillError;
 pub use events::Teller;
+pub(crate) use world::postgres_major;
 
 use crate::environment::Environment;
 use crate::exit::Verdict;
 use crate::report::{ClusterSummary, DrillReport, Event, Finding};
 use crate::scenario::LoadedScenario;
-use crate::snapshot::leak::find_leaks;
+use crate::secret::Secret;
+use crate::snapshot::leak::{find_leaks, find_leaks_in, leaked_by};
+use crate::snapshot::store::SnapshotName;
 use crate::storage::AzuriteError;
 use crate::toolchain::Tools;
 use evidence::Evidence;
@@ -44,6 +47,8 @@ pub struct Job {
     pub environment: String,
     /// Accept what differs from snapshots.
     pub update: bool,
+    /// What the environment prints, which is searched for secrets with the drill's own folder.
+    pub log: PathBuf,
     /// This drill's own folder, made where missing.
     pub evidence: PathBuf,
 }
@@ -68,10 +73,10 @@ impl Conclusion {
 pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScenario) -> DrillReport {
     let start = Instant::now();
     let mut result = Conclusion::default();
-    let teller = in_world(environment, job, loaded, &mut result).await;
+    let (teller, secrets) = in_world(environment, job, loaded, &mut result).await;
     let verdict =
         result.verdict.unwrap_or(if result.findings.is_empty() { Verdict::Passed } else { Verdict::Failed });
-    DrillReport {
+    let report = DrillReport {
         scenario: loaded.scenario.name.clone(),
         file: job.scenario.clone(),
         operator: job.operator.clone(),
@@ -83,7 +88,28 @@ pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScen
         findings: result.findings,
         told_apart: result.told_apart,
         evidence: job.evidence.clone(),
+    };
+    without_secrets(report, &secrets)
+}
+
+/// A report that gives a secret away reaches nobody: what it said is left out.
+fn without_secrets(report: DrillReport, secrets: &[Secret]) -> DrillReport {
+    let leaked = match serde_json::to_string(&report) {
+        Ok(text) => leaked_by(&text, secrets),
+        Err(error) => vec![error.to_string()],
+    };
+    if leaked.is_empty() {
+        return report;
     }
+    let finding = Finding {
+        subject: "report".to_owned(),
+        expected: "no secret in it".to_owned(),
+        seen: format!("{}; what the report said is left out", leaked.join(", ")),
+        evidence: Vec::new(),
+        help: "the evidence folder says what happened; this is a defect of clonedrill".to_owned(),
+    };
+    let (phases, clusters, told_apart) = (Vec::new(), Vec::new(), Vec::new());
+    DrillReport { verdict: Verdict::Broken, findings: vec![finding], phases, clusters, told_apart, ..report }
 }
 
 async fn in_world<E: Environment>(
@@ -91,12 +117,12 @@ async fn in_world<E: Environment>(
     job: &Job,
     loaded: &LoadedScenario,
     result: &mut Conclusion,
-) -> Teller {
+) -> (Teller, Vec<Secret>) {
     let evidence = match Evidence::in_folder(&job.evidence) {
         Ok(evidence) => evidence,
         Err(error) => {
             result.error("evidence folder", &error);
-            return Teller::default();
+            return (Teller::default(), Vec::new());
         }
     };
     let made =
@@ -105,15 +131,16 @@ async fn in_world<E: Environment>(
         Ok(world) => world,
         Err((error, teller)) => {
             result.error("stand up", &error);
-            return teller;
+            return (teller, Vec::new());
         }
     };
     steps(&mut world, result).await;
     if let Err(error) = observe_and_judge(&mut world, job, result).await {
         result.error("observe", &error);
     }
-    leaks(&world, result);
-    world.teller
+    leaks(&world, job, result);
+    let secrets = world.secrets();
+    (world.teller, secrets)
 }
 
 /// Does the steps until one cannot be done; what was seen until then is observed all the same.
@@ -195,8 +222,16 @@ fn not_told_apart(
 }
 
 /// The last net: nothing that a drill leaves behind may hold a secret.
-fn leaks<E: Environment>(world: &World<'_, E>, result: &mut Conclusion) {
-    match find_leaks(world.evidence.folder(), &world.secrets()) {
+fn leaks<E: Environment>(world: &World<'_, E>, job: &Job, result: &mut Conclusion) {
+    let mut others = vec![job.log.clone()];
+    for &kind in &world.loaded.scenario.expect.snapshots {
+        let name = SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind };
+        others.extend(name.files().into_iter().flatten());
+    }
+    let secrets = world.secrets();
+    let found = find_leaks(world.evidence.folder(), &secrets)
+        .and_then(|leaks| Ok([leaks, find_leaks_in(&others, &secrets)?].concat()));
+    match found {
         Ok(leaks) if leaks.is_empty() => {}
         Ok(leaks) => {
             result.verdict = Some(Verdict::Broken);
@@ -205,9 +240,47 @@ fn leaks<E: Environment>(world: &World<'_, E>, result: &mut Conclusion) {
                 expected: "no secret in any file".to_owned(),
                 seen: format!("{} places with a secret", leaks.len()),
                 evidence: leaks.iter().take(10).map(ToString::to_string).collect(),
-                help: "delete the evidence folder; this is a defect of clonedrill".to_owned(),
+                help: "delete these files; this is a defect of clonedrill".to_owned(),
             });
         }
         Err(error) => result.error("look for leaks", &error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(seen: &str) -> DrillReport {
+        DrillReport {
+            scenario: "clone-wrong-key".to_owned(),
+            file: PathBuf::from("scenarios/clone/wrong-key.yaml"),
+            operator: "v1.15.1".to_owned(),
+            environment: "local".to_owned(),
+            verdict: Verdict::Failed,
+            milliseconds: 1,
+            phases: Vec::new(),
+            clusters: Vec::new(),
+            findings: vec![Finding {
+                subject: "clone: outcome".to_owned(),
+                expected: "running".to_owned(),
+                seen: seen.to_owned(),
+                evidence: Vec::new(),
+                help: String::new(),
+            }],
+            told_apart: Vec::new(),
+            evidence: PathBuf::from("target/evidence"),
+        }
+    }
+
+    #[test]
+    fn a_report_with_a_secret_in_it_is_not_given_to_anybody() {
+        let key = Secret::new("b2theXktcHJvZA==");
+        let given = without_secrets(report("key b2theXktcHJvZA== is refused"), std::slice::from_ref(&key));
+        assert_eq!(given.verdict, Verdict::Broken);
+        assert!(!format!("{given:?}").contains(key.reveal()), "{given:?}");
+        assert!(given.findings[0].seen.contains(&key.fingerprint()), "{given:?}");
+        let harmless = report(&format!("key {key} is refused"));
+        assert_eq!(without_secrets(harmless, &[key]).verdict, Verdict::Failed);
     }
 }

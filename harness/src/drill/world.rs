@@ -148,9 +148,10 @@ impl<'e, E: Environment> World<'e, E> {
         };
         let pods = watch(environment, &release, loaded);
         let operator = async {
-            objects(environment, loaded, &lookup).await?;
+            objects(environment, loaded, &release, &lookup).await?;
             let configuration = configuration(loaded, &lookup)?;
-            install(environment, &release, &configuration).await.map_err(|error| settings(loaded, error))
+            let installed = install(environment, &release, &configuration).await;
+            installed.map_err(|error| settings(loaded, &release, error))
         };
         let storage = storage(environment, tools, loaded, &accounts, &pods, scratch);
         let ((azurite, gateway), ()) = futures::try_join!(storage, operator)?;
@@ -260,7 +261,7 @@ impl Lookup<'_> {
 }
 
 /// The newest installed major that this release's manifests may name.
-fn postgres_major(tools: &Tools, release: &Release) -> u16 {
+pub fn postgres_major(tools: &Tools, release: &Release) -> u16 {
     let majors = release.postgres_majors();
     let installed = || tools.postgres.iter().map(|postgres| postgres.major);
     installed().filter(|major| majors.contains(major)).max().or_else(|| installed().max()).unwrap_or_default()
@@ -281,13 +282,14 @@ fn watch<E: Environment>(environment: &E, release: &Release, loaded: &LoadedScen
 async fn objects<E: Environment>(
     environment: &E,
     loaded: &LoadedScenario,
+    release: &Release,
     lookup: &Lookup<'_>,
 ) -> Result<(), DrillError> {
     for (index, object) in loaded.scenario.objects.iter().enumerate() {
         let object = lookup.fill(object)?;
         apply(&environment.client(), environment.namespace(), &object)
             .await
-            .map_err(|error| placed(loaded, &format!("/objects/{index}"), error))?;
+            .map_err(|error| placed(loaded, release, &format!("/objects/{index}"), error))?;
     }
     Ok(())
 }
@@ -302,24 +304,44 @@ pub fn configuration(
 }
 
 /// A refusal by the API server, with the place in the scenario that it is about.
-pub fn placed(loaded: &LoadedScenario, pointer: &str, error: crate::operator::ApplyError) -> DrillError {
+pub fn placed(
+    loaded: &LoadedScenario,
+    release: &Release,
+    pointer: &str,
+    error: crate::operator::ApplyError,
+) -> DrillError {
     match error {
-        crate::operator::ApplyError::Rejected { field, message, .. } => {
-            Box::new(loaded.rejected_by_api_server(pointer, field.as_deref(), &message)).into()
+        crate::operator::ApplyError::Rejected { kind, field, message, .. } => {
+            let siblings = siblings(release, &kind, field.as_deref(), &message);
+            let siblings: Vec<&str> = siblings.iter().map(String::as_str).collect();
+            Box::new(loaded.rejected_by_api_server(pointer, field.as_deref(), &message, &siblings)).into()
         }
         error => error.into(),
     }
 }
 
+/// What stands beside a field that the API server does not know.
+fn siblings(release: &Release, kind: &str, field: Option<&str>, message: &str) -> Vec<String> {
+    let unknown = ["unknown field", "field not declared"].iter().any(|words| message.contains(words));
+    field.filter(|_| unknown).map(|field| release.fields_beside(kind, field)).unwrap_or_default()
+}
+
 /// A refusal of the `OperatorConfiguration` is about the scenario's settings: the rest is the release's own.
-pub fn settings(loaded: &LoadedScenario, error: crate::operator::InstallError) -> DrillError {
+pub fn settings(
+    loaded: &LoadedScenario,
+    release: &Release,
+    error: crate::operator::InstallError,
+) -> DrillError {
     use crate::operator::{ApplyError, InstallError};
     match error {
         InstallError::Apply(ApplyError::Rejected { kind, field, message, .. })
             if kind == "OperatorConfiguration" =>
         {
+            let siblings = siblings(release, &kind, field.as_deref(), &message);
+            let siblings: Vec<&str> = siblings.iter().map(String::as_str).collect();
             let field = field.as_deref().map(|field| field.strip_prefix("configuration.").unwrap_or(field));
-            Box::new(loaded.rejected_by_api_server("/operator/configuration", field, &message)).into()
+            let pointer = "/operator/configuration";
+            Box::new(loaded.rejected_by_api_server(pointer, field, &message, &siblings)).into()
         }
         error => error.into(),
     }

@@ -126,6 +126,9 @@ impl Release {
                 why: "its pod template has no container".to_owned(),
             });
         }
+        if let Some(image) = container["image"].as_str() {
+            container["image"] = json!(tagged(image, &self.version));
+        }
         let ours = [
             ("POSTGRES_OPERATOR_CONFIGURATION_OBJECT", configuration),
             ("WATCHED_NAMESPACE", json!(namespace)),
@@ -145,6 +148,14 @@ impl Release {
     pub fn deployment_name(&self) -> &str {
         self.deployment["metadata"]["name"].as_str().unwrap_or("postgres-operator")
     }
+}
+
+/// The image of this very operator: the manifests of a build of one's own name the release that it began with.
+fn tagged(image: &str, version: &str) -> String {
+    let (folder, last) = image.rsplit_once('/').map_or(("", image), |(folder, last)| (folder, last));
+    let name = last.split([':', '@']).next().unwrap_or(last);
+    let gap = if folder.is_empty() { "" } else { "/" };
+    format!("{folder}{gap}{name}:{version}")
 }
 
 fn suffix(name: &mut Value, namespace: &str) {
@@ -250,6 +261,18 @@ mod tests {
         let object =
             container["env"].as_array().unwrap().iter().find(|entry| entry["value"] == "defaults").unwrap();
         assert_eq!(object["name"], "POSTGRES_OPERATOR_CONFIGURATION_OBJECT");
+    }
+
+    #[test]
+    fn a_build_of_ones_own_is_run_and_not_the_release_that_its_manifests_name() {
+        let ours = Release { version: "v9-ours".to_owned(), ..release() };
+        let deployment = ours.deployment("drill-1").unwrap();
+        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+        assert_eq!(image, "registry.example/postgres-operator:v9-ours");
+        assert_eq!(
+            tagged("registry:5000/x/postgres-operator@sha256:00", "v1"),
+            "registry:5000/x/postgres-operator:v1"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod apply;
 mod configuration;
+mod fields;
 mod install;
 mod manifests;
 

@@ -1,8 +1,10 @@
 //! The whole run as one JSON document.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
-use super::{DrillReport, worst};
+use super::DrillReport;
 use crate::exit::Verdict;
 
 #[derive(Serialize)]
@@ -10,13 +12,35 @@ struct Run<'r> {
     verdict: Verdict,
     exit_code: u8,
     drills: &'r [DrillReport],
+    /// Why nothing was run.
+    errors: &'r [RunError],
+}
+
+/// One reason why nothing was run, with its place where a file is at fault.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct RunError {
+    pub message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// Line and column, both from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
 }
 
 /// # Errors
 /// None that can happen: reports hold texts and numbers only.
-pub(super) fn render(reports: &[DrillReport]) -> Result<String, serde_json::Error> {
-    let verdict = worst(reports);
-    serde_json::to_string_pretty(&Run { verdict, exit_code: verdict.code(), drills: reports })
+pub(super) fn render(
+    verdict: Verdict,
+    drills: &[DrillReport],
+    errors: &[RunError],
+) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&Run { verdict, exit_code: verdict.code(), drills, errors })
 }
 
 #[cfg(test)]
@@ -28,8 +52,10 @@ mod tests {
 
     #[test]
     fn machines_find_verdicts_and_findings() {
-        let document: serde_json::Value =
-            serde_json::from_str(&render(&[samples::passed(), samples::failed()]).unwrap()).unwrap();
+        let document: serde_json::Value = serde_json::from_str(
+            &render(Verdict::Failed, &[samples::passed(), samples::failed()], &[]).unwrap(),
+        )
+        .unwrap();
         assert_eq!(document["verdict"], "failed");
         assert_eq!(document["exit_code"], 1);
         assert_eq!(document["drills"][1]["findings"][0]["subject"], "clone: data");

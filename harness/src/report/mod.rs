@@ -11,8 +11,10 @@ mod terminal;
 mod text;
 
 pub use event::*;
+pub use json::RunError;
 pub use junit::{JunitError, write as write_junit};
 pub use terminal::{DrillId, Format, Terminal};
+pub(crate) use text::wrap;
 
 use crate::exit::Verdict;
 

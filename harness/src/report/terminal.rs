@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::progress::Progress;
 use super::style::Style;
-use super::{DrillReport, Event, details, json, summary, worst};
+use super::{DrillReport, Event, RunError, details, json, summary, worst};
 use crate::exit::Verdict;
 
 /// Which drill an event is from.
@@ -52,21 +52,39 @@ impl Terminal {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).event(drill, event);
     }
 
-    /// Prints the report of all drills, and says what became of them together.
-    pub fn finish(&self, reports: &[DrillReport]) -> Verdict {
+    /// Prints the report of all drills, and says what became of them together; an interrupted run is interrupted
+    /// whatever its drills were.
+    pub fn finish(&self, reports: &[DrillReport], interrupted: bool) -> Verdict {
+        let verdict = if interrupted { Verdict::Interrupted } else { worst(reports) };
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let mut stdout = std::io::stdout().lock();
+        let stdout = std::io::stdout();
         let wall = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         let text = match self.format {
             Format::Text => text(reports, wall, Style::of(&stdout)),
-            Format::Json => json::render(reports)
-                .unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string())),
+            Format::Json => document(verdict, reports, &[]),
         };
-        // A reader that went away (`| head`) is no reason for another verdict.
-        let _ = writeln!(stdout, "{}", text.trim_end());
-        let _ = stdout.flush();
-        worst(reports)
+        print(&text);
+        verdict
     }
+
+    /// Prints why nothing was run, for machines: people read the error itself.
+    pub fn fail(format: Format, verdict: Verdict, errors: &[RunError]) {
+        if format == Format::Json {
+            print(&document(verdict, &[], errors));
+        }
+    }
+}
+
+fn document(verdict: Verdict, reports: &[DrillReport], errors: &[RunError]) -> String {
+    json::render(verdict, reports, errors)
+        .unwrap_or_else(|error| format!("{{\"error\": {:?}}}", error.to_string()))
+}
+
+/// A reader that went away (`| head`) is no reason for another verdict.
+fn print(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{}", text.trim_end());
+    let _ = stdout.flush();
 }
 
 /// Beyond so many drills, those that passed are lines of the table only.

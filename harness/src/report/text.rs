@@ -21,7 +21,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// Breaks at blanks; a word that is longer than a line gets a line of its own.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in printable(text).lines() {
         let mut line = String::new();

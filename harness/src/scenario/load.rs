@@ -10,7 +10,7 @@ use super::check::{self, Checks};
 use super::error::{Problem, ScenarioError};
 use super::places::{Places, child};
 use super::problem::ProblemKind;
-use super::types::{Scenario, SqlStep};
+use super::types::{Scenario, SqlStep, Step};
 use super::{nearest, syntax};
 
 /// A scenario that is known to be sound, with the places of its parts.
@@ -75,19 +75,43 @@ impl LoadedScenario {
 
     /// The problem of a manifest at `pointer` (`/clusters/clone`) that the API server refused, placed at the
     /// field that it named (`spec.clone.timestamp`), where it named one.
-    pub fn rejected_by_api_server(&self, pointer: &str, field: Option<&str>, message: &str) -> ScenarioError {
+    ///
+    /// `siblings` are the fields that are known at that place; of an unknown field the nearest of them is named.
+    pub fn rejected_by_api_server(
+        &self,
+        pointer: &str,
+        field: Option<&str>,
+        message: &str,
+        siblings: &[&str],
+    ) -> ScenarioError {
         let inside = field.map(|field| pointer_of_field(pointer, field));
-        let span = self.locate(inside.as_deref().unwrap_or(pointer));
+        let span = match &inside {
+            Some(inside) if !siblings.is_empty() => self.locate_key(inside),
+            Some(inside) => self.locate(inside),
+            None => self.locate(pointer),
+        };
+        let name = inside.as_deref().and_then(|inside| inside.rsplit('/').next());
+        let help = name.filter(|name| !siblings.is_empty() && !siblings.contains(name));
+        let help = help.map(|name| nearest::help(name, siblings));
         let kind = ProblemKind::RejectedByApiServer(message.to_owned());
-        ScenarioError::one(Problem::new(kind, None, &self.file, &self.source, span))
+        ScenarioError::one(Problem::new(kind, help, &self.file, &self.source, span))
     }
 
-    /// The problem of an operator version that turned out to be impossible after loading.
-    pub fn operator_cannot_be_had(&self, version: &str, why: &str) -> ScenarioError {
-        let index = self.scenario.operator.versions.iter().position(|given| given == version);
-        let span = self.locate(&format!("/operator/versions/{}", index.unwrap_or_default()));
-        let kind = ProblemKind::OperatorVersion(version.to_owned());
-        ScenarioError::one(Problem::new(kind, Some(why.to_owned()), &self.file, &self.source, span))
+    /// The problem of a `sql` step, by its number from 0, whose statements the database refused. `line` is that of its
+    /// text, from 1, where the database named a place.
+    pub fn refused_by_database(&self, step: usize, message: &str, line: Option<usize>) -> ScenarioError {
+        let given = match self.scenario.steps.get(step) {
+            Some(Step::Sql(SqlStep { file: Some(file), .. })) => {
+                let place = line.map(|line| format!(" (line {line} of {file})")).unwrap_or_default();
+                (format!("/steps/{step}/sql/file"), place)
+            }
+            _ => {
+                let place = line.map(|line| format!(" (line {line} of them)")).unwrap_or_default();
+                (format!("/steps/{step}/sql/run"), place)
+            }
+        };
+        let kind = ProblemKind::RefusedByDatabase(format!("{message}{}", given.1));
+        ScenarioError::one(Problem::new(kind, None, &self.file, &self.source, self.locate(&given.0)))
     }
 }
 

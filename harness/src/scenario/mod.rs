@@ -13,7 +13,7 @@ mod syntax;
 mod types;
 mod variable;
 
-pub use check::Checks;
+pub use check::{Checks, account_name_problem};
 pub use error::{Problem, ProblemRecord, ScenarioError};
 pub use expect::{Expect, RESERVED_NAMES};
 pub use fill::{FillError, fill, fill_text};

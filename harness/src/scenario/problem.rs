@@ -53,6 +53,8 @@ pub enum ProblemKind {
     Contradiction(String),
     #[error("the API server rejects this manifest: {0}")]
     RejectedByApiServer(String),
+    #[error("the database refuses these statements: {0}")]
+    RefusedByDatabase(String),
 }
 
 /// What a name stands for, in messages.
@@ -62,6 +64,7 @@ pub enum What {
     Mark,
     MarkOrCluster,
     Account,
+    Container,
     OperatorVersion,
     CatalogueEntry,
 }
@@ -73,6 +76,7 @@ impl std::fmt::Display for What {
             What::Mark => "mark",
             What::MarkOrCluster => "mark or cluster",
             What::Account => "storage account",
+            What::Container => "storage container",
             What::OperatorVersion => "operator version",
             What::CatalogueEntry => "log message",
         })
@@ -93,7 +97,9 @@ impl ProblemKind {
             ProblemKind::UnknownName { what: What::Mark | What::MarkOrCluster, .. } => {
                 "clonedrill::scenario::unknown_mark"
             }
-            ProblemKind::UnknownName { what: What::Account, .. } => "clonedrill::scenario::unknown_account",
+            ProblemKind::UnknownName { what: What::Account | What::Container, .. } => {
+                "clonedrill::scenario::unknown_account"
+            }
             ProblemKind::UnknownName { what: What::CatalogueEntry, .. } => {
                 "clonedrill::scenario::unknown_log_message"
             }
@@ -116,6 +122,7 @@ impl ProblemKind {
             ProblemKind::NameOfFile { .. } => "clonedrill::scenario::name_of_file",
             ProblemKind::Contradiction(_) => "clonedrill::scenario::contradiction",
             ProblemKind::RejectedByApiServer(_) => "clonedrill::scenario::rejected_by_api_server",
+            ProblemKind::RefusedByDatabase(_) => "clonedrill::scenario::refused_by_database",
         }
     }
 

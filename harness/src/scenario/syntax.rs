@@ -23,7 +23,8 @@ pub(super) fn problem(error: &Error, file: &Path, source: &Arc<str>, places: &Pl
             span = pointer.rfind('/').and_then(|end| places.locate(&pointer[..end]));
         } else if let Some(name) = pointer.strip_prefix("/expect/") {
             // Any other key of `expect` is taken for a cluster.
-            help = help.or_else(|| nearest::nearest(name, &RESERVED_NAMES).map(nearest::did_you_mean));
+            let near = nearest::nearest(name, &RESERVED_NAMES).filter(|near| *near != name);
+            help = help.or_else(|| near.map(nearest::did_you_mean));
         }
     }
     Problem::new(kind, help, file, source, span.or_else(|| places.locate("")))
@@ -82,6 +83,11 @@ fn kind_and_help(error: &Error) -> (ProblemKind, Option<String>) {
             (ProblemKind::Syntax(format!("the key `{key}` is there twice")), None)
         }
         Error::AliasError { error, .. } => kind_and_help(error),
-        other => (ProblemKind::Syntax(UserMessageFormatter.format_message(other).into_owned()), None),
+        other => {
+            let message = UserMessageFormatter.format_message(other).into_owned();
+            // The parser notices where the next quote closes what was left open, which may be many lines below.
+            let help = message.contains("quoted scalar").then(|| "is a quote above left open?".to_owned());
+            (ProblemKind::Syntax(message), help)
+        }
     }
 }

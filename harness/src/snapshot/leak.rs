@@ -62,6 +62,32 @@ pub fn find_leaks(folder: &Path, secrets: &[Secret]) -> Result<Vec<Leak>, LeakEr
     Ok(leaks)
 }
 
+/// The same for single files; one that is not there holds nothing.
+///
+/// # Errors
+/// When one that is there cannot be read.
+pub fn find_leaks_in(files: &[PathBuf], secrets: &[Secret]) -> Result<Vec<Leak>, LeakError> {
+    let wanted: Vec<(Regex, String)> = secrets.iter().filter_map(matcher).collect();
+    let mut leaks = Vec::new();
+    for path in files {
+        match std::fs::read(path) {
+            Ok(content) => leaks.extend(search(path, &content, &wanted)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(LeakError { path: path.clone(), source }),
+        }
+    }
+    Ok(leaks)
+}
+
+/// The fingerprints of those secrets that a text gives away.
+pub fn leaked_by(text: &str, secrets: &[Secret]) -> Vec<String> {
+    let wanted = secrets.iter().filter_map(matcher);
+    wanted
+        .filter(|(matcher, _)| matcher.is_match(text.as_bytes()))
+        .map(|(_, fingerprint)| fingerprint)
+        .collect()
+}
+
 fn matcher(secret: &Secret) -> Option<(Regex, String)> {
     let forms: Vec<String> = hide::forms(secret).iter().map(|form| regex::escape(form)).collect();
     if forms.is_empty() {
@@ -119,6 +145,23 @@ mod tests {
     #[test]
     fn a_file_name_can_leak_too() {
         assert_eq!(leaks_of("another secret.txt", "")[0].line, 0);
+    }
+
+    #[test]
+    fn single_files_are_searched_too_and_one_that_is_not_there_holds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["there.log", "not-there.log"].map(|name| folder.path().join(name));
+        std::fs::write(&files[0], format!("key: {KEY}")).unwrap();
+        let leaks = find_leaks_in(&files, &[Secret::new(KEY)]).unwrap();
+        assert_eq!(leaks.iter().map(|leak| &leak.file).collect::<Vec<_>>(), [&files[0]]);
+    }
+
+    #[test]
+    fn a_text_tells_whose_secret_it_gives_away() {
+        let secrets = [Secret::new(KEY), Secret::new("another secret")];
+        let text = serde_json::json!({ "seen": format!("refused {KEY}") }).to_string();
+        assert_eq!(leaked_by(&text, &secrets), [secrets[0].fingerprint()]);
+        assert!(leaked_by(&secrets[1].to_string(), &secrets).is_empty());
     }
 
     #[test]

@@ -86,6 +86,16 @@ impl SnapshotName<'_> {
         Ok(root.join("snapshots").join(group).join(slug).join(file))
     }
 
+    /// All files that a comparison may leave: the accepted one, and the one to be reviewed.
+    ///
+    /// # Errors
+    /// As [`SnapshotName::file`].
+    pub fn files(&self) -> Result<[PathBuf; 2], SnapshotError> {
+        let file = self.file()?;
+        let pending = file.with_extension("snap.new");
+        Ok([file, pending])
+    }
+
     fn scenario(&self) -> String {
         let parts: Vec<_> = self.scenario_file.components().rev().take(3).collect();
         parts.iter().rev().collect::<PathBuf>().display().to_string()
@@ -97,8 +107,7 @@ impl SnapshotName<'_> {
 /// # Errors
 /// When a file cannot be read or written.
 pub fn compare(name: &SnapshotName, text: &str, mode: Mode) -> Result<Comparison, SnapshotError> {
-    let file = name.file()?;
-    let pending = file.with_extension("snap.new");
+    let [file, pending] = name.files()?;
     let text = text.trim_end();
     let accepted = read(&file)?;
     if accepted.as_deref() == Some(text) {

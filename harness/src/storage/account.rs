@@ -3,12 +3,11 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rand::Rng;
-use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
 /// A storage account of one drill.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Account {
     /// 3 to 24 lowercase letters and digits.
     pub name: String,

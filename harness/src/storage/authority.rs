@@ -27,6 +27,7 @@ pub struct Authority {
 pub struct AuthorityPem {
     pub certificate: String,
     /// PKCS #8.
+    #[serde(serialize_with = "Secret::revealed")]
     pub key: Secret,
 }
 

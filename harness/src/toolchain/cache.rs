@@ -9,9 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::error::MakeError;
 use super::progress::PartProgress;
+use crate::poll::{Limit, PollError, Seen, poll};
 
 /// Written last, so a folder without it is no part.
 const MANIFEST: &str = "part.json";
+
+/// More than all that one part's builds may take (`LIMIT` in `go.rs`): a holder beyond that hangs.
+const HELD_AT_MOST: Limit = Limit::seconds(100 * 60);
 
 /// Where programs are kept between runs.
 #[derive(Debug, Clone)]
@@ -42,6 +46,8 @@ pub struct Slot {
     pub folder: PathBuf,
     making: PathBuf,
     lock: PathBuf,
+    /// Whether what stands in the folder can be used; for a part that may stop working when the system changes.
+    works: Option<fn(&Path) -> bool>,
 }
 
 impl Cache {
@@ -60,16 +66,24 @@ impl Cache {
             folder: self.root.join(part).join(&key),
             making: self.root.join("making").join(part).join(&key),
             lock: self.root.join("locks").join(format!("{part}-{version}")),
+            works: None,
         }
     }
 }
 
 impl Slot {
+    /// One whose part is made anew where `works` says no.
+    #[must_use]
+    pub fn that_works(self, works: fn(&Path) -> bool) -> Self {
+        Slot { works: Some(works), ..self }
+    }
+
     /// The part's manifest, where it is there and still works.
     pub fn read(&self) -> Option<Manifest> {
         let text = fs::read(self.folder.join(MANIFEST)).ok()?;
         let manifest: Manifest = serde_json::from_slice(&text).ok()?;
-        manifest.needs.iter().all(|path| path.exists()).then_some(manifest)
+        let works = self.works.is_none_or(|works| works(&self.folder));
+        (works && manifest.needs.iter().all(|path| path.exists())).then_some(manifest)
     }
 
     /// Makes the part with `make`, unless another process has done so by the time the lock is held.
@@ -84,7 +98,7 @@ impl Slot {
         progress: &dyn PartProgress,
         make: impl FnOnce(&Path) -> Result<Manifest, MakeError>,
     ) -> Result<Manifest, MakeError> {
-        let _held = self.lock(progress)?;
+        let _held = self.lock(progress, HELD_AT_MOST)?;
         if let Some(manifest) = self.read() {
             return Ok(manifest);
         }
@@ -125,7 +139,7 @@ impl Slot {
         }
     }
 
-    fn lock(&self, progress: &dyn PartProgress) -> Result<Held, MakeError> {
+    fn lock(&self, progress: &dyn PartProgress, limit: Limit) -> Result<Held, MakeError> {
         if let Some(parent) = self.lock.parent() {
             fs::create_dir_all(parent).map_err(MakeError::io("create", parent))?;
         }
@@ -141,10 +155,9 @@ impl Slot {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 file.read_to_string(&mut holder).map_err(MakeError::io("read", &self.lock))?;
-                progress
-                    .waits(&format!("process {} (or what it left running), which makes it", holder.trim()));
-                // No limit here: the holder's own limits end it, and its death frees the lock.
-                file.lock().map_err(MakeError::io("lock", &self.lock))?;
+                let holder = format!("process {} (or what it left running), which makes it", holder.trim());
+                progress.waits(&holder);
+                self.wait_for(&file, &holder, progress, limit)?;
             }
             Err(TryLockError::Error(error)) => return Err(MakeError::io("lock", &self.lock)(error)),
         }
@@ -157,6 +170,28 @@ impl Slot {
         let inherit = fcntl::fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty()));
         inherit.map_err(|errno| MakeError::io("share", &self.lock)(errno.into()))?;
         Ok(Held(file))
+    }
+
+    /// Its death frees the lock, too.
+    fn wait_for(
+        &self,
+        file: &File,
+        holder: &str,
+        progress: &dyn PartProgress,
+        limit: Limit,
+    ) -> Result<(), MakeError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(MakeError::io("wait for", &self.lock))?;
+        let freed = runtime.block_on(poll(holder, limit, async || match file.try_lock() {
+            _ if progress.stopped() => Err(MakeError::Interrupted),
+            Ok(()) => Ok(Seen::Done(())),
+            Err(TryLockError::WouldBlock) => Ok(Seen::NotYet(format!("{} is locked", self.lock.display()))),
+            Err(TryLockError::Error(error)) => Err(MakeError::io("lock", &self.lock)(error)),
+        }));
+        freed.map_err(|error| match error {
+            PollError::TimedOut(late) => late.into(),
+            PollError::Failed(error) => error,
+        })
     }
 }
 
@@ -225,7 +260,7 @@ mod tests {
     fn the_lock_outlives_neither_the_making_nor_its_builds() {
         let root = tempfile::tempdir().unwrap();
         let slot = slot(root.path());
-        let held = slot.lock(&Silent).unwrap();
+        let held = slot.lock(&Silent, HELD_AT_MOST).unwrap();
         let mut build = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let other = || File::open(&slot.lock).unwrap().try_lock().is_ok();
         // As if this process was killed: its file is closed, and nothing unlocks it.
@@ -237,6 +272,32 @@ mod tests {
         build.wait().unwrap();
         // Children of other tests may have inherited it for a moment.
         File::open(&slot.lock).unwrap().lock().unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_is_never_freed_names_its_holder() {
+        let root = tempfile::tempdir().unwrap();
+        let slot = slot(root.path());
+        let _held = slot.lock(&Silent, HELD_AT_MOST).unwrap();
+        let error = slot.lock(&Silent, Limit::seconds(0)).err().unwrap().to_string();
+        let holder = format!("process {} ", std::process::id());
+        assert!(error.contains(&holder) && error.contains("locks/thing-1.0"), "{error}");
+    }
+
+    #[test]
+    fn a_part_that_no_longer_works_is_made_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let slot = slot(root.path()).that_works(|folder| folder.join("library").exists());
+        let complete = |folder: &Path| {
+            fs::write(folder.join("library"), "").unwrap();
+            made(folder)
+        };
+        slot.fill(&Silent, complete).unwrap();
+        assert!(slot.read().is_some());
+        fs::remove_file(slot.folder.join("library")).unwrap();
+        assert!(slot.read().is_none());
+        slot.fill(&Silent, complete).unwrap();
+        assert!(slot.read().is_some());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a person gave: programs by path, operators by name, and where the cache is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,9 @@ pub use file::ConfigurationError;
 
 /// The configuration file's name, looked for in the working directory and above it.
 const FILE: &str = "clonedrill.yaml";
+
+/// Operators of one's own, as the value of the file's key `operators`; one of the same name wins over the file's.
+const OPERATORS: &str = "CLONEDRILL_OPERATORS";
 
 /// Variable that makes PostgreSQL come from the distribution's packages even where one is installed.
 pub(super) const FETCH: &str = "fetch";
@@ -60,11 +63,23 @@ impl Program {
     pub fn key(self) -> &'static str {
         Program::TABLE[self as usize].1
     }
+}
 
-    /// The environment variable that gives it.
-    pub fn variable(self) -> &'static str {
-        Program::TABLE[self as usize].2
+/// How each program is given by path, as text for people: a line for each, at most 100 columns wide.
+pub fn ways_to_give() -> String {
+    let mut text =
+        "Programs that can be given by path, in clonedrill.yaml (here or in a folder above) or by a
+variable, which wins:
+"
+        .to_owned();
+    for (_, key, variable, what) in Program::TABLE {
+        text.push_str(&format!("  {key:23}  {variable}\n      {what}\n"));
     }
+    text + "\nOperators that are no released version, in clonedrill.yaml or the same in CLONEDRILL_OPERATORS:
+  operators:
+    ours: { binary: ../postgres-operator, manifests: ../manifests, version: v1.15.2-ours }
+
+The cache's folder: `cache` in clonedrill.yaml, or CLONEDRILL_CACHE."
 }
 
 /// A path that a person gave.
@@ -92,6 +107,8 @@ pub struct Configuration {
     pub(super) programs: BTreeMap<Program, Given>,
     pub(super) fetch_postgres: bool,
     pub(super) operators: BTreeMap<String, GivenOperator>,
+    /// The names of those operators that come from the environment.
+    pub(super) from_variable: BTreeSet<String>,
     /// The file that was read, where there is one.
     pub(super) file: Option<PathBuf>,
     home: Option<PathBuf>,
@@ -126,6 +143,11 @@ impl Configuration {
             let given = Given { path: start.join(value), origin: name.to_owned() };
             configuration.programs.insert(program, given);
         }
+        if let Some(value) = variable(OPERATORS) {
+            let operators = file::operators(OPERATORS, &value.to_string_lossy(), start)?;
+            configuration.from_variable = operators.keys().cloned().collect();
+            configuration.operators.extend(operators);
+        }
         configuration.home = variable("HOME").map(PathBuf::from);
         let cache = variable("CLONEDRILL_CACHE").map(|path| start.join(path)).or(configuration.cache.take());
         let user = || {
@@ -137,6 +159,14 @@ impl Configuration {
         Ok(configuration)
     }
 
+    /// Where programs are kept between runs.
+    ///
+    /// # Errors
+    /// When neither the configuration nor the environment says so.
+    pub fn cache_folder(&self) -> Result<PathBuf, ToolchainError> {
+        self.cache.clone().ok_or(ToolchainError::NoCacheFolder)
+    }
+
     pub(super) fn cache(&self) -> Result<Cache, ToolchainError> {
         self.cache.clone().map(Cache::new).ok_or(ToolchainError::NoCacheFolder)
     }
@@ -146,10 +176,31 @@ impl Configuration {
         self.home.as_ref().is_some_and(|home| home.is_dir())
     }
 
-    /// Names of the operators that the configuration file gives.
+    /// Names of the operators that a person gave.
     pub fn operators(&self) -> impl Iterator<Item = &str> {
         self.operators.keys().map(String::as_str)
     }
+
+    /// Who gave an operator.
+    pub(super) fn origin_of(&self, operator: &str) -> String {
+        match &self.file {
+            _ if self.from_variable.contains(operator) => OPERATORS.to_owned(),
+            Some(file) => file.display().to_string(),
+            None => String::new(),
+        }
+    }
+
+    /// The same without a program or operator that was given, as [`ToolchainError::Given`] calls it.
+    pub(super) fn without(mut self, given: &str) -> Self {
+        self.programs.retain(|program, _| program.key() != given);
+        self.operators.retain(|name, _| *given != given_operator(name));
+        self
+    }
+}
+
+/// What an error calls an operator that a person gave.
+pub(super) fn given_operator(name: &str) -> String {
+    format!("operator {name}")
 }
 
 #[cfg(test)]
@@ -189,6 +240,29 @@ mod tests {
         let found = load(text, &[("CLONEDRILL_WAL_G", "/b/wal-g")]).unwrap();
         assert_eq!(found.programs[&Program::WalG].path, Path::new("/b/wal-g"));
         assert_eq!(found.programs[&Program::WalG].origin, "CLONEDRILL_WAL_G");
+    }
+
+    #[test]
+    fn an_operator_can_be_given_by_a_variable_alone() {
+        let ours = "{ ours: { binary: bin/operator, manifests: /m, version: v9 } }";
+        let found = load("{}", &[(OPERATORS, ours)]).unwrap();
+        assert_eq!(found.operators().collect::<Vec<_>>(), ["ours"]);
+        assert!(found.operators["ours"].binary.ends_with("scenarios/clone/bin/operator"));
+        assert_eq!(found.origin_of("ours"), OPERATORS);
+        let error = load("{}", &[(OPERATORS, "{ ours: { binray: /b } }")]).unwrap_err();
+        let shown = format!("{:?}", miette::Report::new(error));
+        assert!(shown.contains(OPERATORS) && shown.contains("did you mean `binary`?"), "{shown}");
+    }
+
+    #[test]
+    fn every_way_to_give_a_program_is_told_within_100_columns() {
+        let text = ways_to_give();
+        for (_, key, variable, _) in Program::TABLE {
+            assert!(text.contains(key) && text.contains(variable), "{variable}");
+        }
+        assert!(text.contains(OPERATORS) && text.contains("CLONEDRILL_CACHE"));
+        let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 100).collect();
+        assert!(wide.is_empty(), "{wide:?}");
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! Makes what is missing, in parallel, and answers with all programs.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Mutex;
-use std::time::Duration;
 
 use super::cache::{Cache, Manifest};
 use super::command;
 use super::configuration::Configuration;
 use super::error::{MakeError, PartError, ToolchainError};
 use super::go;
-use super::host::HostProgram;
+use super::host::{HostProgram, node_lack};
 use super::parts::{self, Context, Part};
 use super::plan::Plan;
-use super::progress::{Progress, Silent};
+use super::progress::Progress;
 use super::remedy::Remedy;
-use super::tools::Tools;
+use super::tools::{PostgresTool, Tools};
 
 /// Go builds at once: one downloads or links while the other compiles; more only need more memory.
 const GO_BUILDS: usize = 2;
@@ -37,6 +37,8 @@ pub fn ensure(
         BTreeMap::new()
     } else {
         let context = context(configuration, &plan, &missing)?;
+        look_up_operators(&missing, &context, progress)
+            .map_err(|failure| refine(vec![failure], configuration))?;
         make_all(&missing, &context, &plan.cache, progress)
             .map_err(|failures| refine(failures, configuration))?
     };
@@ -50,6 +52,24 @@ pub fn ensure(
     })
 }
 
+/// The same for PostgreSQL alone, newest major last.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_postgres(
+    configuration: &Configuration,
+    progress: &dyn Progress,
+) -> Result<Vec<PostgresTool>, ToolchainError> {
+    let plan = Plan::new(configuration, &[])?;
+    let missing: Vec<Part> = plan.missing().into_iter().filter(|part| *part == Part::Postgres).collect();
+    if !missing.is_empty() {
+        let context = context(configuration, &plan, &missing)?;
+        make_all(&missing, &context, &plan.cache, progress)
+            .map_err(|failures| refine(failures, configuration))?;
+    }
+    plan.postgres()
+}
+
 /// Finds what making needs, and says all that is missing at once.
 fn context(configuration: &Configuration, plan: &Plan, missing: &[Part]) -> Result<Context, ToolchainError> {
     let mut lacks = Vec::new();
@@ -58,7 +78,8 @@ fn context(configuration: &Configuration, plan: &Plan, missing: &[Part]) -> Resu
             return None;
         }
         let found = match program {
-            HostProgram::Node => plan.node.clone(),
+            HostProgram::Node => plan.node(),
+            HostProgram::Python => parts::python(),
             _ => program.find(),
         };
         if found.is_none() {
@@ -66,25 +87,27 @@ fn context(configuration: &Configuration, plan: &Plan, missing: &[Part]) -> Resu
         }
         found
     };
-    let [go, _, npm, _, _] = HostProgram::ALL.map(&mut find);
+    let [go, node, npm, _, cc] = HostProgram::ALL.map(&mut find);
     if let Some(lack) = go.as_ref().and_then(|go| too_old(go, missing)) {
         lacks.push(lack);
     }
+    lacks.extend(node.as_deref().and_then(node_lack));
     if !lacks.is_empty() {
         return Err(ToolchainError::Missing(lacks));
     }
     Ok(Context {
         go: go.unwrap_or_default(),
         npm: npm.unwrap_or_default(),
+        cc: cc.unwrap_or_default(),
         build_caches: (!configuration.has_home()).then(|| plan.cache.root().join("build")),
     })
 }
 
 /// What to say where the machine's Go cannot build what is missing.
-pub(super) fn too_old(go: &std::path::Path, missing: &[Part]) -> Option<Remedy> {
+pub(super) fn too_old(go: &Path, missing: &[Part]) -> Option<Remedy> {
     let mut ask = std::process::Command::new(go);
     ask.args(["env", "GOVERSION"]).env("GOTOOLCHAIN", "local");
-    let said = command::run(&mut ask, Duration::from_secs(30), &Silent).ok()?;
+    let said = command::ask(&mut ask)?;
     let have = go::version(&said)?;
     let recipes: Vec<go::GoRecipe> = missing.iter().filter_map(Part::go).collect();
     let need = recipes.iter().filter_map(go::GoRecipe::oldest_go).max_by_key(|text| go::version(text))?;
@@ -94,6 +117,24 @@ pub(super) fn too_old(go: &std::path::Path, missing: &[Part]) -> Option<Remedy> 
             format!("install Go {need} or newer and put it first on PATH"),
         )
     })
+}
+
+/// A version that nobody has is told before the first build, which takes minutes.
+fn look_up_operators(missing: &[Part], context: &Context, progress: &dyn Progress) -> Result<(), PartError> {
+    for part in missing {
+        let unpinned = part.go().is_some_and(|recipe| !recipe.pinned);
+        if let (Part::Operator(version), true) = (part, unpinned) {
+            let shown = progress.part(&format!("{}?", part.title()));
+            match parts::look_up(version, context, &*shown) {
+                Ok(()) => shown.done(),
+                Err(source) => {
+                    shown.failed();
+                    return Err(failure(part, source));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn make_all(
@@ -122,7 +163,7 @@ fn make_all(
         }
     };
     let (go, others): (Vec<&Part>, Vec<&Part>) = missing.iter().partition(|part| part.go().is_some());
-    let queue = Mutex::new(in_order(go).into_iter());
+    let queue = Mutex::new(go.into_iter());
     let next = || match failures.lock() {
         // One failure is enough to stop for; what has begun is finished and kept.
         Ok(failures) if failures.is_empty() => queue.lock().ok()?.next(),
@@ -144,15 +185,6 @@ fn make_all(
     if failures.is_empty() { Ok(made.into_inner().unwrap_or_default()) } else { Err(failures) }
 }
 
-/// Operators that may not exist come first, then the longest.
-fn in_order(mut parts: Vec<&Part>) -> Vec<&Part> {
-    parts.sort_by_key(|part| match part.go() {
-        Some(recipe) if !recipe.pinned => 0,
-        _ => 1,
-    });
-    parts
-}
-
 fn failure(part: &Part, source: MakeError) -> PartError {
     PartError { part: part.name().to_owned(), version: part.version().to_owned(), source }
 }
@@ -160,6 +192,9 @@ fn failure(part: &Part, source: MakeError) -> PartError {
 /// An operator version that does not exist is a person's mistake, not a failed build.
 fn refine(failures: Vec<PartError>, configuration: &Configuration) -> ToolchainError {
     let given: Vec<&str> = configuration.operators().collect();
+    if failures.iter().any(|failure| failure.source.is_interruption()) {
+        return ToolchainError::Interrupted;
+    }
     for failure in &failures {
         if let MakeError::UnknownVersion { why } = &failure.source {
             return parts::unknown(&failure.version, why, &given);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::command::CommandError;
 use super::remedy::Remedy;
 use crate::exit::Verdict;
+use crate::poll::TimedOut;
 
 /// Why the programs of a run could not be had. Fits after "failed to".
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
@@ -22,6 +23,9 @@ pub enum ToolchainError {
     /// Several parts are made at once; the first failure stops the others from starting.
     #[error("make {}", parts(.0))]
     Parts(Vec<PartError>),
+    /// Ctrl-C or SIGTERM came while programs were made.
+    #[error("make the programs of the run: interrupted")]
+    Interrupted,
 }
 
 impl ToolchainError {
@@ -29,6 +33,7 @@ impl ToolchainError {
     pub fn verdict(&self) -> Verdict {
         match self {
             ToolchainError::OperatorUnknown { .. } | ToolchainError::Given { .. } => Verdict::Invalid,
+            ToolchainError::Interrupted => Verdict::Interrupted,
             _ => Verdict::Broken,
         }
     }
@@ -52,6 +57,11 @@ pub enum MakeError {
     Io { what: &'static str, path: PathBuf, source: std::io::Error },
     #[error("{0}")]
     Needs(Remedy),
+    /// Somebody else has held the part's lock for longer than anything takes.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    #[error("interrupted")]
+    Interrupted,
     #[error("{why}")]
     UnknownVersion { why: String },
     #[error("{0}")]
@@ -59,6 +69,11 @@ pub enum MakeError {
 }
 
 impl MakeError {
+    /// Whether it is only that nobody wanted the part any more.
+    pub fn is_interruption(&self) -> bool {
+        matches!(self, MakeError::Interrupted | MakeError::Command(CommandError::Interrupted { .. }))
+    }
+
     /// For `map_err`: what was done to which path.
     pub fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> MakeError {
         let path = path.into();

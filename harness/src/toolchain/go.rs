@@ -17,6 +17,27 @@ use super::progress::PartProgress;
 /// Far more than the five minutes that Kubernetes takes on two cores.
 const LIMIT: Duration = Duration::from_secs(45 * 60);
 
+/// Settings of the user's that could change what comes out.
+const USERS: [&str; 17] = [
+    "GO111MODULE",
+    "GOOS",
+    "GOARCH",
+    "GOEXPERIMENT",
+    "GOAMD64",
+    "GOARM64",
+    "GOFIPS140",
+    "CGO_CFLAGS",
+    "CGO_CFLAGS_ALLOW",
+    "CGO_CPPFLAGS",
+    "CGO_CXXFLAGS",
+    "CGO_FFLAGS",
+    "CGO_LDFLAGS",
+    "CGO_LDFLAGS_ALLOW",
+    "CXX",
+    "FC",
+    "AR",
+];
+
 /// How one or more programs are built. Everything in it is part of the cache's key.
 #[derive(Debug, Clone)]
 pub struct GoRecipe {
@@ -35,7 +56,9 @@ pub struct GoRecipe {
 impl GoRecipe {
     /// Eight hex digits that change with anything that changes the result.
     pub fn digest(&self) -> String {
-        digest(&format!("{self:?}"))
+        // Keys of the architecture that was there first stay as they were.
+        let architecture = Some(std::env::consts::ARCH).filter(|name| *name != "x86_64").unwrap_or_default();
+        digest(&format!("{self:?}{architecture}"))
     }
 
     /// The oldest Go that can build it, for example `1.25.3`.
@@ -100,9 +123,12 @@ impl GoRecipe {
             command.args(["-tags", self.tags]);
         }
         command.args(arguments);
-        for name in ["GO111MODULE", "GOOS", "GOARCH", "GOEXPERIMENT", "GOAMD64", "CGO_CFLAGS", "CGO_LDFLAGS"]
-        {
+        for name in USERS {
             command.env_remove(name);
+        }
+        if self.cgo {
+            // Go itself would look for `gcc` alone.
+            command.env("CC", &context.cc);
         }
         // An empty GOFLAGS would let the user's `go env -w GOFLAGS` through.
         command.env("GOFLAGS", mode).env("GOTOOLCHAIN", "local").env("GOWORK", "off");
@@ -134,6 +160,10 @@ impl PartProgress for Counting<'_> {
 
     fn still(&self, last: &str) {
         self.inner.still(last);
+    }
+
+    fn stopped(&self) -> bool {
+        self.inner.stopped()
     }
 
     fn waits(&self, for_whom: &str) {

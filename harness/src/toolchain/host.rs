@@ -1,8 +1,13 @@
 //! The machine's own programs that making a part needs.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use super::command;
 use super::remedy::Remedy;
+
+/// Azurite's dependencies refuse an older Node.js.
+const OLDEST_NODE: u32 = 20;
 
 /// A program of the machine, found by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +31,13 @@ impl HostProgram {
             HostProgram::Python => &["python3"],
             HostProgram::Cc => &["cc", "gcc", "clang"],
         }
+    }
+
+    /// What it calls itself in a sentence: the first line of what it says of its version.
+    pub fn says(self, program: &Path) -> Option<String> {
+        let question = if self == HostProgram::Go { "version" } else { "--version" };
+        let said = command::ask(Command::new(program).arg(question))?;
+        said.lines().next().map(str::to_owned)
     }
 
     /// The first one on PATH.
@@ -54,6 +66,22 @@ impl HostProgram {
         };
         Remedy::new(problem, remedy)
     }
+}
+
+/// What to say where this Node.js cannot run Azurite.
+pub fn node_lack(node: &Path) -> Option<Remedy> {
+    let said = HostProgram::Node.says(node);
+    let major = |said: &str| said.trim_start_matches('v').split('.').next()?.parse::<u32>().ok();
+    let major = said.as_deref().and_then(major);
+    let problem = match (major, said) {
+        (Some(major), _) if major >= OLDEST_NODE => return None,
+        (Some(_), Some(said)) => format!("{} is Node.js {said}, too old for Azurite", node.display()),
+        _ => format!("{} tells no version of Node.js", node.display()),
+    };
+    let remedy = format!(
+        "install Node.js {OLDEST_NODE} or newer and put it first on PATH, or give it as CLONEDRILL_NODE"
+    );
+    Some(Remedy::new(problem, remedy))
 }
 
 /// All programs of this name on PATH, in its order.

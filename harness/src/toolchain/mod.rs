@@ -20,8 +20,8 @@ mod status;
 mod tools;
 mod wal_g;
 
-pub use configuration::{Configuration, ConfigurationError, Program};
-pub use ensure::ensure;
+pub use configuration::{Configuration, ConfigurationError, Program, ways_to_give};
+pub use ensure::{ensure, ensure_postgres};
 pub use error::ToolchainError;
 pub use parts::{DEFAULT_OPERATORS, check_version};
 pub use progress::{PartProgress, Progress, Silent, Terminal};

@@ -1,12 +1,14 @@
 //! Which program comes from where: given by a person, found on the machine, or made and kept in the cache.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::cache::{Cache, Manifest};
-use super::configuration::{Configuration, Given, Program};
-use super::error::ToolchainError;
-use super::host::{HostProgram, always_visible, is_program};
+use super::command;
+use super::configuration::{Configuration, Given, Program, given_operator};
+use super::error::{MakeError, PartError, ToolchainError};
+use super::host::{HostProgram, always_visible, is_program, node_lack};
 use super::parts::{self, Part};
 use super::postgres;
 use super::tools::{AzuriteTool, OperatorTool, PatroniTool, PostgresTool, Tools, WalGTool};
@@ -31,11 +33,18 @@ pub struct Plan {
     pub wal_g: Source<WalGTool>,
     /// The script of the blob service.
     pub azurite: Source<PathBuf>,
-    pub patroni: Source<PathBuf>,
+    pub patroni: Source<PatroniTool>,
     pub postgres: Source<Vec<PostgresTool>>,
+    /// Installations of the system that cannot be used, and what they lack.
+    pub rejected_postgres: Vec<(PathBuf, String)>,
     pub operators: BTreeMap<String, Source<OperatorTool>>,
-    pub node: Option<PathBuf>,
+    /// It is never made.
+    pub node: Option<Source<PathBuf>>,
 }
+
+/// Without these in its manifests, a given operator cannot be installed.
+const MANIFESTS: [&str; 3] =
+    ["postgresql.crd.yaml", "operatorconfiguration.crd.yaml", "postgres-operator.yaml"];
 
 impl Plan {
     /// Decides without making anything.
@@ -43,32 +52,37 @@ impl Plan {
     /// # Errors
     /// A given path that is not what it must be, or an operator that cannot be had.
     pub fn new(configuration: &Configuration, operators: &[String]) -> Result<Self, ToolchainError> {
-        let program = |program: Program, part: Part| match configuration.programs.get(&program) {
+        let program = |program: Program, part: Part, says: &str| match configuration.programs.get(&program) {
             None => Ok(Source::Made(part)),
-            Some(given) if is_program(&given.path) => {
+            Some(given) => {
+                is_the(program, given, says)?;
                 Ok(Source::Given(given.path.clone(), given.origin.clone()))
             }
-            Some(given) => Err(wrong(program, given, "is no program")),
         };
+        let (postgres, rejected_postgres) = postgres(configuration)?;
         Ok(Plan {
             cache: configuration.cache()?,
-            etcd: program(Program::Etcd, Part::Etcd)?,
-            kube_apiserver: program(Program::KubeApiserver, Part::Kubernetes)?,
-            kube_controller_manager: program(Program::KubeControllerManager, Part::Kubernetes)?,
-            patroni: program(Program::PatroniPython, Part::Patroni)?,
+            etcd: program(Program::Etcd, Part::Etcd, "etcd")?,
+            kube_apiserver: program(Program::KubeApiserver, Part::Kubernetes, "Kubernetes")?,
+            kube_controller_manager: program(Program::KubeControllerManager, Part::Kubernetes, "Kubernetes")?,
+            patroni: patroni(configuration)?,
             wal_g: wal_g(configuration)?,
             azurite: azurite(configuration)?,
-            postgres: postgres(configuration)?,
+            postgres,
+            rejected_postgres,
             operators: operators
                 .iter()
                 .map(|name| Ok((name.clone(), operator(configuration, name)?)))
                 .collect::<Result<_, ToolchainError>>()?,
             node: match configuration.programs.get(&Program::Node) {
-                Some(given) if !is_program(&given.path) => {
-                    return Err(wrong(Program::Node, given, "is no program"));
+                Some(given) => {
+                    is_the(Program::Node, given, "v")?;
+                    if let Some(lack) = node_lack(&given.path) {
+                        return Err(wrong(Program::Node, given, format!("cannot be used: {lack}")));
+                    }
+                    Some(Source::Given(given.path.clone(), given.origin.clone()))
                 }
-                Some(given) => Some(given.path.clone()),
-                None => HostProgram::Node.find(),
+                None => HostProgram::Node.find().map(|node| Source::Found(node, "PATH")),
             },
         })
     }
@@ -81,13 +95,12 @@ impl Plan {
                 _ => None,
             }
         }
-        let paths =
-            [&self.etcd, &self.kube_apiserver, &self.kube_controller_manager, &self.azurite, &self.patroni];
+        let paths = [&self.etcd, &self.kube_apiserver, &self.kube_controller_manager, &self.azurite];
         let operators = self.operators.values().map(part);
         paths
             .into_iter()
             .map(part)
-            .chain([part(&self.wal_g), part(&self.postgres)])
+            .chain([part(&self.wal_g), part(&self.patroni), part(&self.postgres)])
             .chain(operators)
             .flatten()
             .collect()
@@ -120,9 +133,9 @@ impl Plan {
             }
         };
         let patroni = match &self.patroni {
-            Source::Given(python, _) | Source::Found(python, _) => {
-                visible.extend(python_folders(python));
-                PatroniTool { python: python.clone(), version: "given".to_owned() }
+            Source::Given(tool, _) | Source::Found(tool, _) => {
+                visible.extend(python_folders(&tool.python));
+                tool.clone()
             }
             Source::Made(part) => {
                 visible.insert(folder(part));
@@ -133,16 +146,11 @@ impl Plan {
                 }
             }
         };
-        let postgres = match &self.postgres {
-            Source::Given(found, _) | Source::Found(found, _) => {
-                visible.extend(found.iter().filter_map(|tool| tool.bin.parent()).map(ToOwned::to_owned));
-                found.clone()
-            }
-            Source::Made(part) => {
-                visible.insert(folder(part));
-                postgres::unpacked(&folder(part)).into_iter().collect()
-            }
-        };
+        let postgres = self.postgres()?;
+        match &self.postgres {
+            Source::Made(part) => visible.extend([folder(part)]),
+            _ => visible.extend(postgres.iter().filter_map(|tool| tool.bin.parent()).map(ToOwned::to_owned)),
+        }
         let mut operators = BTreeMap::new();
         for (name, source) in &self.operators {
             let tool = match source {
@@ -161,8 +169,7 @@ impl Plan {
             };
             operators.insert(name.clone(), tool);
         }
-        let node =
-            self.node.clone().ok_or_else(|| ToolchainError::Missing(vec![HostProgram::Node.remedy()]))?;
+        let node = self.node().ok_or_else(|| ToolchainError::Missing(vec![HostProgram::Node.remedy()]))?;
         visible.insert(node.clone());
         Ok(Tools {
             etcd: path(&self.etcd, "bin/etcd"),
@@ -179,6 +186,65 @@ impl Plan {
             visible: visible.into_iter().filter(|path| !always_visible(path)).collect(),
         })
     }
+}
+
+impl Plan {
+    /// The program that runs Azurite.
+    pub fn node(&self) -> Option<PathBuf> {
+        match self.node.as_ref()? {
+            Source::Given(node, _) | Source::Found(node, _) => Some(node.clone()),
+            Source::Made(_) => None,
+        }
+    }
+
+    /// The installations of PostgreSQL, once the part is there.
+    ///
+    /// # Errors
+    /// When the unpacked one does not run, as after an upgrade of the system's libraries.
+    pub fn postgres(&self) -> Result<Vec<PostgresTool>, ToolchainError> {
+        match &self.postgres {
+            Source::Given(found, _) | Source::Found(found, _) => Ok(found.clone()),
+            Source::Made(part) => {
+                let folder = part.slot(&self.cache).folder;
+                let tool = postgres::unpacked(&folder).map_err(|why| {
+                    let source = MakeError::Result(format!("{} {why}", folder.display()));
+                    let (part, version) = (part.name().to_owned(), part.version().to_owned());
+                    ToolchainError::Parts(vec![PartError { part, version, source }])
+                })?;
+                Ok(vec![tool])
+            }
+        }
+    }
+}
+
+/// A path that a person gave is a program that says its name when it is asked for its version.
+fn is_the(program: Program, given: &Given, says: &str) -> Result<(), ToolchainError> {
+    if !is_program(&given.path) {
+        return Err(wrong(program, given, "is no program"));
+    }
+    match command::ask(Command::new(&given.path).arg("--version")) {
+        Some(said) if said.starts_with(says) => Ok(()),
+        said => {
+            let said = said.unwrap_or_default().lines().next().unwrap_or("nothing").to_owned();
+            Err(wrong(
+                program,
+                given,
+                format!("is not {}: asked for its version it says `{said}`", program.key()),
+            ))
+        }
+    }
+}
+
+fn patroni(configuration: &Configuration) -> Result<Source<PatroniTool>, ToolchainError> {
+    let Some(given) = configuration.programs.get(&Program::PatroniPython) else {
+        return Ok(Source::Made(Part::Patroni));
+    };
+    let version = match is_program(&given.path) {
+        true => parts::inspect_patroni(&given.path),
+        false => Err("is no program".to_owned()),
+    };
+    let version = version.map_err(|why| wrong(Program::PatroniPython, given, why))?;
+    Ok(Source::Given(PatroniTool { python: given.path.clone(), version }, given.origin.clone()))
 }
 
 fn wrong(program: Program, given: &Given, why: impl Into<String>) -> ToolchainError {
@@ -210,14 +276,23 @@ fn azurite(configuration: &Configuration) -> Result<Source<PathBuf>, ToolchainEr
     Ok(Source::Given(script, given.origin.clone()))
 }
 
-fn postgres(configuration: &Configuration) -> Result<Source<Vec<PostgresTool>>, ToolchainError> {
+type FoundPostgres = (Source<Vec<PostgresTool>>, Vec<(PathBuf, String)>);
+
+fn postgres(configuration: &Configuration) -> Result<FoundPostgres, ToolchainError> {
     if let Some(given) = configuration.programs.get(&Program::Postgres) {
         let tool =
             postgres::inspect(&given.path, None).map_err(|why| wrong(Program::Postgres, given, why))?;
-        return Ok(Source::Given(vec![tool], given.origin.clone()));
+        return Ok((Source::Given(vec![tool], given.origin.clone()), Vec::new()));
     }
-    let found = if configuration.fetch_postgres { Vec::new() } else { postgres::installed() };
-    Ok(if found.is_empty() { Source::Made(Part::Postgres) } else { Source::Found(found, "the system") })
+    let found = match configuration.fetch_postgres {
+        true => postgres::Installations::default(),
+        false => postgres::installed(),
+    };
+    let source = match found.usable.is_empty() {
+        true => Source::Made(Part::Postgres),
+        false => Source::Found(found.usable, "the system"),
+    };
+    Ok((source, found.rejected))
 }
 
 fn operator(configuration: &Configuration, name: &str) -> Result<Source<OperatorTool>, ToolchainError> {
@@ -225,11 +300,11 @@ fn operator(configuration: &Configuration, name: &str) -> Result<Source<Operator
         parts::check_version(name, &configuration.operators().collect::<Vec<_>>())?;
         return Ok(Source::Made(Part::Operator(name.to_owned())));
     };
-    let origin = configuration.file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
-    let wrong = |path: &PathBuf, why: &str| ToolchainError::Given {
-        program: format!("operator {name}"),
+    let origin = configuration.origin_of(name);
+    let wrong = |path: &Path, why: &str| ToolchainError::Given {
+        program: given_operator(name),
         origin: origin.clone(),
-        path: path.clone(),
+        path: path.to_owned(),
         why: why.to_owned(),
     };
     if !is_program(&given.binary) {
@@ -237,6 +312,9 @@ fn operator(configuration: &Configuration, name: &str) -> Result<Source<Operator
     }
     if !given.manifests.is_dir() {
         return Err(wrong(&given.manifests, "is no folder"));
+    }
+    if let Some(missing) = MANIFESTS.iter().find(|file| !given.manifests.join(file).is_file()) {
+        return Err(wrong(&given.manifests, &format!("holds no {missing}, as a release's `manifests` does")));
     }
     let tool = OperatorTool {
         version: given.version.clone(),
@@ -247,7 +325,7 @@ fn operator(configuration: &Configuration, name: &str) -> Result<Source<Operator
 }
 
 /// The environment that a given python belongs to, and the installation behind it.
-fn python_folders(python: &std::path::Path) -> Vec<PathBuf> {
-    let root = |program: &std::path::Path| Some(program.parent()?.parent()?.to_owned());
+fn python_folders(python: &Path) -> Vec<PathBuf> {
+    let root = |program: &Path| Some(program.parent()?.parent()?.to_owned());
     [root(python), python.canonicalize().ok().and_then(|real| root(&real))].into_iter().flatten().collect()
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::command;
 use super::host::{is_program, on_path};
 use super::tools::PostgresTool;
 
@@ -10,8 +11,17 @@ use super::tools::PostgresTool;
 const PROGRAMS: [&str; 8] =
     ["postgres", "initdb", "pg_ctl", "pg_basebackup", "psql", "pg_rewind", "pg_controldata", "pg_isready"];
 
-/// Those of the system that can be used, oldest major first.
-pub fn installed() -> Vec<PostgresTool> {
+/// What was found on this machine.
+#[derive(Debug, Default)]
+pub struct Installations {
+    /// Those that can be used, oldest major first.
+    pub usable: Vec<PostgresTool>,
+    /// The others: the folder of the programs, and what it lacks, as a fragment after it.
+    pub rejected: Vec<(PathBuf, String)>,
+}
+
+/// Those of the system.
+pub fn installed() -> Installations {
     let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
         .unwrap_or_default();
@@ -28,18 +38,32 @@ pub fn installed() -> Vec<PostgresTool> {
     }
     folders.sort();
     folders.dedup();
-    let mut found: Vec<PostgresTool> = folders.iter().filter_map(|bin| inspect(bin, None).ok()).collect();
-    found.sort_by(|a, b| (a.major, &a.bin).cmp(&(b.major, &b.bin)));
-    found.dedup_by_key(|tool| tool.major);
+    sorted(folders.into_iter().map(|bin| (inspect(&bin, None), bin)))
+}
+
+fn sorted(looked_at: impl Iterator<Item = (Result<PostgresTool, String>, PathBuf)>) -> Installations {
+    let mut found = Installations::default();
+    for (tool, bin) in looked_at {
+        match tool {
+            Ok(tool) => found.usable.push(tool),
+            Err(why) => found.rejected.push((bin, why)),
+        }
+    }
+    found.usable.sort_by(|a, b| (a.major, &a.bin).cmp(&(b.major, &b.bin)));
+    found.usable.dedup_by_key(|tool| tool.major);
     found
 }
 
 /// The one that was unpacked from packages into `folder`.
-pub fn unpacked(folder: &Path) -> Option<PostgresTool> {
-    let bin = std::fs::read_dir(folder.join("usr/lib/postgresql")).ok()?.flatten().next()?.path().join("bin");
-    let libraries = std::fs::read_dir(folder.join("usr/lib")).ok()?.flatten();
-    let lib = libraries.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with("-linux-gnu"));
-    inspect(&bin, lib).ok()
+///
+/// # Errors
+/// What it lacks, as a fragment after "it".
+pub fn unpacked(folder: &Path) -> Result<PostgresTool, String> {
+    let entries = |path: &str| std::fs::read_dir(folder.join(path)).into_iter().flatten().flatten();
+    let version = entries("usr/lib/postgresql").next().ok_or("has no folder usr/lib/postgresql")?;
+    let mut libraries = entries("usr/lib").map(|entry| entry.path());
+    let lib = libraries.find(|path| path.to_string_lossy().ends_with("-linux-gnu"));
+    inspect(&version.path().join("bin"), lib)
 }
 
 /// Reads the version of the installation in `bin`.
@@ -91,6 +115,43 @@ fn ask(program: &Path, question: &str, lib: Option<&Path>) -> Option<String> {
     if let Some(lib) = lib {
         command.env("LD_LIBRARY_PATH", lib);
     }
-    let output = command.output().ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    command::ask(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// A folder of programs that all say `said`.
+    fn programs(said: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in PROGRAMS.into_iter().chain(["pg_config"]) {
+            let path = folder.path().join(name);
+            fs::write(&path, format!("#!/bin/sh\necho \"{said}\"\n")).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn what_an_installation_lacks_is_kept() {
+        let bare = programs("postgres (PostgreSQL) 16.4 '--without-openssl'");
+        let good = programs("postgres (PostgreSQL) 15.18 '--with-ssl=openssl'");
+        let all = [&bare, &good].map(|folder| folder.path().to_owned());
+        let found = sorted(all.into_iter().map(|bin| (inspect(&bin, None), bin)));
+        assert_eq!(found.usable.iter().map(|tool| tool.major).collect::<Vec<_>>(), [15]);
+        assert_eq!(found.rejected, [(bare.path().to_owned(), "is built without OpenSSL".to_owned())]);
+    }
+
+    #[test]
+    fn unpacked_packages_that_no_longer_run_say_why() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(unpacked(folder.path()).unwrap_err().contains("usr/lib/postgresql"));
+        fs::create_dir_all(folder.path().join("usr/lib/postgresql/15/bin")).unwrap();
+        assert!(unpacked(folder.path()).unwrap_err().contains("has no program postgres"));
+    }
 }

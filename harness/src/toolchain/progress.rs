@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
 
 /// Without a terminal, how often a part that is being made says what it does.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(15);
@@ -22,6 +23,10 @@ pub trait PartProgress: Send + Sync {
     /// It still does what its last line said; called every second in between.
     fn still(&self, last: &str) {
         self.says(last);
+    }
+    /// Whether whoever watches wants no more of it, as after Ctrl-C: what runs for it is ended at once.
+    fn stopped(&self) -> bool {
+        false
     }
     /// It waits for somebody else; said at once.
     fn waits(&self, for_whom: &str);
@@ -53,11 +58,17 @@ impl PartProgress for Silent {
 /// On stderr: bars on a terminal, plain lines otherwise.
 pub struct Terminal {
     bars: Option<MultiProgress>,
+    stop: CancellationToken,
 }
 
 impl Terminal {
     pub fn new() -> Self {
-        Terminal { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
+        Terminal::until(CancellationToken::new())
+    }
+
+    /// One that ends everything once `stop` is cancelled.
+    pub fn until(stop: CancellationToken) -> Self {
+        Terminal { bars: std::io::stderr().is_terminal().then(MultiProgress::new), stop }
     }
 }
 
@@ -75,13 +86,13 @@ impl Progress for Terminal {
                 bar.set_style(style("{prefix:26} {spinner} {elapsed:>4} {wide_msg}"));
                 bar.set_prefix(name.to_owned());
                 bar.enable_steady_tick(Duration::from_millis(120));
-                Box::new(Bar { bar })
+                Box::new(Bar { bar, stop: self.stop.clone() })
             }
             None => {
                 eprintln!("tools: {name}: started");
                 let now = Instant::now();
                 let said = Mutex::new(Said { last: now, position: None });
-                Box::new(Plain { name: name.to_owned(), start: now, said })
+                Box::new(Plain { name: name.to_owned(), start: now, said, stop: self.stop.clone() })
             }
         }
     }
@@ -89,11 +100,16 @@ impl Progress for Terminal {
 
 struct Bar {
     bar: ProgressBar,
+    stop: CancellationToken,
 }
 
 impl PartProgress for Bar {
     fn says(&self, what: &str) {
         self.bar.set_message(what.to_owned());
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
     fn waits(&self, for_whom: &str) {
@@ -128,6 +144,7 @@ struct Plain {
     name: String,
     start: Instant,
     said: Mutex<Said>,
+    stop: CancellationToken,
 }
 
 struct Said {
@@ -144,6 +161,10 @@ impl PartProgress for Plain {
         said.last = Instant::now();
         let reached = said.position.map(|(at, of)| format!("{at}/{of} ")).unwrap_or_default();
         eprintln!("tools: {}: {:.0?}, {reached}{what}", self.name, self.start.elapsed());
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
     fn waits(&self, for_whom: &str) {

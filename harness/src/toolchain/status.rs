@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::configuration::Configuration;
 use super::error::ToolchainError;
+use super::host::HostProgram;
 use super::plan::{Plan, Source};
 
 /// One program, as `clonedrill tools` lists it.
@@ -54,7 +55,7 @@ pub fn survey(
         status(&plan, "kube-controller-manager", &plan.kube_controller_manager, path),
         status(&plan, "wal-g", &plan.wal_g, |tool| (Some(tool.version.clone()), tool.program.clone())),
         status(&plan, "azurite", &plan.azurite, path),
-        status(&plan, "patroni", &plan.patroni, path),
+        status(&plan, "patroni", &plan.patroni, |tool| (Some(tool.version.clone()), tool.python.clone())),
     ];
     match &plan.postgres {
         Source::Given(tools, _) | Source::Found(tools, _) => all.extend(tools.iter().map(|tool| {
@@ -69,12 +70,19 @@ pub fn survey(
         });
         all.push(tool);
     }
-    all.push(PartStatus {
-        program: "node".to_owned(),
-        version: None,
-        state: if plan.node.is_some() { PartState::Ready } else { PartState::Missing },
-        from: "PATH".to_owned(),
-        path: plan.node.clone().unwrap_or_default(),
+    let node = |node: &PathBuf| {
+        let version = HostProgram::Node.says(node);
+        (version.map(|version| version.trim_start_matches('v').to_owned()), node.clone())
+    };
+    all.push(match &plan.node {
+        Some(source) => status(&plan, "node", source, node),
+        None => PartStatus {
+            program: "node".to_owned(),
+            version: None,
+            state: PartState::Missing,
+            from: "to be installed by you".to_owned(),
+            path: PathBuf::new(),
+        },
     });
     Ok(all)
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::command;
 use super::host::on_path;
 use super::tools::WalGTool;
 
@@ -17,8 +18,7 @@ pub fn installed() -> Option<WalGTool> {
 
 /// Asks the program for its version. `None` where it is no WAL-G for PostgreSQL.
 pub fn inspect(program: &Path) -> Option<WalGTool> {
-    let output = Command::new(program).arg("--version").output().ok()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let said = command::ask(Command::new(program).arg("--version"))?;
     // For example `wal-g version v3.0.5	abcdef	2025.01.02_03:04:05	PostgreSQL`.
     let version = said.strip_prefix("wal-g version ")?.split_whitespace().next()?;
     said.contains("PostgreSQL").then(|| tool(program, version))

@@ -12,6 +12,7 @@ use std::time::Instant;
 use clap::Args;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 
+use crate::cli::output::say;
 use crate::environment::Environment;
 use crate::environment::local::images::spilo;
 use crate::environment::local::sandbox::STATE;
@@ -29,9 +30,9 @@ pub struct BaselineArgs {
     /// The environment's name
     #[arg(long)]
     environment: String,
-    /// The scenario's SQL
+    /// The folder with the scenario's SQL
     #[arg(long)]
-    sql: PathBuf,
+    data: PathBuf,
 }
 
 /// Prints the milliseconds that the script took.
@@ -41,21 +42,26 @@ pub fn main(args: &BaselineArgs) -> Result<Verdict> {
     let tools: Tools = serde_json::from_str(&text).into_diagnostic()?;
     local::enter(&args.environment).into_diagnostic()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().into_diagnostic()?;
-    let milliseconds = runtime.block_on(measure(&tools, &args.sql))?;
-    println!("{milliseconds}");
+    let milliseconds = runtime.block_on(measure(&tools, &args.data))?;
+    say(milliseconds);
     Ok(Verdict::Passed)
 }
 
-async fn measure(tools: &Tools, sql: &Path) -> Result<u128> {
+async fn measure(tools: &Tools, data: &Path) -> Result<u128> {
     let environment = LocalEnvironment::join(tools).await.into_diagnostic()?;
     let folder = Path::new(STATE).join(format!("baseline-{}", environment.namespace()));
     fs::create_dir(&folder).into_diagnostic()?;
-    let measured = in_folder(tools, sql, &environment, &folder).await;
+    let measured = in_folder(tools, data, &environment, &folder).await;
     fs::remove_dir_all(&folder).into_diagnostic()?;
     measured
 }
 
-async fn in_folder(tools: &Tools, sql: &Path, environment: &LocalEnvironment, folder: &Path) -> Result<u128> {
+async fn in_folder(
+    tools: &Tools,
+    data: &Path,
+    environment: &LocalEnvironment,
+    folder: &Path,
+) -> Result<u128> {
     let accounts = [Account::new("source"), Account::new("clone")];
     let address = environment.gateway_address();
     let azurite =
@@ -75,7 +81,11 @@ async fn in_folder(tools: &Tools, sql: &Path, environment: &LocalEnvironment, fo
     let hosts: String = accounts.iter().map(|account| format!("{address} {}\n", account.host())).collect();
     fs::write(folder.join("hosts"), hosts).into_diagnostic()?;
     fs::write(folder.join("ca.crt"), environment.authority().certificate_pem()).into_diagnostic()?;
-    fs::copy(sql, folder.join("orders.sql")).into_diagnostic()?;
+    for file in ["orders.sql", "after-backup.sql", "mistake.sql"] {
+        let from = data.join(file);
+        let copied = fs::copy(&from, folder.join(file)).into_diagnostic();
+        copied.wrap_err_with(|| format!("failed to read {}", from.display()))?;
+    }
     let script = folder.join("baseline.sh");
     fs::write(&script, SCRIPT).into_diagnostic()?;
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).into_diagnostic()?;
@@ -113,7 +123,7 @@ fn variables(
         ("PG", text(&postgres.bin)),
         ("WALG", text(&tools.wal_g.program)),
         ("WORK", text(folder)),
-        ("SQL", text(&folder.join("orders.sql"))),
+        ("SQL", text(folder)),
         ("SSL_CERT_FILE", text(&folder.join("ca.crt"))),
         ("SOURCE_ACCOUNT", accounts[0].name.clone()),
         ("SOURCE_KEY", accounts[0].key.reveal().to_owned()),

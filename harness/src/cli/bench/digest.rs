@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use miette::{IntoDiagnostic as _, WrapErr as _, miette};
 
-use crate::cli::Failure;
+use crate::cli::output::say;
+use crate::cli::{Failure, programs};
 use crate::exit::Verdict;
-use crate::observe::data::scratch::{Origin, ScratchPostgres, installed};
+use crate::observe::data::scratch::{Origin, ScratchPostgres};
 use crate::observe::data::{Options, observe};
+use crate::toolchain::{self, PostgresTool};
 
 /// More memory than this must the harness not take, in KiB.
 const MEMORY: u64 = 100 * 1024;
@@ -32,18 +34,18 @@ pub struct DigestArgs {
 }
 
 pub fn main(args: DigestArgs) -> Result<Verdict, Failure> {
+    let configuration = programs::configuration()?;
+    let newest = programs::alone(move |progress| toolchain::ensure_postgres(&configuration, progress))?.pop();
+    let tool = newest.ok_or_else(|| Failure::broken(miette!("failed to find a PostgreSQL")))?;
     let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
-    runtime.block_on(measure(&args)).map_err(Failure::broken)
+    runtime.block_on(measure(&args, &tool)).map_err(Failure::broken)
 }
 
-async fn measure(args: &DigestArgs) -> miette::Result<Verdict> {
-    let tool = installed().pop().ok_or_else(|| {
-        miette!("no PostgreSQL with all programs under /usr/lib/postgresql (apt-get install postgresql)")
-    })?;
-    println!("PostgreSQL {}, {} rows", tool.version, args.rows);
+async fn measure(args: &DigestArgs, tool: &PostgresTool) -> miette::Result<Verdict> {
+    say(format!("PostgreSQL {}, {} rows", tool.version, args.rows));
     let settings = [("shared_buffers", "1GB"), ("wal_level", "minimal"), ("max_wal_senders", "0")];
     let server =
-        ScratchPostgres::start(&tool, &args.folder, Origin::Initdb, &settings).await.into_diagnostic()?;
+        ScratchPostgres::start(tool, &args.folder, Origin::Initdb, &settings).await.into_diagnostic()?;
     fill(&server, args.rows).await?;
 
     let kept = tempfile::tempdir_in(&args.folder).into_diagnostic()?;
@@ -58,9 +60,9 @@ async fn measure(args: &DigestArgs) -> miette::Result<Verdict> {
         peak = peak.max(peak_memory()?);
         // The first round only warms caches up.
         if run > 0 {
-            println!(
+            say(format!(
                 "run {run}: COPY | sha256sum {copy:.2?}, observation {own:.2?}, keeping rows {keep:.2?}"
-            );
+            ));
             copies.push(copy);
             ours.push(own);
             keeping.push(keep);
@@ -68,9 +70,9 @@ async fn measure(args: &DigestArgs) -> miette::Result<Verdict> {
     }
     let (copy, own, keep) = (median(copies), median(ours), median(keeping));
     let ratio = own.as_secs_f64() / copy.as_secs_f64();
-    println!("medians: COPY | sha256sum {copy:.2?}, observation {own:.2?}, keeping rows {keep:.2?}");
-    println!("observation takes {ratio:.2} times what COPY takes (at most 1.00)");
-    println!("peak memory of the harness: {} MiB (at most {} MiB)", peak / 1024, MEMORY / 1024);
+    say(format!("medians: COPY | sha256sum {copy:.2?}, observation {own:.2?}, keeping rows {keep:.2?}"));
+    say(format!("observation takes {ratio:.2} times what COPY takes (at most 1.00)"));
+    say(format!("peak memory of the harness: {} MiB (at most {} MiB)", peak / 1024, MEMORY / 1024));
     Ok(if ratio <= 1.0 && peak < MEMORY { Verdict::Passed } else { Verdict::Failed })
 }
 

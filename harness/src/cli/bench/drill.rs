@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use clap::Args;
 use miette::{IntoDiagnostic, Result, miette};
+use tokio::runtime::Runtime;
 
 use super::rounds;
+use crate::cli::output::say;
+use crate::cli::{Failure, programs};
 use crate::environment::local::shared::{self, Share};
 use crate::exit::Verdict;
 use crate::report::DrillReport;
-use crate::toolchain::{self, Configuration, Tools};
+use crate::toolchain::{self, Tools};
 
 /// The drill may take this many times as long as the work by hand.
 const AT_MOST: f64 = 6.0;
@@ -22,27 +25,30 @@ const AT_MOST: f64 = 6.0;
 pub struct DrillBenchArgs {
     #[arg(default_value = "scenarios/clone/into-another-account.yaml")]
     scenario: PathBuf,
-    #[arg(long, default_value = "scenarios/clone/data/orders.sql")]
-    sql: PathBuf,
+    /// The folder with the scenario's orders.sql, after-backup.sql and mistake.sql
+    #[arg(long, default_value = "scenarios/clone/data")]
+    data: PathBuf,
     #[arg(long, default_value = "v1.15.1")]
     operator: String,
     /// How often each is run, in turn
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
 }
 
 /// Prints the figures; failed when the drill takes more than it may.
-pub fn main(args: &DrillBenchArgs) -> Result<Verdict> {
-    let configuration = Configuration::load(&std::env::current_dir().into_diagnostic()?)?;
-    let tools = &toolchain::ensure(
-        &configuration,
-        std::slice::from_ref(&args.operator),
-        &toolchain::Terminal::new(),
-    )?;
+pub fn main(args: &DrillBenchArgs) -> Result<Verdict, Failure> {
+    let configuration = programs::configuration()?;
+    programs::can_sandbox()?;
+    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    let operators = [args.operator.clone()];
+    let tools = programs::alone(move |progress| toolchain::ensure(&configuration, &operators, progress))?;
+    measure(args, &tools, &runtime).map_err(Failure::broken)
+}
+
+fn measure(args: &DrillBenchArgs, tools: &Tools, runtime: &Runtime) -> Result<Verdict> {
     let share = Share { id: format!("bench-{}", std::process::id()), owner: Some(std::process::id()) };
     let environment = shared::name(&share, &args.operator);
     let log = tempfile::NamedTempFile::new().into_diagnostic()?;
-    let runtime = tokio::runtime::Runtime::new().into_diagnostic()?;
     runtime
         .block_on(shared::obtain(tools, &environment, share.owner, log.path(), &|_| {}))
         .into_diagnostic()?;
@@ -53,19 +59,19 @@ pub fn main(args: &DrillBenchArgs) -> Result<Verdict> {
         by_hand.push(baseline(args, tools, &environment)?);
         let (report, _) = rounds::drill(&args.scenario, &args.operator, Some(&variable))?;
         let took = from_first_step(&report);
-        println!("round {round}: by hand {:.1?}, drill {took:.1?}", by_hand[round - 1]);
+        say(format!("round {round}: by hand {:.1?}, drill {took:.1?}", rounds::last(&by_hand)));
         drills.push(took);
         last = Some(report);
     }
     let (by_hand, drill) = (rounds::median(by_hand), rounds::median(drills));
     let ratio = drill.as_secs_f64() / by_hand.as_secs_f64();
     if let Some(report) = last {
-        println!("\nwhere the last drill's time went:");
+        say("\nwhere the last drill's time went:");
         for phase in &report.phases {
-            println!("  {:>6} ms  {}", phase.milliseconds, phase.title);
+            say(format!("  {:>6} ms  {}", phase.milliseconds, phase.title));
         }
     }
-    println!("\nmedian by hand {by_hand:.1?}, drill {drill:.1?}: {ratio:.1} times, at most {AT_MOST}");
+    say(format!("\nmedian by hand {by_hand:.1?}, drill {drill:.1?}: {ratio:.1} times, at most {AT_MOST}"));
     Ok(if ratio > AT_MOST { Verdict::Failed } else { Verdict::Passed })
 }
 
@@ -78,7 +84,7 @@ fn from_first_step(report: &DrillReport) -> Duration {
 fn baseline(args: &DrillBenchArgs, tools: &Tools, environment: &str) -> Result<Duration> {
     let own = std::env::current_exe().into_diagnostic()?;
     let mut command = Command::new(own);
-    command.args(["bench", "baseline", "--environment", environment, "--sql"]).arg(&args.sql);
+    command.args(["bench", "baseline", "--environment", environment, "--data"]).arg(&args.data);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().into_diagnostic()?;
     if let Some(mut stdin) = child.stdin.take() {
         stdin.write_all(&serde_json::to_vec(tools).into_diagnostic()?).into_diagnostic()?;

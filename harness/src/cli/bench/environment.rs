@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 use miette::{IntoDiagnostic, Result};
 
-use super::rounds;
+use super::rounds::{self, last};
+use crate::cli::output::say;
 use crate::exit::Verdict;
 
 const COLD_AT_MOST: Duration = Duration::from_secs(8);
@@ -28,8 +29,9 @@ expect: {}
 pub struct EnvironmentBenchArgs {
     #[arg(long, default_value = "v1.15.1")]
     operator: String,
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
+    /// How often each is measured, in turn
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: u16,
 }
 
 /// Prints both medians; failed when one is more than it may be.
@@ -48,11 +50,12 @@ pub fn main(args: &EnvironmentBenchArgs) -> Result<Verdict> {
     for round in 1..=args.rounds {
         cold.push(rounds::drill(&scenario, &args.operator, None)?.1);
         warm.push(rounds::drill(&scenario, &args.operator, Some(&share))?.1);
-        println!("round {round}: cold {:.2?}, warm {:.2?}", cold[round - 1], warm[round - 1]);
+        say(format!("round {round}: cold {:.2?}, warm {:.2?}", last(&cold), last(&warm)));
     }
     let (cold, warm) = (rounds::median(cold), rounds::median(warm));
-    println!(
-        "\nmedian from exec to exit: cold {cold:.2?}, at most {COLD_AT_MOST:?}; warm {warm:.2?}, at most {WARM_AT_MOST:?}"
-    );
+    say(format!(
+        "\nmedian from exec to exit: cold {cold:.2?}, at most {COLD_AT_MOST:?}; warm {warm:.2?}, at most \
+         {WARM_AT_MOST:?}"
+    ));
     Ok(if cold > COLD_AT_MOST || warm > WARM_AT_MOST { Verdict::Failed } else { Verdict::Passed })
 }

@@ -47,6 +47,11 @@ pub fn drill(
     }
 }
 
+/// What the last round took.
+pub fn last(durations: &[Duration]) -> Duration {
+    durations.last().copied().unwrap_or_default()
+}
+
 /// The middle one; of an even number the lower of the two.
 pub fn median(mut durations: Vec<Duration>) -> Duration {
     durations.sort_unstable();

@@ -1,19 +1,30 @@
 //! What is to be run: every scenario is checked in full before anything starts.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::cli::Failure;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::checks::with_checks;
+use crate::cli::{Failure, programs};
 use crate::observe::catalogue;
 use crate::scenario::{Checks, LoadedScenario, ScenarioError, Step, find_files, load};
-use crate::toolchain::{Configuration, Terminal as Progress, ToolchainError, Tools, ensure, survey};
+use crate::toolchain::{Configuration, ToolchainError, Tools};
 
 /// One drill of the run.
 pub struct Planned {
     pub loaded: Arc<LoadedScenario>,
     pub operator: String,
+}
+
+/// More than one scenario is invalid.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("{} of {of} scenarios are invalid; nothing was started", .scenarios.len())]
+pub struct InvalidScenarios {
+    #[related]
+    pub scenarios: Vec<ScenarioError>,
+    of: usize,
 }
 
 /// All drills, those of one operator version together.
@@ -26,60 +37,67 @@ pub fn plan(
     operators: &[String],
 ) -> Result<Vec<Planned>, Failure> {
     let files = find_files(paths).map_err(Failure::invalid)?;
-    let known = RefCell::new(BTreeMap::new());
-    let operator_known = |version: &str| {
-        let look =
-            || survey(configuration, &[version.to_owned()]).map(drop).map_err(|error| error.to_string());
-        known.borrow_mut().entry(version.to_owned()).or_insert_with(look).clone()
-    };
-    let checks = Checks { operator_known: &operator_known, catalogue: catalogue::names() };
-    let mut scenarios = Vec::new();
-    let mut invalid = 0;
-    for file in &files {
-        match load(file, &checks) {
-            Ok(loaded) => scenarios.push(Arc::new(loaded)),
-            // All are shown, not only the first; the last one as this command's own failure.
-            Err(error) if file == files.last().unwrap_or(file) => return Err(Failure::invalid(error)),
-            Err(error) => {
-                invalid += 1;
-                eprintln!("{:?}", miette::Report::new(error));
+    let (mut scenarios, mut invalid) = (Vec::new(), Vec::new());
+    with_checks(configuration, |checks| {
+        for file in &files {
+            match load(file, checks) {
+                Ok(loaded) => scenarios.push(Arc::new(loaded)),
+                Err(error) => invalid.push(error),
             }
         }
+    });
+    match invalid.len() {
+        0 => drills(&scenarios, operators),
+        1 => Err(Failure::invalid(invalid.remove(0))),
+        _ => Err(Failure::invalid(InvalidScenarios { scenarios: invalid, of: files.len() })),
     }
-    if invalid > 0 {
+}
+
+/// Those with the wanted operators, or all; an operator that no scenario knows is a mistake.
+fn drills(scenarios: &[Arc<LoadedScenario>], wanted: &[String]) -> Result<Vec<Planned>, Failure> {
+    let versions = scenarios.iter().flat_map(|loaded| &loaded.scenario.operator.versions);
+    let known: BTreeSet<&str> = versions.map(String::as_str).collect();
+    if let Some(unknown) = wanted.iter().find(|version| !known.contains(version.as_str())) {
+        let near = |name: &&&str| strsim::damerau_levenshtein(unknown, name);
+        let help = match known.iter().min_by_key(near) {
+            Some(nearest) => format!("did you mean `{nearest}`? there are: {}", list(&known)),
+            None => "there are no scenarios".to_owned(),
+        };
         return Err(Failure::invalid(miette::miette!(
-            "{invalid} of {} scenarios are invalid; nothing was started",
-            files.len()
+            help = help,
+            "failed to find a scenario for operator `{unknown}` among the {} given",
+            scenarios.len()
         )));
     }
     let mut drills = Vec::new();
-    for loaded in &scenarios {
-        let wanted = |version: &&String| operators.is_empty() || operators.contains(version);
+    for loaded in scenarios {
+        let wanted = |version: &&String| wanted.is_empty() || wanted.contains(version);
         for operator in loaded.scenario.operator.versions.iter().filter(wanted) {
             drills.push(Planned { loaded: loaded.clone(), operator: operator.clone() });
         }
     }
     if drills.is_empty() {
-        let known: BTreeSet<&str> = scenarios
-            .iter()
-            .flat_map(|loaded| loaded.scenario.operator.versions.iter().map(String::as_str))
-            .collect();
-        let known: Vec<&str> = known.into_iter().collect();
         return Err(Failure::invalid(miette::miette!(
-            "failed to find a drill: {} scenarios, for operators {}",
-            scenarios.len(),
-            known.join(", ")
+            "failed to find a scenario: there is no `*.yaml` below the given folders"
         )));
     }
     drills.sort_by(|one, other| one.operator.cmp(&other.operator));
     Ok(drills)
 }
 
+fn list(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(", ")
+}
+
 /// The programs that these drills need, fetched or built where they are missing.
 ///
 /// # Errors
-/// When one cannot be had.
-pub fn tools(configuration: &Configuration, plan: &[Planned]) -> Result<Tools, Failure> {
+/// When one cannot be had, or `stop` was cancelled meanwhile.
+pub async fn tools(
+    configuration: &Configuration,
+    plan: &[Planned],
+    stop: &CancellationToken,
+) -> Result<Tools, Failure> {
     let mut operators: BTreeSet<String> = plan.iter().map(|planned| planned.operator.clone()).collect();
     let steps = plan.iter().flat_map(|planned| &planned.loaded.scenario.steps);
     operators.extend(steps.filter_map(|step| match step {
@@ -87,13 +105,13 @@ pub fn tools(configuration: &Configuration, plan: &[Planned]) -> Result<Tools, F
         _ => None,
     }));
     let operators: Vec<String> = operators.into_iter().collect();
-    ensure(configuration, &operators, &Progress::new()).map_err(|error| match unknown(plan, &error) {
+    programs::ensure(configuration, &operators, stop).await.map_err(|error| match unknown(plan, &error) {
         Some(placed) => Failure::invalid(placed),
-        None => Failure { verdict: error.verdict(), report: error.into() },
+        None => Failure::programs(error),
     })
 }
 
-/// Which scenario names the operator that cannot be had, and where: only fetching it shows that there is none.
+/// Which scenario names the operator that cannot be had, and where: only Go can say that there is none.
 fn unknown(plan: &[Planned], error: &ToolchainError) -> Option<ScenarioError> {
     let ToolchainError::OperatorUnknown { version, why, help } = error else { return None };
     let operator_known = |asked: &str| if asked == version { Err(format!("{why}; {help}")) } else { Ok(()) };

@@ -47,11 +47,13 @@ pub async fn run(job: &Job, stop: &CancellationToken, told: impl Fn(&Event)) -> 
                 // One that has just ended needs no signal.
                 let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
             }
-            tokio::time::sleep(STOP_LIMIT).await;
         };
-        let report = tokio::select! {
-            report = events(&mut child, &told) => report,
-            () = stopped => None,
+        let report = {
+            let mut listening = std::pin::pin!(events(&mut child, &told));
+            tokio::select! {
+                report = &mut listening => report,
+                () = stopped => tokio::time::timeout(STOP_LIMIT, listening).await.unwrap_or_default(),
+            }
         };
         if report.is_none() {
             // It is beyond telling, or told nothing.

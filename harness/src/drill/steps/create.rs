@@ -61,7 +61,7 @@ impl<E: Environment> World<'_, E> {
                 self.clusters.insert(short.to_owned(), cluster);
                 return Ok(why);
             }
-            Err(error) => return Err(placed(self.loaded, &pointer, error)),
+            Err(error) => return Err(placed(self.loaded, &self.release, &pointer, error)),
         }
         self.clusters.insert(short.to_owned(), cluster);
         let outcome = match self.evident(short).await? {

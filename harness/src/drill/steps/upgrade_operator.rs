@@ -13,7 +13,7 @@ impl<E: Environment> World<'_, E> {
         let settings_given = configuration(self.loaded, &self.lookup())?;
         upgrade(self.environment, &release, &settings_given)
             .await
-            .map_err(|error| settings(self.loaded, error))?;
+            .map_err(|error| settings(self.loaded, &release, error))?;
         let note = format!("from {} to {}", self.release.version(), release.version());
         self.release = release;
         Ok(note)

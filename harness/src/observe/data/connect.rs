@@ -6,7 +6,6 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use serde::{Deserialize, Serialize};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -15,7 +14,7 @@ use super::DataError;
 use crate::secret::Secret;
 
 /// Where a cluster listens, and as whom to look at it: a superuser, or rows would be hidden.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Connect {
     /// A host name, an IP address, or the absolute path of a folder with a Unix socket.
     pub host: String,

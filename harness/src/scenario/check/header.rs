@@ -55,12 +55,16 @@ impl Checker<'_> {
     }
 
     fn storage(&mut self) {
+        if self.loaded.scenario.storage.accounts.is_empty() {
+            let kind =
+                ProblemKind::Contradiction("no storage account: there is no storage without".to_owned());
+            self.add("/storage/accounts", kind, Some("name one, also where nothing uses it".to_owned()));
+        }
+        self.containers();
         let mut seen = BTreeSet::new();
         for (index, name) in self.loaded.scenario.storage.accounts.iter().enumerate() {
             let pointer = format!("/storage/accounts/{index}");
-            let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-            if !plain || !(3..=24).contains(&name.len()) {
-                let why = "Azure takes 3 to 24 lowercase letters and digits";
+            if let Some(why) = account_name_problem(name) {
                 self.add(
                     &pointer,
                     ProblemKind::BadName { what: What::Account, name: name.clone(), why },
@@ -69,6 +73,21 @@ impl Checker<'_> {
             }
             if !seen.insert(name) {
                 let kind = ProblemKind::Duplicate { what: What::Account, name: name.clone() };
+                self.add(&pointer, kind, None);
+            }
+        }
+    }
+
+    fn containers(&mut self) {
+        let mut seen = BTreeSet::new();
+        for (index, name) in self.loaded.scenario.storage.containers.iter().enumerate() {
+            let pointer = format!("/storage/containers/{index}");
+            if let Some(why) = container_name_problem(name) {
+                let kind = ProblemKind::BadName { what: What::Container, name: name.clone(), why };
+                self.add(&pointer, kind, None);
+            }
+            if !seen.insert(name) {
+                let kind = ProblemKind::Duplicate { what: What::Container, name: name.clone() };
                 self.add(&pointer, kind, None);
             }
         }
@@ -93,4 +112,21 @@ impl Checker<'_> {
         });
         unknown.unwrap_or_else(|| "every Kubernetes object has apiVersion, kind and metadata.name".to_owned())
     }
+}
+
+/// Why Azure does not take this for a storage account's name.
+pub fn account_name_problem(name: &str) -> Option<&'static str> {
+    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    (!plain || !(3..=24).contains(&name.len())).then_some("Azure takes 3 to 24 lowercase letters and digits")
+}
+
+/// The same for a container's name.
+fn container_name_problem(name: &str) -> Option<&'static str> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let sound = (3..=63).contains(&name.len())
+        && name.starts_with(plain)
+        && name.ends_with(plain)
+        && !name.contains("--")
+        && name.chars().all(|c| plain(c) || c == '-');
+    (!sound).then_some("Azure takes 3 to 63 lowercase letters and digits, with single `-` between them")
 }

@@ -16,6 +16,8 @@ use super::nearest;
 use super::problem::{ProblemKind, What};
 use super::types::Step;
 
+pub use header::account_name_problem;
+
 /// What a scenario is held against, from outside the file.
 #[derive(Clone, Copy)]
 pub struct Checks<'a> {

@@ -44,17 +44,34 @@ pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
         .programs
         .into_iter()
         .map(|(program, given)| (program, Given { path: folder.join(given), origin: origin.clone() }));
-    let operators = file.operators.into_iter().map(|(name, given)| {
-        let GivenOperator { binary, manifests, version } = given;
-        (name, GivenOperator { binary: folder.join(binary), manifests: folder.join(manifests), version })
-    });
     Ok(Configuration {
         cache: file.cache.map(|cache| folder.join(cache)),
         programs: programs.collect(),
-        operators: operators.collect(),
+        operators: from_folder(file.operators, folder),
         file: Some(path.to_owned()),
         ..Configuration::default()
     })
+}
+
+/// What a variable says of operators; its paths start from `folder`.
+///
+/// # Errors
+/// As for the file.
+pub(super) fn operators(
+    variable: &str,
+    text: &str,
+    folder: &Path,
+) -> Result<BTreeMap<String, GivenOperator>, ConfigurationError> {
+    let operators = serde_saphyr::from_str(text);
+    Ok(from_folder(operators.map_err(|error| invalid(Path::new(variable), text, &error))?, folder))
+}
+
+fn from_folder(given: BTreeMap<String, GivenOperator>, folder: &Path) -> BTreeMap<String, GivenOperator> {
+    let absolute = |(name, given): (String, GivenOperator)| {
+        let GivenOperator { binary, manifests, version } = given;
+        (name, GivenOperator { binary: folder.join(binary), manifests: folder.join(manifests), version })
+    };
+    given.into_iter().map(absolute).collect()
 }
 
 fn invalid(path: &Path, text: &str, error: &serde_saphyr::Error) -> ConfigurationError {

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::configuration::Configuration;
 use super::error::ToolchainError;
+use super::plan::Plan;
 use super::remedy::Remedy;
 
 pub use namespaces::why_no_sandbox;
@@ -50,15 +51,45 @@ impl Check {
 /// Looks at everything that drills with these operators need. Fetches and changes nothing.
 ///
 /// # Errors
-/// When what a person gave in the configuration is wrong.
+/// When there is no folder for the cache.
 pub fn examine(configuration: &Configuration, operators: &[String]) -> Result<Vec<Check>, ToolchainError> {
-    let plan = super::plan::Plan::new(configuration, operators)?;
+    let (plan, mut checks) = plan(configuration.clone(), operators.to_vec())?;
     let missing = plan.missing();
-    let mut checks = vec![match why_no_sandbox() {
-        None => Check::good("namespaces", "user, network, mount and PID namespaces, a tmpfs and a bridge"),
+    checks.push(match why_no_sandbox() {
+        None => Check::good(
+            "namespaces",
+            "user (two, one in the other), network, mount, PID, IPC and UTS namespaces; a /proc, a tmpfs, a bridge and a \
+             veth pair in them",
+        ),
         Some(lack) => Check::bad("namespaces", lack),
-    }];
+    });
     checks.extend(programs::checks(&plan, &missing));
-    checks.extend(room::checks(plan.cache.root(), !missing.is_empty()));
+    checks.extend(room::checks(&room::Folders::of(&plan, &missing)));
     Ok(checks)
+}
+
+/// The plan, and a check for each thing that a person gave and that cannot be used: the plan is made without it, so that
+/// all else is looked at, too.
+fn plan(
+    mut configuration: Configuration,
+    mut operators: Vec<String>,
+) -> Result<(Plan, Vec<Check>), ToolchainError> {
+    let mut checks = Vec::new();
+    loop {
+        match Plan::new(&configuration, &operators) {
+            Ok(plan) => return Ok((plan, checks)),
+            Err(ToolchainError::Given { program, origin, path, why }) => {
+                let problem = format!("{program} given by {origin}: {} {why}", path.display());
+                let remedy = "correct the path, or leave it out: then the program is fetched or built";
+                checks.push(Check::bad("given", Remedy::new(problem, remedy)));
+                operators.retain(|name| super::configuration::given_operator(name) != program);
+                configuration = configuration.without(&program);
+            }
+            Err(ToolchainError::OperatorUnknown { version, why, help }) => {
+                checks.push(Check::bad("operator", Remedy::new(format!("{version}: {why}"), help)));
+                operators.retain(|name| *name != version);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }

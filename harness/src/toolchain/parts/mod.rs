@@ -15,8 +15,8 @@ use super::host::HostProgram;
 use super::progress::PartProgress;
 
 pub use azurite::SCRIPT as AZURITE_SCRIPT;
-pub use operator::{DEFAULT_OPERATORS, check_version, unknown};
-pub use patroni::python;
+pub use operator::{DEFAULT_OPERATORS, check_version, look_up, unknown};
+pub use patroni::{inspect as inspect_patroni, python};
 pub use postgres::{has_packages, remedy as postgres_remedy};
 
 /// Something that is fetched or built once and kept in the cache.
@@ -37,6 +37,7 @@ pub enum Part {
 pub struct Context {
     pub go: PathBuf,
     pub npm: PathBuf,
+    pub cc: PathBuf,
     /// Where build tools keep their own caches, when the user has no home folder.
     pub build_caches: Option<PathBuf>,
 }
@@ -64,7 +65,8 @@ impl Part {
             Part::Etcd => "3.6.6",
             Part::Azurite => azurite::VERSION,
             Part::Patroni => patroni::VERSION,
-            Part::Postgres => "distribution",
+            // Which one it holds, the making finds out: the distribution's lists are not asked before.
+            Part::Postgres => postgres::distribution(),
         }
     }
 
@@ -83,7 +85,11 @@ impl Part {
                 _ => postgres::RECIPE,
             }),
         };
-        cache.slot(self.name(), self.version(), &digest)
+        let slot = cache.slot(self.name(), self.version(), &digest);
+        match self {
+            Part::Postgres => slot.that_works(|folder| super::postgres::unpacked(folder).is_ok()),
+            _ => slot,
+        }
     }
 
     /// How it is built, where it is written in Go.

@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
 use super::super::cache::Manifest;
-use super::super::command::CommandError;
+use super::super::command::{self, CommandError};
 use super::super::error::{MakeError, ToolchainError};
 use super::super::go::GoRecipe;
 use super::super::progress::PartProgress;
@@ -21,6 +23,9 @@ const RELEASED: [&str; 12] = [
 ];
 
 const MODULE: &str = "github.com/zalando/postgres-operator";
+
+/// One question to a module proxy.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
 
 macro_rules! pinned {
     ($version:literal) => {
@@ -101,6 +106,26 @@ pub fn unknown(version: &str, why: &str, given: &[&str]) -> ToolchainError {
     }
 }
 
+/// Asks Go whether this version can be had, before anything is built; a proxy that does not answer says nothing
+/// about it.
+///
+/// # Errors
+/// [`MakeError::UnknownVersion`], or that nobody wants to know any more.
+pub fn look_up(version: &str, context: &Context, progress: &dyn PartProgress) -> Result<(), MakeError> {
+    progress.says("asking for the version");
+    let mut ask = Command::new(&context.go);
+    ask.args(["list", "-m", &format!("{MODULE}@{version}")]).current_dir("/");
+    ask.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local").env("GOWORK", "off").env_remove("GO111MODULE");
+    if let Some(folder) = &context.build_caches {
+        ask.env("GOPATH", folder.join("go")).env("GOCACHE", folder.join("go-build"));
+    }
+    match command::run(&mut ask, LOOK_LIMIT, progress).map_err(MakeError::from).map_err(unknown_version) {
+        Err(error @ MakeError::UnknownVersion { .. }) => Err(error),
+        Err(error) if error.is_interruption() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 pub fn make(
     version: &str,
     context: &Context,
@@ -108,14 +133,23 @@ pub fn make(
     progress: &dyn PartProgress,
 ) -> Result<Manifest, MakeError> {
     let recipe = recipe(version);
-    recipe.build(context, into, progress).map_err(unknown_version)?;
+    // The versions of those that are pinned here exist: what fails there is the network or the machine.
+    let refine = |error| if recipe.pinned { error } else { unknown_version(error) };
+    recipe.build(context, into, progress).map_err(refine)?;
     let module = recipe.go(context, into, "list", ["-m", "-f", "{{.Dir}}", MODULE], progress)?;
     copy(&Path::new(module.trim()).join("manifests"), &into.join("manifests"))?;
     let from = match recipe.pinned {
         true => "Go module, pinned here",
+        false if unchecked(context) => "Go module, not pinned: the user's GOSUMDB is off",
         false => "Go module, pinned by the checksum database",
     };
     Ok(Manifest { from: from.to_owned(), ..Manifest::default() })
+}
+
+/// Whether the user has switched Go's checksum database off.
+fn unchecked(context: &Context) -> bool {
+    let said = command::ask(Command::new(&context.go).args(["env", "GOSUMDB"]).current_dir("/"));
+    said.as_deref() == Some("off")
 }
 
 /// Tells a version that nobody has from a network that does not answer.

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::super::cache::Manifest;
-use super::super::command;
+use super::super::command::{self, CommandError};
 use super::super::error::MakeError;
 use super::super::host::{HostProgram, always_visible, is_program, on_path};
 use super::super::progress::PartProgress;
@@ -40,6 +40,25 @@ fn find(progress: &dyn PartProgress) -> Option<Python> {
         let mut lines = printed.lines().map(PathBuf::from);
         Some(Python { program: lines.next()?, base: lines.next()? })
     })
+}
+
+/// The version of Patroni that a python has, with all that a pod needs of it.
+///
+/// # Errors
+/// What it lacks, as a fragment after the path.
+pub fn inspect(python: &Path) -> Result<String, String> {
+    const PROBE: &str =
+        "import patroni.__main__, psycopg; from patroni.version import __version__; print(__version__)";
+    let mut probe = Command::new(python);
+    probe.args(["-c", PROBE]).current_dir("/");
+    match command::run(&mut probe, Duration::from_secs(30), &super::super::progress::Silent) {
+        Ok(version) => Ok(version.trim().to_owned()),
+        Err(CommandError::Failed { last, .. }) => {
+            let why = last.last().map(String::as_str).unwrap_or_default();
+            Err(format!("is no python that has Patroni and psycopg ({why})"))
+        }
+        Err(error) => Err(format!("does not answer ({error})")),
+    }
 }
 
 /// The machine's Python that would make the environment.

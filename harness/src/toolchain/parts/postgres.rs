@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::super::cache::Manifest;
@@ -50,13 +51,33 @@ pub fn make(into: &Path, progress: &dyn PartProgress) -> Result<Manifest, MakeEr
         }
     }
     fs::remove_dir_all(&work).map_err(MakeError::io("remove", &work))?;
-    let tool = postgres::unpacked(into)
-        .ok_or_else(|| MakeError::Result("the packages hold no PostgreSQL with OpenSSL".to_owned()))?;
+    let tool = postgres::unpacked(into).map_err(|why| {
+        MakeError::Result(format!("the packages hold no PostgreSQL that can be used: it {why}"))
+    })?;
     Ok(Manifest {
         from: "the distribution's packages".to_owned(),
         version: Some(tool.version),
         ..Manifest::default()
     })
+}
+
+/// Whose packages they are, such as `debian-12`: those of another release are other ones.
+pub fn distribution() -> &'static str {
+    static NAME: LazyLock<String> =
+        LazyLock::new(|| name_of(&fs::read_to_string("/etc/os-release").unwrap_or_default()));
+    &NAME
+}
+
+fn name_of(os_release: &str) -> String {
+    let value = |key: &str| {
+        let line = os_release.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.map(|value| {
+            value.trim_matches('"').replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "-")
+        })
+    };
+    let version = value("VERSION_ID").or_else(|| value("VERSION_CODENAME"));
+    let id = value("ID").unwrap_or_else(|| "distribution".to_owned());
+    version.map_or_else(|| id.clone(), |version| format!("{id}-{version}"))
 }
 
 /// Whether this is a system of Debian's family.
@@ -121,5 +142,17 @@ impl Apt<'_> {
             .map(ToOwned::to_owned);
         let own = [server.to_owned(), format!("postgresql-client-{major}"), "libpq5".to_owned()];
         Ok(own.into_iter().chain(libraries).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_of;
+
+    #[test]
+    fn packages_are_kept_by_the_release_that_they_are_for() {
+        assert_eq!(name_of("PRETTY_NAME=\"Debian 12\"\nVERSION_ID=\"12\"\nID=debian\n"), "debian-12");
+        assert_eq!(name_of("ID=debian\nVERSION_CODENAME=trixie/sid\n"), "debian-trixie-sid");
+        assert_eq!(name_of(""), "distribution");
     }
 }

@@ -15,6 +15,7 @@ use nix::unistd::geteuid;
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::places::Places;
@@ -43,7 +44,8 @@ enum State {
     Failed(String),
 }
 
-/// Serves an environment until it is asked to end, or a part of it fails. Call it inside the sandbox.
+/// Serves an environment until it is asked to end, or a part of it fails. Call it inside the sandbox. `kept` is
+/// cancelled when somebody asks for the environment to outlive its owner.
 ///
 /// # Errors
 /// The part that did not come up, or that ended by itself.

@@ -70,6 +70,7 @@ pub struct Place {
     pub gateway: Ipv4Addr,
     pub authority: AuthorityPem,
     /// A kubeconfig with full rights.
+    #[serde(serialize_with = "Secret::revealed")]
     pub kubeconfig: Secret,
 }
 

@@ -1,0 +1,82 @@
+//! The set-up of a subcommand that runs something: can this machine, and are the programs there?
+
+use miette::IntoDiagnostic;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, stop};
+use crate::toolchain::doctor::why_no_sandbox;
+use crate::toolchain::{self, Configuration, ConfigurationError, Terminal, ToolchainError, Tools};
+
+/// What a person gave, for the working directory.
+///
+/// # Errors
+/// When `clonedrill.yaml` is at fault.
+pub(super) fn configuration() -> Result<Configuration, Failure> {
+    let here = std::env::current_dir()
+        .map_err(|error| Failure::broken(miette::miette!("failed to find the working directory: {error}")))?;
+    Configuration::load(&here).map_err(|error| match error {
+        ConfigurationError::Read { .. } => Failure::invalid(miette::miette!("failed to {error}")),
+        placed => Failure::invalid(placed),
+    })
+}
+
+/// Says what is wrong with a machine that cannot hold an environment, before anything is built for it.
+///
+/// # Errors
+/// The lack, with its remedy as help.
+pub(super) fn can_sandbox() -> Result<(), Failure> {
+    match why_no_sandbox() {
+        None => Ok(()),
+        Some(lack) => Err(Failure::broken(miette::miette!(
+            help = lack.remedy,
+            "failed to make a sandbox for the local environment: {}",
+            lack.problem
+        ))),
+    }
+}
+
+/// The programs of a run, fetched or built where they are missing; builds are ended when `stop` is cancelled.
+///
+/// # Errors
+/// When one cannot be had, or nobody wants them any more.
+pub(super) async fn ensure(
+    configuration: &Configuration,
+    operators: &[String],
+    stop: &CancellationToken,
+) -> Result<Tools, ToolchainError> {
+    let (configuration, operators) = (configuration.clone(), operators.to_vec());
+    beside(stop, move |progress| toolchain::ensure(&configuration, &operators, progress)).await
+}
+
+/// Makes programs outside of any runtime; Ctrl-C ends that. Afterwards it ends the process, as it did before.
+///
+/// # Errors
+/// When one cannot be had, or nobody wants them any more.
+pub(super) fn alone<T: Send + 'static>(
+    make: impl FnOnce(&Terminal) -> Result<T, ToolchainError> + Send + 'static,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let made = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let _listening = stop::listen(&stop)?;
+        beside(&stop, make).await.map_err(Failure::programs)
+    });
+    let by_default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        // SAFETY: no handler is installed that could run.
+        unsafe { sigaction(signal, &by_default) }.into_diagnostic().map_err(Failure::broken)?;
+    }
+    made
+}
+
+/// On a thread of its own, so that signals are heard meanwhile.
+async fn beside<T: Send + 'static>(
+    stop: &CancellationToken,
+    make: impl FnOnce(&Terminal) -> Result<T, ToolchainError> + Send + 'static,
+) -> Result<T, ToolchainError> {
+    let progress = Terminal::until(stop.clone());
+    let made = tokio::task::spawn_blocking(move || make(&progress)).await;
+    made.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+}

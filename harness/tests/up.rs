@@ -1,0 +1,135 @@
+//! Environments that are kept: what `up` brings, that its printed commands work, and what is left of it.
+#![allow(clippy::unwrap_used)]
+
+mod process;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::Signal;
+use process::{MIDDLE, Run, descendants, signal};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_clonedrill");
+
+fn in_folder(folder: &Path) -> Command {
+    let mut command = Command::new(BINARY);
+    command.current_dir(folder).env("TMPDIR", folder).env_remove("CLONEDRILL_SHARE");
+    command
+}
+
+fn start(folder: &Path, arguments: &[&str]) -> Run {
+    let mut command = in_folder(folder);
+    command.args(arguments);
+    Run::start(command, folder.join("output"))
+}
+
+fn name(test: &str) -> String {
+    format!("test-{test}-{}", std::process::id())
+}
+
+/// What `up` prints to be pasted: the lines that are set in.
+fn pasted(said: &str) -> String {
+    let lines = said.lines().skip_while(|line| !line.starts_with("Paste this"));
+    lines.filter(|line| line.starts_with("  ")).map(|line| format!("{line}\n")).collect()
+}
+
+#[test]
+fn what_up_prints_works_when_pasted_and_ends_with_its_outermost_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = name("paste");
+    let mut up = start(folder.path(), &["up", "--name", &name, "--account", "first", "second"]);
+    assert_eq!(up.end_within(MIDDLE).code(), Some(0), "{}", up.said());
+    let said = up.said();
+    let outermost = said.split("its outermost process is ").nth(1).and_then(|rest| rest.split('.').next());
+    let outermost: i32 = outermost.and_then(|id| id.parse().ok()).unwrap_or_else(|| panic!("{said}"));
+    assert!(up.seen.values().any(|process| process.id == outermost), "{}", up.names());
+    let below = descendants(&[outermost]);
+    assert!(below.iter().any(|process| process.name == "kube-apiserver"), "{below:?}");
+    up.seen.extend(below.into_iter().map(|process| (process.key(), process)));
+
+    if said.contains("There is no kubectl on PATH") {
+        eprintln!("not tested: kubectl is not installed, and `up` says so");
+    } else {
+        let script = folder.path().join("pasted.sh");
+        fs::write(&script, pasted(&said)).unwrap();
+        let question = folder.path().join("question.sql");
+        fs::write(&question, "SELECT 'the answer is ' || 40 + 2 || ' in ' || current_database();\n").unwrap();
+        let mut paste = Command::new("sh");
+        // psql reads what the shell does not.
+        paste.arg("-e").arg(&script).stdin(fs::File::open(&question).unwrap());
+        let mut pasted = Run::start(paste, folder.path().join("pasted"));
+        assert_eq!(pasted.end_within(MIDDLE).code(), Some(0), "{}", pasted.said());
+        let answer = pasted.said();
+        assert!(answer.contains("the answer is 42 in orders"), "{answer}");
+        assert!(answer.contains("postgres-operator-"), "{answer}");
+    }
+
+    let mut again = start(folder.path(), &["up", "--name", &name]);
+    assert_eq!(again.end().code(), Some(2), "{}", again.said());
+    assert!(again.said().contains("it runs already"), "{}", again.said());
+    signal(outermost, Signal::SIGKILL);
+    up.leaves_nothing();
+    let mut down = start(folder.path(), &["down", &name]);
+    assert_eq!(down.end().code(), Some(0), "{}", down.said());
+    assert!(down.said().contains(&format!("no environment {name} runs")), "{}", down.said());
+}
+
+#[test]
+fn ctrl_c_ends_what_up_has_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut up = start(folder.path(), &["up", "--name", &name("ctrl-c")]);
+    up.until_runs("kube-apiserver");
+    signal(up.id(), Signal::SIGINT);
+    assert_eq!(up.end().code(), Some(130), "{}", up.said());
+    up.leaves_nothing();
+}
+
+#[test]
+fn an_up_that_is_killed_before_it_is_done_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut up = start(folder.path(), &["up", "--name", &name("killed")]);
+    up.until_runs("kube-apiserver");
+    up.look();
+    signal(up.id(), Signal::SIGKILL);
+    up.child.wait().unwrap();
+    up.leaves_nothing();
+}
+
+/// A world with an operator of one's own and nothing else.
+const NOTHING_TO_DO: &str = "name: up-kept\nabout: Nothing to do.\noperator: { versions: [ours] }\n\
+                             storage: { accounts: [unused] }\nclusters: {}\nsteps: []\nexpect: { snapshots: [logs] }\n";
+
+/// The released one, as if somebody had built it.
+fn ours() -> String {
+    let output = Command::new(BINARY).args(["tools", "--format", "json"]).output().unwrap();
+    let list: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let released =
+        list.iter().find(|one| one["program"] == "postgres-operator" && one["version"] == "v1.15.1").unwrap();
+    let folder = released["path"].as_str().unwrap();
+    format!(
+        "{{ ours: {{ binary: {folder}/bin/postgres-operator, manifests: {folder}/manifests, version: v1.15.1-ours }} }}"
+    )
+}
+
+#[test]
+fn an_environment_that_a_run_keeps_goes_on_until_it_is_taken_down() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("scenarios/up")).unwrap();
+    fs::write(folder.path().join("scenarios/up/kept.yaml"), NOTHING_TO_DO).unwrap();
+    let mut command = in_folder(folder.path());
+    command.args(["run", "scenarios", "--keep", "--update", "--junit", "out/junit.xml"]);
+    command.env("CLONEDRILL_OPERATORS", ours());
+    let mut run = Run::start(command, folder.path().join("output"));
+    assert_eq!(run.end_within(MIDDLE).code(), Some(0), "{}", run.said());
+    let said = run.said();
+    let kept = said.split("`clonedrill down ").nth(1).and_then(|rest| rest.split('`').next());
+    let kept = kept.unwrap_or_else(|| panic!("{said}"));
+    assert!(run.seen.values().any(|process| process.name == "kube-apiserver" && process.lives()), "{said}");
+    assert!(fs::read_to_string(folder.path().join("out/junit.xml")).unwrap().contains("up-kept"));
+    let accepted = fs::read_to_string(folder.path().join("snapshots/up/kept/ours.logs.snap")).unwrap();
+    assert!(accepted.contains("operator"), "{accepted}");
+    let down = Command::new(BINARY).args(["down", kept]).stdout(Stdio::null()).status().unwrap();
+    assert_eq!(down.code(), Some(0));
+    run.leaves_nothing();
+}
