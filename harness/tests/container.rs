@@ -8,7 +8,6 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use clonedrill::environment::local::container::{ContainerSpec, Mount, Report, Request};
 use clonedrill::environment::local::images::{Image, ImageContent, ImageFile, OWN_PROGRAM};
