@@ -104,6 +104,21 @@ where
     }
 }
 
+/// One thing that cannot be looked at while it goes on, such as a query: its result, or after `limit` a time-out.
+///
+/// # Errors
+/// The time-out, or its own error.
+pub async fn within<T, E: From<TimedOut>>(
+    what: impl fmt::Display,
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_) => Err(TimedOut { what: what.to_string(), after: limit, last: "no answer".to_owned() }.into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -144,6 +159,15 @@ mod tests {
         let late = poll("a server", SHORT, async || std::future::pending::<Result<Seen<()>, String>>().await);
         let message = late.await.unwrap_err().to_string();
         assert!(message.contains("the last look itself did not come back"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn work_that_never_ends_does_not_outlive_its_limit() {
+        let late = within("an answer", SHORT.total, std::future::pending::<Result<(), TimedOut>>());
+        assert_eq!(
+            late.await.unwrap_err().to_string(),
+            "wait for an answer: gave up after 60.0ms, last seen: no answer"
+        );
     }
 
     #[tokio::test]

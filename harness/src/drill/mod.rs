@@ -12,6 +12,7 @@ mod pods;
 mod server_log;
 mod snapshots;
 mod steps;
+mod still;
 mod world;
 
 use std::path::PathBuf;
@@ -25,12 +26,14 @@ pub use events::Teller;
 use crate::environment::Environment;
 use crate::exit::Verdict;
 use crate::report::{ClusterSummary, DrillReport, Event, Finding};
-use crate::scenario::LoadedScenario;
+use crate::scenario::{LoadedScenario, Scenario};
 use crate::snapshot::leak::find_leaks;
+use crate::snapshot::redact::Redactor;
 use crate::storage::AzuriteError;
 use crate::toolchain::Tools;
 use evidence::Evidence;
-use world::World;
+use judge::Observed;
+use world::{NotStanding, World};
 
 /// What a drill's process is told on stdin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,6 +64,18 @@ impl Conclusion {
     fn error(&mut self, doing: &str, error: &DrillError) {
         self.verdict.get_or_insert(error.verdict());
         self.findings.push(error.finding(doing));
+    }
+
+    /// Whoever wrote a text, the server, an API or a row of a table: no secret of this drill leaves it.
+    fn hide(&mut self, redactor: &Redactor) {
+        let clusters = self.clusters.iter_mut().flat_map(|cluster| [&mut cluster.outcome, &mut cluster.data]);
+        let findings = self.findings.iter_mut().flat_map(|finding| {
+            let Finding { subject, expected, seen, evidence, help } = finding;
+            [subject, expected, seen, help].into_iter().chain(evidence)
+        });
+        for text in clusters.chain(findings).chain(&mut self.told_apart) {
+            *text = redactor.hide(text);
+        }
     }
 }
 
@@ -103,8 +118,9 @@ async fn in_world<E: Environment>(
         World::stand_up(environment, &job.tools, loaded, &job.operator, evidence, Teller::default()).await;
     let mut world = match made {
         Ok(world) => world,
-        Err((error, teller)) => {
+        Err(NotStanding { error, teller, redactor }) => {
             result.error("stand up", &error);
+            result.hide(&redactor);
             return teller;
         }
     };
@@ -113,6 +129,7 @@ async fn in_world<E: Environment>(
         result.error("observe", &error);
     }
     leaks(&world, result);
+    result.hide(&world.redactor());
     world.teller
 }
 
@@ -161,19 +178,35 @@ async fn observe_and_judge<E: Environment>(
         redactor.hide(&filled.unwrap_or_else(|_| text.to_owned()))
     };
     result.clusters = observed.summaries(&scenario.expect)?;
+    let judged = judge(&observed, scenario, job, result, (&value, &redactor));
+    // Whatever was compared until then is worth reading.
+    for (name, text) in observed.comparisons.files() {
+        world.evidence.text(&name, &redactor.hide(&text))?;
+    }
+    judged?;
+    world.teller.phase("compare", start, "");
+    Ok(())
+}
+
+fn judge(
+    observed: &Observed,
+    scenario: &Scenario,
+    job: &Job,
+    result: &mut Conclusion,
+    (value, redactor): (&dyn Fn(&str) -> String, &Redactor),
+) -> Result<(), DrillError> {
     // After a step that could not be done the rest of the expectations would only repeat its finding.
     if result.verdict.is_none() {
-        result.findings.extend(observed.judge(&scenario.expect, &value)?);
+        result.findings.extend(observed.judge(&scenario.expect, value)?);
         for alternative in &scenario.told_apart_from {
-            match observed.told_apart(alternative, &value)? {
+            match observed.told_apart(alternative, value)? {
                 Some(line) => result.told_apart.push(line),
                 None => result.findings.push(not_told_apart(alternative)),
             }
         }
         let accept = job.update && result.findings.is_empty();
-        result.findings.extend(snapshots::compare(&observed, scenario, job, &redactor, accept)?);
+        result.findings.extend(snapshots::compare(observed, scenario, job, redactor, accept)?);
     }
-    world.teller.phase("compare", start, "");
     Ok(())
 }
 

@@ -27,6 +27,9 @@ impl DataObservation {
             }
             writeln!(text)?;
         }
+        for object in &self.globals {
+            writeln!(text, "{} {}: {}", object.kind, object.name, object.definition.replace('\n', " "))?;
+        }
         self.databases.iter().try_for_each(|database| database.write(text))
     }
 }
@@ -36,6 +39,9 @@ impl Database {
         writeln!(text, "database {}: {}", self.name, self.definition)?;
         if !self.connectable {
             return writeln!(text, "  lets nobody in");
+        }
+        for damage in &self.damage {
+            writeln!(text, "  {damage}")?;
         }
         for extension in &self.extensions {
             writeln!(text, "  extension {} <version> in {}", extension.name, extension.schema)?;
@@ -57,6 +63,10 @@ impl Database {
             writeln!(text, "  large objects: {}, digest {}", objects.count, objects.data.digest)?;
         }
         for table in &self.tables {
+            if let Some(why) = &table.damage {
+                writeln!(text, "  rows of {}: cannot be read: {why}", table.name)?;
+                continue;
+            }
             match (&table.rows, table.kind) {
                 (Some(rows), _) => {
                     writeln!(text, "  rows of {}: {}, digest {}", table.name, rows.count, rows.digest)?;
