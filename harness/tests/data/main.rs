@@ -4,6 +4,7 @@
 
 mod connection;
 mod copies;
+mod damage;
 mod definitions;
 mod rows;
 

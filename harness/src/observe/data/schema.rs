@@ -24,7 +24,11 @@ pub(super) async fn schema(
         database: database.to_owned(),
         source,
     };
+    let version = client.query_one("SELECT current_setting('server_version_num')::int", &[]).await;
+    let version: i32 = version.and_then(|row| row.try_get(0)).map_err(failed)?;
+    let more = if version >= 150_000 { include_str!("schema_15.sql") } else { "" };
     let sql = include_str!("schema.sql").replace(":observed", excluded::SCHEMA_IS_OBSERVED);
+    let sql = format!("{sql}\n{more}");
     let mut objects = Vec::new();
     for row in client.query(&sql, &[]).await.map_err(failed)? {
         objects.push(SchemaObject {
@@ -75,8 +79,13 @@ pub(super) async fn sequences(
     for listed in client.query(&sql, &[]).await.map_err(failed)? {
         let name: String = listed.try_get(0).map_err(failed)?;
         let sql = format!("SELECT last_value, is_called, log_cnt FROM {name}");
-        let row = match client.query_one(&sql, &[]).await.map_err(failed) {
-            Ok(row) => row,
+        let row = match client.query_opt(&sql, &[]).await.map_err(failed) {
+            Ok(Some(row)) => row,
+            // So it is where its file is empty.
+            Ok(None) => {
+                damage.push(format!("sequence {name} cannot be read: it has no row"));
+                continue;
+            }
             Err(error) => {
                 damage.push(format!("sequence {name} cannot be read: {}", error.damage().ok_or(error)?));
                 go_back(client, database).await?;
