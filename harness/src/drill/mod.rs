@@ -244,3 +244,41 @@ fn leaks<E: Environment>(world: &World<'_, E>, result: &mut Conclusion) {
         Err(error) => result.error("look for leaks", &error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn no_secret_leaves_a_drill_in_any_text_of_its_report() {
+        let key = "k/+9".repeat(22);
+        let secret = Secret::new(&key);
+        let why = format!("the server said ERROR: duplicate key (Key (key)=({key}) already exists.)");
+        let mut result = Conclusion::default();
+        result.error(
+            "step 1: sql on source",
+            &DrillError::Step { what: "run SQL".to_owned(), why, evidence: vec![format!("row ({key})")] },
+        );
+        result.findings.push(Finding {
+            subject: format!("clone: env {key}"),
+            expected: format!("value `{key}`"),
+            seen: key.clone(),
+            evidence: vec!["a line".to_owned(), format!("another with {key}")],
+            help: format!("take {key} out"),
+        });
+        result.told_apart.push(format!("clone: data: not equal, but row ({key})"));
+        result.clusters.push(ClusterSummary {
+            cluster: "clone".to_owned(),
+            outcome: key.clone(),
+            data: format!("equals {key}"),
+            reads: Vec::new(),
+            writes: Vec::new(),
+        });
+        result.hide(&Redactor::new().account_key("prodbackups", &secret));
+        let Conclusion { findings, told_apart, clusters, .. } = result;
+        let text = format!("{findings:?}{told_apart:?}{clusters:?}");
+        assert!(!text.contains(&key), "{text}");
+        assert_eq!(text.matches(&secret.fingerprint()).count(), 10, "{text}");
+    }
+}

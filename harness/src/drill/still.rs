@@ -20,10 +20,11 @@ const LOOK: Duration = Duration::from_secs(30);
 
 /// The next transaction number, and those that are open. A prepared transaction is open and writes nothing any more.
 const SNAPSHOT: &str = "
-SELECT txid_snapshot_xmax(s) AS next, coalesce(string_agg(xip::text, ' ' ORDER BY xip), '') AS prepared,
-       count(xip) FILTER (WHERE NOT EXISTS (SELECT FROM pg_prepared_xacts
-                                            WHERE transaction::text::bigint = xip % 4294967296)) AS writing
-FROM txid_current_snapshot() s LEFT JOIN LATERAL txid_snapshot_xip(s) xip ON true GROUP BY s::text, s";
+SELECT txid_snapshot_xmax(s) AS next,
+       (SELECT coalesce(string_agg(xip::text, ' ' ORDER BY xip), '') FROM txid_snapshot_xip(s) xip) AS prepared,
+       (SELECT count(*) FROM txid_snapshot_xip(s) xip
+        WHERE NOT EXISTS (SELECT FROM pg_prepared_xacts WHERE transaction::text::bigint = xip % 4294967296)) AS writing
+FROM txid_current_snapshot() s";
 const WRITERS: &str = "
 SELECT coalesce(string_agg(concat_ws(' ', backend_type, pid, 'of', nullif(application_name, '')), ', '), 'nobody any more')
 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_xid IS NOT NULL";
@@ -81,4 +82,70 @@ async fn transactions(client: &Client, what: &str) -> Result<Result<Transactions
         Ok::<_, DrillError>(Err(format!("writing: {writers}")))
     };
     within(format!("a look at who writes while {what}"), LOOK, work).await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::observe::data::scratch::{Origin, ScratchPostgres, installed};
+
+    async fn server() -> ScratchPostgres {
+        let tool = installed().pop().expect("PostgreSQL under /usr/lib/postgresql");
+        let settings = [("max_prepared_transactions", "1"), ("autovacuum", "off")];
+        let server =
+            ScratchPostgres::start(&tool, &std::env::temp_dir(), Origin::Initdb, &settings).await.unwrap();
+        run(&server, "CREATE TABLE public.t (a int)").await;
+        server
+    }
+
+    async fn run(server: &ScratchPostgres, sql: &str) {
+        server.connect().open("postgres").await.unwrap().batch_execute(sql).await.unwrap();
+    }
+
+    const INSERT: &str = "INSERT INTO public.t VALUES (1)";
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_written_meanwhile_is_observed_too() {
+        let server = server().await;
+        // A prepared transaction is open for as long as it likes, and does not write.
+        run(&server, &format!("BEGIN; {INSERT}; PREPARE TRANSACTION 'open'")).await;
+        let (mut looks, connect, folder) = (0, server.connect(), std::env::temp_dir());
+        let observed = observe_still(&connect, "t is tested", &folder, 1, async |client| {
+            looks += 1;
+            if looks == 1 {
+                run(&server, INSERT).await;
+            }
+            client.batch_execute("SELECT txid_current()").await.unwrap();
+            Ok(looks)
+        });
+        let (data, looks) = observed.await.unwrap();
+        assert_eq!((data.rows(), looks), (1, 2));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_writer_is_waited_for() {
+        let server = server().await;
+        let writer = server.connect().open("postgres").await.unwrap();
+        writer.batch_execute(&format!("BEGIN; {INSERT}")).await.unwrap();
+        let connect = server.connect();
+        let folder = std::env::temp_dir();
+        let observed = observe_still(&connect, "t is tested", &folder, 0, async |_| Ok(()));
+        let commit = async {
+            // By then it has looked once, or it comes too late to see anything else.
+            tokio::task::yield_now().await;
+            writer.batch_execute("COMMIT").await.unwrap();
+        };
+        let (observed, ()) = tokio::join!(observed, commit);
+        assert_eq!(observed.unwrap().0.rows(), 1);
+        let seen =
+            transactions(&server.connect().open("postgres").await.unwrap(), "t is tested").await.unwrap();
+        assert!(seen.is_ok());
+        writer.batch_execute(&format!("SET application_name = 'a job'; BEGIN; {INSERT}")).await.unwrap();
+        let seen =
+            transactions(&server.connect().open("postgres").await.unwrap(), "t is tested").await.unwrap();
+        let Err(said) = seen else { panic!("nobody was seen to write") };
+        assert!(said.starts_with("writing: client backend ") && said.ends_with(" of a job"), "{said}");
+    }
 }

@@ -304,4 +304,5 @@ FROM (SELECT o.classid, o.oid, o.part,
       WHERE o.acl IS DISTINCT FROM p.initprivs
         AND (o.oid < 16384 OR EXISTS (SELECT FROM member m WHERE m.classid = o.classid AND m.objid = o.oid))) now,
      LATERAL pg_identify_object(now.classid, now.oid, now.part) i
-WHERE now.acl IS DISTINCT FROM now.made
+-- What initdb grants on information_schema it does not note.
+WHERE now.acl IS DISTINCT FROM now.made AND i.schema IS DISTINCT FROM 'information_schema'

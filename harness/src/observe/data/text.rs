@@ -9,7 +9,8 @@ const ONLY_NAMED: [&str; 4] = ["view", "materialized view", "function", "rule"];
 
 impl DataObservation {
     /// Databases, roles, definitions, tables with row counts and digests. No system identifier, version, LSN or
-    /// time; nor where sequences stand, which after recovery hangs on when the last checkpoint was.
+    /// time; nor where sequences stand, which after recovery hangs on when the last checkpoint was; nor what was granted on
+    /// objects of PostgreSQL itself and of extensions, whose names change from version to version.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         // Writing into a String never fails.
@@ -46,7 +47,7 @@ impl Database {
         for extension in &self.extensions {
             writeln!(text, "  extension {} <version> in {}", extension.name, extension.schema)?;
         }
-        for object in &self.schema {
+        for object in self.schema.iter().filter(|object| object.kind != "access") {
             if object.definition.is_empty() || ONLY_NAMED.contains(&object.kind.as_str()) {
                 writeln!(text, "  {} {}", object.kind, object.name)?;
             } else {
