@@ -18,7 +18,8 @@ const STILL: Limit = Limit {
 /// For one look at who writes.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// The next transaction number, and those that are open. A prepared transaction is open and writes nothing any more.
+/// The next transaction number, and those below it that are open. One that is open and newer than all that have ended
+/// is not listed; nothing of it is seen either. A prepared transaction is open and writes nothing any more.
 const SNAPSHOT: &str = "
 SELECT txid_snapshot_xmax(s) AS next,
        (SELECT coalesce(string_agg(xip::text, ' ' ORDER BY xip), '') FROM txid_snapshot_xip(s) xip) AS prepared,
@@ -125,27 +126,31 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_writer_is_waited_for() {
+    async fn what_was_open_before_is_observed_once_it_has_ended() {
+        let server = server().await;
+        let (mut looks, connect, folder) = (0, server.connect(), std::env::temp_dir());
+        let writer = connect.open("postgres").await.unwrap();
+        writer.batch_execute(&format!("SET application_name = 'a job'; BEGIN; {INSERT}")).await.unwrap();
+        let observed = observe_still(&connect, "t is tested", &folder, 0, async |_| {
+            looks += 1;
+            writer.batch_execute("COMMIT").await.unwrap();
+            Ok(looks)
+        });
+        let (data, looks) = observed.await.unwrap();
+        assert_eq!((data.rows(), looks), (1, 2));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_writes_is_said_and_not_what() {
         let server = server().await;
         let writer = server.connect().open("postgres").await.unwrap();
-        writer.batch_execute(&format!("BEGIN; {INSERT}")).await.unwrap();
-        let connect = server.connect();
-        let folder = std::env::temp_dir();
-        let observed = observe_still(&connect, "t is tested", &folder, 0, async |_| Ok(()));
-        let commit = async {
-            // By then it has looked once, or it comes too late to see anything else.
-            tokio::task::yield_now().await;
-            writer.batch_execute("COMMIT").await.unwrap();
-        };
-        let (observed, ()) = tokio::join!(observed, commit);
-        assert_eq!(observed.unwrap().0.rows(), 1);
-        let seen =
-            transactions(&server.connect().open("postgres").await.unwrap(), "t is tested").await.unwrap();
-        assert!(seen.is_ok());
         writer.batch_execute(&format!("SET application_name = 'a job'; BEGIN; {INSERT}")).await.unwrap();
-        let seen =
-            transactions(&server.connect().open("postgres").await.unwrap(), "t is tested").await.unwrap();
-        let Err(said) = seen else { panic!("nobody was seen to write") };
+        // One that is newer has ended.
+        run(&server, "SELECT txid_current()").await;
+        let client = server.connect().open("postgres").await.unwrap();
+        let Err(said) = transactions(&client, "t is tested").await.unwrap() else {
+            panic!("nobody was seen to write")
+        };
         assert!(said.starts_with("writing: client backend ") && said.ends_with(" of a job"), "{said}");
     }
 }
