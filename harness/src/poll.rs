@@ -117,6 +117,18 @@ where
     }
 }
 
+/// As [`within`], for work that has an error of its own, such as a query.
+///
+/// # Errors
+/// The time-out, or the work's own error.
+pub async fn done_within<T, E: From<TimedOut>>(
+    what: impl fmt::Display,
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    within(what, limit, work).await?
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -164,6 +176,15 @@ mod tests {
         let late = within("an answer", SHORT.total, std::future::pending::<()>()).await.unwrap_err();
         assert_eq!(late.to_string(), "wait for an answer: gave up after 60.0ms, last seen: no answer");
         assert_eq!(within("an answer", SHORT.total, std::future::ready(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn work_that_never_ends_does_not_outlive_its_limit() {
+        let late = done_within("an answer", SHORT.total, std::future::pending::<Result<(), TimedOut>>());
+        assert_eq!(
+            late.await.unwrap_err().to_string(),
+            "wait for an answer: gave up after 60.0ms, last seen: no answer"
+        );
     }
 
     #[tokio::test]

@@ -8,14 +8,14 @@ use kube::api::Api;
 use serde_json::Value;
 
 use super::error::DrillError;
-use super::judge::{Observed, ObservedCluster};
+use super::judge::{Comparisons, Observed, ObservedCluster};
 use super::leader::{self, Leader};
 use super::own_place::{OWN_PREFIX, OwnPlace};
 use super::server_log;
 use super::steps;
+use super::still::observe_still;
 use super::world::{Cluster, World};
 use crate::environment::{ContainerLog, Environment};
-use crate::observe::data::{self, Options};
 use crate::observe::env::{EnvInputs, EnvObservation};
 use crate::observe::logs::LogObservation;
 use crate::observe::storage::StorageObservation;
@@ -140,8 +140,13 @@ impl<E: Environment> World<'_, E> {
         self.passwords.dedup();
         self.still_running().await?;
         self.settled().await?;
-        self.observe_data().await?;
-        let logs = self.all_logs().await?;
+        // Whatever comes of it, the logs and requests are worth reading.
+        let data = self.observe_data().await;
+        let logs = match self.all_logs().await {
+            Ok(logs) => logs,
+            // A cluster that broke at this says nothing any more.
+            Err(error) => return Err(data.err().unwrap_or(error)),
+        };
         let redactor = self.redactor();
         let hide = |text: &str| redactor.hide(text);
         for log in &logs {
@@ -150,6 +155,9 @@ impl<E: Environment> World<'_, E> {
         }
         let storage = self.storage().await?;
         self.evidence.json("storage.json", &storage.accesses(), &hide)?;
+        self.evidence.text("storage.txt", &storage.to_text())?;
+        let logs = LogObservation::new(&logs, &self.pods.owners(), &redactor);
+        self.evidence.text("logs.txt", &logs.to_text())?;
         let mut clusters = BTreeMap::new();
         for (short, cluster) in &self.clusters {
             if let Some(env) = &cluster.env {
@@ -160,15 +168,15 @@ impl<E: Environment> World<'_, E> {
             }
             clusters.insert(short.clone(), observed(cluster));
         }
-        let observed = Observed {
+        data?;
+        Ok(Observed {
             clusters,
             marks: self.marks.iter().map(|(name, mark)| (name.clone(), mark.data.clone())).collect(),
-            logs: LogObservation::new(&logs, &self.pods.owners(), &redactor),
+            logs,
             storage,
-        };
-        self.evidence.text("logs.txt", &observed.logs.to_text())?;
-        self.evidence.text("storage.txt", &observed.storage.to_text())?;
-        Ok(observed)
+            redactor,
+            comparisons: Comparisons::default(),
+        })
     }
 
     /// Containers' logs and, as containers of their own, the servers' logs.
@@ -253,12 +261,15 @@ impl<E: Environment> World<'_, E> {
 
     /// The data of every cluster that runs and that an expectation or a snapshot is about.
     async fn observe_data(&mut self) -> Result<(), DrillError> {
-        let wanted = self.data_wanted();
-        let spool = self.scratch.join("end");
-        for (short, cluster) in self.clusters.iter_mut().filter(|(short, _)| wanted.contains(*short)) {
-            if let Some(connect) = &cluster.connect {
-                self.teller.progress(format!("observe the data of {short}"));
-                let data = data::observe(connect, &Options::default(), Some(&spool.join(short))).await?;
+        for short in self.data_wanted() {
+            let Some(connect) = self.clusters.get(&short).and_then(|cluster| cluster.connect.clone()) else {
+                continue;
+            };
+            self.teller.progress(format!("observe the data of {short}"));
+            let what = format!("the data of {short} are observed");
+            let observed = observe_still(&connect, &what, self.evidence.folder(), 0, async |_| Ok(()));
+            let (data, ()) = observed.await?;
+            if let Some(cluster) = self.clusters.get_mut(&short) {
                 cluster.data = Some(data);
             }
         }

@@ -112,7 +112,9 @@ impl DrillError {
 /// The diagnostic with its place in the file, as the command line shows it.
 fn rendered(error: &ScenarioError) -> Vec<String> {
     let mut text = String::new();
-    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor());
+    let handler = miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
+        // A secret in two pieces would not be known for one.
+        .with_wrap_lines(false);
     match handler.render_report(&mut text, error) {
         Ok(()) => text.lines().map(str::to_owned).collect(),
         Err(_) => vec![error.to_string()],

@@ -1,5 +1,6 @@
 //! Holds what was seen against what was expected. Knows nothing of how either came about.
 
+mod data;
 mod unasked;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,15 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::DrillError;
 use super::outcome::Outcome;
 use super::own_place::OwnPlace;
-use super::steps::summary;
 use crate::observe::catalogue;
-use crate::observe::data::{self, DataObservation};
+use crate::observe::data::DataObservation;
 use crate::observe::env::EnvObservation;
 use crate::observe::logs::{LogObservation, Owner};
 use crate::observe::storage::{Refused, StorageObservation};
 use crate::report::{ClusterSummary, Finding};
-use crate::scenario::{ClusterExpectation, ClusterOutcome, DataExpectation, EnvExpectation, Expect};
+use crate::scenario::{ClusterExpectation, ClusterOutcome, EnvExpectation, Expect};
+use crate::snapshot::redact::Redactor;
 use crate::storage::{Access, Effect, Operation, Who};
+pub use data::Comparisons;
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
@@ -29,6 +31,10 @@ pub struct Observed {
     pub marks: BTreeMap<String, DataObservation>,
     pub logs: LogObservation,
     pub storage: StorageObservation,
+    /// Knows what nobody may read, so that it is gone before a text is cut short.
+    pub redactor: Redactor,
+    /// Data that were held against each other so far.
+    pub comparisons: Comparisons,
 }
 
 /// What was seen of one cluster.
@@ -49,14 +55,16 @@ struct Miss {
     finding: Finding,
     /// False where nothing was seen that speaks for or against it: enough to fail a drill, and no proof of anything.
     seen: bool,
+    /// The one thing that shows it, where there are several.
+    proof: Option<String>,
 }
 
 fn seen(finding: Finding) -> Miss {
-    Miss { finding, seen: true }
+    Miss { finding, seen: true, proof: None }
 }
 
 fn unseen(finding: Finding) -> Miss {
-    Miss { finding, seen: false }
+    Miss { finding, seen: false, proof: None }
 }
 
 impl Observed {
@@ -103,11 +111,10 @@ impl Observed {
     ) -> Result<Option<String>, DrillError> {
         for (short, expected) in alternative {
             let misses = self.cluster(short, expected, value)?;
-            if let Some(Miss { finding, .. }) = misses.iter().find(|miss| miss.seen) {
-                return Ok(Some(format!(
-                    "{}: not {}, but {}",
-                    finding.subject, finding.expected, finding.seen
-                )));
+            if let Some(Miss { finding, proof, .. }) = misses.iter().find(|miss| miss.seen) {
+                let proof = proof.as_ref().map(|proof| format!(": {proof}")).unwrap_or_default();
+                let Finding { subject, expected, seen, .. } = finding;
+                return Ok(Some(format!("{subject}: not {expected}, but {seen}{proof}")));
             }
         }
         Ok(None)
@@ -125,7 +132,7 @@ impl Observed {
                     .as_ref()
                     .map_or("not evident", |outcome| name(outcome.kind))
                     .to_owned(),
-                data: self.data_summary(cluster, data)?,
+                data: self.data_summary(short, cluster, data)?,
                 reads: self.reads(short).into_iter().collect(),
                 writes: self.storage.writes(short).into_iter().collect(),
             });
@@ -151,25 +158,6 @@ impl Observed {
             .filter(|access| anothers(access) || !own.is_some_and(|own| own.holds(access)))
             .map(|access| access.account.clone())
             .collect()
-    }
-
-    fn data_summary(
-        &self,
-        cluster: &ObservedCluster,
-        expected: Option<&DataExpectation>,
-    ) -> Result<String, DrillError> {
-        let Some(seen) = &cluster.data else { return Ok(String::new()) };
-        let size = summary(seen);
-        let other = expected.and_then(|expected| expected.equals.as_ref().or(expected.differs_from.as_ref()));
-        let Some((name, other)) = other.and_then(|name| Some((name, self.data_of(name)?))) else {
-            return Ok(size);
-        };
-        let equal = data::compare(seen, other)?.equal;
-        Ok(format!("{} {name} ({size})", if equal { "equals" } else { "differs from" }))
-    }
-
-    fn data_of(&self, name: &str) -> Option<&DataObservation> {
-        self.marks.get(name).or_else(|| self.clusters.get(name)?.data.as_ref())
     }
 
     /// Everything about one cluster but its unexpected log lines.
@@ -247,52 +235,6 @@ impl Observed {
         };
         refused.map(line).collect()
     }
-
-    fn data(
-        &self,
-        short: &str,
-        expected: &DataExpectation,
-        cluster: &ObservedCluster,
-    ) -> Result<Vec<Miss>, DrillError> {
-        let mut misses = Vec::new();
-        let comparisons = [(expected.equals.as_ref(), true), (expected.differs_from.as_ref(), false)];
-        for (other, equal) in comparisons.into_iter().filter_map(|(other, equal)| Some((other?, equal))) {
-            let wanted = if equal { format!("equal to {other}") } else { format!("different from {other}") };
-            let finding = |seen: String, evidence: Vec<String>| Finding {
-                subject: format!("{short}: data"),
-                expected: wanted.clone(),
-                seen,
-                evidence,
-                help: String::new(),
-            };
-            match (&cluster.data, self.data_of(other)) {
-                (None, _) => misses.push(unseen(finding(
-                    "it did not run at the end, so its data are not known".to_owned(),
-                    vec![],
-                ))),
-                (_, None) => misses
-                    .push(unseen(finding(format!("{other} did not run, so its data are not known"), vec![]))),
-                (Some(here), Some(there)) => {
-                    let compared = data::compare(here, there)?;
-                    if compared.equal != equal {
-                        let differences: Vec<String> =
-                            compared.differences.iter().map(ToString::to_string).collect();
-                        let said = match differences.len() {
-                            0 => format!("they are equal: {}", summary(here)),
-                            count => format!("{count} differences"),
-                        };
-                        let evidence = differences.into_iter().take(EVIDENCE_LINES).collect();
-                        misses.push(seen(finding(said, evidence)));
-                    } else if equal && here.rows() == 0 {
-                        let said =
-                            format!("neither has a single row, which proves nothing: {}", summary(here));
-                        misses.push(unseen(finding(said, vec![])));
-                    }
-                }
-            }
-        }
-        Ok(misses)
-    }
 }
 
 /// As it stands in a scenario.
@@ -340,7 +282,7 @@ fn outcome(short: &str, expected: ClusterOutcome, cluster: &ObservedCluster) -> 
             .unwrap_or_default(),
         help: String::new(),
     };
-    Some(Miss { finding, seen: found.is_some() && !as_expected })
+    Some(Miss { seen: found.is_some() && !as_expected, ..seen(finding) })
 }
 
 fn accounts_differ(short: &str, verb: &str, expected: &[String], seen: &BTreeSet<String>) -> Option<Finding> {

@@ -12,6 +12,7 @@ mod pods;
 mod server_log;
 mod snapshots;
 mod steps;
+mod still;
 mod world;
 
 use std::path::PathBuf;
@@ -26,14 +27,16 @@ pub(crate) use world::postgres_major;
 use crate::environment::Environment;
 use crate::exit::Verdict;
 use crate::report::{ClusterSummary, DrillReport, Event, Finding};
-use crate::scenario::LoadedScenario;
+use crate::scenario::{LoadedScenario, Scenario};
 use crate::secret::Secret;
 use crate::snapshot::leak::{find_leaks, find_leaks_in, leaked_by};
+use crate::snapshot::redact::Redactor;
 use crate::snapshot::store::SnapshotName;
 use crate::storage::AzuriteError;
 use crate::toolchain::Tools;
 use evidence::Evidence;
-use world::World;
+use judge::Observed;
+use world::{NotStanding, World};
 
 /// What a drill's process is told on stdin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,6 +69,18 @@ impl Conclusion {
     fn error(&mut self, doing: &str, error: &DrillError) {
         self.verdict.get_or_insert(error.verdict());
         self.findings.push(error.finding(doing));
+    }
+
+    /// Whoever wrote a text, the server, an API or a row of a table: no secret of this drill leaves it.
+    fn hide(&mut self, redactor: &Redactor) {
+        let clusters = self.clusters.iter_mut().flat_map(|cluster| [&mut cluster.outcome, &mut cluster.data]);
+        let findings = self.findings.iter_mut().flat_map(|finding| {
+            let Finding { subject, expected, seen, evidence, help } = finding;
+            [subject, expected, seen, help].into_iter().chain(evidence)
+        });
+        for text in clusters.chain(findings).chain(&mut self.told_apart) {
+            *text = redactor.hide(text);
+        }
     }
 }
 
@@ -129,8 +144,9 @@ async fn in_world<E: Environment>(
         World::stand_up(environment, &job.tools, loaded, &job.operator, evidence, Teller::default()).await;
     let mut world = match made {
         Ok(world) => world,
-        Err((error, teller)) => {
+        Err(NotStanding { error, teller, redactor }) => {
             result.error("stand up", &error);
+            result.hide(&redactor);
             return (teller, Vec::new());
         }
     };
@@ -139,6 +155,7 @@ async fn in_world<E: Environment>(
         result.error("observe", &error);
     }
     leaks(&world, job, result);
+    result.hide(&world.redactor());
     let secrets = world.secrets();
     (world.teller, secrets)
 }
@@ -188,19 +205,35 @@ async fn observe_and_judge<E: Environment>(
         redactor.hide(&filled.unwrap_or_else(|_| text.to_owned()))
     };
     result.clusters = observed.summaries(&scenario.expect)?;
+    let judged = judge(&observed, scenario, job, result, (&value, &redactor));
+    // Whatever was compared until then is worth reading.
+    for (name, text) in observed.comparisons.files() {
+        world.evidence.text(&name, &redactor.hide(&text))?;
+    }
+    judged?;
+    world.teller.phase("compare", start, "");
+    Ok(())
+}
+
+fn judge(
+    observed: &Observed,
+    scenario: &Scenario,
+    job: &Job,
+    result: &mut Conclusion,
+    (value, redactor): (&dyn Fn(&str) -> String, &Redactor),
+) -> Result<(), DrillError> {
     // After a step that could not be done the rest of the expectations would only repeat its finding.
     if result.verdict.is_none() {
-        result.findings.extend(observed.judge(&scenario.expect, &value)?);
+        result.findings.extend(observed.judge(&scenario.expect, value)?);
         for alternative in &scenario.told_apart_from {
-            match observed.told_apart(alternative, &value)? {
+            match observed.told_apart(alternative, value)? {
                 Some(line) => result.told_apart.push(line),
                 None => result.findings.push(not_told_apart(alternative)),
             }
         }
         let accept = job.update && result.findings.is_empty();
-        result.findings.extend(snapshots::compare(&observed, scenario, job, &redactor, accept)?);
+        result.findings.extend(snapshots::compare(observed, scenario, job, redactor, accept)?);
     }
-    world.teller.phase("compare", start, "");
     Ok(())
 }
 
@@ -282,5 +315,37 @@ mod tests {
         assert!(given.findings[0].seen.contains(&key.fingerprint()), "{given:?}");
         let harmless = report(&format!("key {key} is refused"));
         assert_eq!(without_secrets(harmless, &[key]).verdict, Verdict::Failed);
+    }
+
+    #[test]
+    fn no_secret_leaves_a_drill_in_any_text_of_its_report() {
+        let key = "k/+9".repeat(22);
+        let secret = Secret::new(&key);
+        let why = format!("the server said ERROR: duplicate key (Key (key)=({key}) already exists.)");
+        let mut result = Conclusion::default();
+        result.error(
+            "step 1: sql on source",
+            &DrillError::Step { what: "run SQL".to_owned(), why, evidence: vec![format!("row ({key})")] },
+        );
+        result.findings.push(Finding {
+            subject: format!("clone: env {key}"),
+            expected: format!("value `{key}`"),
+            seen: key.clone(),
+            evidence: vec!["a line".to_owned(), format!("another with {key}")],
+            help: format!("take {key} out"),
+        });
+        result.told_apart.push(format!("clone: data: not equal, but row ({key})"));
+        result.clusters.push(ClusterSummary {
+            cluster: "clone".to_owned(),
+            outcome: key.clone(),
+            data: format!("equals {key}"),
+            reads: Vec::new(),
+            writes: Vec::new(),
+        });
+        result.hide(&Redactor::new().account_key("prodbackups", &secret));
+        let Conclusion { findings, told_apart, clusters, .. } = result;
+        let text = format!("{findings:?}{told_apart:?}{clusters:?}");
+        assert!(!text.contains(&key), "{text}");
+        assert_eq!(text.matches(&secret.fingerprint()).count(), 10, "{text}");
     }
 }

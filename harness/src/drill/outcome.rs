@@ -1,5 +1,7 @@
 //! What became of a cluster, recognised from evidence.
 
+use jiff::Timestamp;
+
 use crate::scenario::ClusterOutcome;
 
 /// Patroni says it once for each bootstrap that failed.
@@ -13,6 +15,8 @@ const MISSED_TARGET: [&str; 2] =
     ["recovery ended before configured recovery target", "Retrying point-in-time recovery without target"];
 /// Where nothing stopped it before, it came to the end of the WAL too.
 const RECOVERY_ENDED: [&str; 2] = ["redo done at", "archive recovery complete"];
+/// How far recovery came, said after it has stopped.
+const LAST_COMMIT: &str = "last completed transaction was at log time ";
 /// Patroni says it of every new cluster, a clone or not.
 const BOOTSTRAP: [&str; 1] = ["trying to bootstrap"];
 /// Lines that tell of a recovery's course.
@@ -42,6 +46,16 @@ pub struct Peer {
     pub system_identifier: String,
 }
 
+/// A mark as a target of recovery: nothing but its own commit lies between both times.
+#[derive(Debug, Clone, Copy)]
+pub struct MarkedTime<'a> {
+    pub name: &'a str,
+    pub commit_after: Timestamp,
+    pub time: Timestamp,
+    /// The timeline that its cluster was on.
+    pub timeline: u32,
+}
+
 /// What is known of a cluster that says Running.
 #[derive(Debug, Clone, Default)]
 pub struct Seen<'a> {
@@ -51,6 +65,10 @@ pub struct Seen<'a> {
     pub clone_of: Option<&'a str>,
     /// A point in time was asked for.
     pub has_target: bool,
+    /// The mark whose time was asked for, if it was one's.
+    pub mark: Option<MarkedTime<'a>>,
+    /// The timeline that it is on.
+    pub timeline: u32,
     /// What its pods and its server printed.
     pub logs: &'a [&'a str],
     /// Clusters that wrote the base backups which it read, as the storage gateway saw it.
@@ -101,7 +119,44 @@ pub fn of_running(seen: &Seen<'_>, peers: &[Peer]) -> Result<Outcome, String> {
         let why = "recovery came to the end of the archived WAL and never reached the target time".to_owned();
         return outcome(ClusterOutcome::TargetNotReached, why, course);
     }
-    outcome(ClusterOutcome::Running, format!("restored from {source}"), course)
+    let Some(mark) = &seen.mark else {
+        return outcome(ClusterOutcome::Running, format!("restored from {source}"), course);
+    };
+    match mark.missed(seen.timeline, last_commit(seen.logs)?) {
+        Some(why) => outcome(ClusterOutcome::TargetNotReached, why, course),
+        None => {
+            let why = format!("restored from {source} up to {}, on timeline {}", mark.name, seen.timeline);
+            outcome(ClusterOutcome::Running, why, course)
+        }
+    }
+}
+
+impl MarkedTime<'_> {
+    /// Why a recovery that stopped was not one to this mark.
+    fn missed(&self, timeline: u32, last_commit: Option<Timestamp>) -> Option<String> {
+        let MarkedTime { name, commit_after, time, timeline: its } = *self;
+        if timeline <= its {
+            return Some(format!("it is on timeline {timeline}, and {name} was taken on timeline {its}"));
+        }
+        let wanted = format!("{name} has its last one between {commit_after} and {time}");
+        match last_commit {
+            None => Some(format!("recovery replayed no commit at all, and {wanted}")),
+            Some(last) if last < commit_after || last > time => {
+                Some(format!("the last commit that recovery replayed is of {last}, and {wanted}"))
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+/// The last commit that was replayed before recovery stopped for the last time.
+fn last_commit(logs: &[&str]) -> Result<Option<Timestamp>, String> {
+    let said = logs.iter().find_map(|log| {
+        let stopped = STOPPED_AT_TARGET.iter().filter_map(|text| log.rfind(text)).max()?;
+        log[stopped..].lines().find_map(|line| Some(line.split_once(LAST_COMMIT)?.1.trim()))
+    });
+    let parse = |text: &str| text.parse().map_err(|_| format!("its log has a commit at no time: {text}"));
+    said.map(parse).transpose()
 }
 
 /// By the last word of each log: an attempt that stopped may be followed by one that was made without a target.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use kube::Client;
 use serde_json::Value;
 
@@ -20,6 +21,7 @@ use crate::observe::env::EnvObservation;
 use crate::operator::{Release, apply, install};
 use crate::scenario::{LoadedScenario, Variable, fill};
 use crate::secret::Secret;
+use crate::snapshot::redact::Redactor;
 use crate::storage::{Account, Azurite, Blobs, Gateway, GatewaySettings};
 use crate::toolchain::Tools;
 
@@ -47,8 +49,13 @@ pub struct World<'e, E> {
     pub server_logs: BTreeMap<String, ContainerLog>,
     pub evidence: Evidence,
     pub teller: Teller,
-    /// For what is too big or too private to be evidence: rows, Azurite's files.
-    pub scratch: PathBuf,
+}
+
+/// A world that could not be made, and who knows what nobody may read of why.
+pub struct NotStanding {
+    pub error: DrillError,
+    pub teller: Teller,
+    pub redactor: Redactor,
 }
 
 /// A cluster of the scenario that was created.
@@ -75,6 +82,8 @@ pub struct Mark {
     /// RFC 3339 with microseconds and the zone `+00:00`.
     pub time: String,
     pub lsn: String,
+    /// When the last commit before it had not been made yet: recovery to the mark replays that one and no other.
+    pub commit_after: Timestamp,
     pub data: DataObservation,
 }
 
@@ -90,14 +99,17 @@ impl<'e, E: Environment> World<'e, E> {
         operator: &str,
         evidence: Evidence,
         mut teller: Teller,
-    ) -> Result<World<'e, E>, (DrillError, Teller)> {
+    ) -> Result<World<'e, E>, NotStanding> {
         let start = Instant::now();
         let scratch = Path::new(SCRATCH).join(environment.namespace());
         teller.progress("stand up the storage and the operator");
-        match Self::parts(environment, tools, loaded, operator, &scratch).await {
+        let names = loaded.scenario.storage.accounts.iter();
+        let accounts: BTreeMap<String, Account> =
+            names.map(|name| (name.clone(), Account::new(name.clone()))).collect();
+        match Self::parts(environment, tools, loaded, operator, &accounts, &scratch).await {
             Ok(parts) => {
                 teller.phase("storage and operator", start, "");
-                let (release, postgres_major, accounts, azurite, gateway, pods) = parts;
+                let (release, postgres_major, azurite, gateway, pods) = parts;
                 Ok(World {
                     environment,
                     tools,
@@ -114,10 +126,15 @@ impl<'e, E: Environment> World<'e, E> {
                     server_logs: BTreeMap::new(),
                     evidence,
                     teller,
-                    scratch,
                 })
             }
-            Err(error) => Err((error, teller)),
+            Err(error) => {
+                let keys = accounts.values();
+                let redactor = keys.fold(Redactor::new(), |redactor, account| {
+                    redactor.account_key(&account.name, &account.key)
+                });
+                Err(NotStanding { error, teller, redactor })
+            }
         }
     }
 
@@ -126,22 +143,16 @@ impl<'e, E: Environment> World<'e, E> {
         tools: &Tools,
         loaded: &LoadedScenario,
         operator: &str,
+        accounts: &BTreeMap<String, Account>,
         scratch: &Path,
     ) -> Result<Parts, DrillError> {
         let tool =
             tools.operators.get(operator).ok_or_else(|| DrillError::NoOperator(operator.to_owned()))?;
         let release = Release::read(tool)?;
         let postgres_major = postgres_major(tools, &release);
-        let accounts: BTreeMap<String, Account> = loaded
-            .scenario
-            .storage
-            .accounts
-            .iter()
-            .map(|name| (name.clone(), Account::new(name.clone())))
-            .collect();
         let lookup = Lookup {
             namespace: environment.namespace(),
-            accounts: &accounts,
+            accounts,
             clusters: &BTreeMap::new(),
             marks: &BTreeMap::new(),
             postgres_major,
@@ -153,9 +164,9 @@ impl<'e, E: Environment> World<'e, E> {
             let installed = install(environment, &release, &configuration).await;
             installed.map_err(|error| settings(loaded, &release, error))
         };
-        let storage = storage(environment, tools, loaded, &accounts, &pods, scratch);
+        let storage = storage(environment, tools, loaded, accounts, &pods, scratch);
         let ((azurite, gateway), ()) = futures::try_join!(storage, operator)?;
-        Ok((release, postgres_major, accounts, azurite, gateway, pods))
+        Ok((release, postgres_major, azurite, gateway, pods))
     }
 
     pub fn client(&self) -> Client {
@@ -227,7 +238,7 @@ pub fn belongs(pod: &str, cluster: &str) -> bool {
     rest.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-type Parts = (Release, u16, BTreeMap<String, Account>, Azurite, Gateway, Pods);
+type Parts = (Release, u16, Azurite, Gateway, Pods);
 
 /// What `${…}` stands for at this moment.
 #[derive(Clone, Copy)]

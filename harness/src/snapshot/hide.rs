@@ -8,7 +8,7 @@ use crate::secret::Secret;
 /// Shorter values are words that stand anywhere by chance, such as a password `test`.
 pub const SHORTEST: usize = 8;
 
-/// Every text that gives this secret away, longest first: as it is, percent-encoded, escaped for JSON, in base64 alone and
+/// Every text that gives this secret away, longest first: as it is, percent-encoded, escaped for JSON, in hex, in base64 alone and
 /// as a part of something longer. Empty for one that is too short to be told from ordinary words.
 pub fn forms(secret: &Secret) -> Vec<String> {
     let value = secret.reveal();
@@ -21,6 +21,8 @@ pub fn forms(secret: &Secret) -> Vec<String> {
         percent_encoded(value, |byte| format!("%{byte:02x}")),
         value.replace('/', "\\/"),
         value.replace('+', "\\u002b").replace('=', "\\u003d"),
+        // As PostgreSQL shows bytes.
+        value.bytes().map(|byte| format!("{byte:02x}")).collect(),
         STANDARD.encode(value),
         URL_SAFE_NO_PAD.encode(value),
     ];
@@ -67,6 +69,11 @@ mod tests {
             let text = STANDARD.encode(format!("{before}{}zz", secret.reveal()));
             assert!(forms(&secret).iter().any(|form| text.contains(form)), "after {before:?}: {text}");
         }
+    }
+
+    #[test]
+    fn a_secret_among_bytes_is_seen() {
+        assert!(forms(&Secret::new("hunter2/")).contains(&"68756e746572322f".to_owned()));
     }
 
     #[test]

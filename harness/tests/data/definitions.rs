@@ -1,5 +1,7 @@
 //! Definitions, roles, sequences, large objects, extensions.
 
+use clonedrill::observe::data::{Options, observe};
+
 use crate::{SHOP, Shop, run};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,8 +172,173 @@ async fn foreign_tables_are_listed_and_not_read() {
     shop.told_apart(
         "ALTER FOREIGN TABLE gone OPTIONS (SET filename '/else/where')",
         "ALTER FOREIGN TABLE gone OPTIONS (SET filename '/nowhere/at/all')",
-        &["shop: foreign table public.gone: is `… options {filename=/else/where}`, \
-           expected `… options {filename=/nowhere/at/all}`"],
+        &["shop: foreign table public.gone: is `…es options filename 9454f205fae2f07e`, \
+           expected `…es options filename 03ed3de10047a3eb`"],
     )
     .await;
+}
+
+/// What is lost easily since nothing prints it: each is told apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_out_of_the_way_are_told_apart() {
+    let shop = Shop::open(&format!(
+        "{SHOP}
+         CREATE TABLE lines (id int REFERENCES orders);
+         CREATE FUNCTION same(int, int) RETURNS bool LANGUAGE sql AS 'SELECT $1 = $2';
+         CREATE OPERATOR === (leftarg = int, rightarg = int, function = same);
+         CREATE TEXT SEARCH CONFIGURATION words (COPY = simple);
+         CREATE AGGREGATE total (int) (sfunc = int4pl, stype = int);
+         CREATE PUBLICATION news FOR TABLE orders;
+         CREATE EXTENSION file_fdw;
+         CREATE FOREIGN DATA WRAPPER plain;
+         CREATE SERVER files FOREIGN DATA WRAPPER plain;
+         CREATE STATISTICS s ON status, note FROM orders"
+    ))
+    .await;
+    for (change, undo, expected) in [
+        (
+            "ALTER TABLE lines DISABLE TRIGGER ALL",
+            "ALTER TABLE lines ENABLE TRIGGER ALL",
+            "trigger public.lines of constraint lines_id_fkey",
+        ),
+        (
+            "ALTER TABLE log SET (toast.autovacuum_enabled = off)",
+            "ALTER TABLE log RESET (toast.autovacuum_enabled)",
+            "table public.log",
+        ),
+        (
+            "ALTER TABLE log ALTER line SET COMPRESSION pglz",
+            "ALTER TABLE log ALTER line SET COMPRESSION default",
+            "column public.log.line",
+        ),
+        (
+            "ALTER OPERATOR === (int, int) SET (RESTRICT = eqsel)",
+            "ALTER OPERATOR === (int, int) SET (RESTRICT = NONE)",
+            "operator public.===(integer,integer)",
+        ),
+        (
+            "ALTER TEXT SEARCH CONFIGURATION words DROP MAPPING FOR url",
+            "ALTER TEXT SEARCH CONFIGURATION words ADD MAPPING FOR url WITH simple",
+            "text search configuration public.words",
+        ),
+        (
+            "CREATE OR REPLACE AGGREGATE total (int) (sfunc = int4pl, stype = int, initcond = '7')",
+            "CREATE OR REPLACE AGGREGATE total (int) (sfunc = int4pl, stype = int)",
+            "aggregate public.total(integer)",
+        ),
+        (
+            "ALTER PUBLICATION news SET (publish_via_partition_root)",
+            "ALTER PUBLICATION news SET (publish_via_partition_root = false)",
+            "publication news",
+        ),
+        (
+            "ALTER SERVER files OPTIONS (ADD secret 'not-to-be-seen')",
+            "ALTER SERVER files OPTIONS (DROP secret)",
+            "foreign server files",
+        ),
+        (
+            "COMMENT ON SCHEMA public IS 'ours'",
+            "COMMENT ON SCHEMA public IS 'standard public schema'",
+            "comment schema public",
+        ),
+        (
+            "GRANT EXECUTE ON FUNCTION pg_reload_conf() TO pg_monitor",
+            "REVOKE EXECUTE ON FUNCTION pg_reload_conf() FROM pg_monitor",
+            "access function pg_catalog.pg_reload_conf()",
+        ),
+        (
+            "REVOKE EXECUTE ON FUNCTION file_fdw_handler() FROM PUBLIC",
+            "GRANT EXECUTE ON FUNCTION file_fdw_handler() TO PUBLIC",
+            "access function public.file_fdw_handler()",
+        ),
+    ] {
+        run(&shop.server, "shop", change).await;
+        let differences = shop.differences().await;
+        let place = format!("shop: {expected}");
+        assert!(
+            !differences.is_empty() && differences.iter().all(|line| line.starts_with(&place)),
+            "after {change}: {differences:?}"
+        );
+        run(&shop.server, "shop", undo).await;
+        assert_eq!(shop.differences().await, [""; 0], "after {undo}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_all_databases_share_is_told_apart() {
+    let shop = Shop::open_with(SHOP, &[("max_prepared_transactions", "2")], Options::default()).await;
+    run(&shop.server, "postgres", "CREATE ROLE app").await;
+    let shop = Shop {
+        mark: observe(&shop.server.connect(), &shop.options, Some(shop.kept.path())).await.unwrap(),
+        ..shop
+    };
+    for (change, undo, expected) in [
+        (
+            "ALTER ROLE ALL SET work_mem = '9MB'",
+            "ALTER ROLE ALL RESET work_mem",
+            "setting of all roles work_mem: is not expected",
+        ),
+        (
+            "COMMENT ON DATABASE shop IS 'ours'",
+            "COMMENT ON DATABASE shop IS NULL",
+            "comment database shop: is not expected",
+        ),
+        ("COMMENT ON ROLE app IS 'ours'", "COMMENT ON ROLE app IS NULL", "comment role app: is not expected"),
+        (
+            "GRANT app TO pg_monitor",
+            "REVOKE app FROM pg_monitor",
+            "predefined role pg_monitor: is not expected",
+        ),
+        (
+            "GRANT SET ON PARAMETER work_mem TO app",
+            "REVOKE SET ON PARAMETER work_mem FROM app",
+            "parameter work_mem: is not expected",
+        ),
+        (
+            "BEGIN; INSERT INTO log VALUES ('later'); PREPARE TRANSACTION 'open'",
+            "ROLLBACK PREPARED 'open'",
+            "prepared transaction open: is not expected",
+        ),
+        (
+            "ALTER DATABASE shop IS_TEMPLATE true",
+            "ALTER DATABASE shop IS_TEMPLATE false",
+            "database shop: is `…ypte C; access",
+        ),
+    ] {
+        run(&shop.server, "shop", change).await;
+        let differences = shop.differences().await;
+        assert_eq!(differences.len(), 1, "after {change}: {differences:?}");
+        assert!(
+            differences[0].starts_with(expected.split("ypte").next().unwrap()),
+            "after {change}: {differences:?}"
+        );
+        run(&shop.server, "shop", undo).await;
+        assert_eq!(shop.differences().await, [""; 0], "after {undo}");
+    }
+}
+
+/// An extension of a test, whose table people put things of their own on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_add_to_an_extensions_table_is_told_apart() {
+    // Any table becomes a member of any extension.
+    let shop =
+        Shop::open(&format!("{SHOP} CREATE EXTENSION file_fdw; ALTER EXTENSION file_fdw ADD TABLE log;"))
+            .await;
+    for (change, undo, expected) in [
+        ("CREATE INDEX mine ON log (line)", "DROP INDEX mine", "index public.mine: is not expected"),
+        (
+            "ALTER TABLE log ADD mine int",
+            "ALTER TABLE log DROP mine",
+            "column public.log.mine: is not expected",
+        ),
+        ("GRANT SELECT ON log TO PUBLIC", "REVOKE SELECT ON log FROM PUBLIC", "table public.log: is `"),
+    ] {
+        run(&shop.server, "shop", change).await;
+        let differences = shop.differences().await;
+        assert!(
+            differences.iter().any(|line| line.starts_with(&format!("shop: {expected}"))),
+            "after {change}: {differences:?}"
+        );
+        run(&shop.server, "shop", undo).await;
+    }
 }

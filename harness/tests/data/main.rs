@@ -4,6 +4,7 @@
 
 mod connection;
 mod copies;
+mod damage;
 mod definitions;
 mod rows;
 
@@ -46,7 +47,7 @@ impl Shop {
         run(&server, "postgres", "CREATE DATABASE shop").await;
         run(&server, "shop", schema).await;
         let kept = tempfile::tempdir().unwrap();
-        let mark = observe(&server.connect(), &options, Some(&kept.path().join("mark"))).await.unwrap();
+        let mark = observe(&server.connect(), &options, Some(kept.path())).await.unwrap();
         Shop { server, mark, kept, options }
     }
 
@@ -70,9 +71,8 @@ async fn differences(
     folder: &Path,
     options: &Options,
 ) -> Vec<String> {
-    let spool = tempfile::tempdir_in(folder).unwrap();
-    let now = observe(&server.connect(), options, Some(spool.path())).await.unwrap();
-    let comparison = compare(&now, mark).unwrap();
+    let now = observe(&server.connect(), options, Some(folder)).await.unwrap();
+    let comparison = compare(&now, mark, &str::to_owned).unwrap();
     assert_eq!(comparison.equal, comparison.differences.is_empty());
     comparison.differences.iter().map(ToString::to_string).collect()
 }
@@ -102,7 +102,7 @@ async fn recovered(server: &ScratchPostgres) {
     recovered.await.unwrap();
 }
 
-/// Bounds that a table of a hundred rows exceeds.
-fn keep_little() -> Options {
-    Options { keep_at_most: KeepAtMost { rows: 50, bytes: 1 << 20 }, ..Options::default() }
+/// So many bytes may be kept on disk.
+fn keep_at_most(bytes: u64) -> Options {
+    Options { keep_at_most: KeepAtMost { bytes }, ..Options::default() }
 }

@@ -1,8 +1,8 @@
 //! Rows: changed, missing, extra, swapped, doubled.
 
-use clonedrill::observe::data::{KeepAtMost, Options};
+use clonedrill::observe::data::{Options, compare, observe};
 
-use crate::{SHOP, Shop, keep_little, run};
+use crate::{SHOP, Shop, keep_at_most, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_differ_are_shown_with_their_keys() {
@@ -50,7 +50,9 @@ async fn rows_that_differ_are_shown_with_their_keys() {
 async fn null_and_the_empty_string_and_its_look_alikes_differ() {
     let shop =
         Shop::open("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, NULL)").await;
-    for (value, shown) in [("''", "''"), ("'NULL'", "'NULL'"), (r"E'\\N'", r"'\N'"), (r"E'\t'", r"'\t'")] {
+    for (value, shown) in
+        [("''", "''"), ("'NULL'", "'NULL'"), (r"E'\\N'", r"'\N'"), (r"E'\t'", r"E'\t'"), (r"'\t'", r"'\t'")]
+    {
         let line = format!(
             "shop.public.t: 1 rows as expected, with other content; row (id)=(1): v is {shown}, expected NULL"
         );
@@ -126,36 +128,106 @@ async fn many_readers_give_what_one_gives() {
     assert_eq!(shop.differences().await, [""; 0]);
 }
 
+/// About 30 MiB in 64 parts, which several readers fill.
+const BIG: &str = "
+    CREATE TABLE big (id int PRIMARY KEY, status text, filler text);
+    INSERT INTO big SELECT n, 'paid', repeat('x', 400) FROM generate_series(1, 70000) n;
+";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_too_big_to_keep_still_differ() {
-    let shop = Shop::open_with(SHOP, &[], keep_little()).await;
+async fn rows_of_big_tables_are_shown_too() {
+    let shop = Shop::open(BIG).await;
+    shop.told_apart(
+        "UPDATE big SET status = 'open' WHERE id IN (7, 69999); DELETE FROM big WHERE id = 35000",
+        "UPDATE big SET status = 'paid'; INSERT INTO big VALUES (35000, 'paid', repeat('x', 400))",
+        &["shop.public.big: 69999 rows, expected 70000; row (id)=(7): status is 'open', expected 'paid'; \
+           row (id)=(35000) is missing; row (id)=(69999): status is 'open', expected 'paid'"],
+    )
+    .await;
+    // Not only a few: each of them has its like on the other side.
+    run(&shop.server, "shop", "UPDATE big SET status = 'open'").await;
+    let differences = shop.differences().await;
+    assert!(
+        differences[0].contains("row (id)=(1): status is 'open', expected 'paid'; row (id)=(2)"),
+        "{differences:?}"
+    );
+    assert!(differences[0].ends_with("; and 69995 more"), "{differences:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_grew_since_the_mark_is_still_compared_row_by_row() {
+    let shop = Shop::open(SHOP).await;
+    run(
+        &shop.server,
+        "shop",
+        "INSERT INTO orders SELECT n, 'new', repeat('x', 400) FROM generate_series(101, 20000) n",
+    )
+    .await;
+    run(&shop.server, "shop", "DELETE FROM orders WHERE id = 3").await;
+    let differences = shop.differences().await;
+    assert!(
+        differences[0].starts_with(
+            "shop.public.orders: 19999 rows, expected 100; row (id)=(3) is missing; row (id)=(101) is not"
+        ),
+        "{differences:?}"
+    );
+    assert!(differences[0].ends_with("; and 19896 more"), "{differences:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_room_for_texts_rows_are_named_by_their_keys() {
+    // More than half of what may be kept once the first table is read.
+    let shop = Shop::open_with(&format!("CREATE TABLE a (line text);\nINSERT INTO a SELECT repeat('x', 4000) FROM generate_series(1, 100);\n{SHOP}"), &[], Options { connections: 1, ..keep_at_most(600_000) }).await;
     shop.told_apart(
         "UPDATE orders SET status = 'open' WHERE id = 7",
         "UPDATE orders SET status = 'paid' WHERE id = 7",
-        &["shop.public.orders: 100 rows as expected, with other content \
-           (2 of 1024 parts differ; too many rows to keep each)"],
+        &["shop.public.orders: 100 rows as expected, with other content; \
+           row (id)=(7) differs further on than its kept text goes"],
     )
     .await;
-    // What was kept in full before is held against parts now, and the other way round.
+    run(&shop.server, "shop", "INSERT INTO log VALUES ('more')").await;
+    let digest = "187897ce0afcf20b50ba2b37dca84a951b7046f29ed5ab94f010619f69d6e189";
+    assert_eq!(
+        shop.differences().await,
+        [format!("shop.public.log: 3 rows, expected 2; row of SHA-256 {digest} is not expected")]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_no_room_for_rows_tables_still_differ() {
+    let shop = Shop::open_with(BIG, &[], keep_at_most(1000)).await;
     shop.told_apart(
-        "DELETE FROM orders WHERE id > 1",
-        "INSERT INTO orders SELECT n, 'paid', 'order ' || n FROM generate_series(2, 100) n",
-        &["shop.public.orders: 1 rows, expected 100 (92 of 1024 parts differ; too many rows to keep each)"],
+        "UPDATE big SET status = 'open' WHERE id = 7",
+        "UPDATE big SET status = 'paid' WHERE id = 7",
+        &["shop.public.big: 70000 rows as expected, with other content \
+           (1 of 64 parts differ; no room to keep each of its rows)"],
     )
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bound_in_bytes_holds_too() {
-    let at_most = KeepAtMost { rows: 1000, bytes: 100_000 };
-    let options = Options { keep_at_most: at_most, ..Options::default() };
-    let wide = "CREATE TABLE wide AS SELECT n AS id, repeat('x', 4000) AS v FROM generate_series(1, 100) n";
-    let shop = Shop::open_with(wide, &[], options).await;
-    let kept: u64 = std::fs::read_dir(shop.kept.path().join("mark"))
-        .unwrap()
-        .map(|file| file.unwrap().metadata().unwrap().len())
-        .sum();
-    assert!(kept < 100_000 + 1024 * 32, "{kept} bytes kept");
+async fn what_is_kept_has_no_name_on_the_disk() {
+    let shop = Shop::open(SHOP).await;
+    assert_eq!(std::fs::read_dir(shop.kept.path()).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_in_rows_are_hidden_before_values_are_cut() {
+    let shop = Shop::open(SHOP).await;
+    let key = "k/+9".repeat(22);
+    run(
+        &shop.server,
+        "shop",
+        &format!("UPDATE orders SET note = 'a key of eighty-eight characters: {key}' WHERE id = 7"),
+    )
+    .await;
+    let now = observe(&shop.server.connect(), &shop.options, Some(shop.kept.path())).await.unwrap();
+    let comparison = compare(&now, &shop.mark, &|text| text.replace(&key, "secret:0badcafe")).unwrap();
+    assert_eq!(
+        comparison.to_string(),
+        "shop.public.orders: 100 rows as expected, with other content; row (id)=(7): \
+         note is 'a key of eighty-eight characters: secret:0badcafe', expected 'order 7'"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +241,7 @@ async fn a_difference_deep_in_a_long_value_is_shown_where_it_is() {
         "UPDATE t SET v = repeat('a', 1000) || 'c' WHERE id = 1",
         "UPDATE t SET v = repeat('a', 1000) || 'b' WHERE id = 1",
         &["shop.public.t: 2 rows as expected, with other content; row (id)=(1): v is …'aaaaaaaaaac' \
-           (from byte 1001 on), expected …'aaaaaaaaaab' (from byte 1001 on)"],
+           (from character 1001 on), expected …'aaaaaaaaaab' (from character 1001 on)"],
     )
     .await;
     shop.told_apart(
@@ -177,6 +249,18 @@ async fn a_difference_deep_in_a_long_value_is_shown_where_it_is() {
         "UPDATE t SET v = repeat('a', 5000) || 'b' WHERE id = 2",
         &["shop.public.t: 2 rows as expected, with other content; \
            row (id)=(2) differs further on than its kept text goes"],
+    )
+    .await;
+    // Both are longer than what is kept, and differ within that.
+    shop.told_apart(
+        "UPDATE t SET v = repeat('a', 2000) || repeat('c', 4000) WHERE id = 2",
+        "UPDATE t SET v = repeat('a', 5000) || 'b' WHERE id = 2",
+        &[&format!(
+            "shop.public.t: 2 rows as expected, with other content; row (id)=(2): v is …'aaaaaaaaaa{}…' \
+             (from character 2001 on), expected …'{}…' (from character 2001 on)",
+            "c".repeat(70),
+            "a".repeat(80)
+        )],
     )
     .await;
 }

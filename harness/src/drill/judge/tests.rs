@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::environment::ContainerLog;
-use crate::observe::data::{Database, Identity, LargeObjects, MultisetDigest, Table, TableKind, TableRows};
+use crate::observe::data::{
+    Database, Identity, LargeObjects, MultisetDigest, SchemaObject, Table, TableKind, TableRows,
+};
 use crate::observe::env::EnvInputs;
 use crate::snapshot::redact::Redactor;
 
@@ -25,6 +27,7 @@ fn data(rows: u64) -> DataObservation {
         columns: vec!["id".to_owned()],
         key: vec!["id".to_owned()],
         rows: Some(TableRows { count: rows, ..TableRows::default() }),
+        damage: None,
     };
     DataObservation {
         identity: Identity {
@@ -38,6 +41,7 @@ fn data(rows: u64) -> DataObservation {
             time: jiff::Timestamp::UNIX_EPOCH,
         },
         roles: Vec::new(),
+        globals: Vec::new(),
         databases: vec![Database {
             name: "orders".to_owned(),
             definition: String::new(),
@@ -48,8 +52,8 @@ fn data(rows: u64) -> DataObservation {
             sequences: Vec::new(),
             large_objects: LargeObjects::default(),
             tables: vec![table],
+            damage: Vec::new(),
         }],
-        spool: None,
     }
 }
 
@@ -157,6 +161,8 @@ fn sound() -> Observed {
             access(of("clone"), "clonebackups", Operation::CommitBlocks, "clone/15/base", 201),
             access(of("clone"), "clonebackups", Operation::ReadBlob, "clone/15/base", 200),
         ]),
+        redactor: Redactor::new(),
+        comparisons: Comparisons::default(),
     }
 }
 

@@ -23,8 +23,14 @@ fn peers() -> Vec<Peer> {
 /// A clone of `source` with a target time.
 fn clone(system_identifier: &str, logs: &[&str], backups_of: &[&str]) -> Result<Outcome, String> {
     let backups_of: Vec<String> = backups_of.iter().map(|name| (*name).to_owned()).collect();
-    let seen =
-        Seen { system_identifier, clone_of: Some("source"), has_target: true, logs, backups_of: &backups_of };
+    let seen = Seen {
+        system_identifier,
+        clone_of: Some("source"),
+        has_target: true,
+        logs,
+        backups_of: &backups_of,
+        ..Seen::default()
+    };
     of_running(&seen, &peers())
 }
 
@@ -124,4 +130,60 @@ fn one_failed_bootstrap_is_an_accident_and_two_are_none() {
     assert!(outcome.evidence.contains(&"ERROR: x".to_owned()));
     // In one log or in the logs of two attempts.
     assert_eq!(of_failures(&[&twice.concat()]), Some(outcome));
+}
+
+/// A clone to the time of a mark, on this timeline, whose recovery said so much of its last commit.
+fn clone_to_mark(timeline: u32, last_commit: &str) -> Outcome {
+    let time = |text: &str| text.parse().unwrap();
+    let mark = MarkedTime {
+        name: "before-mistake",
+        commit_after: time("2026-11-24T03:00:00.5Z"),
+        time: time("2026-11-24T03:00:00.75Z"),
+        timeline: 1,
+    };
+    // What was said of an attempt before, or after a later crash, is of no account.
+    let early = "LOG:  recovery stopping before commit of transaction 1\nLOG:  last completed transaction was at log time 2026-11-24 03:00:00.6+00\n";
+    let server = format!("{early}{STOPPED}{REDO_DONE}{last_commit}LOG:  redo done at 0/1\n");
+    let seen = Seen {
+        system_identifier: "71",
+        clone_of: Some("source"),
+        has_target: true,
+        mark: Some(mark),
+        timeline,
+        logs: &[SCRIPT, &server],
+        backups_of: &["source".to_owned()],
+    };
+    of_running(&seen, &peers()).unwrap()
+}
+
+#[test]
+fn a_clone_to_a_mark_has_replayed_the_marks_own_commit_and_no_later_one() {
+    let line = |time: &str| format!("LOG:  last completed transaction was at log time {time}\n");
+    let right = clone_to_mark(2, &line("2026-11-24 03:00:00.612345+00"));
+    assert_eq!(right.kind, ClusterOutcome::Running);
+    assert_eq!(right.why, "restored from source up to before-mistake, on timeline 2");
+    for (last, said) in [
+        (
+            "2026-11-24 03:00:00.4+00",
+            "the last commit that recovery replayed is of 2026-11-24T03:00:00.4Z, and",
+        ),
+        (
+            "2026-11-24 03:00:00.8+00",
+            "the last commit that recovery replayed is of 2026-11-24T03:00:00.8Z, and",
+        ),
+    ] {
+        let wrong = clone_to_mark(2, &line(last));
+        assert_eq!(wrong.kind, ClusterOutcome::TargetNotReached);
+        assert!(wrong.why.starts_with(said), "{}", wrong.why);
+    }
+    let none = clone_to_mark(2, "");
+    assert_eq!(none.kind, ClusterOutcome::TargetNotReached);
+    assert!(
+        none.why.starts_with("recovery replayed no commit at all, and before-mistake has"),
+        "{}",
+        none.why
+    );
+    let same = clone_to_mark(1, &line("2026-11-24 03:00:00.6+00"));
+    assert_eq!(same.kind, ClusterOutcome::TargetNotReached);
+    assert_eq!(same.why, "it is on timeline 1, and before-mistake was taken on timeline 1");
 }

@@ -14,10 +14,10 @@ use serde_json::Value;
 use crate::drill::error::DrillError;
 use crate::drill::evidence;
 use crate::drill::leader::{self, Leader};
-use crate::drill::outcome::{self, Outcome, Peer};
+use crate::drill::outcome::{self, MarkedTime, Outcome, Peer};
 use crate::drill::world::{Cluster, World, placed};
 use crate::environment::{Environment, trouble};
-use crate::observe::data::{Connect, identify};
+use crate::observe::data::{Connect, Identity, identify};
 use crate::operator::{ApplyError, create};
 use crate::poll::{Limit, PollError, Seen, poll};
 use crate::scenario::ClusterOutcome;
@@ -68,7 +68,7 @@ impl<E: Environment> World<'_, E> {
             Evident::Failed(outcome) => outcome,
             Evident::Running { pod, connect } => {
                 let identity = identify(&connect).await?;
-                let outcome = self.outcome_of_running(short, &identity.system_identifier).await?;
+                let outcome = self.outcome_of_running(short, &identity).await?;
                 tracing::debug!(%pod, "leader");
                 if let Some(cluster) = self.clusters.get_mut(short) {
                     cluster.identity = Some(identity);
@@ -157,12 +157,13 @@ impl<E: Environment> World<'_, E> {
         Ok(text.unwrap_or("not set").to_owned())
     }
 
-    async fn outcome_of_running(&self, short: &str, system_identifier: &str) -> Result<Outcome, DrillError> {
+    async fn outcome_of_running(&self, short: &str, identity: &Identity) -> Result<Outcome, DrillError> {
         let logs = self.logs_of(short).await?;
         let texts: Vec<&str> = logs.iter().map(|log| log.text.as_str()).collect();
         let clone = &self.cluster(short)?.manifest["spec"]["clone"];
         let source = clone["cluster"].as_str().filter(|name| !name.is_empty());
         let source = source.map(|name| self.named(name, clone["uid"].as_str().unwrap_or_default()));
+        let target = clone["timestamp"].as_str().unwrap_or_default();
         let backups_of = self.writers_of_backups(short);
         let peers: Vec<Peer> = self
             .clusters
@@ -175,9 +176,11 @@ impl<E: Environment> World<'_, E> {
             .collect();
         let mut outcome = outcome::of_running(
             &outcome::Seen {
-                system_identifier,
+                system_identifier: &identity.system_identifier,
                 clone_of: source.as_deref(),
-                has_target: clone["timestamp"].as_str().is_some_and(|time| !time.is_empty()),
+                has_target: !target.is_empty(),
+                mark: self.marked(target),
+                timeline: identity.timeline,
                 logs: &texts,
                 backups_of: &backups_of,
             },
@@ -195,6 +198,13 @@ impl<E: Environment> World<'_, E> {
         let by_uid = self.clusters.iter().find(|(_, cluster)| !uid.is_empty() && cluster.uid == uid);
         let by_name = || self.clusters.iter().find(|(_, cluster)| cluster.name == name);
         by_uid.or_else(by_name).map(|(short, _)| short.clone()).unwrap_or_else(|| name.to_owned())
+    }
+
+    /// The mark that has this time, as it was filled into the manifest.
+    fn marked(&self, target: &str) -> Option<MarkedTime<'_>> {
+        let (name, mark) = self.marks.iter().find(|(_, mark)| mark.time == target)?;
+        let (commit_after, time) = (mark.commit_after, mark.time.parse().ok()?);
+        Some(MarkedTime { name, commit_after, time, timeline: mark.data.identity.timeline })
     }
 
     /// Clusters that wrote the base backups' blobs that this cluster has read.

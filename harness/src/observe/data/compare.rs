@@ -2,35 +2,61 @@
 
 use std::collections::BTreeMap;
 
+use super::DataError;
 use super::database::LARGE_OBJECT_COLUMNS;
-use super::difference::{Comparison, Difference};
+use super::difference::{Comparison, Difference, DifferenceKind};
 use super::observation::{
-    DataObservation, Database, Kept, LargeObjects, Role, SchemaObject, Sequence, Table, TableKind, TableRows,
+    DataObservation, Database, Identity, LargeObjects, Role, SchemaObject, Sequence, Table, TableKind,
+    TableRows,
 };
-use super::rows::differing_rows;
-use super::spool::read_buckets;
-use super::{DataError, MultisetDigest};
+use super::rows::{Naming, differing_parts, differing_rows};
+use super::value::Hide;
 
 /// Characters of a definition that are shown, from where it begins to differ.
 const DEFINITION_SHOWN: usize = 120;
 
-/// What differs between what was observed and what was expected. The identity is not compared.
+/// What differs between what was observed and what was expected. The identity is not compared: it only says
+/// whether what was observed has recovered from a backup of what was expected, which leaves its marks. `hide` replaces secrets in
+/// texts, before they are cut short.
 ///
 /// # Errors
 /// When rows that were kept for either cannot be read back.
-pub fn compare(observed: &DataObservation, expected: &DataObservation) -> Result<Comparison, DataError> {
-    let mut differences = Vec::new();
+pub fn compare(
+    observed: &DataObservation,
+    expected: &DataObservation,
+    hide: &dyn Fn(&str) -> String,
+) -> Result<Comparison, DataError> {
+    let recovered = has_recovered(&observed.identity, &expected.identity);
+    let mut compared =
+        Compared { recovered, hide, differences: Vec::new(), notes: Vec::new(), unknown: Vec::new() };
     for (name, pair) in pairs(&observed.roles, &expected.roles, |role| role.name.clone()) {
-        presence(&mut differences, format!("role {name}"), pair, role);
+        compared.presence(format!("role {name}"), pair, role);
     }
-    let context = Context { observed, expected };
+    compared.objects("", &observed.globals, &expected.globals);
     for (name, pair) in pairs(&observed.databases, &expected.databases, |database| database.name.clone()) {
         match pair {
-            (Some(observed), Some(expected)) => context.databases(&mut differences, observed, expected)?,
-            pair => presence(&mut differences, format!("database {name}"), pair, |_, _| Vec::new()),
+            (Some(observed), Some(expected)) => compared.databases(observed, expected)?,
+            pair => {
+                compared.presence(format!("database {name}"), pair, |_, _| Vec::new());
+                // A database whose rows nobody else has holds other data.
+                for (table, pair) in pairs(tables(pair.0), tables(pair.1), |table| table.name.clone()) {
+                    compared.table_on_one_side(format!("{name}.{table}"), pair);
+                }
+            }
         }
     }
-    Ok(Comparison { equal: differences.is_empty(), differences })
+    let Compared { mut differences, notes, unknown, .. } = compared;
+    differences.sort_by_key(|difference| difference.kind);
+    Ok(Comparison { equal: differences.is_empty(), differences, notes, unknown })
+}
+
+fn tables(database: Option<&Database>) -> &[Table] {
+    database.map_or(&[], |database| &database.tables)
+}
+
+/// Every recovery to a target, and every promotion, begins a timeline that is higher than all before.
+fn has_recovered(observed: &Identity, expected: &Identity) -> bool {
+    observed.system_identifier == expected.system_identifier && observed.timeline > expected.timeline
 }
 
 /// Things of one or of both sides, by name.
@@ -43,22 +69,6 @@ fn pairs<'a, T, K: Ord>(
     observed.iter().for_each(|thing| pairs.entry(name(thing)).or_default().0 = Some(thing));
     expected.iter().for_each(|thing| pairs.entry(name(thing)).or_default().1 = Some(thing));
     pairs
-}
-
-/// A thing that is missing or not expected; what differs where it is on both sides, `difference` says.
-fn presence<T>(
-    differences: &mut Vec<Difference>,
-    place: String,
-    pair: (Option<&T>, Option<&T>),
-    difference: impl FnOnce(&T, &T) -> Vec<String>,
-) {
-    let found = match pair {
-        (Some(observed), Some(expected)) => difference(observed, expected),
-        (None, Some(_)) => vec!["is missing".to_owned()],
-        (Some(_), None) => vec!["is not expected".to_owned()],
-        (None, None) => Vec::new(),
-    };
-    differences.extend(found.into_iter().map(|what| Difference::new(place.clone(), what)));
 }
 
 fn role(observed: &Role, expected: &Role) -> Vec<String> {
@@ -74,30 +84,81 @@ fn role(observed: &Role, expected: &Role) -> Vec<String> {
     found
 }
 
-struct Context<'a> {
-    observed: &'a DataObservation,
-    expected: &'a DataObservation,
+struct Compared<'a> {
+    /// What was observed has recovered from a backup of what was expected.
+    recovered: bool,
+    hide: Hide<'a>,
+    differences: Vec<Difference>,
+    notes: Vec<String>,
+    unknown: Vec<String>,
 }
 
-impl Context<'_> {
-    fn databases(
-        &self,
-        differences: &mut Vec<Difference>,
-        observed: &Database,
-        expected: &Database,
-    ) -> Result<(), DataError> {
+impl Compared<'_> {
+    /// A thing that is missing or not expected; what differs where it is on both sides, `difference` says.
+    fn presence<T>(
+        &mut self,
+        place: String,
+        pair: (Option<&T>, Option<&T>),
+        difference: impl FnOnce(&T, &T) -> Vec<String>,
+    ) {
+        let found = match pair {
+            (Some(observed), Some(expected)) => difference(observed, expected),
+            (None, Some(_)) => vec!["is missing".to_owned()],
+            (Some(_), None) => vec!["is not expected".to_owned()],
+            (None, None) => Vec::new(),
+        };
+        self.differences.extend(found.into_iter().map(|what| Difference::new(place.clone(), what)));
+    }
+
+    /// One name may stand for several objects, such as comments: their definitions are compared as one list.
+    fn objects(&mut self, database: &str, observed: &[SchemaObject], expected: &[SchemaObject]) {
+        let objects = |side: &[SchemaObject]| {
+            let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for SchemaObject { kind, name, definition } in side {
+                objects.entry(format!("{kind} {name}")).or_default().push(definition.clone());
+            }
+            objects.into_iter().collect::<Vec<_>>()
+        };
+        let hide = self.hide;
+        for (object, pair) in pairs(&objects(observed), &objects(expected), |(name, _)| name.clone()) {
+            self.presence(format!("{database}{object}"), pair, |(_, observed), (_, expected)| {
+                let (observed, expected) = (observed.join("; "), expected.join("; "));
+                if observed == expected { vec![] } else { vec![definition(&observed, &expected, hide)] }
+            });
+        }
+    }
+
+    fn databases(&mut self, observed: &Database, expected: &Database) -> Result<(), DataError> {
         let name = &observed.name;
         if observed.definition != expected.definition {
-            let what = definition(&observed.definition, &expected.definition);
-            differences.push(Difference::new(format!("database {name}"), what));
+            let what = definition(&observed.definition, &expected.definition, self.hide);
+            self.differences.push(Difference::new(format!("database {name}"), what));
         }
         if observed.connectable != expected.connectable {
             let what = if observed.connectable { "lets clients in" } else { "lets nobody in" };
-            differences.push(Difference::new(format!("database {name}"), what));
+            self.differences.push(Difference::new(format!("database {name}"), what));
+            return Ok(());
+        }
+        if !observed.connectable {
+            self.unknown.push(format!("database {name} lets nobody in, so its data are not known"));
+        }
+        for (side, database) in [("", observed), ("where it is expected, it ", expected)] {
+            for why in &database.damage {
+                let what = format!("{side}{why}");
+                self.differences.push(Difference::of(
+                    DifferenceKind::Damage,
+                    format!("database {name}"),
+                    what,
+                ));
+            }
+        }
+        let unread = |database: &&Database| !database.damage.is_empty() && database.tables.is_empty();
+        if [observed, expected].iter().any(unread) {
+            // Whatever else is missing there may only be unread.
             return Ok(());
         }
         for (extension, pair) in pairs(&observed.extensions, &expected.extensions, |e| e.name.clone()) {
-            presence(differences, format!("{name}: extension {extension}"), pair, |observed, expected| {
+            self.presence(format!("{name}: extension {extension}"), pair, |observed, expected| {
                 let of = |e: &super::Extension| format!("version {} in schema {}", e.version, e.schema);
                 if observed == expected {
                     vec![]
@@ -106,46 +167,56 @@ impl Context<'_> {
                 }
             });
         }
-        // One name may stand for several objects, such as comments: their definitions are compared as one list.
-        let objects = |side: &Database| {
-            let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            for SchemaObject { kind, name, definition } in &side.schema {
-                objects.entry(format!("{kind} {name}")).or_default().push(definition.clone());
-            }
-            objects.into_iter().collect::<Vec<_>>()
-        };
-        for (object, pair) in pairs(&objects(observed), &objects(expected), |(name, _)| name.clone()) {
-            presence(differences, format!("{name}: {object}"), pair, |(_, observed), (_, expected)| {
-                let (observed, expected) = (observed.join("; "), expected.join("; "));
-                if observed == expected { vec![] } else { vec![definition(&observed, &expected)] }
-            });
-        }
+        self.objects(&format!("{name}: "), &observed.schema, &expected.schema);
         for (sequence, pair) in pairs(&observed.sequences, &expected.sequences, |s| s.name.clone()) {
-            presence(differences, format!("{name}: sequence {sequence}"), pair, |observed, expected| {
-                let of = |s: &Sequence| {
-                    format!("{}{}", s.last_value, if s.is_called { "" } else { " not called" })
-                };
-                if same_place(observed, expected) {
-                    return Vec::new();
-                }
-                vec![format!("is at {}, expected {}", of(observed), of(expected))]
-            });
-        }
-        self.large_objects(differences, name, &observed.large_objects, &expected.large_objects)?;
-        for (table, pair) in pairs(&observed.tables, &expected.tables, |table| table.name.clone()) {
+            let place = format!("{name}: sequence {sequence}");
             match pair {
-                (Some(observed), Some(expected)) => {
-                    differences.extend(self.tables(format!("{name}.{table}"), observed, expected)?);
-                }
-                pair => presence(differences, format!("{name}.{table}"), pair, |_, _| Vec::new()),
+                (Some(observed), Some(expected)) => self.sequences(place, observed, expected),
+                pair => self.presence(place, pair, |_, _| Vec::new()),
+            }
+        }
+        self.large_objects(name, &observed.large_objects, &expected.large_objects)?;
+        for (table, pair) in pairs(&observed.tables, &expected.tables, |table| table.name.clone()) {
+            let place = format!("{name}.{table}");
+            match pair {
+                (Some(observed), Some(expected)) => self.tables(place, observed, expected)?,
+                pair => self.table_on_one_side(place, pair),
             }
         }
         Ok(())
     }
 
+    /// That there is no such table is a difference of definitions as well, and named there too.
+    fn table_on_one_side(&mut self, place: String, pair: (Option<&Table>, Option<&Table>)) {
+        let (what, table) = match pair {
+            (Some(table), _) => ("is not expected", table),
+            (None, Some(table)) => ("is missing", table),
+            (None, None) => return,
+        };
+        let rows = table.rows.as_ref().map_or(0, |rows| rows.count);
+        let kind = match table.kind {
+            TableKind::Table | TableKind::MaterialisedView if rows > 0 => DifferenceKind::Rows,
+            _ => DifferenceKind::Other,
+        };
+        self.differences.push(Difference::of(kind, place, what));
+    }
+
+    fn sequences(&mut self, place: String, observed: &Sequence, expected: &Sequence) {
+        let at_start = !observed.is_called && observed.last_value == observed.start;
+        if same_place(observed, expected, self.recovered) {
+            return;
+        }
+        if self.recovered && observed.unlogged && expected.unlogged && at_start {
+            self.notes.push(format!("{place} is unlogged, so recovery has set it back"));
+            return;
+        }
+        let of = |s: &Sequence| format!("{}{}", s.last_value, if s.is_called { "" } else { " not called" });
+        let what = format!("is at {}, expected {}", of(observed), of(expected));
+        self.differences.push(Difference::new(place, what));
+    }
+
     fn large_objects(
-        &self,
-        differences: &mut Vec<Difference>,
+        &mut self,
         database: &str,
         observed: &LargeObjects,
         expected: &LargeObjects,
@@ -153,100 +224,100 @@ impl Context<'_> {
         let place = format!("{database}: large objects");
         if observed.count != expected.count {
             let what = format!("{}, expected {}", observed.count, expected.count);
-            differences.push(Difference::new(place.clone(), what));
+            self.differences.push(Difference::of(DifferenceKind::Rows, place.clone(), what));
         } else if observed.owners != expected.owners {
-            differences.push(Difference::new(place.clone(), "numbers, owners or access rights differ"));
+            let what = "numbers, owners or access rights differ";
+            self.differences.push(Difference::new(place.clone(), what));
         }
         if !same_rows(&observed.data, &expected.data) {
             let columns = LARGE_OBJECT_COLUMNS.map(str::to_owned);
-            differences.push(self.rows(
-                place,
-                &observed.data,
-                &expected.data,
-                &columns,
-                &columns[..2],
-                "pages",
-            )?);
+            let naming = Naming { columns: &columns, key: &columns[..2], hide: self.hide };
+            self.differences.push(rows(place, &observed.data, &expected.data, Some(&naming), "pages")?);
         }
         Ok(())
     }
 
-    fn tables(
-        &self,
-        place: String,
-        observed: &Table,
-        expected: &Table,
-    ) -> Result<Option<Difference>, DataError> {
-        let (seen, wanted) = match (&observed.rows, &expected.rows) {
-            (None, None) => return Ok(None),
-            (Some(_), None) => return Ok(Some(Difference::new(place, "has rows, expected none of its own"))),
-            (None, Some(_)) => {
-                return Ok(Some(Difference::new(place, "has no rows of its own, expected some")));
+    fn tables(&mut self, place: String, observed: &Table, expected: &Table) -> Result<(), DataError> {
+        let damage = match (&observed.damage, &expected.damage) {
+            (Some(why), _) => Some(format!("cannot be read: {why}")),
+            (None, Some(why)) => Some(format!("cannot be read where it is expected: {why}")),
+            (None, None) => None,
+        };
+        if let Some(what) = damage {
+            self.differences.push(Difference::of(DifferenceKind::Damage, place, what));
+            return Ok(());
+        }
+        let what = match (&observed.rows, &expected.rows) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => "has rows, expected none of its own",
+            (None, Some(_)) => "has no rows of its own, expected some",
+            (Some(seen), Some(wanted)) => {
+                if same_rows(seen, wanted) {
+                    return Ok(());
+                }
+                return self.rows_of_table(place, (observed, seen), (expected, wanted));
             }
-            (Some(observed), Some(expected)) => (observed, expected),
         };
-        if same_rows(seen, wanted) {
-            return Ok(None);
-        }
-        // Rows of tables with different columns differ in all of their texts; the columns are shown as such.
-        let comparable = observed.columns == expected.columns;
-        let (columns, key): (&[_], &[_]) = match comparable {
-            true if observed.key == expected.key => (&observed.columns, &observed.key),
-            true => (&observed.columns, &[]),
-            false => (&[], &[]),
-        };
-        let mut difference = self.rows(place, seen, wanted, columns, key, "rows")?;
-        if !comparable {
-            difference.what.push_str("; its columns differ");
-        }
-        if TableKind::Unlogged == expected.kind {
-            difference.what.push_str("; it is unlogged: recovery empties it");
-        }
-        Ok(Some(difference))
+        self.differences.push(Difference::of(DifferenceKind::Rows, place, what));
+        Ok(())
     }
 
-    /// Rows that differ, from what both sides have kept. Without `columns` none are shown.
-    fn rows(
-        &self,
+    fn rows_of_table(
+        &mut self,
         place: String,
-        observed: &TableRows,
-        expected: &TableRows,
-        columns: &[String],
-        key: &[String],
-        unit: &str,
-    ) -> Result<Difference, DataError> {
-        let mut difference = Difference::new(
-            place,
-            match (observed.count, expected.count) {
-                (seen, wanted) if seen == wanted => format!("{seen} {unit} as expected, with other content"),
-                (seen, wanted) => format!("{seen} {unit}, expected {wanted}"),
-            },
-        );
-        let (Some(here), Some(there)) = (&self.observed.spool, &self.expected.spool) else {
-            return Ok(difference);
-        };
-        match (&observed.kept, &expected.kept) {
-            (_, _) if columns.is_empty() => {}
-            (Kept::Rows(seen), Kept::Rows(wanted)) => {
-                (difference.rows, difference.more) =
-                    differing_rows(&here.join(seen), &there.join(wanted), columns, key)?;
-            }
-            (seen, wanted) => {
-                if let (Some(seen), Some(wanted)) = (read_buckets(here, seen)?, read_buckets(there, wanted)?)
-                {
-                    let parts = differing_parts(&seen, &wanted);
-                    let text =
-                        format!(" ({parts} of {} parts differ; too many {unit} to keep each)", seen.len());
-                    difference.what.push_str(&text);
-                }
-            }
+        (observed, seen): (&Table, &TableRows),
+        (expected, wanted): (&Table, &TableRows),
+    ) -> Result<(), DataError> {
+        let unlogged = observed.kind == TableKind::Unlogged && expected.kind == TableKind::Unlogged;
+        if self.recovered && unlogged && seen.count == 0 {
+            self.notes
+                .push(format!("{place} is unlogged, so recovery has emptied it ({} rows)", wanted.count));
+            return Ok(());
         }
-        Ok(difference)
+        // Rows of tables with different columns differ in all of their texts; the columns are shown as such. Rows of
+        // tables with different keys were kept in different parts.
+        let (same_columns, same_key) = (observed.columns == expected.columns, observed.key == expected.key);
+        let naming = Naming { columns: &observed.columns, key: &observed.key, hide: self.hide };
+        let naming = (same_columns && same_key).then_some(&naming);
+        let mut difference = rows(place, seen, wanted, naming, "rows")?;
+        if !same_columns {
+            difference.what.push_str("; its columns differ");
+        } else if !same_key {
+            difference.what.push_str("; its keys differ");
+        }
+        if unlogged {
+            difference.kind = DifferenceKind::Other;
+            difference.what.push_str("; it is unlogged, so no backup holds its rows");
+        }
+        self.differences.push(difference);
+        Ok(())
     }
 }
 
-fn differing_parts(observed: &[MultisetDigest], expected: &[MultisetDigest]) -> usize {
-    observed.iter().zip(expected).filter(|(observed, expected)| observed != expected).count()
+/// Rows that differ, from what both sides have kept. Without `naming` none are shown.
+fn rows(
+    place: String,
+    observed: &TableRows,
+    expected: &TableRows,
+    naming: Option<&Naming<'_>>,
+    unit: &str,
+) -> Result<Difference, DataError> {
+    let what = match (observed.count, expected.count) {
+        (seen, wanted) if seen == wanted => format!("{seen} {unit} as expected, with other content"),
+        (seen, wanted) => format!("{seen} {unit}, expected {wanted}"),
+    };
+    let mut difference = Difference::of(DifferenceKind::Rows, place, what);
+    if let (Some(here), Some(there), Some(naming)) = (&observed.kept, &expected.kept, naming) {
+        if here.complete() && there.complete() {
+            (difference.rows, difference.more) = differing_rows(here, there, naming)?;
+        } else {
+            let (differ, of) = differing_parts(here, there);
+            let differ = differ.len();
+            let text = format!(" ({differ} of {of} parts differ; no room to keep each of its {unit})");
+            difference.what.push_str(&text);
+        }
+    }
+    Ok(difference)
 }
 
 fn same_rows(observed: &TableRows, expected: &TableRows) -> bool {
@@ -255,18 +326,16 @@ fn same_rows(observed: &TableRows, expected: &TableRows) -> bool {
 
 /// Values are written to the WAL some at a time, ahead of their use, so recovery may leave a sequence at the last
 /// written one: `last_value + log_count × increment` of its source, with nothing ahead. No other value is equal.
-fn same_place(one: &Sequence, other: &Sequence) -> bool {
-    let recovered = |here: &Sequence, source: &Sequence| {
-        let written =
-            source.log_count.checked_mul(source.increment).and_then(|n| n.checked_add(source.last_value));
-        here.log_count == 0 && written == Some(here.last_value)
-    };
-    one.is_called == other.is_called
-        && (one.last_value == other.last_value || recovered(one, other) || recovered(other, one))
+fn same_place(observed: &Sequence, expected: &Sequence, recovered: bool) -> bool {
+    let written =
+        expected.log_count.checked_mul(expected.increment).and_then(|n| n.checked_add(expected.last_value));
+    let recovered_to = recovered && observed.log_count == 0 && written == Some(observed.last_value);
+    observed.is_called == expected.is_called && (observed.last_value == expected.last_value || recovered_to)
 }
 
 /// Both definitions, from shortly before where they begin to differ.
-fn definition(observed: &str, expected: &str) -> String {
+fn definition(observed: &str, expected: &str, hide: Hide<'_>) -> String {
+    let (observed, expected) = (hide(observed), hide(expected));
     let same = observed.chars().zip(expected.chars()).take_while(|(one, another)| one == another).count();
     let from = same.saturating_sub(20);
     let cut = |text: &str| -> String {
@@ -277,5 +346,5 @@ fn definition(observed: &str, expected: &str) -> String {
             text.chars().skip(from).take(DEFINITION_SHOWN).collect::<String>().replace('\n', "\\n")
         )
     };
-    format!("is `{}`, expected `{}`", cut(observed), cut(expected))
+    format!("is `{}`, expected `{}`", cut(&observed), cut(&expected))
 }

@@ -1,6 +1,7 @@
 //! Connections to an observed cluster, all with the same session settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -11,7 +12,11 @@ use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::DataError;
+use crate::poll::done_within;
 use crate::secret::Secret;
+
+/// How long a server may take to let somebody in.
+const OPEN: Duration = Duration::from_secs(30);
 
 /// Where a cluster listens, and as whom to look at it: a superuser, or rows would be hidden.
 #[derive(Debug, Clone)]
@@ -42,14 +47,20 @@ const SESSION: &str = "
     SET enable_tidscan = on;
     SET jit = off;
     SET max_parallel_workers_per_gather = 0;
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout');
 ";
 
 impl Connect {
     /// Opens a session in `database`. Its connection ends when the client is dropped.
     ///
     /// # Errors
-    /// When the server cannot be reached, refuses, or does not know a session setting.
+    /// When the server cannot be reached, does not answer, refuses, or does not know a session setting.
     pub async fn open(&self, database: &str) -> Result<Client, DataError> {
+        let what = format!("{}:{} to let us into database {database}", self.host, self.port);
+        done_within(what, OPEN, self.session(database)).await
+    }
+
+    async fn session(&self, database: &str) -> Result<Client, DataError> {
         let failed = |source| DataError::Connect {
             host: self.host.clone(),
             port: self.port,
@@ -65,7 +76,7 @@ impl Connect {
             .dbname(database)
             .application_name("clonedrill")
             .ssl_mode(SslMode::Prefer)
-            .connect_timeout(std::time::Duration::from_secs(10));
+            .connect_timeout(Duration::from_secs(10));
         let client = if self.host.starts_with('/') {
             // A Unix socket has no TLS, and rustls no name to ask for there.
             let (client, connection) = config.connect(NoTls).await.map_err(failed)?;

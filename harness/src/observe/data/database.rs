@@ -1,15 +1,15 @@
 //! One database, all of it as it was at one moment.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio_postgres::{Client, Row};
 
 use super::observation::{Database, LargeObjects, Table, TableKind};
-use super::read::{Source, read_all};
+use super::read::{Reading, SAVEPOINT, Source, go_back, read_all};
 use super::roles::Listed;
-use super::spool::TableSpool;
-use super::{Connect, DataError, Options, excluded, schema};
+use super::spool::{Spool, TableSpool};
+use super::{CATALOG, Connect, DataError, Options, excluded, schema};
+use crate::poll::done_within;
 
 const LARGE_OBJECTS: &str = "SELECT l.oid, lomowner::regrole,
      (SELECT array_agg(a::text ORDER BY a::text COLLATE \"C\") FROM unnest(coalesce(lomacl, acldefault('L', lomowner))) a)
@@ -23,21 +23,18 @@ pub(super) const LARGE_OBJECT_COLUMNS: [&str; 3] = ["loid", "pageno", "data"];
 /// TID range scans came with PostgreSQL 14; before, a range would read the whole table each time.
 const TID_RANGE_SCANS: i32 = 140_000;
 
-/// Where the rows of the database go, and under which beginning of their files' names.
-pub(super) struct Spool<'a> {
-    pub folder: &'a Path,
-    pub prefix: String,
-}
+const SERVER: &str = "SELECT current_setting('server_version_num')::int, getdatabaseencoding()::text,
+     pg_relation_size('pg_largeobject') / current_setting('block_size')::int";
 
 pub(super) async fn database(
     connect: &Connect,
     options: &Options,
     listed: Listed,
-    spool: Option<Spool<'_>>,
+    spool: Option<&Arc<Spool>>,
 ) -> Result<Database, DataError> {
     let Listed { name, connectable, definition } = listed;
     let mut seen = Database {
-        name,
+        name: name.clone(),
         definition,
         connectable,
         extensions: Vec::new(),
@@ -46,72 +43,120 @@ pub(super) async fn database(
         sequences: Vec::new(),
         large_objects: LargeObjects::default(),
         tables: Vec::new(),
+        damage: Vec::new(),
     };
     if !connectable {
         return Ok(seen);
     }
-    let clients = one_snapshot(connect, &seen.name, options.connections.max(1)).await?;
-    let first = &clients[0];
-    seen.extensions = schema::extensions(first, &seen.name).await?;
-    (seen.schema, seen.schema_digest) = schema::schema(first, &seen.name).await?;
-    seen.sequences = schema::sequences(first, &seen.name).await?;
-
-    let failed =
-        |source| DataError::Query { what: "list tables".to_owned(), database: seen.name.clone(), source };
-    let version = first.query_one("SELECT current_setting('server_version_num')::int", &[]).await;
-    let in_ranges = version.and_then(|row| row.try_get::<_, i32>(0)).map_err(failed)? >= TID_RANGE_SCANS;
-    let sql = include_str!("tables.sql").replace(":observed", excluded::SCHEMA_IS_OBSERVED);
-    let mut sources = large_object_sources(first, options, spool.as_ref()).await.map_err(failed)?;
-    let owners = sources.len() - 1;
-    for (index, row) in first.query(&sql, &[]).await.map_err(failed)?.iter().enumerate() {
-        let table = table(row, &seen.name)?;
-        if row.try_get("has_rows").map_err(failed)? {
-            let columns: Vec<_> = table.columns.iter().map(|column| quoted(column)).collect();
-            let select = format!("SELECT {} FROM ONLY {}", columns.join(", "), table.name);
-            let blocks: i64 = row.try_get("blocks").map_err(failed)?;
-            let kept = spool.as_ref().map(|spool| {
-                let key = |name| table.columns.iter().position(|column| column == name);
-                let key = table.key.iter().filter_map(key).collect();
-                TableSpool::new(spool.folder, format!("{}-{index}", spool.prefix), key, options.keep_at_most)
-            });
-            let blocks = in_ranges.then_some(blocks.cast_unsigned());
-            sources.push(Source::new(table.name.clone(), select, blocks, kept));
+    let opened = one_snapshot(connect, &name, options.connections.max(1));
+    let clients = match done_within(format!("a snapshot of database {name}"), CATALOG, opened).await {
+        Ok(clients) => clients,
+        Err(error) => {
+            seen.damage.push(format!("cannot be opened: {}", error.damage().ok_or(error)?));
+            return Ok(seen);
         }
-        seen.tables.push(table);
-    }
+    };
+    let first = &clients[0];
+    let catalog = |what: &str| format!("the {what} of database {name}");
+    let extensions = done_within(catalog("extensions"), CATALOG, schema::extensions(first, &name)).await;
+    seen.extensions = or_damage(first, &mut seen, extensions).await?;
+    let definitions = done_within(catalog("definitions"), CATALOG, schema::schema(first, &name)).await;
+    (seen.schema, seen.schema_digest) = or_damage(first, &mut seen, definitions).await?;
+    let sequences = done_within(catalog("sequences"), CATALOG, schema::sequences(first, &name)).await;
+    let (sequences, damage) = or_damage(first, &mut seen, sequences).await?;
+    seen.sequences = sequences;
+    seen.damage.extend(damage);
+    let listing = done_within(catalog("tables"), CATALOG, list(first, &name, spool)).await.map(Some);
+    let Some(listing) = or_damage(first, &mut seen, listing).await? else { return Ok(seen) };
 
+    let Listing { tables, pages, owners, rows, encoding } = listing;
+    let sources: Vec<Source> = [pages, owners].into_iter().chain(rows).collect();
     let sources = Arc::new(sources);
-    read_all(clients, &seen.name, sources.clone()).await?;
-    seen.large_objects.data = sources[0].finish()?;
-    let found = sources[owners].finish()?;
-    (seen.large_objects.count, seen.large_objects.owners) = (found.count, found.digest);
-    let mut found = sources[owners + 1..].iter().peekable();
+    let reading = Reading { database: name.clone(), encoding, idle: options.idle };
+    read_all(clients, &reading, sources.clone()).await?;
+    match sources[0].finish() {
+        Ok(pages) => seen.large_objects.data = pages,
+        Err(why) => seen.damage.push(format!("large objects cannot be read: {why}")),
+    }
+    match sources[1].finish() {
+        Ok(found) => (seen.large_objects.count, seen.large_objects.owners) = (found.count, found.digest),
+        Err(why) => seen.damage.push(format!("large objects cannot be listed: {why}")),
+    }
+    seen.tables = tables;
+    let mut found = sources[2..].iter().peekable();
     for table in &mut seen.tables {
-        if let Some(source) = found.next_if(|source| source.name == table.name) {
-            table.rows = Some(source.finish()?);
+        match found.next_if(|source| source.name == table.name).map(Source::finish) {
+            Some(Ok(rows)) => table.rows = Some(rows),
+            Some(Err(why)) => table.damage = Some(why),
+            None => {}
         }
     }
     Ok(seen)
 }
 
-/// Pages first, owners last.
-async fn large_object_sources(
+/// What was read, or nothing and a note of why the server could not read it.
+async fn or_damage<T: Default>(
     client: &Client,
-    options: &Options,
-    spool: Option<&Spool<'_>>,
-) -> Result<Vec<Source>, tokio_postgres::Error> {
-    let size = "SELECT pg_relation_size('pg_largeobject') / current_setting('block_size')::int";
-    let blocks: i64 = client.query_one(size, &[]).await?.try_get(0)?;
-    let kept = spool.map(|spool| {
-        let name = format!("{}-large-objects", spool.prefix);
-        TableSpool::new(spool.folder, name, vec![0, 1], options.keep_at_most)
-    });
-    let pages = ("pages of large objects".to_owned(), LARGE_OBJECT_PAGES.to_owned());
-    let owners = ("owners of large objects".to_owned(), LARGE_OBJECTS.to_owned());
-    Ok(vec![
-        Source::new(pages.0, pages.1, Some(blocks.cast_unsigned()), kept),
-        Source::new(owners.0, owners.1, None, None),
-    ])
+    seen: &mut Database,
+    read: Result<T, DataError>,
+) -> Result<T, DataError> {
+    let error = match read {
+        Ok(read) => return Ok(read),
+        Err(error) => error,
+    };
+    // What the error failed to do stands in its text, and what is not seen is not known.
+    let (why, text) = (error.damage(), error.to_string());
+    why.ok_or(error)?;
+    seen.damage.push(format!("cannot be read: {text}"));
+    go_back(client, &seen.name).await?;
+    Ok(T::default())
+}
+
+/// What has rows in a database, and how to read them.
+struct Listing {
+    tables: Vec<Table>,
+    /// Of large objects.
+    pages: Source,
+    owners: Source,
+    /// In the order of `tables`, but for those without rows of their own.
+    rows: Vec<Source>,
+    encoding: String,
+}
+
+async fn list(client: &Client, database: &str, spool: Option<&Arc<Spool>>) -> Result<Listing, DataError> {
+    let failed =
+        |source| DataError::Query { what: "list tables".to_owned(), database: database.to_owned(), source };
+    let server = client.query_one(SERVER, &[]).await.map_err(failed)?;
+    let in_ranges = server.try_get::<_, i32>(0).map_err(failed)? >= TID_RANGE_SCANS;
+    let encoding = server.try_get(1).map_err(failed)?;
+    let kept = |key: Vec<usize>, blocks: u64| Some(TableSpool::new(spool?.clone(), key, blocks));
+
+    let blocks = server.try_get::<_, i64>(2).map_err(failed)?.cast_unsigned();
+    let pages = Source::new(
+        "pages of large objects".to_owned(),
+        LARGE_OBJECT_PAGES.to_owned(),
+        in_ranges.then_some(blocks),
+        kept(vec![0, 1], blocks),
+    );
+    let owners = Source::new("owners of large objects".to_owned(), LARGE_OBJECTS.to_owned(), None, None);
+
+    let sql = include_str!("tables.sql").replace(":observed", excluded::SCHEMA_IS_OBSERVED);
+    let (mut tables, mut rows) = (Vec::new(), Vec::new());
+    for row in client.query(&sql, &[]).await.map_err(failed)? {
+        let table = table(&row, database)?;
+        if row.try_get("has_rows").map_err(failed)? {
+            let columns: Vec<_> = table.columns.iter().map(|column| quoted(column)).collect();
+            let select = format!("SELECT {} FROM ONLY {}", columns.join(", "), table.name);
+            let blocks = row.try_get::<_, i64>("blocks").map_err(failed)?.cast_unsigned();
+            let is_heap: bool = row.try_get("is_heap").map_err(failed)?;
+            let place = |name| table.columns.iter().position(|column| column == name);
+            let spool = kept(table.key.iter().filter_map(place).collect(), blocks);
+            let blocks = (in_ranges && is_heap).then_some(blocks);
+            rows.push(Source::new(table.name.clone(), select, blocks, spool));
+        }
+        tables.push(table);
+    }
+    Ok(Listing { tables, pages, owners, rows, encoding })
 }
 
 /// Connections in transactions that all see the moment of the first.
@@ -130,10 +175,11 @@ async fn one_snapshot(
     first.batch_execute(BEGIN).await.map_err(failed)?;
     let row = first.query_one("SELECT pg_export_snapshot()", &[]).await.map_err(failed)?;
     let snapshot: String = row.try_get(0).map_err(failed)?;
+    first.batch_execute(SAVEPOINT).await.map_err(failed)?;
     let mut clients = vec![first];
     for _ in 1..connections {
         let client = connect.open(database).await?;
-        let join = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{snapshot}'");
+        let join = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{snapshot}'; {SAVEPOINT}");
         client.batch_execute(&join).await.map_err(failed)?;
         clients.push(client);
     }
@@ -159,6 +205,7 @@ fn table(row: &Row, database: &str) -> Result<Table, DataError> {
         columns: row.try_get("columns").map_err(failed)?,
         key: row.try_get("key").map_err(failed)?,
         rows: None,
+        damage: None,
     })
 }
 

@@ -8,12 +8,37 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
     pub equal: bool,
+    /// Of rows first, then of definitions.
     pub differences: Vec<Difference>,
+    /// What differs as it must, one line each: what recovery empties in every clone.
+    pub notes: Vec<String>,
+    /// What neither side could be asked for, one line each.
+    pub unknown: Vec<String>,
+}
+
+impl Comparison {
+    /// The first difference that shows other data: not one of definitions or positions, nor what cannot be read.
+    pub fn other_rows(&self) -> Option<&Difference> {
+        self.differences.iter().find(|difference| difference.kind == DifferenceKind::Rows)
+    }
+}
+
+/// What a difference is about. In the order in which differences are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DifferenceKind {
+    /// Other rows, or a table with or without them.
+    Rows,
+    /// The server cannot read it on one side, so its rows are not known.
+    Damage,
+    /// A definition, an access right, the position of a sequence, rows that no backup holds.
+    Other,
 }
 
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
+    pub kind: DifferenceKind,
     /// `orders.public.orders`, `role app`, `orders: index public.orders_pkey`.
     pub place: String,
     /// What was seen there and what was expected, in one line.
@@ -46,21 +71,25 @@ pub struct ColumnDifference {
 
 impl Difference {
     pub(super) fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Difference { place: place.into(), what: what.into(), rows: Vec::new(), more: 0 }
+        Self::of(DifferenceKind::Other, place, what)
+    }
+
+    pub(super) fn of(kind: DifferenceKind, place: impl Into<String>, what: impl Into<String>) -> Self {
+        Difference { kind, place: place.into(), what: what.into(), rows: Vec::new(), more: 0 }
     }
 }
 
 impl fmt::Display for Comparison {
-    /// One line for each difference.
+    /// One line for each difference, then one for each note.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.equal {
-            return f.write_str("equal");
+            f.write_str("equal")?;
         }
         for (index, difference) in self.differences.iter().enumerate() {
             let line_end = if index > 0 { "\n" } else { "" };
             write!(f, "{line_end}{difference}")?;
         }
-        Ok(())
+        self.notes.iter().chain(&self.unknown).try_for_each(|note| write!(f, "\nnote: {note}"))
     }
 }
 

@@ -3,6 +3,12 @@
 use std::error::Error as _;
 use std::path::PathBuf;
 
+use crate::poll::TimedOut;
+
+/// Classes of SQLSTATE with which a server that works says that data do not: they cannot be read as what they should be, there
+/// is no such database, a file is missing, a page is invalid.
+const DAMAGE: [&str; 4] = ["22", "3D", "58", "XX"];
+
 /// Fits after "failed to observe data: ".
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -14,10 +20,22 @@ pub enum DataError {
     Tls(#[from] rustls::Error),
     #[error("{what} in database {database}: the server said {value:?}, which is not understood")]
     Answer { what: String, database: String, value: String },
-    #[error("keep rows in {}: {source}", path.display())]
-    Spool { path: PathBuf, source: std::io::Error },
+    #[error("keep rows in {}: {source}", folder.display())]
+    Spool { folder: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
     #[error("a reader of database {database} ended early: {detail}")]
     Reader { database: String, detail: String },
+}
+
+impl DataError {
+    /// Why data cannot be read although the server works: that is something seen of the data. Any other error leaves open
+    /// what they are.
+    pub(super) fn damage(&self) -> Option<String> {
+        let (DataError::Query { source, .. } | DataError::Connect { source, .. }) = self else { return None };
+        let code = source.as_db_error()?.code().code();
+        DAMAGE.iter().any(|class| code.starts_with(class)).then(|| detail(source))
+    }
 }
 
 /// The server's own message: the outer error only says "db error".

@@ -4,12 +4,19 @@
 //! - Databases `template0` (lets nobody in) and `template1` (nobody's data).
 //! - System schemas: they follow from the server's version. `information_schema`, `pg_catalog` and TOAST.
 //! - Temporary tables: they end with their session.
-//! - Predefined roles `pg_…`: they follow from the server's version.
+//! - Predefined roles `pg_…`: they follow from the server's version. What they are members of is looked at.
 //! - Passwords, in any form: each cluster's operator makes its own. Also options of user mappings and the
-//!   connection strings of subscriptions, which hold passwords.
-//! - Definitions of an extension's members: its name and version stand for them. Rows of its tables are read.
+//!   connection strings of subscriptions, which hold passwords. Values of settings and of foreign objects' options are
+//!   looked at as digests.
+//! - Definitions of an extension's members: its name and version stand for them. Its tables are looked at in full, rows
+//!   and all, and what was granted or revoked on any member.
+//! - Comments on extensions and their members, and on what initdb has made, but for the schema `public`.
+//! - Security labels of roles, databases and tablespaces.
 //! - Rows of foreign tables: they are not in the cluster (Spilo's `postgres_log` reads the server's log files).
 //! - Replication slots, statistics, planner statistics targets: they are not brought back by a backup.
+//! - The server's own configuration, `ALTER SYSTEM` included: it is Patroni's, and each cluster's own.
+//! - Versions of collations: they are those of the machine's libraries.
+//! - Rows of unlogged tables in a cluster that has recovered: no backup holds them. They are noted.
 
 /// Databases that are not looked at.
 pub const DATABASES: &str = "'template0', 'template1'";

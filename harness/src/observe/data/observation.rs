@@ -1,11 +1,12 @@
 //! What an observation of a cluster's data holds.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::digest::MultisetDigest;
+use super::spool::KeptRows;
 
 /// Everything in a cluster that a backup should bring back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -14,8 +15,8 @@ pub struct DataObservation {
     pub roles: Vec<Role>,
     /// Sorted by name.
     pub databases: Vec<Database>,
-    /// The folder with the kept rows, when the observation kept any.
-    pub spool: Option<PathBuf>,
+    /// Shared by all databases and no role: settings, tablespaces, comments, prepared transactions.
+    pub globals: Vec<SchemaObject>,
 }
 
 impl DataObservation {
@@ -23,6 +24,18 @@ impl DataObservation {
     pub fn rows(&self) -> u64 {
         let tables = self.databases.iter().flat_map(|database| &database.tables);
         tables.filter_map(|table| table.rows.as_ref()).map(|rows| rows.count).sum()
+    }
+
+    /// Everything that the server could not read, with its reason, one line each.
+    pub fn damage(&self) -> impl Iterator<Item = String> {
+        self.databases.iter().flat_map(|database| {
+            let tables = database.tables.iter().filter_map(|table| {
+                let why = table.damage.as_ref()?;
+                Some(format!("{}.{}: cannot be read: {why}", database.name, table.name))
+            });
+            let others = database.damage.iter().map(|why| format!("{}: {why}", database.name));
+            others.chain(tables).collect::<Vec<_>>()
+        })
     }
 }
 
@@ -71,6 +84,9 @@ pub struct Database {
     pub large_objects: LargeObjects,
     /// Sorted by name.
     pub tables: Vec<Table>,
+    /// What of it the server could not read and why, but for tables: those say so themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damage: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,9 +114,13 @@ pub struct Sequence {
     /// How many values ahead of `last_value` the WAL already has: recovery jumps there.
     pub log_count: i64,
     pub increment: i64,
+    /// Where it begins.
+    pub start: i64,
+    /// Recovery sets it back to where it begins.
+    pub unlogged: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LargeObjects {
     pub count: u64,
     /// Over owners and access rights.
@@ -121,6 +141,9 @@ pub struct Table {
     pub key: Vec<String>,
     /// None where rows are not the cluster's own (foreign tables) or do not exist (a view never filled).
     pub rows: Option<TableRows>,
+    /// Why the server could not read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,22 +156,11 @@ pub enum TableKind {
     Foreign,
 }
 
-/// The rows of a table: how many, their digest, and where they are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// The rows of a table: how many, their digest, and the rows themselves where they are kept.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TableRows {
     pub count: u64,
     pub digest: MultisetDigest,
-    pub kept: Kept,
-}
-
-/// What the spool has of a table's rows. Paths are relative to the spool's folder.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kept {
-    #[default]
-    Nothing,
-    /// All rows.
-    Rows(PathBuf),
-    /// Too many rows: a digest for each of [`super::spool::BUCKETS`] parts.
-    Buckets(PathBuf),
+    #[serde(skip)]
+    pub kept: Option<Arc<KeptRows>>,
 }

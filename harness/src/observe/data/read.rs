@@ -2,15 +2,17 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use futures::TryStreamExt as _;
+use futures::{FutureExt as _, TryStreamExt as _};
 use tokio_postgres::Client;
 
 use super::DataError;
 use super::digest::{MultisetDigest, hash_row};
 use super::observation::TableRows;
-use super::spool::TableSpool;
+use super::spool::{Piece, TableSpool};
+use crate::poll::TimedOut;
 
 /// Blocks that one COPY reads: 16 MiB, so that readers end at about the same time.
 const RANGE: u64 = 2048;
@@ -24,7 +26,25 @@ pub(super) struct Source {
     /// Its size; none where it cannot be read in ranges.
     pub blocks: Option<u64>,
     pub spool: Option<TableSpool>,
-    found: Mutex<(u64, MultisetDigest)>,
+    found: Mutex<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    count: u64,
+    digest: MultisetDigest,
+    /// Why the server could not read it; what was found before says nothing then.
+    damage: Option<String>,
+}
+
+/// How rows are read.
+#[derive(Clone)]
+pub(super) struct Reading {
+    pub database: String,
+    /// The database's own encoding, in which rows are sent: not every text has its like in another one.
+    pub encoding: String,
+    /// How long the next row may take.
+    pub idle: Duration,
 }
 
 impl Source {
@@ -32,11 +52,22 @@ impl Source {
         Source { name, select, blocks, spool, found: Mutex::default() }
     }
 
-    /// What was found, after [`read_all`].
-    pub fn finish(&self) -> Result<TableRows, DataError> {
-        let (count, digest) = *self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = self.spool.as_ref().map(TableSpool::finish).transpose()?.unwrap_or_default();
-        Ok(TableRows { count, digest, kept })
+    /// What was found after [`read_all`], or why it could not be read.
+    pub fn finish(&self) -> Result<TableRows, String> {
+        let found = self.found();
+        match &found.damage {
+            Some(why) => Err(why.clone()),
+            None => Ok(TableRows {
+                count: found.count,
+                digest: found.digest,
+                kept: self.spool.as_ref().map(|spool| Arc::new(spool.finish())),
+            }),
+        }
+    }
+
+    /// Readers never panic while they hold it; the value is whole even if one did.
+    fn found(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One query for each range. The last is open, should the table be longer than it was when it was measured.
@@ -58,65 +89,127 @@ impl Source {
     }
 }
 
-/// Reads all sources over all of these connections, which are in transactions of one snapshot.
+type Queue = Arc<Mutex<VecDeque<(usize, String)>>>;
+
+/// Reads all sources over all of these connections, which are in transactions of one snapshot with a savepoint. A source that the
+/// server cannot read is noted as that, and the others are read.
 ///
 /// # Errors
 /// The first that any reader met; the others are stopped then.
 pub(super) async fn read_all(
     clients: Vec<Client>,
-    database: &str,
+    reading: &Reading,
     sources: Arc<Vec<Source>>,
 ) -> Result<(), DataError> {
     let queue = sources
         .iter()
         .enumerate()
         .flat_map(|(index, source)| source.queries().into_iter().map(move |query| (index, query)));
-    let queue = Arc::new(Mutex::new(queue.collect::<VecDeque<_>>()));
+    let queue: Queue = Arc::new(Mutex::new(queue.collect()));
     let mut readers: tokio::task::JoinSet<Result<(), DataError>> = tokio::task::JoinSet::new();
     for client in clients {
-        let (queue, sources, database) = (queue.clone(), sources.clone(), database.to_owned());
-        readers.spawn(async move {
-            loop {
-                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                let Some((index, query)) = next else { return Ok(()) };
-                read(&client, &database, &sources[index], &query).await?;
-            }
-        });
+        let reader = Reader { client, reading: reading.clone(), sources: sources.clone() };
+        readers.spawn(reader.read_queue(queue.clone()));
     }
     while let Some(ended) = readers.join_next().await {
         ended.map_err(|error| DataError::Reader {
-            database: database.to_owned(),
+            database: reading.database.clone(),
             detail: error.to_string(),
         })??;
     }
     Ok(())
 }
 
-async fn read(client: &Client, database: &str, source: &Source, query: &str) -> Result<(), DataError> {
-    let failed = |error| DataError::Query {
-        what: format!("read {}", source.name),
-        database: database.to_owned(),
-        source: error,
-    };
-    let mut piece = source.spool.as_ref().map(TableSpool::piece);
-    let mut count = 0;
-    let mut digest = MultisetDigest::default();
-    let mut rows = pin!(client.copy_out(&format!("COPY ({query}) TO STDOUT")).await.map_err(failed)?);
-    // The protocol has one row in each message.
-    while let Some(message) = rows.try_next().await.map_err(failed)? {
-        let text = message.strip_suffix(b"\n").unwrap_or(&message);
-        let hash = hash_row(text);
-        digest.add(&hash);
-        count += 1;
-        if let (Some(spool), Some(piece)) = (&source.spool, &mut piece) {
-            spool.keep(piece, text, &hash)?;
+struct Reader {
+    client: Client,
+    reading: Reading,
+    sources: Arc<Vec<Source>>,
+}
+
+impl Reader {
+    async fn read_queue(self, queue: Queue) -> Result<(), DataError> {
+        // Ranges of one table follow each other: what is kept of them is handed over once.
+        let mut open: Option<(usize, Piece)> = None;
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            if open.as_ref().map(|(index, _)| *index) != next.as_ref().map(|(index, _)| *index)
+                && let Some((index, piece)) = open.take()
+                && let Some(spool) = &self.sources[index].spool
+            {
+                spool.hand_over(piece)?;
+            }
+            let Some((index, query)) = next else { return Ok(()) };
+            let source = &self.sources[index];
+            if source.found().damage.is_some() {
+                continue;
+            }
+            if open.is_none() {
+                open = source.spool.as_ref().map(|spool| (index, spool.piece()));
+            }
+            match self.read(source, &query, open.as_mut().map(|(_, piece)| piece)).await {
+                Ok(()) => {}
+                Err(error) => {
+                    let Some(why) = error.damage() else { return Err(error) };
+                    source.found().damage = Some(why);
+                    go_back(&self.client, &self.reading.database).await?;
+                }
+            }
         }
     }
-    if let (Some(spool), Some(piece)) = (&source.spool, piece) {
-        spool.hand_over(piece)?;
+
+    async fn read(
+        &self,
+        source: &Source,
+        query: &str,
+        mut piece: Option<&mut Piece>,
+    ) -> Result<(), DataError> {
+        let Reading { database, encoding, idle } = &self.reading;
+        let failed = |error| DataError::Query {
+            what: format!("read {}", source.name),
+            database: database.clone(),
+            source: error,
+        };
+        let mut count = 0;
+        let mut digest = MultisetDigest::default();
+        let silent = |count: u64| TimedOut {
+            what: format!("the next row of {} in database {database}", source.name),
+            after: *idle,
+            last: format!("{count} rows of this part of it"),
+        };
+        let copy = format!("COPY ({query}) TO STDOUT (ENCODING '{encoding}')");
+        let copied = tokio::time::timeout(*idle, self.client.copy_out(&copy)).await;
+        let mut rows = pin!(copied.map_err(|_| silent(0))?.map_err(failed)?);
+        // The protocol has one row in each message.
+        loop {
+            let next = match rows.try_next().now_or_never() {
+                Some(next) => next,
+                // Only where there is something to wait for is it worth a timer.
+                None => tokio::time::timeout(*idle, rows.try_next()).await.map_err(|_| silent(count))?,
+            };
+            let Some(message) = next.map_err(failed)? else { break };
+            let text = message.strip_suffix(b"\n").unwrap_or(&message);
+            let hash = hash_row(text);
+            digest.add(&hash);
+            count += 1;
+            if let (Some(spool), Some(piece)) = (&source.spool, piece.as_deref_mut()) {
+                spool.keep(piece, text, &hash)?;
+            }
+        }
+        let mut found = source.found();
+        found.count += count;
+        found.digest.merge(&digest);
+        Ok(())
     }
-    let mut found = source.found.lock().unwrap_or_else(PoisonError::into_inner);
-    found.0 += count;
-    found.1.merge(&digest);
-    Ok(())
+}
+
+/// The name of the savepoint in every transaction.
+pub(super) const SAVEPOINT: &str = "SAVEPOINT reading";
+
+/// After an error: the transaction and its snapshot go on.
+pub(super) async fn go_back(client: &Client, database: &str) -> Result<(), DataError> {
+    client.batch_execute("ROLLBACK TO SAVEPOINT reading").await.map_err(|source| DataError::Query {
+        what: "go on after an error".to_owned(),
+        database: database.to_owned(),
+        source,
+    })
 }

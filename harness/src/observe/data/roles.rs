@@ -23,9 +23,16 @@ SELECT r.rolname::text AS name,
        || ARRAY(SELECT 'set ' || coalesce('in ' || datname || ' ', '') || split_part(c, '=', 1) || ' '
                        || left(encode(sha256(convert_to(c, 'UTF8')), 'hex'), 16)
                 FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) c
-                WHERE s.setrole = r.oid ORDER BY 1), NULL) AS attributes,
-       ARRAY(SELECT m.roleid::regrole::text || CASE WHEN m.admin_option THEN ' with admin option' ELSE '' END
-             FROM pg_auth_members m WHERE m.member = r.oid ORDER BY 1) AS member_of
+                WHERE s.setrole = r.oid ORDER BY split_part(c, '=', 1) COLLATE "C", datname COLLATE "C"), NULL) AS attributes,
+       ARRAY(SELECT concat(m.roleid::regrole,
+                           CASE WHEN m.admin_option THEN ' with admin option' END,
+                           -- Columns of PostgreSQL 16, and what they are by default.
+                           CASE WHEN to_jsonb(m) ->> 'inherit_option' <> r.rolinherit::text
+                                THEN ' with inherit ' || (to_jsonb(m) ->> 'inherit_option') END,
+                           CASE WHEN to_jsonb(m) ->> 'set_option' = 'false' THEN ' with set false' END)
+             FROM pg_auth_members m WHERE m.member = r.oid
+             -- By several grantors a membership may be granted twice.
+             ORDER BY m.roleid::regrole::text COLLATE "C", m.grantor::regrole::text COLLATE "C") AS member_of
 FROM pg_roles r
 WHERE :observed
 ORDER BY r.rolname COLLATE "C"
@@ -38,10 +45,16 @@ SELECT datname::text AS name, datallowconn AS connectable,
                   datcollate, datctype),
            format('access %s', (SELECT array_agg(a::text ORDER BY a::text COLLATE "C")
                                 FROM unnest(coalesce(datacl, acldefault('d', datdba))) a)),
+           CASE WHEN datistemplate THEN 'template' END,
+           -- Columns that came with PostgreSQL 15 to 17.
+           CASE WHEN to_jsonb(d) ->> 'datlocprovider' <> 'c' THEN
+               concat_ws(' ', 'locale provider', to_jsonb(d) ->> 'datlocprovider', to_jsonb(d) ->> 'daticulocale',
+                         to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticurules') END,
            CASE WHEN datconnlimit <> -1 THEN 'connection limit ' || datconnlimit END,
            (SELECT 'tablespace ' || spcname FROM pg_tablespace t WHERE t.oid = dattablespace),
            (SELECT string_agg('set ' || split_part(c, '=', 1) || ' '
-                              || left(encode(sha256(convert_to(c, 'UTF8')), 'hex'), 16), '; ' ORDER BY c)
+                              || left(encode(sha256(convert_to(c, 'UTF8')), 'hex'), 16), '; '
+                              ORDER BY c COLLATE "C")
             FROM pg_db_role_setting s, unnest(setconfig) c WHERE s.setdatabase = d.oid AND s.setrole = 0)
        ) AS definition
 FROM pg_database d

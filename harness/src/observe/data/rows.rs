@@ -1,93 +1,152 @@
-//! Which rows differ between two kept tables, in bounded memory: hashes of all, texts of a few.
+//! Which rows differ between two kept tables: part by part, in the memory of one.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
 
 use super::DataError;
 use super::difference::{ColumnDifference, RowDifference};
-use super::digest::{RowHash, hash_row};
-use super::spool::{ROW_TEXT, Record, read_rows};
+use super::digest::RowHash;
+use super::spool::{KeptRows, ROW_TEXT, Record};
+use super::value::{self, Hide};
 
 /// Rows that are shown for one table.
 const SHOWN: usize = 5;
 
-/// Characters of a value that are shown.
-const VALUE_SHOWN: usize = 80;
+/// How the rows of a table are called and shown.
+pub(super) struct Naming<'a> {
+    pub columns: &'a [String],
+    /// Columns of the key; empty where there is none.
+    pub key: &'a [String],
+    pub hide: Hide<'a>,
+}
 
 /// The first rows that differ, and how many more there are.
 pub(super) fn differing_rows(
-    observed: &Path,
-    expected: &Path,
-    columns: &[String],
-    key: &[String],
+    observed: &KeptRows,
+    expected: &KeptRows,
+    naming: &Naming<'_>,
 ) -> Result<(Vec<RowDifference>, u64), DataError> {
-    let mut balance: HashMap<RowHash, i64> = HashMap::new();
-    read_rows(observed, |row| *balance.entry(row.hash).or_default() += 1)?;
-    read_rows(expected, |row| *balance.entry(row.hash).or_default() -= 1)?;
-    balance.retain(|_, count| *count != 0);
-    balance.shrink_to_fit();
-
-    let extra = Side::read(observed, &balance, 1)?;
-    let missing = Side::read(expected, &balance, -1)?;
-    let changed = extra.keys.intersection(&missing.keys).count() as u64;
-    let total = extra.rows + missing.rows - changed;
-
-    // Beyond the last key that a cut-off side still holds, its partner may be among what was cut off.
-    let horizon = [&extra, &missing].into_iter().filter_map(Side::horizon).min().cloned();
-    let mut places: Vec<&Place> = extra.first.keys().chain(missing.first.keys()).collect();
-    places.sort();
-    places.dedup();
-    let shown: Vec<_> = places
-        .into_iter()
-        .take_while(|place| horizon.as_ref().is_none_or(|horizon| *place <= horizon))
-        .take(SHOWN)
-        .filter_map(|place| match (extra.first.get(place), missing.first.get(place)) {
-            (Some(extra), Some(missing)) if !key.is_empty() => Some(RowDifference::Changed {
-                row: named(extra, key),
-                columns: changes(columns, extra, missing),
-            }),
-            (_, Some(missing)) => Some(RowDifference::Missing { row: named(missing, key) }),
-            (Some(extra), None) => Some(RowDifference::Extra { row: named(extra, key) }),
-            (None, None) => None,
-        })
-        .collect();
+    let mut total = 0;
+    let mut first: BTreeMap<Place, Pair> = BTreeMap::new();
+    let (parts, of) = differing_parts(observed, expected);
+    for part in parts {
+        let found = Differing::of_part(observed, expected, part, of, naming)?;
+        total += found.total;
+        for (place, pair) in found.first {
+            first.insert(place, pair);
+            if first.len() > SHOWN {
+                first.pop_last();
+            }
+        }
+    }
+    let shown: Vec<_> = first.into_values().filter_map(|pair| pair.shown(naming)).collect();
     let more = total.saturating_sub(shown.len() as u64);
     Ok((shown, more))
 }
 
-/// The differing rows of one side: how many, which keys, and the first few by key.
+/// Which parts differ, and how many there are.
+pub(super) fn differing_parts(observed: &KeptRows, expected: &KeptRows) -> (Vec<usize>, usize) {
+    let of = observed.parts().min(expected.parts());
+    let differs = |part: &usize| observed.digest(*part, of) != expected.digest(*part, of);
+    ((0..of).filter(differs).collect(), of)
+}
+
+/// The differing rows of one part: how many, and the first few by key.
+#[derive(Default)]
+struct Differing {
+    total: u64,
+    first: BTreeMap<Place, Pair>,
+}
+
+/// A row as it is on both sides, or on one.
+#[derive(Default)]
+struct Pair {
+    extra: Option<Record>,
+    missing: Option<Record>,
+}
+
+impl Differing {
+    fn of_part(
+        observed: &KeptRows,
+        expected: &KeptRows,
+        part: usize,
+        of: usize,
+        naming: &Naming<'_>,
+    ) -> Result<Differing, DataError> {
+        let mut balance: HashMap<RowHash, i64> = HashMap::new();
+        observed.read(part, of, |row| *balance.entry(row.hash).or_default() += 1)?;
+        expected.read(part, of, |row| *balance.entry(row.hash).or_default() -= 1)?;
+        balance.retain(|_, count| *count != 0);
+
+        let keyed = !naming.key.is_empty();
+        let mut extra = Side::read(observed, part, of, &balance, Surplus::Extra, keyed)?;
+        let mut missing = Side::read(expected, part, of, &balance, Surplus::Missing, keyed)?;
+        let changed: u64 = extra
+            .keys
+            .iter()
+            .map(|(key, rows)| u64::from(*rows.min(missing.keys.get(key).unwrap_or(&0))))
+            .sum();
+        let total = extra.rows + missing.rows - changed;
+
+        // Beyond the last key that a cut-off side still holds, its partner may be among what was cut off.
+        let horizon = [&extra, &missing].into_iter().filter_map(Side::horizon).min().cloned();
+        let mut first: BTreeMap<Place, Pair> = BTreeMap::new();
+        for (place, row) in std::mem::take(&mut extra.first) {
+            first.entry(place).or_default().extra = Some(row);
+        }
+        for (place, row) in std::mem::take(&mut missing.first) {
+            first.entry(place).or_default().missing = Some(row);
+        }
+        first.retain(|place, _| horizon.as_ref().is_none_or(|horizon| place <= horizon));
+        Ok(Differing { total, first })
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Surplus {
+    Extra,
+    Missing,
+}
+
+/// The differing rows of one side: how many, how many of which key, and the first few by key.
 #[derive(Default)]
 struct Side {
     rows: u64,
-    /// Hashes of the keys; of nothing for tables without one.
-    keys: HashSet<RowHash>,
+    keys: HashMap<Vec<u8>, u32>,
     first: BTreeMap<Place, Record>,
     cut_off: bool,
 }
 
 impl Side {
-    /// `sign` is that of this side's surplus in `balance`.
-    fn read(path: &Path, balance: &HashMap<RowHash, i64>, sign: i64) -> Result<Side, DataError> {
+    fn read(
+        kept: &KeptRows,
+        part: usize,
+        of: usize,
+        balance: &HashMap<RowHash, i64>,
+        surplus: Surplus,
+        keyed: bool,
+    ) -> Result<Side, DataError> {
+        let sign = if surplus == Surplus::Extra { 1 } else { -1 };
         let mut left: HashMap<&RowHash, i64> = balance
             .iter()
             .map(|(hash, count)| (hash, count * sign))
             .filter(|(_, count)| *count > 0)
             .collect();
         let mut side = Side::default();
-        read_rows(path, |row| {
-            let Some(surplus) = left.get_mut(&row.hash) else { return };
-            if *surplus == 0 {
-                return;
-            }
-            *surplus -= 1;
+        kept.read(part, of, |row| {
+            let Some(surplus_left) = left.get_mut(&row.hash).filter(|count| **count > 0) else { return };
+            *surplus_left -= 1;
             side.rows += 1;
-            let number = side.rows * u64::from(row.key.is_empty());
-            if !row.key.is_empty() {
-                side.keys.insert(hash_row(&row.key));
-            }
-            let text = if row.key.is_empty() { row.text.clone() } else { row.key.clone() };
-            side.first.insert(Place { text, number }, row.clone());
+            let place = if keyed {
+                // A damaged table may hold a key twice.
+                let number = side.keys.entry(row.key.clone()).or_default();
+                *number += 1;
+                Place { text: row.key.clone(), number: u64::from(*number), apart: None }
+            } else {
+                let text = row.text.clone().unwrap_or_else(|| row.hash.to_vec());
+                Place { text, number: side.rows, apart: Some((surplus, row.hash)) }
+            };
+            side.first.insert(place, row.clone());
             if side.first.len() > SHOWN {
                 side.first.pop_last();
                 side.cut_off = true;
@@ -105,14 +164,16 @@ impl Side {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Place {
     text: Vec<u8>,
-    /// Tells equal rows of a table without a key apart.
+    /// Tells rows of one text or key apart.
     number: u64,
+    /// Rows without a key are never the same row on both sides, even where their kept texts are equal.
+    apart: Option<(Surplus, RowHash)>,
 }
 
 impl Ord for Place {
     fn cmp(&self, other: &Self) -> Ordering {
         let parts = |place: &'_ Place| -> Vec<(Option<i128>, Vec<u8>)> {
-            place.text.split(|&byte| byte == b'\t').map(|part| (number(part), part.to_vec())).collect()
+            place.text.split(|&byte| byte == b'\t').map(|part| (value::number(part), part.to_vec())).collect()
         };
         let by_part =
             parts(self).into_iter().zip(parts(other)).find_map(|((number, text), (others, other))| {
@@ -124,7 +185,10 @@ impl Ord for Place {
                 };
                 ordering.is_ne().then_some(ordering)
             });
-        by_part.unwrap_or_else(|| self.text.cmp(&other.text)).then(self.number.cmp(&other.number))
+        by_part
+            .unwrap_or_else(|| self.text.cmp(&other.text))
+            .then_with(|| self.apart.cmp(&other.apart))
+            .then(self.number.cmp(&other.number))
     }
 }
 
@@ -134,62 +198,58 @@ impl PartialOrd for Place {
     }
 }
 
-fn number(text: &[u8]) -> Option<i128> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+impl Pair {
+    fn shown(&self, naming: &Naming<'_>) -> Option<RowDifference> {
+        Some(match (&self.extra, &self.missing) {
+            (Some(extra), Some(missing)) => {
+                RowDifference::Changed { row: named(extra, naming), columns: changes(naming, extra, missing) }
+            }
+            (Some(extra), None) => RowDifference::Extra { row: named(extra, naming) },
+            (None, Some(missing)) => RowDifference::Missing { row: named(missing, naming) },
+            (None, None) => return None,
+        })
+    }
 }
 
 /// `(id)=(7)`, or all values where there is no key.
-fn named(row: &Record, key: &[String]) -> String {
-    let values = |text: &[u8], quote| -> String {
-        let values: Vec<_> = text.split(|&byte| byte == b'\t').map(|value| shown(value, quote)).collect();
-        values.join(", ")
+fn named(row: &Record, naming: &Naming<'_>) -> String {
+    let values = |text: &[u8], quote: bool, whole: bool| -> String {
+        let mut values: Vec<_> = text.split(|&byte| byte == b'\t').map(|text| (text, true)).collect();
+        if let Some(last) = values.last_mut() {
+            last.1 = whole;
+        }
+        let shown = values.into_iter().map(|(text, whole)| value::shown(text, whole, quote, naming.hide));
+        shown.collect::<Vec<_>>().join(", ")
     };
-    match key {
-        [] => format!("({})", values(&row.text, true)),
-        key => format!("({})=({})", key.join(", "), values(&row.key, false)),
+    match (naming.key, &row.text) {
+        ([], Some(text)) => format!("({})", values(text, true, whole(text))),
+        ([], None) => {
+            format!("of SHA-256 {}", row.hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        }
+        (key, _) => format!("({})=({})", key.join(", "), values(&row.key, false, true)),
     }
 }
 
-fn changes(columns: &[String], observed: &Record, expected: &Record) -> Vec<ColumnDifference> {
-    let complete = |record: &Record| record.text.len() < ROW_TEXT;
-    let values = |record: &Record| -> Vec<Vec<u8>> {
-        record.text.split(|&byte| byte == b'\t').map(<[u8]>::to_vec).collect()
-    };
-    let (observed_values, expected_values) = (values(observed), values(expected));
-    // The last value that a cut text holds may be cut itself, so it is not held against a whole one.
-    let comparable = |record: &Record, values: &[Vec<u8>]| values.len() - usize::from(!complete(record));
-    let until = comparable(observed, &observed_values).min(comparable(expected, &expected_values));
-    columns
-        .iter()
-        .zip(observed_values.iter().zip(&expected_values))
-        .take(until)
-        .filter(|(_, (observed, expected))| observed != expected)
-        .map(|(column, (observed, expected))| ColumnDifference {
-            column: column.clone(),
-            observed: shown_beside(observed, expected),
-            expected: shown_beside(expected, observed),
+/// A text of this length may have been cut there.
+fn whole(text: &[u8]) -> bool {
+    text.len() < ROW_TEXT
+}
+
+/// Columns whose values differ, as far as they were kept.
+fn changes(naming: &Naming<'_>, observed: &Record, expected: &Record) -> Vec<ColumnDifference> {
+    let (Some(observed), Some(expected)) = (&observed.text, &expected.text) else { return Vec::new() };
+    let values =
+        |text: &'_ [u8]| -> Vec<Vec<u8>> { text.split(|&byte| byte == b'\t').map(<[u8]>::to_vec).collect() };
+    let (seen, wanted) = (values(observed), values(expected));
+    // The last value that a cut text holds may be cut itself.
+    let is_whole = |text: &[u8], values: &[Vec<u8>], index: usize| whole(text) || index + 1 < values.len();
+    let pairs = seen.iter().zip(&wanted).zip(naming.columns).enumerate();
+    pairs
+        .filter_map(|(index, ((seen_value, wanted_value), column))| {
+            let whole = (is_whole(observed, &seen, index), is_whole(expected, &wanted, index));
+            let (observed, expected) =
+                value::beside((seen_value, whole.0), (wanted_value, whole.1), naming.hide)?;
+            Some(ColumnDifference { column: column.clone(), observed, expected })
         })
         .collect()
-}
-
-/// Long values are shown from shortly before the place where they differ.
-fn shown_beside(value: &[u8], other: &[u8]) -> String {
-    let same = value.iter().zip(other).take_while(|(one, another)| one == another).count();
-    match same {
-        0..VALUE_SHOWN => shown(value, true),
-        _ => format!("…{} (from byte {} on)", shown(&value[same.saturating_sub(10)..], true), same + 1),
-    }
-}
-
-/// A value of COPY's text format as SQL would write it.
-fn shown(value: &[u8], quote: bool) -> String {
-    if value == b"\\N" {
-        return "NULL".to_owned();
-    }
-    let mut text = String::from_utf8_lossy(value).replace("\\\\", "\\");
-    if let Some((end, _)) = text.char_indices().nth(VALUE_SHOWN) {
-        text.truncate(end);
-        text.push('…');
-    }
-    if quote && number(value).is_none() { format!("'{}'", text.replace('\'', "''")) } else { text }
 }

@@ -4,14 +4,16 @@ use tokio_postgres::Client;
 
 use super::digest::{MultisetDigest, hash_row};
 use super::observation::{Extension, SchemaObject, Sequence};
+use super::read::go_back;
 use super::{DataError, excluded};
 
 const EXTENSIONS: &str = "SELECT extname::text, extnamespace::regnamespace::text, extversion
      FROM pg_extension ORDER BY extname COLLATE \"C\"";
 
-const SEQUENCES: &str = "SELECT format('%I.%I', n.nspname, c.relname), s.seqincrement
+const SEQUENCES: &str = "SELECT format('%I.%I', n.nspname, c.relname) AS name, s.seqincrement, s.seqstart,
+            c.relpersistence = 'u'
      FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relpersistence <> 't' AND :observed ORDER BY 1";
+     WHERE c.relpersistence <> 't' AND :observed ORDER BY format('%I.%I', n.nspname, c.relname) COLLATE \"C\"";
 
 pub(super) async fn schema(
     client: &Client,
@@ -22,7 +24,11 @@ pub(super) async fn schema(
         database: database.to_owned(),
         source,
     };
+    let version = client.query_one("SELECT current_setting('server_version_num')::int", &[]).await;
+    let version: i32 = version.and_then(|row| row.try_get(0)).map_err(failed)?;
+    let more = if version >= 150_000 { include_str!("schema_15.sql") } else { "" };
     let sql = include_str!("schema.sql").replace(":observed", excluded::SCHEMA_IS_OBSERVED);
+    let sql = format!("{sql}\n{more}");
     let mut objects = Vec::new();
     for row in client.query(&sql, &[]).await.map_err(failed)? {
         objects.push(SchemaObject {
@@ -58,25 +64,43 @@ pub(super) async fn extensions(client: &Client, database: &str) -> Result<Vec<Ex
         .collect()
 }
 
-pub(super) async fn sequences(client: &Client, database: &str) -> Result<Vec<Sequence>, DataError> {
+/// Where the sequences stand, and which cannot be read and why.
+pub(super) async fn sequences(
+    client: &Client,
+    database: &str,
+) -> Result<(Vec<Sequence>, Vec<String>), DataError> {
     let failed = |source| DataError::Query {
         what: "read sequences".to_owned(),
         database: database.to_owned(),
         source,
     };
     let sql = SEQUENCES.replace(":observed", excluded::SCHEMA_IS_OBSERVED);
-    let mut sequences = Vec::new();
+    let (mut sequences, mut damage) = (Vec::new(), Vec::new());
     for listed in client.query(&sql, &[]).await.map_err(failed)? {
         let name: String = listed.try_get(0).map_err(failed)?;
         let sql = format!("SELECT last_value, is_called, log_cnt FROM {name}");
-        let row = client.query_one(&sql, &[]).await.map_err(failed)?;
+        let row = match client.query_opt(&sql, &[]).await.map_err(failed) {
+            Ok(Some(row)) => row,
+            // So it is where its file is empty.
+            Ok(None) => {
+                damage.push(format!("sequence {name} cannot be read: it has no row"));
+                continue;
+            }
+            Err(error) => {
+                damage.push(format!("sequence {name} cannot be read: {}", error.damage().ok_or(error)?));
+                go_back(client, database).await?;
+                continue;
+            }
+        };
         sequences.push(Sequence {
             name,
             last_value: row.try_get(0).map_err(failed)?,
             is_called: row.try_get(1).map_err(failed)?,
             log_count: row.try_get(2).map_err(failed)?,
             increment: listed.try_get(1).map_err(failed)?,
+            start: listed.try_get(2).map_err(failed)?,
+            unlogged: listed.try_get(3).map_err(failed)?,
         });
     }
-    Ok(sequences)
+    Ok((sequences, damage))
 }

@@ -5,7 +5,9 @@ WITH member AS (
     SELECT n.oid, n.nspname, n.nspowner, n.nspacl FROM pg_namespace n WHERE :observed
 ), rel AS (
     SELECT c.*, format('%I.%I', ns.nspname, c.relname) AS name,
-           EXISTS (SELECT FROM member m WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid) AS is_member
+           -- Tables of an extension are looked at: people give them indexes, triggers and columns of their own.
+           c.relkind NOT IN ('r', 'p') AND
+               EXISTS (SELECT FROM member m WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid) AS left_out
     FROM pg_class c JOIN ns ON ns.oid = c.relnamespace
     WHERE c.relpersistence <> 't'
 ), proc AS (
@@ -37,6 +39,9 @@ SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 
                                                                  relowner))) a)::text,
            CASE relpersistence WHEN 'u' THEN 'unlogged' END,
            'options ' || (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(reloptions) o)::text,
+           (SELECT 'toast options ' || (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(t.reloptions) o)::text
+            FROM pg_class t WHERE t.oid = rel.reltoastrelid),
+           CASE WHEN reloftype <> 0 THEN 'of type ' || reloftype::regtype END,
            CASE WHEN relkind IN ('r', 'm') THEN 'method ' || (SELECT amname FROM pg_am WHERE oid = relam) END,
            'tablespace ' || (SELECT spcname FROM pg_tablespace s WHERE s.oid = reltablespace),
            CASE WHEN relkind = 'p' THEN 'partition by ' || pg_get_partkeydef(rel.oid) END,
@@ -55,10 +60,12 @@ SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 
             FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
             WHERE d.classid = 'pg_class'::regclass AND d.objid = rel.oid AND d.deptype IN ('a', 'i')
               AND d.refclassid = 'pg_class'::regclass AND relkind = 'S'),
-           (SELECT format('server %I options %s', srvname, ftoptions)
+           (SELECT format('server %I options %s', srvname,
+                           (SELECT string_agg(split_part(o, '=', 1) || ' ' || left(encode(sha256(convert_to(o, getdatabaseencoding())), 'hex'), 16),
+                               ', ' ORDER BY o COLLATE "C") FROM unnest(ftoptions) o))
             FROM pg_foreign_table f JOIN pg_foreign_server s ON s.oid = f.ftserver WHERE f.ftrelid = rel.oid))
 FROM rel
-WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND NOT is_member
+WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND NOT left_out
 
 UNION ALL
 SELECT 'column', format('%s.%I', rel.name, attname),
@@ -72,24 +79,29 @@ SELECT 'column', format('%s.%I', rel.name, attname),
            (SELECT format('collate %s', collname) FROM pg_collation WHERE oid = attcollation AND collname <> 'default'),
            CASE WHEN attstorage <> typstorage THEN 'storage ' || attstorage::text END,
            'options ' || attoptions::text,
+           -- A column of PostgreSQL 14.
+           'compression ' || nullif(to_jsonb(a) ->> 'attcompression', ''),
+           'foreign options ' || (SELECT string_agg(split_part(o, '=', 1) || ' ' || left(encode(sha256(convert_to(o, getdatabaseencoding())), 'hex'), 16),
+                               ', ' ORDER BY o COLLATE "C") FROM unnest(attfdwoptions) o),
            'access ' || (SELECT array_agg(x::text ORDER BY x::text COLLATE "C") FROM unnest(attacl) x)::text)
 FROM pg_attribute a
 JOIN rel ON rel.oid = a.attrelid
 JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-WHERE attnum > 0 AND NOT attisdropped AND rel.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND NOT is_member
+WHERE attnum > 0 AND NOT attisdropped AND rel.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND NOT left_out
 
 UNION ALL
 SELECT 'constraint', format('%s %I', coalesce(rel.name, typ.name), conname), pg_get_constraintdef(c.oid)
 FROM pg_constraint c LEFT JOIN rel ON rel.oid = conrelid LEFT JOIN typ ON typ.oid = contypid
-WHERE (rel.oid IS NOT NULL AND NOT is_member) OR typ.oid IS NOT NULL
+WHERE (rel.oid IS NOT NULL AND NOT left_out) OR typ.oid IS NOT NULL
 
 UNION ALL
 SELECT 'index', rel.name,
        concat_ws('; ', pg_get_indexdef(rel.oid), CASE WHEN NOT indisvalid THEN 'invalid' END,
-                 CASE WHEN indisclustered THEN 'clustered' END, CASE WHEN indisreplident THEN 'replica identity' END)
-FROM pg_index JOIN rel ON rel.oid = indexrelid
-WHERE NOT EXISTS (SELECT FROM member m WHERE m.classid = 'pg_class'::regclass AND m.objid = indrelid)
+                 CASE WHEN indisclustered THEN 'clustered' END, CASE WHEN indisreplident THEN 'replica identity' END,
+                 'tablespace ' || (SELECT spcname FROM pg_tablespace s WHERE s.oid = rel.reltablespace))
+FROM pg_index JOIN rel ON rel.oid = indexrelid JOIN rel tab ON tab.oid = indrelid
+WHERE NOT tab.left_out
 
 UNION ALL
 SELECT CASE prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, name,
@@ -97,9 +109,10 @@ SELECT CASE prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'fu
               (SELECT array_agg(a::text ORDER BY a::text COLLATE "C")
                FROM unnest(coalesce(proacl, acldefault('f', proowner))) a),
               CASE WHEN prokind <> 'a' THEN pg_get_functiondef(proc.oid)
-                   ELSE (SELECT format('%s %s %s %s %s', aggtransfn, aggfinalfn, aggtranstype::regtype, agginitval,
-                                       aggsortop::regoper)
-                         FROM pg_aggregate WHERE aggfnoid = proc.oid) END)
+                   ELSE (SELECT format('parallel %s; states %s %s; sort %s; %s', proparallel, aggtranstype::regtype,
+                                       aggmtranstype::regtype, aggsortop::regoperator,
+                                       to_jsonb(g) - '{aggfnoid,aggtranstype,aggmtranstype,aggsortop}'::text[])
+                         FROM pg_aggregate g WHERE aggfnoid = proc.oid) END)
 FROM proc
 
 UNION ALL
@@ -113,19 +126,32 @@ SELECT 'type', name,
                                          FROM pg_enum WHERE enumtypid = typ.oid)::text
                WHEN 'd' THEN format('domain over %s default %s not null %s', format_type(typbasetype, typtypmod),
                                     typdefault, typnotnull)
-               WHEN 'r' THEN 'range over ' || (SELECT rngsubtype::regtype FROM pg_range WHERE rngtypid = typ.oid)
-               WHEN 'b' THEN format('base %s %s', typinput, typoutput) END)
+               WHEN 'r' THEN (SELECT format('range over %s; canonical %s; difference %s; operators %s; collation %s',
+                                            rngsubtype::regtype, rngcanonical, rngsubdiff,
+                                            (SELECT opcname FROM pg_opclass WHERE oid = rngsubopc),
+                                            (SELECT collname FROM pg_collation WHERE oid = rngcollation))
+                              FROM pg_range WHERE rngtypid = typ.oid)
+               -- What else names other objects by number is left out.
+               WHEN 'b' THEN format('base %s', to_jsonb(typ) - '{oid,name,typname,typnamespace,typowner,typacl,typrelid,'
+                                               'typelem,typarray,typbasetype,typcollation,typsubscript}'::text[]) END,
+           (SELECT 'collate ' || collname FROM pg_collation WHERE oid = typcollation AND collname <> 'default'))
 FROM typ
 
 UNION ALL
 SELECT 'trigger', format('%s %I', rel.name, tgname), format('%s; enabled %s', pg_get_triggerdef(t.oid), tgenabled)
 FROM pg_trigger t JOIN rel ON rel.oid = tgrelid
-WHERE NOT tgisinternal AND NOT is_member
+WHERE NOT tgisinternal AND NOT left_out
+
+UNION ALL
+-- Triggers of foreign keys, which have no names of their own, where somebody has switched them off.
+SELECT 'trigger', format('%s of constraint %I: %s', rel.name, conname, tgfoid::regproc), format('enabled %s', tgenabled)
+FROM pg_trigger t JOIN rel ON rel.oid = tgrelid JOIN pg_constraint c ON c.oid = tgconstraint
+WHERE tgisinternal AND tgenabled <> 'O'
 
 UNION ALL
 SELECT 'rule', format('%s %I', rel.name, rulename), format('%s; enabled %s', pg_get_ruledef(r.oid), ev_enabled)
 FROM pg_rewrite r JOIN rel ON rel.oid = ev_class
-WHERE rulename <> '_RETURN' AND NOT is_member
+WHERE rulename <> '_RETURN' AND NOT left_out
 
 UNION ALL
 SELECT 'policy', format('%s %I', rel.name, polname),
@@ -135,7 +161,8 @@ SELECT 'policy', format('%s %I', rel.name, polname),
 FROM pg_policy JOIN rel ON rel.oid = polrelid
 
 UNION ALL
-SELECT 'statistics', format('%s.%I', stxnamespace::regnamespace, stxname), pg_get_statisticsobjdef(oid)
+SELECT 'statistics', format('%s.%I', stxnamespace::regnamespace, stxname),
+       format('owner %s; %s', stxowner::regrole, pg_get_statisticsobjdef(oid))
 FROM pg_statistic_ext
 
 UNION ALL
@@ -147,24 +174,25 @@ WHERE NOT EXISTS (SELECT FROM member m WHERE m.classid = 'pg_event_trigger'::reg
 
 UNION ALL
 SELECT 'publication', format('%I', pubname),
-       format('owner %s; all tables %s; %s; tables %s', pubowner::regrole, puballtables,
-              concat_ws(' ', CASE WHEN pubinsert THEN 'insert' END, CASE WHEN pubupdate THEN 'update' END,
-                        CASE WHEN pubdelete THEN 'delete' END, CASE WHEN pubtruncate THEN 'truncate' END),
+       format('owner %s; %s; tables %s', pubowner::regrole, to_jsonb(p) - '{oid,pubname,pubowner}'::text[],
               (SELECT array_agg(prrelid::regclass::text ORDER BY prrelid::regclass::text COLLATE "C")
                FROM pg_publication_rel WHERE prpubid = p.oid))
 FROM pg_publication p
 
 UNION ALL
 SELECT 'subscription', format('%I', subname),
-       format('owner %s; enabled %s; publications %s', subowner::regrole, subenabled, subpublications)
-FROM pg_subscription WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+       format('owner %s; %s', subowner::regrole,
+              to_jsonb(s) - '{oid,subdbid,subname,subowner,subconninfo,subskiplsn}'::text[])
+FROM pg_subscription s WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 
 UNION ALL
 SELECT 'foreign server', format('%I', srvname),
        format('wrapper %s; owner %s; access %s; options %s',
               (SELECT fdwname FROM pg_foreign_data_wrapper f WHERE f.oid = srvfdw), srvowner::regrole,
               (SELECT array_agg(a::text ORDER BY a::text COLLATE "C")
-               FROM unnest(coalesce(srvacl, acldefault('S', srvowner))) a), srvoptions)
+               FROM unnest(coalesce(srvacl, acldefault('S', srvowner))) a),
+              (SELECT string_agg(split_part(o, '=', 1) || ' ' || left(encode(sha256(convert_to(o, getdatabaseencoding())), 'hex'), 16),
+                               ', ' ORDER BY o COLLATE "C") FROM unnest(srvoptions) o))
 FROM pg_foreign_server
 
 UNION ALL
@@ -179,22 +207,64 @@ SELECT 'default privileges', format('%s in %s on %s', defaclrole::regrole,
 FROM pg_default_acl
 
 UNION ALL
--- Kinds that have no definition as one text: that they exist, and as what.
-SELECT i.type, i.identity, ''
-FROM (SELECT 'pg_operator'::regclass AS classid, oid FROM pg_operator
-      UNION ALL SELECT 'pg_cast'::regclass, oid FROM pg_cast
-      UNION ALL SELECT 'pg_opclass'::regclass, oid FROM pg_opclass
-      UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily
-      UNION ALL SELECT 'pg_am'::regclass, oid FROM pg_am
-      UNION ALL SELECT 'pg_collation'::regclass, oid FROM pg_collation
-      UNION ALL SELECT 'pg_conversion'::regclass, oid FROM pg_conversion
-      UNION ALL SELECT 'pg_language'::regclass, oid FROM pg_language
-      UNION ALL SELECT 'pg_transform'::regclass, oid FROM pg_transform
-      UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid FROM pg_foreign_data_wrapper
-      UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config
-      UNION ALL SELECT 'pg_ts_dict'::regclass, oid FROM pg_ts_dict
-      UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser
-      UNION ALL SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template) o,
+-- Kinds that no function gives a definition of: what their catalogs say, objects by name.
+SELECT i.type, i.identity, o.definition
+FROM (SELECT 'pg_operator'::regclass AS classid, oid,
+             format('owner %s; commutator %s; negator %s; %s', oprowner::regrole, oprcom::regoperator,
+                    oprnegate::regoperator,
+                    to_jsonb(o) - '{oid,oprname,oprnamespace,oprowner,oprleft,oprright,oprresult,oprcom,oprnegate}'::text[])
+                 AS definition
+      FROM pg_operator o
+      UNION ALL SELECT 'pg_cast'::regclass, oid, format('%s %s %s', castfunc::regprocedure, castcontext, castmethod)
+      FROM pg_cast
+      UNION ALL SELECT 'pg_opclass'::regclass, oid,
+             format('owner %s; default %s; family %s; stores %s', opcowner::regrole, opcdefault,
+                    (SELECT opfname FROM pg_opfamily f WHERE f.oid = opcfamily), opckeytype::regtype)
+      FROM pg_opclass
+      UNION ALL SELECT 'pg_opfamily'::regclass, oid,
+             format('owner %s; operators %s; functions %s', opfowner::regrole,
+                    (SELECT array_agg(format('%s %s %s', amopstrategy, amopopr::regoperator, amoppurpose)
+                                      ORDER BY amopstrategy, amopopr::regoperator::text COLLATE "C")
+                     FROM pg_amop WHERE amopfamily = f.oid),
+                    (SELECT array_agg(format('%s %s', amprocnum, amproc) ORDER BY amprocnum, amproc::text COLLATE "C")
+                     FROM pg_amproc WHERE amprocfamily = f.oid))
+      FROM pg_opfamily f
+      UNION ALL SELECT 'pg_am'::regclass, oid, format('%s %s', amtype, amhandler) FROM pg_am
+      UNION ALL SELECT 'pg_collation'::regclass, oid,
+             format('owner %s; %s', collowner::regrole,
+                    to_jsonb(c) - '{oid,collname,collnamespace,collowner,collversion}'::text[])
+      FROM pg_collation c
+      UNION ALL SELECT 'pg_conversion'::regclass, oid,
+             format('owner %s; from %s to %s by %s; default %s', conowner::regrole, pg_encoding_to_char(conforencoding),
+                    pg_encoding_to_char(contoencoding), conproc, condefault)
+      FROM pg_conversion
+      UNION ALL SELECT 'pg_language'::regclass, oid,
+             format('owner %s; trusted %s; %s %s %s; access %s', lanowner::regrole, lanpltrusted, lanplcallfoid::regproc,
+                    laninline::regproc, lanvalidator::regproc,
+                    (SELECT array_agg(a::text ORDER BY a::text COLLATE "C")
+                     FROM unnest(coalesce(lanacl, acldefault('l', lanowner))) a))
+      FROM pg_language
+      UNION ALL SELECT 'pg_transform'::regclass, oid, format('%s %s', trffromsql, trftosql) FROM pg_transform
+      UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid,
+             format('owner %s; %s %s; access %s; options %s', fdwowner::regrole, fdwhandler::regproc,
+                    fdwvalidator::regproc,
+                    (SELECT array_agg(a::text ORDER BY a::text COLLATE "C")
+                     FROM unnest(coalesce(fdwacl, acldefault('F', fdwowner))) a),
+                    (SELECT string_agg(split_part(o, '=', 1) || ' ' || left(encode(sha256(convert_to(o, getdatabaseencoding())), 'hex'), 16),
+                               ', ' ORDER BY o COLLATE "C") FROM unnest(fdwoptions) o))
+      FROM pg_foreign_data_wrapper
+      UNION ALL SELECT 'pg_ts_config'::regclass, oid,
+             format('owner %s; parser %s; %s', cfgowner::regrole, (SELECT prsname FROM pg_ts_parser p WHERE p.oid = cfgparser),
+                    (SELECT array_agg(format('%s %s', maptokentype, mapdict::regdictionary) ORDER BY maptokentype, mapseqno)
+                     FROM pg_ts_config_map WHERE mapcfg = c.oid))
+      FROM pg_ts_config c
+      UNION ALL SELECT 'pg_ts_dict'::regclass, oid,
+             format('owner %s; template %s; %s', dictowner::regrole,
+                    (SELECT tmplname FROM pg_ts_template t WHERE t.oid = dicttemplate), dictinitoption)
+      FROM pg_ts_dict
+      UNION ALL SELECT 'pg_ts_parser'::regclass, oid, (to_jsonb(p) - '{oid,prsname,prsnamespace}'::text[])::text
+      FROM pg_ts_parser p
+      UNION ALL SELECT 'pg_ts_template'::regclass, oid, format('%s %s', tmplinit, tmpllexize) FROM pg_ts_template) o,
      LATERAL pg_identify_object(o.classid, o.oid, 0) i
 -- From 16384 on objects were made after initdb.
 WHERE o.oid >= 16384
@@ -203,6 +273,36 @@ WHERE o.oid >= 16384
 UNION ALL
 SELECT 'comment', i.type || ' ' || i.identity, d.description
 FROM pg_description d, LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-WHERE d.objoid >= 16384 AND i.identity IS NOT NULL
+WHERE i.identity IS NOT NULL
+  AND (d.objoid >= 16384 OR (i.type = 'schema' AND i.identity = 'public' AND d.description <> 'standard public schema'))
   AND NOT EXISTS (SELECT FROM member m WHERE m.classid = d.classoid AND m.objid = d.objoid)
   AND d.classoid <> 'pg_extension'::regclass
+
+UNION ALL
+SELECT 'security label', i.type || ' ' || i.identity, concat(l.provider, ': ', l.label)
+FROM pg_seclabel l, LATERAL pg_identify_object(l.classoid, l.objoid, l.objsubid) i
+
+UNION ALL
+-- What somebody has granted or revoked on objects of an extension or of PostgreSQL itself since it made them.
+SELECT 'access', i.type || ' ' || i.identity, now.acl::text
+FROM (SELECT o.classid, o.oid, o.part,
+             (SELECT array_agg(a::text ORDER BY a::text COLLATE "C") FROM unnest(coalesce(o.acl, o.usual)) a) AS acl,
+             (SELECT array_agg(a::text ORDER BY a::text COLLATE "C") FROM unnest(coalesce(p.initprivs, o.usual)) a) AS made
+      FROM (SELECT 'pg_class'::regclass AS classid, oid, 0 AS part, relacl AS acl,
+                   acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner) AS usual
+            FROM pg_class
+            UNION ALL SELECT 'pg_class'::regclass, attrelid, attnum, attacl, '{}' FROM pg_attribute WHERE NOT attisdropped
+            UNION ALL SELECT 'pg_proc'::regclass, oid, 0, proacl, acldefault('f', proowner) FROM pg_proc
+            UNION ALL SELECT 'pg_type'::regclass, oid, 0, typacl, acldefault('T', typowner) FROM pg_type
+            UNION ALL SELECT 'pg_language'::regclass, oid, 0, lanacl, acldefault('l', lanowner) FROM pg_language
+            UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid, 0, fdwacl, acldefault('F', fdwowner)
+            FROM pg_foreign_data_wrapper
+            UNION ALL SELECT 'pg_namespace'::regclass, oid, 0, nspacl, acldefault('n', nspowner)
+            FROM pg_namespace n WHERE NOT :observed) o
+      LEFT JOIN pg_init_privs p
+             ON p.classoid = o.classid AND p.objoid = o.oid AND p.objsubid = o.part
+      WHERE o.acl IS DISTINCT FROM p.initprivs
+        AND (o.oid < 16384 OR EXISTS (SELECT FROM member m WHERE m.classid = o.classid AND m.objid = o.oid))) now,
+     LATERAL pg_identify_object(now.classid, now.oid, now.part) i
+-- What initdb grants on information_schema it does not note.
+WHERE now.acl IS DISTINCT FROM now.made AND i.schema IS DISTINCT FROM 'information_schema'

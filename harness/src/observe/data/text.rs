@@ -9,7 +9,8 @@ const ONLY_NAMED: [&str; 4] = ["view", "materialized view", "function", "rule"];
 
 impl DataObservation {
     /// Databases, roles, definitions, tables with row counts and digests. No system identifier, version, LSN or
-    /// time; nor where sequences stand, which after recovery hangs on when the last checkpoint was.
+    /// time; nor where sequences stand, which after recovery hangs on when the last checkpoint was; nor what was granted on
+    /// objects of PostgreSQL itself and of extensions, whose names change from version to version.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         // Writing into a String never fails.
@@ -27,6 +28,9 @@ impl DataObservation {
             }
             writeln!(text)?;
         }
+        for object in &self.globals {
+            writeln!(text, "{} {}: {}", object.kind, object.name, object.definition.replace('\n', " "))?;
+        }
         self.databases.iter().try_for_each(|database| database.write(text))
     }
 }
@@ -37,10 +41,13 @@ impl Database {
         if !self.connectable {
             return writeln!(text, "  lets nobody in");
         }
+        for damage in &self.damage {
+            writeln!(text, "  {damage}")?;
+        }
         for extension in &self.extensions {
             writeln!(text, "  extension {} <version> in {}", extension.name, extension.schema)?;
         }
-        for object in &self.schema {
+        for object in self.schema.iter().filter(|object| object.kind != "access") {
             if object.definition.is_empty() || ONLY_NAMED.contains(&object.kind.as_str()) {
                 writeln!(text, "  {} {}", object.kind, object.name)?;
             } else {
@@ -57,6 +64,10 @@ impl Database {
             writeln!(text, "  large objects: {}, digest {}", objects.count, objects.data.digest)?;
         }
         for table in &self.tables {
+            if let Some(why) = &table.damage {
+                writeln!(text, "  rows of {}: cannot be read: {why}", table.name)?;
+                continue;
+            }
             match (&table.rows, table.kind) {
                 (Some(rows), _) => {
                     writeln!(text, "  rows of {}: {}, digest {}", table.name, rows.count, rows.digest)?;

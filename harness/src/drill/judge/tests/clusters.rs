@@ -132,6 +132,83 @@ fn two_clusters_without_a_row_prove_nothing() {
     assert_eq!(said(&observed, expect), says("clone: data", "equal to mark", seen));
 }
 
+/// The mark's data with something about its database changed.
+fn with_mark(change: impl FnOnce(&mut Database)) -> Observed {
+    let mut observed = sound();
+    change(&mut observed.marks.get_mut("mark").unwrap().databases[0]);
+    observed
+}
+
+#[test]
+fn other_definitions_are_not_equal_and_not_other_data() {
+    let observed = || with_mark(|database| database.definition = "owner somebody".to_owned());
+    assert_eq!(
+        said(&observed(), running(json!({ "data": { "equals": "mark" } }))),
+        says("clone: data", "equal to mark", "1 differences")
+    );
+    assert_eq!(
+        said(&observed(), running(json!({ "data": { "differs-from": "mark" } }))),
+        says("clone: data", "different from mark", "no other rows, but 1 other differences")
+    );
+    assert_eq!(told_apart(&observed(), json!({ "outcome": "running", "data": { "equals": "mark" } })), None);
+}
+
+#[test]
+fn data_that_cannot_be_read_fail_a_drill_and_prove_nothing() {
+    let damaged = || {
+        with_clone(|clone| {
+            let table = &mut clone.data.as_mut().unwrap().databases[0].tables[0];
+            (table.rows, table.damage) = (None, Some("invalid page in block 0 (SQLSTATE XX001)".to_owned()));
+        })
+    };
+    let found = judge(&damaged(), running(json!({ "data": { "equals": "mark" } })));
+    assert_eq!(found[0].seen, "1 differences");
+    assert_eq!(
+        found[0].evidence,
+        ["orders.public.orders: cannot be read: invalid page in block 0 (SQLSTATE XX001)"]
+    );
+    assert_eq!(
+        said(&damaged(), running(json!({ "data": { "differs-from": "mark" } }))),
+        says("clone: data", "different from mark", "no other rows, as far as they can be read")
+    );
+    for data in [json!({ "equals": "mark" }), json!({ "differs-from": "mark" })] {
+        assert_eq!(told_apart(&damaged(), json!({ "outcome": "running", "data": data })), None);
+    }
+}
+
+#[test]
+fn a_database_that_lets_nobody_in_is_not_known_to_be_equal() {
+    let mut observed = with_mark(|database| database.connectable = false);
+    observed.clusters.get_mut("clone").unwrap().data.as_mut().unwrap().databases[0].connectable = false;
+    let seen = "database orders lets nobody in, so its data are not known";
+    assert_eq!(
+        said(&observed, running(json!({ "data": { "equals": "mark" } }))),
+        says("clone: data", "equal to mark", seen)
+    );
+}
+
+#[test]
+fn many_differences_are_shown_from_those_of_rows_on_and_all_are_kept() {
+    let observed = with_mark(|database| {
+        database.tables[0].rows.as_mut().unwrap().count = 5;
+        database.schema = (0..20)
+            .map(|number| SchemaObject {
+                kind: "index".to_owned(),
+                name: format!("public.i{number}"),
+                definition: String::new(),
+            })
+            .collect();
+    });
+    let found = judge(&observed, running(json!({ "data": { "equals": "mark" } })));
+    assert_eq!(found[0].seen, "21 differences");
+    assert_eq!(found[0].evidence.len(), EVIDENCE_LINES);
+    assert_eq!(found[0].evidence[0], "orders.public.orders: 3 rows, expected 5");
+    assert_eq!(found[0].help, "data/clone-against-mark.txt in the evidence folder lists all");
+    let files = observed.comparisons.files();
+    assert_eq!(files.len(), 1);
+    assert_eq!((files[0].0.as_str(), files[0].1.lines().count()), ("data/clone-against-mark.txt", 21));
+}
+
 #[test]
 fn reads() {
     let expect = |accounts: &[&str]| running(json!({ "reads": accounts }));
@@ -244,7 +321,10 @@ fn an_alternative_is_told_apart_by_what_was_seen() {
     assert_eq!(line, "clone: outcome: not empty, but running: restored from source");
     assert_eq!(told_apart(&sound(), json!({ "outcome": "running", "data": { "equals": "mark" } })), None);
     let line = told_apart(&sound(), json!({ "outcome": "running", "data": { "equals": "source" } })).unwrap();
-    assert_eq!(line, "clone: data: not equal to source, but 1 differences");
+    assert_eq!(
+        line,
+        "clone: data: not equal to source, but 1 differences: orders.public.orders: 3 rows, expected 4"
+    );
 }
 
 #[test]

@@ -1,0 +1,148 @@
+//! Data against data: what `equals` and `differs-from` ask for.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::{EVIDENCE_LINES, Miss, Observed, ObservedCluster, seen, unseen};
+use crate::drill::error::DrillError;
+use crate::drill::steps::summary;
+use crate::observe::data::{Comparison, DataObservation, DifferenceKind, compare};
+use crate::report::Finding;
+use crate::scenario::DataExpectation;
+
+/// Each pair is compared once, however often it is asked for.
+#[derive(Debug, Default)]
+pub struct Comparisons(RefCell<BTreeMap<(String, String), Rc<Comparison>>>);
+
+impl Comparisons {
+    /// All of them as texts, each with the name of a file for it.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let all = self.0.borrow();
+        let file = |(short, other): &(String, String)| format!("data/{short}-against-{other}.txt");
+        all.iter().map(|(pair, comparison)| (file(pair), format!("{comparison}\n"))).collect()
+    }
+}
+
+impl Observed {
+    fn compared(
+        &self,
+        (short, here): (&str, &DataObservation),
+        (other, there): (&str, &DataObservation),
+    ) -> Result<Rc<Comparison>, DrillError> {
+        let pair = (short.to_owned(), other.to_owned());
+        if let Some(comparison) = self.comparisons.0.borrow().get(&pair) {
+            return Ok(comparison.clone());
+        }
+        let comparison = Rc::new(compare(here, there, &|text| self.redactor.hide(text))?);
+        self.comparisons.0.borrow_mut().insert(pair, comparison.clone());
+        Ok(comparison)
+    }
+
+    /// One line for the report.
+    pub(super) fn data_summary(
+        &self,
+        short: &str,
+        cluster: &ObservedCluster,
+        expected: Option<&DataExpectation>,
+    ) -> Result<String, DrillError> {
+        let Some(here) = &cluster.data else { return Ok(String::new()) };
+        let size = summary(here);
+        let other = expected.and_then(|expected| expected.equals.as_ref().or(expected.differs_from.as_ref()));
+        let Some((name, there)) = other.and_then(|name| Some((name, self.data_of(name)?))) else {
+            return Ok(size);
+        };
+        let compared = self.compared((short, here), (name, there))?;
+        let verb = if compared.equal { "equals" } else { "differs from" };
+        let but = if compared.notes.is_empty() { "" } else { ", but for what recovery empties" };
+        Ok(format!("{verb} {name}{but} ({size})"))
+    }
+
+    fn data_of(&self, name: &str) -> Option<&DataObservation> {
+        self.marks.get(name).or_else(|| self.clusters.get(name)?.data.as_ref())
+    }
+
+    pub(super) fn data(
+        &self,
+        short: &str,
+        expected: &DataExpectation,
+        cluster: &ObservedCluster,
+    ) -> Result<Vec<Miss>, DrillError> {
+        let mut misses = Vec::new();
+        let comparisons = [(expected.equals.as_ref(), true), (expected.differs_from.as_ref(), false)];
+        for (other, equal) in comparisons.into_iter().filter_map(|(other, equal)| Some((other?, equal))) {
+            let wanted = if equal { format!("equal to {other}") } else { format!("different from {other}") };
+            let finding = |seen: String| Finding {
+                subject: format!("{short}: data"),
+                expected: wanted.clone(),
+                seen,
+                evidence: Vec::new(),
+                help: String::new(),
+            };
+            let (here, there) = match (&cluster.data, self.data_of(other)) {
+                (Some(here), Some(there)) => (here, there),
+                (None, _) => {
+                    misses.push(unseen(finding(
+                        "it did not run at the end, so its data are not known".to_owned(),
+                    )));
+                    continue;
+                }
+                (_, None) => {
+                    misses.push(unseen(finding(format!("{other} did not run, so its data are not known"))));
+                    continue;
+                }
+            };
+            let compared = self.compared((short, here), (other, there))?;
+            let miss = if equal { not_equal(&compared, here) } else { not_different(&compared, here) };
+            misses.extend(miss.map(|Found { said, seen: was_seen, proof }| {
+                let mut finding = finding(said);
+                let lines = compared.differences.iter().map(ToString::to_string);
+                finding.evidence = lines.take(EVIDENCE_LINES).collect();
+                if compared.differences.len() > EVIDENCE_LINES {
+                    finding.help =
+                        format!("data/{short}-against-{other}.txt in the evidence folder lists all");
+                }
+                Miss { seen: was_seen, proof, ..seen(finding) }
+            }));
+        }
+        Ok(misses)
+    }
+}
+
+/// Why data are not as expected.
+struct Found {
+    said: String,
+    seen: bool,
+    proof: Option<String>,
+}
+
+/// Anything at all that differs is enough to fail. To tell two worlds apart it takes other rows: access rights or the
+/// position of a sequence may differ for reasons of their own.
+fn not_equal(compared: &Comparison, here: &DataObservation) -> Option<Found> {
+    if !compared.equal {
+        let proof = compared.other_rows().map(ToString::to_string);
+        let said = format!("{} differences", compared.differences.len());
+        return Some(Found { said, seen: proof.is_some(), proof });
+    }
+    let said = match compared.unknown.first() {
+        Some(unknown) => unknown.clone(),
+        None if here.rows() == 0 => {
+            format!("neither has a single row, which proves nothing: {}", summary(here))
+        }
+        None => return None,
+    };
+    Some(Found { said, seen: false, proof: None })
+}
+
+fn not_different(compared: &Comparison, here: &DataObservation) -> Option<Found> {
+    if compared.other_rows().is_some() {
+        return None;
+    }
+    let damaged = compared.differences.iter().any(|difference| difference.kind == DifferenceKind::Damage);
+    let said = match compared.differences.len() {
+        0 => format!("they are equal: {}", summary(here)),
+        _ if damaged => "no other rows, as far as they can be read".to_owned(),
+        count => format!("no other rows, but {count} other differences"),
+    };
+    Some(Found { said, seen: !damaged && compared.unknown.is_empty(), proof: None })
+}
