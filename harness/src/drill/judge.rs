@@ -11,7 +11,7 @@ use super::steps::summary;
 use crate::observe::catalogue;
 use crate::observe::data::{self, DataObservation};
 use crate::observe::env::EnvObservation;
-use crate::observe::logs::{LogObservation, Owner};
+use crate::observe::logs::{self, LogObservation, Owner};
 use crate::observe::storage::{Refused, StorageObservation};
 use crate::report::{ClusterSummary, Finding};
 use crate::scenario::{ClusterExpectation, ClusterOutcome, DataExpectation, EnvExpectation, Expect};
@@ -226,8 +226,7 @@ impl Observed {
         }
         let owner = Owner::Cluster(short.to_owned());
         let evidence = cluster.outcome.iter().flat_map(|outcome| &outcome.evidence);
-        let in_evidence = entry
-            .is_some_and(|entry| evidence.clone().any(|line| catalogue::first_match(entry, line).is_some()));
+        let in_evidence = evidence.clone().any(|line| logs::names(line).contains(&name));
         if in_evidence || self.logs.seen_by(&owner, name) {
             return None;
         }

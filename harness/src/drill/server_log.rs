@@ -41,7 +41,8 @@ fn lines(csv: &str) -> String {
             field(TIME),
             field(PID),
             field(SEVERITY),
-            field(MESSAGE)
+            // As the server itself does: a line end within a message is followed by a tab.
+            field(MESSAGE).replace('\n', "\n\t")
         ));
         if !field(DETAIL).is_empty() {
             text.push_str(&format!("{} [{}]: DETAIL:  {}\n", field(TIME), field(PID), field(DETAIL)));
@@ -90,7 +91,7 @@ mod tests {
         assert_eq!(
             lines(csv),
             "2026-11-24 03:00:00.000 UTC [42]: LOG:  recovery stopping before commit of transaction 740, time \"t\"\n\
-             2026-11-24 03:00:01.000 UTC [42]: FATAL:  two\nlines\n\
+             2026-11-24 03:00:01.000 UTC [42]: FATAL:  two\n\tlines\n\
              2026-11-24 03:00:01.000 UTC [42]: DETAIL:  more, of it\n"
         );
     }

@@ -45,7 +45,7 @@ impl Observed {
         let finding = |(owner, container): (Owner, Option<&str>)| Finding {
             subject: format!("{owner}: logs"),
             expected: container.map_or("a log".to_owned(), |name| format!("a log of its container {name}")),
-            seen: "nothing, so that nothing is known of its errors".to_owned(),
+            seen: "not a line of a known form, so that nothing is known of its errors".to_owned(),
             evidence: Vec::new(),
             help: String::new(),
         };
@@ -62,6 +62,10 @@ impl Observed {
                 subject: format!("{owner}: logs"),
                 expected: "no error that the scenario does not expect".to_owned(),
                 seen: match message.entry {
+                    Some(entry) if message.lasting => format!(
+                        "{} ({} times), and no later line that says it has passed: {}",
+                        entry.name, message.count, entry.means
+                    ),
                     Some(entry) => format!("{} ({} times): {}", entry.name, message.count, entry.means),
                     None => format!("an error that is not in the catalogue ({} times)", message.count),
                 },

@@ -79,6 +79,18 @@ fn the_errors_that_an_outcome_implies_need_no_naming() {
 }
 
 #[test]
+fn a_trouble_that_should_pass_and_does_not_fails() {
+    let waits = "2026-11-24 03:00:02,323 ERROR: failed to update leader lock\n";
+    let on = "2026-11-24 03:00:03,323 INFO: no action. I am (clone-0), the leader with the lock\n";
+    let passed = format!("{waits}{on}");
+    assert_eq!(said(&with_logs(&[("clone-0", "postgres", &passed)]), sources()), []);
+    let lasts = format!("{waits}{on}{waits}");
+    let found = judge(&with_logs(&[("clone-0", "postgres", &lasts)]), sources());
+    assert_eq!(found.len(), 1);
+    assert!(found[0].seen.starts_with("patroni-waits (2 times), and no later line"), "{}", found[0].seen);
+}
+
+#[test]
 fn a_log_that_is_not_there_has_no_errors_and_fails() {
     let all = [
         ("operator", "postgres-operator", QUIET),
@@ -87,7 +99,7 @@ fn a_log_that_is_not_there_has_no_errors_and_fails() {
         ("clone-0", "postgres", QUIET),
         ("clone-0", "postgres-server", QUIET),
     ];
-    let seen = "nothing, so that nothing is known of its errors";
+    let seen = "not a line of a known form, so that nothing is known of its errors";
     for (missing, subject, expected) in [
         (0, "operator: logs", "a log"),
         (1, "cluster source: logs", "a log of its container postgres"),
@@ -97,9 +109,12 @@ fn a_log_that_is_not_there_has_no_errors_and_fails() {
         some.remove(missing);
         let observed = Observed { logs: logs(&some), ..sound() };
         assert_eq!(said(&observed, sources()), says(subject, expected, seen));
-        some.push((all[missing].0, all[missing].1, "\n"));
-        let observed = Observed { logs: logs(&some), ..sound() };
-        assert_eq!(said(&observed, sources()), says(subject, expected, seen));
+        for nothing in ["\n", "ein Protokoll in fremder Form\n"] {
+            let mut some = some.clone();
+            some.push((all[missing].0, all[missing].1, nothing));
+            let observed = Observed { logs: logs(&some), ..sound() };
+            assert_eq!(said(&observed, sources()), says(subject, expected, seen));
+        }
     }
 }
 
