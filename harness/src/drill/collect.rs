@@ -50,6 +50,7 @@ impl<E: Environment> World<'_, E> {
         for (name, mark) in &self.marks {
             redactor = redactor.mark(name, &mark.time, &mark.lsn);
         }
+        redactor = self.literals.iter().fold(redactor, Redactor::literal);
         for account in self.accounts.values() {
             redactor = redactor.account_key(&account.name, &account.key);
         }
@@ -133,9 +134,7 @@ impl<E: Environment> World<'_, E> {
     /// # Errors
     /// When something cannot be looked at: then nothing is proved.
     pub async fn collect(&mut self) -> Result<Observed, DrillError> {
-        self.passwords.extend(leader::passwords(&self.client(), self.environment.namespace()).await?);
-        self.passwords.sort();
-        self.passwords.dedup();
+        self.learn_secrets().await?;
         self.still_running().await?;
         self.settled().await?;
         self.observe_data().await?;

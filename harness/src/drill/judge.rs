@@ -60,12 +60,16 @@ fn unseen(finding: Finding) -> Miss {
 }
 
 impl Observed {
-    /// Everything that is not as expected, most telling first. `value` makes of an expected value what an
-    /// observation would show: `${…}` filled in, secrets as fingerprints.
+    /// Everything that is not as expected, most telling first. `value` makes of a variable's name and expected
+    /// value what an observation would show: `${…}` filled in, secrets as fingerprints.
     ///
     /// # Errors
     /// When kept rows cannot be read back.
-    pub fn judge(&self, expect: &Expect, value: &dyn Fn(&str) -> String) -> Result<Vec<Finding>, DrillError> {
+    pub fn judge(
+        &self,
+        expect: &Expect,
+        value: &dyn Fn(&str, &str) -> String,
+    ) -> Result<Vec<Finding>, DrillError> {
         let mut findings = Vec::new();
         for (short, expected) in &expect.clusters {
             findings.extend(self.cluster(short, expected, value)?.into_iter().map(|miss| miss.finding));
@@ -99,7 +103,7 @@ impl Observed {
     pub fn told_apart(
         &self,
         alternative: &BTreeMap<String, ClusterExpectation>,
-        value: &dyn Fn(&str) -> String,
+        value: &dyn Fn(&str, &str) -> String,
     ) -> Result<Option<String>, DrillError> {
         for (short, expected) in alternative {
             let misses = self.cluster(short, expected, value)?;
@@ -177,7 +181,7 @@ impl Observed {
         &self,
         short: &str,
         expected: &ClusterExpectation,
-        value: &dyn Fn(&str) -> String,
+        value: &dyn Fn(&str, &str) -> String,
     ) -> Result<Vec<Miss>, DrillError> {
         let nothing = ObservedCluster::default();
         let cluster = self.clusters.get(short).unwrap_or(&nothing);
@@ -362,7 +366,7 @@ fn env(
     name: &str,
     expected: &EnvExpectation,
     observed: Option<&EnvObservation>,
-    value: &dyn Fn(&str) -> String,
+    value: &dyn Fn(&str, &str) -> String,
 ) -> Vec<Miss> {
     let mut misses = Vec::new();
     let finding = |expected: String, seen: String| Finding {
@@ -389,7 +393,7 @@ fn env(
         differs("from", format!("{from:?}"), found);
     }
     let wanted = match &expected.value {
-        Some(text) => format!("`{}`", value(text)),
+        Some(text) => format!("`{}`", value(name, text)),
         None if expected.absent => "(absent)".to_owned(),
         None => return misses,
     };

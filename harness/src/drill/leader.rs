@@ -62,14 +62,6 @@ pub async fn answering(client: &Client, namespace: &str, name: &str) -> Result<L
     })
 }
 
-/// All passwords that the operator has made in this namespace.
-pub async fn passwords(client: &Client, namespace: &str) -> Result<Vec<Secret>, DrillError> {
-    let secrets: Api<KubeSecret> = Api::namespaced(client.clone(), namespace);
-    let all = secrets.list(&ListParams::default()).await?.items;
-    let made = all.iter().filter(|secret| secret.name_any().ends_with(SECRET_SUFFIX));
-    Ok(made.filter_map(|secret| text(secret, "password")).collect())
-}
-
 fn text(secret: &KubeSecret, key: &str) -> Option<Secret> {
     let bytes = secret.data.as_ref()?.get(key)?.0.clone();
     String::from_utf8(bytes).ok().map(Secret::new)

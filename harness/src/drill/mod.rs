@@ -9,6 +9,7 @@ mod leader;
 mod outcome;
 mod own_place;
 mod pods;
+mod secrets;
 mod server_log;
 mod snapshots;
 mod steps;
@@ -24,6 +25,7 @@ pub use events::Teller;
 
 use crate::environment::Environment;
 use crate::exit::Verdict;
+use crate::observe::env;
 use crate::report::{ClusterSummary, DrillReport, Event, Finding};
 use crate::scenario::LoadedScenario;
 use crate::snapshot::leak::find_leaks;
@@ -156,9 +158,9 @@ async fn observe_and_judge<E: Environment>(
     let start = Instant::now();
     let scenario = &world.loaded.scenario;
     let (lookup, redactor) = (world.lookup(), world.redactor());
-    let value = |text: &str| {
+    let value = |name: &str, text: &str| {
         let filled = crate::scenario::fill_text(text, &|variable| lookup.value(variable));
-        redactor.hide(&filled.unwrap_or_else(|_| text.to_owned()))
+        env::shown(name, &filled.unwrap_or_else(|_| text.to_owned()), &redactor)
     };
     result.clusters = observed.summaries(&scenario.expect)?;
     // After a step that could not be done the rest of the expectations would only repeat its finding.

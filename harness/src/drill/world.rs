@@ -1,6 +1,6 @@
 //! What a drill has made so far: accounts, storage, clusters, marks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,6 +13,7 @@ use super::events::Teller;
 use super::evidence::Evidence;
 use super::outcome::Outcome;
 use super::pods::Pods;
+use super::secrets;
 use super::server_log;
 use crate::environment::{ContainerLog, Environment};
 use crate::observe::data::{Connect, DataObservation, Identity};
@@ -41,7 +42,9 @@ pub struct World<'e, E> {
     pub pods: Pods,
     pub clusters: BTreeMap<String, Cluster>,
     pub marks: BTreeMap<String, Mark>,
-    /// Passwords that the operator made, beside the accounts' keys.
+    /// What the scenario's own Secrets hold, beside the accounts' keys.
+    pub literals: Vec<Secret>,
+    /// Passwords that the operator made.
     pub passwords: Vec<Secret>,
     /// Server logs of clusters that are deleted, by short name, as they were last seen.
     pub server_logs: BTreeMap<String, ContainerLog>,
@@ -98,7 +101,7 @@ impl<'e, E: Environment> World<'e, E> {
             Ok(parts) => {
                 teller.phase("storage and operator", start, "");
                 let (release, postgres_major, accounts, azurite, gateway, pods) = parts;
-                Ok(World {
+                let mut world = World {
                     environment,
                     tools,
                     loaded,
@@ -110,12 +113,18 @@ impl<'e, E: Environment> World<'e, E> {
                     pods,
                     clusters: BTreeMap::new(),
                     marks: BTreeMap::new(),
+                    literals: Vec::new(),
                     passwords: Vec::new(),
                     server_logs: BTreeMap::new(),
                     evidence,
                     teller,
                     scratch,
-                })
+                };
+                match world.own_secrets() {
+                    Ok(literals) => world.literals = literals,
+                    Err(error) => return Err((error, world.teller)),
+                }
+                Ok(world)
             }
             Err(error) => Err((error, teller)),
         }
@@ -206,8 +215,31 @@ impl<'e, E: Environment> World<'e, E> {
         self.accounts
             .values()
             .map(|account| account.key.clone())
+            .chain(self.literals.iter().cloned())
             .chain(self.passwords.iter().cloned())
             .collect()
+    }
+
+    /// Learns of the secrets that the operator has made by now.
+    pub async fn learn_secrets(&mut self) -> Result<(), DrillError> {
+        let objects = &self.loaded.scenario.objects;
+        let made = secrets::made_by_operator(&self.client(), self.environment.namespace(), objects).await?;
+        // The operator may have copied one that is known already.
+        let known: BTreeSet<Secret> = self.secrets().into_iter().collect();
+        self.passwords.extend(made.into_iter().filter(|secret| !known.contains(secret)));
+        Ok(())
+    }
+
+    /// What the scenario's Secrets hold and is neither a key nor the name of an account.
+    fn own_secrets(&self) -> Result<Vec<Secret>, DrillError> {
+        let lookup = self.lookup();
+        let objects = self.loaded.scenario.objects.iter().map(|object| lookup.fill(object));
+        let objects = objects.collect::<Result<Vec<Value>, _>>()?;
+        let mut found = secrets::of_scenario(&objects);
+        let of_account =
+            |secret: &Secret, account: &Account| account.key == *secret || account.name == secret.reveal();
+        found.retain(|secret| !self.accounts.values().any(|account| of_account(secret, account)));
+        Ok(found)
     }
 
     /// Everything that the pods of this cluster, which runs, and its server have printed.

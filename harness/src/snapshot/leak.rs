@@ -36,7 +36,9 @@ pub struct LeakError {
 /// # Errors
 /// When a folder or file cannot be read.
 pub fn find_leaks(folder: &Path, secrets: &[Secret]) -> Result<Vec<Leak>, LeakError> {
-    let wanted: Vec<(Regex, String)> = secrets.iter().filter_map(matcher).collect();
+    let fail = |error| LeakError { path: folder.to_owned(), source: std::io::Error::other(error) };
+    let wanted: Vec<(Regex, String)> =
+        secrets.iter().filter_map(matcher).collect::<Result<_, _>>().map_err(fail)?;
     let mut leaks = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -62,12 +64,13 @@ pub fn find_leaks(folder: &Path, secrets: &[Secret]) -> Result<Vec<Leak>, LeakEr
     Ok(leaks)
 }
 
-fn matcher(secret: &Secret) -> Option<(Regex, String)> {
+/// None for a secret that is too short to be told from ordinary words.
+fn matcher(secret: &Secret) -> Option<Result<(Regex, String), regex::Error>> {
     let forms: Vec<String> = hide::forms(secret).iter().map(|form| regex::escape(form)).collect();
     if forms.is_empty() {
         return None;
     }
-    Some((Regex::new(&forms.join("|")).ok()?, secret.fingerprint()))
+    Some(Regex::new(&forms.join("|")).map(|regex| (regex, secret.fingerprint())))
 }
 
 /// One leak for each secret and file: the first.

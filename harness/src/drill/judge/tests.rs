@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::environment::ContainerLog;
 use crate::observe::data::{Database, Identity, LargeObjects, MultisetDigest, Table, TableKind, TableRows};
-use crate::observe::env::EnvInputs;
+use crate::observe::env::{self, EnvInputs};
 use crate::snapshot::redact::Redactor;
 
 const BROKEN_WHEEL: &str =
@@ -175,8 +175,8 @@ fn failing(because: &str, evidence: &[&str]) -> (Observed, Value) {
     (observed, json!({ "clone": { "outcome": "bootstrap-fails", "because": because } }))
 }
 
-fn filled(text: &str) -> String {
-    text.replace("${storage.clonebackups.name}", "clonebackups")
+fn filled(name: &str, text: &str) -> String {
+    env::shown(name, &text.replace("${storage.clonebackups.name}", "clonebackups"), &Redactor::new())
 }
 
 fn judge(observed: &Observed, expect: Value) -> Vec<Finding> {

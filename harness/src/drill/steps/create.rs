@@ -76,7 +76,7 @@ impl<E: Environment> World<'_, E> {
                 outcome
             }
         };
-        self.passwords.extend(leader::passwords(&self.client(), self.environment.namespace()).await?);
+        self.learn_secrets().await?;
         self.observe_env(short).await?;
         let note = outcome.why.clone();
         if let Some(cluster) = self.clusters.get_mut(short) {

@@ -165,7 +165,10 @@ pub(super) static ENTRIES: &[Entry] = &[
         name: "postgres-not-up-yet",
         level: Error,
         source: Source::Postgres,
-        standing: Passing("^database system (is ready to accept|was shut down|is shut down)"),
+        // A session that was turned away may be logged after the line that says it is ready.
+        standing: Passing(
+            "^(database system (is ready to accept|was shut down|is shut down)|connection authorized)",
+        ),
         pattern: "^(the database system is (starting up|shutting down|not (yet )?accepting connections|in recovery mode)|Consistent recovery state has not been yet reached)",
         means: "somebody asked while PostgreSQL was starting or stopping; they ask again",
         do_: "",

@@ -253,16 +253,15 @@ fn snapshot_line(message: &Message) -> Option<String> {
     let source = message.source.name();
     match message.entry {
         Some(entry) if entry.standing.varies() => None,
-        // Which of a cluster's programs remarks it first, and how often, is a matter of timing; that it was said is not.
+        // Of an error that is expected it matters what was said; of the rest, which of a cluster's programs says it, and in
+        // what words, is a matter of timing and version.
         Some(entry)
-            if message.level != Level::Error
-                && !matches!(entry.source, Source::Operator | Source::ApiServer) =>
+            if matches!(entry.source, Source::Operator | Source::ApiServer)
+                || message.level == Level::Error && entry.standing == Standing::Expected =>
         {
-            Some(format!("{level:<8} {:<10} [{}]", entry.source.name(), entry.name))
-        }
-        Some(entry) => {
             Some(format!("{level:<8} {:<10} [{}] {}", entry.source.name(), entry.name, message.template))
         }
+        Some(entry) => Some(format!("{level:<8} {:<10} [{}]", entry.source.name(), entry.name)),
         None => Some(format!("{level:<8} {source:<10} {}", message.template)),
     }
 }

@@ -215,6 +215,16 @@ fn env_from() {
 }
 
 #[test]
+fn a_secret_is_expected_by_its_value_and_tells_apart_only_by_another() {
+    let observed = with_clone(|clone| clone.env = Some(environment(&[("SAS_TOKEN", "sig-of-the-scenario")])));
+    assert_eq!(said(&observed, env("SAS_TOKEN", json!({ "value": "sig-of-the-scenario" }))), []);
+    let alternative =
+        |value: &str| json!({ "outcome": "running", "env": { "SAS_TOKEN": { "value": value } } });
+    assert_eq!(told_apart(&observed, alternative("sig-of-the-scenario")), None);
+    assert!(told_apart(&observed, alternative("another-signature")).is_some());
+}
+
+#[test]
 fn no_variable_of_an_env_that_is_not_known_is_absent() {
     let unknown = with_clone(|clone| clone.env = None);
     let seen = "env not known: the operator made no pod template";
