@@ -19,8 +19,14 @@ use crate::storage::{Access, Effect, Operation, Who};
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
-/// The catalogue's name for a storage account that does not take the key.
-const KEY_REFUSED: &str = "storage-refuses-key";
+/// The catalogue's names for what the storage may refuse, and how it answers then.
+const REFUSALS: [(&str, fn(&Refused) -> bool); 3] = [
+    ("storage-refuses-key", |refused| refused.status == 403),
+    ("storage-account-unknown", |refused| {
+        matches!(refused.error_code.as_str(), "AccountNotFound" | "ResourceNotFound" | "AccountIsDisabled")
+    }),
+    ("storage-container-missing", |refused| refused.error_code == "ContainerNotFound"),
+];
 
 /// All observations of one drill.
 #[derive(Debug)]
@@ -42,6 +48,10 @@ pub struct ObservedCluster {
     pub own: Option<OwnPlace>,
     /// What was last seen of one that ran and did not any more at the drill's end.
     pub stopped: Option<String>,
+    /// Its pods at the drill's end.
+    pub pods: Vec<String>,
+    /// It archives, and no base backup of it came into the storage.
+    pub without_backup: bool,
 }
 
 /// Something that is not as expected.
@@ -91,6 +101,7 @@ impl Observed {
             findings.extend(self.logs(owner, &[], &[]));
         }
         findings.extend(self.unheard());
+        findings.extend(self.without_backup(expect));
         Ok(findings)
     }
 
@@ -223,10 +234,9 @@ impl Observed {
                 help: String::new(),
             })
         };
-        let refusals = self.refusals(short);
-        if !refusals.is_empty() {
-            let said = format!("{KEY_REFUSED}: the storage itself refused");
-            return (name != KEY_REFUSED).then(|| miss(said, refusals));
+        if let Some((refusal, lines)) = self.refusals(short) {
+            let said = format!("{refusal}: the storage itself refused");
+            return (name != refusal).then(|| miss(said, lines));
         }
         let owner = Owner::Cluster(short.to_owned());
         let evidence = cluster.outcome.iter().flat_map(|outcome| &outcome.evidence);
@@ -236,19 +246,20 @@ impl Observed {
         }
         let said = "no line of its log says so".to_owned();
         let found = miss(said, evidence.take(EVIDENCE_LINES).cloned().collect());
-        Some(Miss { seen: cluster.outcome.is_some() && self.logs.heard(&owner, None), ..found })
+        Some(Miss { seen: cluster.outcome.is_some() && self.logs.heard(&owner, None, None), ..found })
     }
 
-    /// What the storage refused to the cluster because of who asked, one line each.
-    fn refusals(&self, short: &str) -> Vec<String> {
-        let refused = self.storage.refused(short).into_iter().filter(|refused| refused.status == 403);
-        let line = |refused: Refused| {
-            format!(
-                "{:?} in {}: {} {}",
-                refused.operation, refused.account, refused.status, refused.error_code
-            )
-        };
-        refused.map(line).collect()
+    /// Why the storage refused what the cluster asked for, by the catalogue's name, with the refusals, one line each.
+    fn refusals(&self, short: &str) -> Option<(&'static str, Vec<String>)> {
+        let refused = self.storage.refused(short);
+        REFUSALS.iter().find_map(|(name, is)| {
+            let line = |refused: &Refused| {
+                let Refused { account, operation, status, error_code } = refused;
+                format!("{operation:?} in {account}: {status} {error_code}")
+            };
+            let lines: Vec<String> = refused.iter().filter(|refused| is(refused)).map(line).collect();
+            (!lines.is_empty()).then_some((*name, lines))
+        })
     }
 
     fn data(

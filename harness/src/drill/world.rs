@@ -1,30 +1,34 @@
 //! What a drill has made so far: accounts, storage, clusters, marks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use kube::Client;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt};
 use serde_json::Value;
 
 use super::error::DrillError;
 use super::events::Teller;
 use super::evidence::Evidence;
+use super::leader::{self, Leader, Names};
 use super::outcome::Outcome;
-use super::pods::Pods;
+use super::pods::{Pods, tell_apart};
 use super::secrets;
 use super::server_log;
 use crate::environment::{ContainerLog, Environment};
 use crate::observe::data::{Connect, DataObservation, Identity};
 use crate::observe::env::EnvObservation;
+use crate::observe::logs::Owner;
 use crate::operator::{Release, apply, install};
+use crate::poll::{Limit, Seen, poll};
 use crate::scenario::{LoadedScenario, Variable, fill};
 use crate::secret::Secret;
 use crate::storage::{Account, Azurite, Blobs, Gateway, GatewaySettings};
 use crate::toolchain::Tools;
 
-/// Azurite's port on the gateway's address; the gateway itself has 443.
 const AZURITE_PORT: u16 = 10_000;
 /// A tmpfs of the sandbox: it goes with the environment, however that ends.
 const SCRATCH: &str = "/run/clonedrill/drills";
@@ -47,7 +51,7 @@ pub struct World<'e, E> {
     /// Passwords that the operator made.
     pub passwords: Vec<Secret>,
     /// Server logs of clusters that are deleted, by short name, as they were last seen.
-    pub server_logs: BTreeMap<String, ContainerLog>,
+    pub server_logs: BTreeMap<String, Vec<ContainerLog>>,
     pub evidence: Evidence,
     pub teller: Teller,
     /// For what is too big or too private to be evidence: rows, Azurite's files.
@@ -66,10 +70,18 @@ pub struct Cluster {
     pub identity: Option<Identity>,
     pub env: Option<EnvObservation>,
     pub connect: Option<Connect>,
+    /// The pod that leads it, as it was last seen.
+    pub leader: Option<String>,
+    /// It came up, and was neither deleted since nor seen to have stopped.
+    pub runs: bool,
     pub data: Option<DataObservation>,
     /// What was last seen of one that ran and did not any more at the drill's end.
     pub stopped: Option<String>,
     pub deleted: bool,
+    /// Its pods at the drill's end.
+    pub pods: Vec<String>,
+    /// It archives, and at the drill's end the storage had no base backup of it.
+    pub without_backup: bool,
 }
 
 /// A named moment on a cluster.
@@ -155,7 +167,8 @@ impl<'e, E: Environment> World<'e, E> {
             marks: &BTreeMap::new(),
             postgres_major,
         };
-        let pods = watch(environment, &release, loaded);
+        let label = names(&release, loaded).cluster_label;
+        let pods = Pods::watch(environment.client(), environment.namespace(), label);
         let operator = async {
             objects(environment, loaded, &lookup).await?;
             let configuration = configuration(loaded, &lookup)?;
@@ -242,13 +255,81 @@ impl<'e, E: Environment> World<'e, E> {
         Ok(found)
     }
 
-    /// Everything that the pods of this cluster, which runs, and its server have printed.
-    pub async fn logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
-        let name = &self.cluster(short)?.name;
-        let mut logs = self.environment.container_logs().await?;
-        logs.retain(|log| belongs(&log.pod, name));
-        logs.push(server_log::read(self.environment, &format!("{name}-0")).await?);
+    /// The operator's names in this world.
+    pub fn names(&self) -> Names {
+        names(&self.release, self.loaded)
+    }
+
+    /// All output of all containers so far, each pod with a name of its own.
+    pub async fn container_logs(&self) -> Result<Vec<ContainerLog>, DrillError> {
+        Ok(tell_apart(self.environment.container_logs().await?))
+    }
+
+    /// What the pods of this cluster have printed.
+    pub async fn printed(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
+        let (owners, of) = (self.pods.owners(), Owner::Cluster(short.to_owned()));
+        let mut logs = self.container_logs().await?;
+        logs.retain(|log| owners.get(&log.pod) == Some(&of));
         Ok(logs)
+    }
+
+    /// Everything that the pods of this cluster, which runs, and their servers have printed.
+    pub async fn logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
+        let mut logs = self.printed(short).await?;
+        logs.extend(self.server_logs_of(short).await?);
+        Ok(logs)
+    }
+
+    /// The servers' logs of all pods that a cluster has. Of one that does not run, a pod may have none.
+    pub async fn server_logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
+        let mut logs = Vec::new();
+        for pod in self.pods_of(short).await? {
+            match server_log::read(self.environment, &pod).await {
+                Ok(log) => logs.push(ContainerLog { pod: self.pods.latest(&pod), ..log }),
+                Err(error) if self.cluster(short)?.runs => return Err(error.into()),
+                // A pod that never came up has no server log; its container's log says why.
+                Err(_) => {}
+            }
+        }
+        Ok(logs)
+    }
+
+    /// The names of all pods that a cluster has by now.
+    pub async fn pods_of(&self, short: &str) -> Result<Vec<String>, DrillError> {
+        let name = &self.cluster(short)?.name;
+        let api: Api<Pod> = Api::namespaced(self.client(), self.environment.namespace());
+        let all = api.list(&ListParams::default()).await?.items.into_iter().map(|pod| pod.name_any());
+        Ok(all.filter(|pod| belongs(pod, name)).collect())
+    }
+
+    /// The cluster's leader as it is by now.
+    pub async fn leader(&self, name: &str) -> Result<Leader, DrillError> {
+        leader::answering(&self.client(), self.environment.namespace(), &self.names(), name).await
+    }
+
+    /// Looks who leads a cluster by now: since it was last asked, a pod may have come, gone or been promoted.
+    ///
+    /// # Errors
+    /// When none answers within half a minute.
+    pub async fn follow_leader(&mut self, short: &str) -> Result<(), DrillError> {
+        let cluster = self.cluster(short)?;
+        if !cluster.runs {
+            // What wants to use it says why it cannot.
+            return Ok(());
+        }
+        let (name, this) = (cluster.name.clone(), &*self);
+        let what = format!("the leader of {short} to answer");
+        let (pod, connect) = poll(what, Limit::seconds(30), async || {
+            Ok::<_, DrillError>(match this.leader(&name).await? {
+                Leader::NotYet(seen) => Seen::NotYet(seen),
+                Leader::Found { pod, connect } => Seen::Done((pod, *connect)),
+            })
+        })
+        .await?;
+        if let Some(cluster) = self.clusters.get_mut(short) {
+            (cluster.leader, cluster.connect) = (Some(pod), Some(connect));
+        }
+        Ok(())
     }
 }
 
@@ -298,16 +379,9 @@ fn postgres_major(tools: &Tools, release: &Release) -> u16 {
     installed().filter(|major| majors.contains(major)).max().or_else(|| installed().max()).unwrap_or_default()
 }
 
-fn watch<E: Environment>(environment: &E, release: &Release, loaded: &LoadedScenario) -> Pods {
-    let scenario = &loaded.scenario;
-    let label = release.configuration(&scenario.operator.configuration)["configuration"]["kubernetes"]["cluster_name_label"]
-        .as_str()
-        .unwrap_or("cluster-name")
-        .to_owned();
-    let clusters = scenario.clusters.iter().filter_map(|(short, manifest)| {
-        Some((manifest["metadata"]["name"].as_str()?.to_owned(), short.clone()))
-    });
-    Pods::watch(environment.client(), environment.namespace(), label, clusters.collect())
+/// How the operator will name things, by the scenario's settings laid over the release's.
+fn names(release: &Release, loaded: &LoadedScenario) -> Names {
+    Names::of(&release.configuration(&loaded.scenario.operator.configuration)["configuration"])
 }
 
 async fn objects<E: Environment>(
@@ -369,8 +443,11 @@ async fn storage<E: Environment>(
     std::fs::create_dir_all(&folder)
         .map_err(|source| DrillError::Evidence { path: folder.clone(), source })?;
     let address = environment.gateway_address();
+    // An address of its own for each drill too, and one that no pod can reach: all that pods do passes the gateway.
+    let [_, rest @ ..] = address.octets();
+    let behind = Ipv4Addr::from([127, rest[0], rest[1], rest[2]]);
     let list: Vec<Account> = accounts.values().cloned().collect();
-    let azurite = Azurite::start(&tools.azurite, address, AZURITE_PORT, &list, &folder).await?;
+    let azurite = Azurite::start(&tools.azurite, behind, AZURITE_PORT, &list, &folder).await?;
     for account in &list {
         for container in &loaded.scenario.storage.containers {
             Blobs::new(account, azurite.address()).make_container(container).await?;

@@ -36,9 +36,7 @@ pub struct LeakError {
 /// # Errors
 /// When a folder or file cannot be read.
 pub fn find_leaks(folder: &Path, secrets: &[Secret]) -> Result<Vec<Leak>, LeakError> {
-    let fail = |error| LeakError { path: folder.to_owned(), source: std::io::Error::other(error) };
-    let wanted: Vec<(Regex, String)> =
-        secrets.iter().filter_map(matcher).collect::<Result<_, _>>().map_err(fail)?;
+    let wanted = wanted(folder, secrets)?;
     let mut leaks = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -62,6 +60,19 @@ pub fn find_leaks(folder: &Path, secrets: &[Secret]) -> Result<Vec<Leak>, LeakEr
     }
     leaks.sort();
     Ok(leaks)
+}
+
+/// The same for a text that is to become the file `path`.
+///
+/// # Errors
+/// When it cannot be searched.
+pub fn leaks_in(path: &Path, text: &str, secrets: &[Secret]) -> Result<Vec<Leak>, LeakError> {
+    Ok(search(path, text.as_bytes(), &wanted(path, secrets)?).collect())
+}
+
+fn wanted(place: &Path, secrets: &[Secret]) -> Result<Vec<(Regex, String)>, LeakError> {
+    let fail = |error| LeakError { path: place.to_owned(), source: std::io::Error::other(error) };
+    secrets.iter().filter_map(matcher).collect::<Result<_, _>>().map_err(fail)
 }
 
 /// None for a secret that is too short to be told from ordinary words.

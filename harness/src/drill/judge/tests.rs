@@ -143,7 +143,7 @@ fn sound() -> Observed {
         data: Some(data(3)),
         env: Some(environment(&[("CLONE_METHOD", "CLONE_WITH_WALE"), ("ACCOUNT", "clonebackups")])),
         own: OwnPlace::of(&own),
-        stopped: None,
+        ..ObservedCluster::default()
     };
     Observed {
         clusters: BTreeMap::from([("source".to_owned(), source), ("clone".to_owned(), clone)]),

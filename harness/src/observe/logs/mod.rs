@@ -59,8 +59,8 @@ pub struct LogObservation {
     /// Every container that ran, whether it said anything of note or not.
     containers: BTreeSet<(Owner, String)>,
     /// Those that printed anything that is understood: a log that was lost, or has a form that nobody knows, has no
-    /// errors either.
-    heard: BTreeSet<(Owner, String)>,
+    /// errors either. Owner, pod, container.
+    heard: BTreeSet<(Owner, String, String)>,
     /// A container was in the middle of a message as its log was read.
     unfinished: bool,
 }
@@ -82,7 +82,7 @@ impl LogObservation {
             let troubles = troubles.entry((log.pod.as_str(), log.container.as_str())).or_default();
             for record in record::split(&log.text) {
                 if record.framed {
-                    heard.insert((owner.clone(), log.container.clone()));
+                    heard.insert((owner.clone(), log.pod.clone(), log.container.clone()));
                 }
                 let (level, entry) = classify(&record);
                 if !troubles.is_empty() {
@@ -140,10 +140,13 @@ impl LogObservation {
         lasting.map(|message| message.template.as_str()).chain(unfinished).collect()
     }
 
-    /// Whether any container of this owner printed anything that is understood; only those called `container`, where one is given.
-    pub fn heard(&self, owner: &Owner, container: Option<&str>) -> bool {
-        let named = |name: &String| container.is_none_or(|container| container == name);
-        self.heard.iter().any(|(of, name)| of == owner && named(name))
+    /// Whether any container of this owner printed anything that is understood; only of this pod and only those called
+    /// `container`, where they are given.
+    pub fn heard(&self, owner: &Owner, pod: Option<&str>, container: Option<&str>) -> bool {
+        let named = |name: &String, wanted: Option<&str>| wanted.is_none_or(|wanted| wanted == name);
+        self.heard
+            .iter()
+            .any(|(of, in_pod, name)| of == owner && named(in_pod, pod) && named(name, container))
     }
 
     /// Everybody of whom there is a log.

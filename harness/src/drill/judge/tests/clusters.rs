@@ -65,6 +65,22 @@ fn because_is_not_what_another_one_said() {
 }
 
 #[test]
+fn a_lost_account_or_container_goes_before_what_the_log_says() {
+    for (code, name) in
+        [("AccountNotFound", "storage-account-unknown"), ("ContainerNotFound", "storage-container-missing")]
+    {
+        let mut request = access(of("clone"), "prodbackups", Operation::ListBlobs, "source/15/", 404);
+        request.error_code = Some(code.to_owned());
+        let (mut observed, expect) = failing(name, &[NO_BACKUP.trim_end()]);
+        observed.storage = storage(vec![request.clone()]);
+        assert_eq!(said(&observed, expect), []);
+        let (mut observed, expect) = failing("no-backup-before-target", &[NO_BACKUP.trim_end()]);
+        observed.storage = storage(vec![request]);
+        assert_eq!(judge(&observed, expect)[0].seen, format!("{name}: the storage itself refused"));
+    }
+}
+
+#[test]
 fn a_refusal_by_the_storage_goes_before_what_the_log_says() {
     let refused =
         || storage(vec![access(of("clone"), "prodbackups", Operation::ListBlobs, "source/15/", 403)]);

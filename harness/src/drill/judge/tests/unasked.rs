@@ -144,3 +144,28 @@ fn requests_of_nobody_known_make_no_list_of_accounts_exact() {
     assert_eq!(found[0].seen, "1 requests by addresses of no known cluster");
     assert_eq!(found[0].evidence, ["WriteBlob in prodbackups by 10.244.1.7"]);
 }
+
+#[test]
+fn each_pod_must_be_heard() {
+    let mut observed = with_logs(&[("clone-1", "postgres", QUIET)]);
+    observed.clusters.get_mut("clone").unwrap().pods = vec!["clone-0".to_owned(), "clone-1".to_owned()];
+    let found = judge(&observed, sources());
+    let expected: Vec<_> = found.iter().map(|found| found.expected.as_str()).collect();
+    let of_pod = |container| format!("a log of container {container} of its pod clone-1");
+    // The pod's owner is not known in these tests, so neither of its logs counts as the clone's.
+    assert_eq!(expected, [of_pod("postgres"), of_pod("postgres-server")]);
+}
+
+#[test]
+fn a_cluster_that_archives_and_has_no_backup_fails() {
+    let observed = with_clone(|clone| clone.without_backup = true);
+    let found = judge(&observed, sources());
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].subject.as_str(), found[0].seen.as_str()),
+        ("clone: backups", "none was complete at the end of the drill")
+    );
+    let own = |writes: Value| json!({ "clone": { "outcome": "running", "writes": writes }, "source": { "outcome": "running" } });
+    assert!(judge(&observed, own(json!([]))).iter().all(|found| found.subject != "clone: backups"));
+    assert_eq!(judge(&observed, own(json!(["clonebackups"]))).len(), 1);
+}
