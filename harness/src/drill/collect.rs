@@ -187,7 +187,10 @@ impl<E: Environment> World<'_, E> {
         let mut last = None;
         let read = poll("the logs to be complete", LOGS, async || {
             let logs = self.all_logs().await?;
-            let seen = LogObservation::new(&logs, &self.pods.owners(), redactor);
+            let mut seen = LogObservation::new(&logs, &self.pods.owners(), redactor);
+            let pods = self.pods_by_now().await?;
+            let alive: BTreeSet<String> = pods.iter().map(|pod| self.pods.latest(pod)).collect();
+            seen.ended(|pod| !alive.contains(pod));
             let pending = seen.pending().join("; ");
             last = Some((logs, seen));
             Ok::<_, DrillError>(if pending.is_empty() { Seen::Done(()) } else { Seen::NotYet(pending) })

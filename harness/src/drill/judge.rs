@@ -19,8 +19,10 @@ use crate::storage::{Access, Effect, Operation, Who};
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
+type IsRefusal = fn(&Refused) -> bool;
+
 /// The catalogue's names for what the storage may refuse, and how it answers then.
-const REFUSALS: [(&str, fn(&Refused) -> bool); 3] = [
+const REFUSALS: [(&str, IsRefusal); 3] = [
     ("storage-refuses-key", |refused| refused.status == 403),
     ("storage-account-unknown", |refused| {
         matches!(refused.error_code.as_str(), "AccountNotFound" | "ResourceNotFound" | "AccountIsDisabled")

@@ -6,6 +6,7 @@ mod events;
 mod evidence;
 mod judge;
 mod leader;
+mod look;
 mod outcome;
 mod own_place;
 mod pods;

@@ -5,25 +5,20 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
-use kube::{Client, ResourceExt};
+use kube::Client;
 use serde_json::Value;
 
 use super::error::DrillError;
 use super::events::Teller;
 use super::evidence::Evidence;
-use super::leader::{self, Leader, Names};
+use super::leader::Names;
 use super::outcome::Outcome;
-use super::pods::{Pods, tell_apart};
+use super::pods::Pods;
 use super::secrets;
-use super::server_log;
 use crate::environment::{ContainerLog, Environment};
 use crate::observe::data::{Connect, DataObservation, Identity};
 use crate::observe::env::EnvObservation;
-use crate::observe::logs::Owner;
 use crate::operator::{Release, apply, install};
-use crate::poll::{Limit, Seen, poll};
 use crate::scenario::{LoadedScenario, Variable, fill};
 use crate::secret::Secret;
 use crate::storage::{Account, Azurite, Blobs, Gateway, GatewaySettings};
@@ -254,89 +249,6 @@ impl<'e, E: Environment> World<'e, E> {
         found.retain(|secret| !self.accounts.values().any(|account| of_account(secret, account)));
         Ok(found)
     }
-
-    /// The operator's names in this world.
-    pub fn names(&self) -> Names {
-        names(&self.release, self.loaded)
-    }
-
-    /// All output of all containers so far, each pod with a name of its own.
-    pub async fn container_logs(&self) -> Result<Vec<ContainerLog>, DrillError> {
-        Ok(tell_apart(self.environment.container_logs().await?))
-    }
-
-    /// What the pods of this cluster have printed.
-    pub async fn printed(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
-        let (owners, of) = (self.pods.owners(), Owner::Cluster(short.to_owned()));
-        let mut logs = self.container_logs().await?;
-        logs.retain(|log| owners.get(&log.pod) == Some(&of));
-        Ok(logs)
-    }
-
-    /// Everything that the pods of this cluster, which runs, and their servers have printed.
-    pub async fn logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
-        let mut logs = self.printed(short).await?;
-        logs.extend(self.server_logs_of(short).await?);
-        Ok(logs)
-    }
-
-    /// The servers' logs of all pods that a cluster has. Of one that does not run, a pod may have none.
-    pub async fn server_logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
-        let mut logs = Vec::new();
-        for pod in self.pods_of(short).await? {
-            match server_log::read(self.environment, &pod).await {
-                Ok(log) => logs.push(ContainerLog { pod: self.pods.latest(&pod), ..log }),
-                Err(error) if self.cluster(short)?.runs => return Err(error.into()),
-                // A pod that never came up has no server log; its container's log says why.
-                Err(_) => {}
-            }
-        }
-        Ok(logs)
-    }
-
-    /// The names of all pods that a cluster has by now.
-    pub async fn pods_of(&self, short: &str) -> Result<Vec<String>, DrillError> {
-        let name = &self.cluster(short)?.name;
-        let api: Api<Pod> = Api::namespaced(self.client(), self.environment.namespace());
-        let all = api.list(&ListParams::default()).await?.items.into_iter().map(|pod| pod.name_any());
-        Ok(all.filter(|pod| belongs(pod, name)).collect())
-    }
-
-    /// The cluster's leader as it is by now.
-    pub async fn leader(&self, name: &str) -> Result<Leader, DrillError> {
-        leader::answering(&self.client(), self.environment.namespace(), &self.names(), name).await
-    }
-
-    /// Looks who leads a cluster by now: since it was last asked, a pod may have come, gone or been promoted.
-    ///
-    /// # Errors
-    /// When none answers within half a minute.
-    pub async fn follow_leader(&mut self, short: &str) -> Result<(), DrillError> {
-        let cluster = self.cluster(short)?;
-        if !cluster.runs {
-            // What wants to use it says why it cannot.
-            return Ok(());
-        }
-        let (name, this) = (cluster.name.clone(), &*self);
-        let what = format!("the leader of {short} to answer");
-        let (pod, connect) = poll(what, Limit::seconds(30), async || {
-            Ok::<_, DrillError>(match this.leader(&name).await? {
-                Leader::NotYet(seen) => Seen::NotYet(seen),
-                Leader::Found { pod, connect } => Seen::Done((pod, *connect)),
-            })
-        })
-        .await?;
-        if let Some(cluster) = self.clusters.get_mut(short) {
-            (cluster.leader, cluster.connect) = (Some(pod), Some(connect));
-        }
-        Ok(())
-    }
-}
-
-/// Pods of a StatefulSet are called after it, with a number.
-pub fn belongs(pod: &str, cluster: &str) -> bool {
-    let rest = pod.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-'));
-    rest.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 type Parts = (Release, u16, BTreeMap<String, Account>, Azurite, Gateway, Pods);
@@ -379,8 +291,8 @@ fn postgres_major(tools: &Tools, release: &Release) -> u16 {
     installed().filter(|major| majors.contains(major)).max().or_else(|| installed().max()).unwrap_or_default()
 }
 
-/// How the operator will name things, by the scenario's settings laid over the release's.
-fn names(release: &Release, loaded: &LoadedScenario) -> Names {
+/// How the operator names things, by the scenario's settings laid over the release's.
+pub fn names(release: &Release, loaded: &LoadedScenario) -> Names {
     Names::of(&release.configuration(&loaded.scenario.operator.configuration)["configuration"])
 }
 
@@ -462,16 +374,4 @@ async fn storage<E: Environment>(
     })
     .await?;
     Ok((azurite, gateway))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::belongs;
-
-    #[test]
-    fn a_pod_belongs_to_the_cluster_that_it_is_called_after() {
-        assert!(belongs("acid-orders-0", "acid-orders"));
-        assert!(!belongs("acid-orders-clone-0", "acid-orders"));
-        assert!(!belongs("acid-orders-", "acid-orders"));
-    }
 }

@@ -94,7 +94,7 @@ impl Observed {
                 subject: format!("{owner}: logs"),
                 expected: "no error that the scenario does not expect".to_owned(),
                 seen: match message.entry {
-                    Some(entry) if message.lasting => format!(
+                    Some(entry) if !message.lasting.is_empty() => format!(
                         "{} ({} times), and no later line that says it has passed: {}",
                         entry.name, message.count, entry.means
                     ),

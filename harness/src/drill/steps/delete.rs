@@ -6,7 +6,8 @@ use kube::api::{Api, DeleteParams, ListParams};
 
 use super::create::postgresqls;
 use crate::drill::error::DrillError;
-use crate::drill::world::{World, belongs};
+use crate::drill::look::belongs;
+use crate::drill::world::World;
 use crate::environment::Environment;
 use crate::poll::{Limit, Seen, poll};
 

@@ -43,8 +43,8 @@ pub struct Message {
     pub entry: Option<&'static Entry>,
     /// How often it was seen.
     pub count: usize,
-    /// A trouble that passes by itself, and the container's last word of it is that it is there.
-    pub lasting: bool,
+    /// A trouble that passes by itself, and in these pods the last word of it is that it is there.
+    pub lasting: BTreeSet<String>,
     /// The first of them as they were printed, secrets as fingerprints.
     pub examples: Vec<String>,
 }
@@ -61,8 +61,8 @@ pub struct LogObservation {
     /// Those that printed anything that is understood: a log that was lost, or has a form that nobody knows, has no
     /// errors either. Owner, pod, container.
     heard: BTreeSet<(Owner, String, String)>,
-    /// A container was in the middle of a message as its log was read.
-    unfinished: bool,
+    /// Pods with a container that was in the middle of a message as its log was read.
+    unfinished: BTreeSet<String>,
 }
 
 impl LogObservation {
@@ -71,14 +71,16 @@ impl LogObservation {
         let mut folded: BTreeMap<_, Message> = BTreeMap::new();
         let mut order = Vec::new();
         let (mut containers, mut heard) = (BTreeSet::new(), BTreeSet::new());
-        let mut unfinished = false;
+        let mut unfinished = BTreeSet::new();
         // By pod and container: troubles of which it is not known yet that they passed.
         let mut troubles: BTreeMap<(&str, &str), BTreeMap<_, &'static str>> = BTreeMap::new();
         for log in logs {
             let owner =
                 owners.get(&log.pod).cloned().unwrap_or_else(|| Owner::Pod(redactor.redact(&log.pod)));
             containers.insert((owner.clone(), log.container.clone()));
-            unfinished |= record::unfinished(&log.text);
+            if record::unfinished(&log.text) {
+                unfinished.insert(log.pod.clone());
+            }
             let troubles = troubles.entry((log.pod.as_str(), log.container.as_str())).or_default();
             for record in record::split(&log.text) {
                 if record.framed {
@@ -109,7 +111,7 @@ impl LogObservation {
                         template,
                         entry,
                         count: 0,
-                        lasting: false,
+                        lasting: BTreeSet::new(),
                         examples: Vec::new(),
                     }
                 });
@@ -119,9 +121,11 @@ impl LogObservation {
                 }
             }
         }
-        for key in troubles.values().flat_map(BTreeMap::keys) {
-            if let Some(message) = folded.get_mut(key) {
-                message.lasting = true;
+        for ((pod, _), keys) in &troubles {
+            for key in keys.keys() {
+                if let Some(message) = folded.get_mut(key) {
+                    message.lasting.insert((*pod).to_owned());
+                }
             }
         }
         LogObservation {
@@ -132,11 +136,20 @@ impl LogObservation {
         }
     }
 
+    /// Takes note of pods that were ended from outside: they had no time for a last word.
+    pub fn ended(&mut self, ended: impl Fn(&str) -> bool) {
+        self.unfinished.retain(|pod| !ended(pod));
+        for message in &mut self.messages {
+            message.lasting.retain(|pod| !ended(pod));
+        }
+    }
+
     /// What may be otherwise in a moment: a message that is being written, or a trouble that passes by itself and has not
     /// yet. Empty where there is none.
     pub fn pending(&self) -> Vec<&str> {
-        let lasting = self.messages.iter().filter(|message| message.lasting && message.level == Level::Error);
-        let unfinished = self.unfinished.then_some("a message that is being written");
+        let errors = self.messages.iter().filter(|message| message.level == Level::Error);
+        let lasting = errors.filter(|message| !message.lasting.is_empty());
+        let unfinished = self.unfinished.first().map(|_| "a message that is being written");
         lasting.map(|message| message.template.as_str()).chain(unfinished).collect()
     }
 
@@ -171,7 +184,7 @@ impl LogObservation {
     /// the scenario does not expect, and those that should have passed and did not.
     pub fn unexpected_errors(&self, owner: &Owner, known: &[String]) -> Vec<&Message> {
         let expected = |message: &&Message| match message.entry {
-            Some(entry) if entry.standing.excuses() => !message.lasting,
+            Some(entry) if entry.standing.excuses() => message.lasting.is_empty(),
             Some(entry) => {
                 entry.standing != Standing::Expected || known.iter().any(|name| name == entry.name)
             }

@@ -258,4 +258,9 @@ fn what_is_still_being_written_is_pending() {
         ["a message that is being written"]
     );
     assert!(observe(OPERATOR, CLONE).pending().is_empty());
+    // Of a pod that was deleted nothing more is to come.
+    let mut deleted = observe(OPERATOR, waits);
+    deleted.ended(|pod| pod == "acid-orders-clone-0");
+    assert!(deleted.pending().is_empty());
+    assert!(deleted.unexpected_errors(&clone(), &[]).is_empty());
 }
