@@ -122,7 +122,8 @@ mistakes! {
     unknown_log_message: [("no-global-storage-account", "no-global-account")];
     unknown_cause: [("{ outcome: empty }", "{ outcome: bootstrap-fails, because: no-backup-before-goal }")];
     cause_of_a_success: [("{ outcome: empty }", "{ outcome: empty, because: storage-refuses-key }")];
-    data_of_a_cluster_that_never_comes_up: [("outcome: running\n", "outcome: rejected\n")];
+    failure_without_a_reason: [("outcome: running\n", "outcome: bootstrap-fails\n"), ("    data: { equals: before-mistake }\n", "")];
+    data_of_a_cluster_that_never_comes_up: [("outcome: running\n", "outcome: rejected\n    because: storage-refuses-key\n")];
     data_held_against_themselves: [("equals: before-mistake", "equals: clone")];
     expectations_of_nothing: [("{ equals: before-mistake }\n", "{}\n    env: { SCOPE: {} }\n")];
     manifest_of_another_kind: [("    kind: postgresql\n    metadata: { name: acid-orders }", "    kind: postgres\n    metadata: { name: acid-orders }")];

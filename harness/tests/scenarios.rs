@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clonedrill::observe::catalogue;
-use clonedrill::scenario::{Checks, LoadedScenario, find_files, load};
+use clonedrill::report::{DrillReport, Finding};
+use clonedrill::scenario::{Checks, LoadedScenario, ObservationKind, find_files, load};
 use clonedrill::storage::Account;
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -18,9 +19,14 @@ fn main() {
     let trials = match scenarios(&root.join("scenarios")) {
         Ok(scenarios) => {
             let mut trials: Vec<Trial> = scenarios.iter().flat_map(|loaded| trials(&root, loaded)).collect();
-            let root = root.clone();
             trials.push(Trial::test("account keys are recognised", recognises_account_keys));
-            trials.push(Trial::test("broken-on-purpose::v1.15.1", move || broken_on_purpose(&root)));
+            let shipped: Vec<LoadedScenario> = scenarios;
+            let folder = root.join("snapshots");
+            trials.push(Trial::test("the shipped set is whole", move || is_whole(&shipped, &folder)));
+            for broken in [OTHER_TIME, OTHER_ACCOUNT] {
+                let (root, name) = (root.clone(), format!("broken-on-purpose/{}::v1.15.1", broken.name));
+                trials.push(Trial::test(name, move || broken_on_purpose(&root, &broken)));
+            }
             trials
         }
         // A file that is at fault is a test that fails, not one that is missing.
@@ -94,87 +100,191 @@ fn recognises_account_keys() -> Result<(), Failed> {
     }
 }
 
-/// A way to break a scenario: what stands in the file, what stands there instead, and what the report then says.
-struct Break {
-    right: &'static str,
-    wrong: &'static str,
-    /// The finding's subject, and words that tell what differs.
-    said: &'static [&'static str],
+/// What is promised to be shown, each with all operator versions.
+const SHIPPED: [&str; 14] = [
+    "clone/from-running-source",
+    "clone/global-account-overrides",
+    "clone/global-account-wrong-data",
+    "clone/into-another-account",
+    "clone/keys-from-pod-environment-secret",
+    "clone/same-account",
+    "clone/target-before-first-backup",
+    "clone/target-past-the-end",
+    "clone/wal-prefixed-overrides",
+    "clone/without-az-prefix",
+    "clone/without-walg-restore",
+    "clone/wrong-key",
+    "replicate/copy-to-another-account",
+    "replicate/target-before-the-copy",
+];
+const VERSIONS: [&str; 3] = ["v1.10.1", "v1.14.0", "v1.15.1"];
+const KINDS: [ObservationKind; 4] =
+    [ObservationKind::Env, ObservationKind::Logs, ObservationKind::Data, ObservationKind::Storage];
+
+/// A scenario that lost its file, a version, a snapshot or what it is told apart from would otherwise only be a test less.
+fn is_whole(scenarios: &[LoadedScenario], snapshots: &Path) -> Result<(), Failed> {
+    let mut missing = Vec::new();
+    let name = |loaded: &LoadedScenario| format!("{}/{}", loaded.group, loaded.slug);
+    for shipped in SHIPPED {
+        let Some(loaded) = scenarios.iter().find(|loaded| name(loaded) == shipped) else {
+            missing.push(shipped.to_owned());
+            continue;
+        };
+        let scenario = &loaded.scenario;
+        if scenario.operator.versions != VERSIONS {
+            missing.push(format!("{shipped}: a version of {VERSIONS:?}"));
+        }
+        if scenario.expect.snapshots != KINDS {
+            missing.push(format!("{shipped}: a snapshot of {KINDS:?}"));
+        }
+    }
+    for loaded in scenarios {
+        if loaded.scenario.told_apart_from.is_empty() {
+            missing.push(format!("{}: anything to be told apart from", name(loaded)));
+        }
+        for version in &loaded.scenario.operator.versions {
+            for kind in &loaded.scenario.expect.snapshots {
+                let file = snapshots.join(name(loaded)).join(format!("{version}.{}.snap", kind.name()));
+                if !file.is_file() {
+                    missing.push(file.display().to_string());
+                }
+            }
+        }
+    }
+    if missing.is_empty() { Ok(()) } else { Err(format!("missing: {missing:#?}").into()) }
 }
 
-/// All in one drill, since each is a finding of its own.
-const BREAKS: [Break; 4] = [
-    Break {
-        right: "data: { equals: before-mistake, differs-from: source }",
-        wrong: "data: { equals: source }",
-        said: &["clone: data", "equal to source", "orders"],
-    },
-    Break {
-        right: "writes: [clonebackups]",
-        wrong: "writes: [prodbackups]",
-        said: &["clone: writes", "expected  prodbackups", "seen      clonebackups"],
-    },
-    Break {
-        right: "CLONE_METHOD: { value: CLONE_WITH_WALE,",
-        wrong: "CLONE_METHOD: { value: CLONE_WITH_BASEBACKUP,",
-        said: &["clone: env CLONE_METHOD", "value `CLONE_WITH_BASEBACKUP`", "value `CLONE_WITH_WALE`"],
-    },
-    Break {
-        right: "logs: { known: [no-global-storage-account] }",
-        wrong: "logs: { known: [] }",
-        said: &["operator: logs", "no-global-storage-account"],
-    },
-];
+/// A world that is another one than the scenario expects, and all that its report then says.
+#[derive(Clone, Copy)]
+struct Broken {
+    name: &'static str,
+    /// What stands in the file, and what stands there instead.
+    changes: &'static [(&'static str, &'static str)],
+    /// Each finding: its subject, what was expected, and what stands in its evidence or what was seen.
+    said: &'static [(&'static str, &'static str, &'static str)],
+    /// A text that the evidence must hold.
+    evidence: &'static str,
+}
 
-fn broken_on_purpose(root: &Path) -> Result<(), Failed> {
+/// The clone goes to another time, a session of the source's server fails, and somebody writes a key into a statement.
+const OTHER_TIME: Broken = Broken {
+    name: "another-time",
+    changes: &[
+        (r#"timestamp: "${marks.before-mistake.time}""#, r#"timestamp: "${marks.after-mistake.time}""#),
+        (
+            "  - create: clone\n",
+            "  - sql:\n      on: source\n      database: postgres\n      run: >-\n        CREATE EXTENSION dblink;\n        \
+             SELECT dblink_exec('dbname=postgres', 'SELECT 1/0', false);\n        DROP EXTENSION dblink;\n        \
+             SELECT 'planted ${storage.prodbackups.key} planted'\n  - create: clone\n",
+        ),
+    ],
+    said: &[
+        ("clone: data", "equal to before-mistake", "orders"),
+        ("clone: data", "different from source", ""),
+        ("cluster source: logs", "no error", "division by zero"),
+        ("snapshot env", "the same as in", "+CLONE_TARGET_TIME"),
+        ("snapshot logs", "the same as in", "division by zero"),
+        ("snapshot data", "the same as in", "rows of public.orders: 2000"),
+    ],
+    evidence: "planted secret:",
+};
+
+/// The clone writes into its source's account, and has a variable more.
+const OTHER_ACCOUNT: Broken = Broken {
+    name: "another-account",
+    changes: &[(
+        r#"        - { name: AZURE_STORAGE_ACCOUNT, value: "${storage.clonebackups.name}" }
+        - { name: AZURE_STORAGE_ACCESS_KEY, valueFrom: { secretKeyRef: { name: backup-keys, key: clone } } }
+"#,
+        r#"        - { name: AZURE_STORAGE_ACCOUNT, value: "${storage.prodbackups.name}" }
+        - { name: AZURE_STORAGE_ACCESS_KEY, valueFrom: { secretKeyRef: { name: backup-keys, key: prod } } }
+        - { name: WALG_DOWNLOAD_CONCURRENCY, value: "3" }
+"#,
+    )],
+    said: &[
+        ("clone: writes", "clonebackups", "prodbackups"),
+        ("clone: env AZURE_STORAGE_ACCOUNT", "value `clonebackups`", "value `prodbackups`"),
+        ("snapshot env", "the same as in", "+WALG_DOWNLOAD_CONCURRENCY"),
+        ("snapshot storage", "the same as in", "account clonebackups"),
+    ],
+    evidence: "",
+};
+
+fn broken_on_purpose(root: &Path, broken: &Broken) -> Result<(), Failed> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let group = folder.path().join("scenarios/clone");
-    let data = group.join("data");
-    std::fs::create_dir_all(&data).map_err(|error| error.to_string())?;
-    let from = root.join("scenarios/clone");
-    for file in std::fs::read_dir(from.join("data")).map_err(|error| error.to_string())?.flatten() {
-        std::fs::copy(file.path(), data.join(file.file_name())).map_err(|error| error.to_string())?;
-    }
+    copy_files(&root.join("scenarios/clone/data"), &group.join("data"))?;
+    let snapshots = "snapshots/clone/into-another-account";
+    copy_files(&root.join(snapshots), &folder.path().join(snapshots))?;
     let name = "into-another-account.yaml";
-    let mut text = std::fs::read_to_string(from.join(name)).map_err(|error| error.to_string())?;
-    // What the right expectation is told apart from would be said of the wrong one too.
+    let mut text = std::fs::read_to_string(root.join("scenarios/clone").join(name))
+        .map_err(|error| error.to_string())?;
+    // What the right expectation is told apart from would be said of the wrong world too.
     text.truncate(text.find("told-apart-from:").unwrap_or(text.len()));
-    for one in &BREAKS {
-        if !text.contains(one.right) {
-            return Err(format!("{name} no longer has `{}`", one.right).into());
+    for (right, wrong) in broken.changes {
+        if text.matches(right).count() != 1 {
+            return Err(format!("{name} no longer has `{right}` once").into());
         }
-        text = text.replacen(one.right, one.wrong, 1);
+        text = text.replacen(right, wrong, 1);
     }
-    text = text.replacen("snapshots: [env, logs, data, storage]", "snapshots: []", 1);
     std::fs::write(group.join(name), text).map_err(|error| error.to_string())?;
     // JUnit has the report as people read it, so that one drill shows all three forms.
     let junit = folder.path().join("junit.xml");
     let mut command = clonedrill_run(root, &group.join(name), "v1.15.1");
     let output = command.args(["--format", "json", "--junit"]).arg(&junit).output();
     let output = output.map_err(|error| error.to_string())?;
-    let document = String::from_utf8_lossy(&output.stdout);
+    let report = String::from_utf8_lossy(&output.stdout);
     let junit = std::fs::read_to_string(junit).map_err(|error| error.to_string())?;
-    println!("{document}\n{junit}");
     let progress = String::from_utf8_lossy(&output.stderr);
+    print!("{report}\n{junit}");
     eprint!("{progress}");
     if output.status.code() != Some(1) {
         return Err(format!("it should have failed with 1, and ended with {}", output.status).into());
     }
-    let parsed: serde_json::Value = serde_json::from_str(&document).map_err(|error| error.to_string())?;
-    if parsed["exit_code"] != 1 || parsed["verdict"] != "failed" {
-        return Err("the JSON document and the exit code contradict each other".into());
-    }
-    let unsaid: Vec<&str> =
-        BREAKS.iter().flat_map(|one| one.said).copied().filter(|words| !junit.contains(words)).collect();
-    if !unsaid.is_empty() {
-        return Err(format!("the report does not say {unsaid:?}").into());
-    }
-    let all = [&document, junit.as_str(), &progress].concat();
-    if all.contains('\u{1b}') {
+    let printed = [&report, junit.as_str(), &progress].concat();
+    if printed.contains('\u{1b}') {
         return Err("there are colours where nobody sees them".into());
     }
-    match account_keys(&all) {
-        0 => Ok(()),
-        keys => Err(format!("it has printed {keys} account keys").into()),
+    let keys = account_keys(&printed);
+    if keys > 0 {
+        return Err(format!("it has printed {keys} account keys").into());
     }
+    let report: serde_json::Value = serde_json::from_str(&report).map_err(|error| error.to_string())?;
+    if report["exit_code"] != 1 || report["verdict"] != "failed" {
+        return Err("the JSON document and the exit code contradict each other".into());
+    }
+    let drill: DrillReport =
+        serde_json::from_value(report["drills"][0].clone()).map_err(|error| error.to_string())?;
+    let says = |finding: &Finding, (subject, expected, seen): &(&str, &str, &str)| {
+        let shown = finding.seen.contains(seen) || finding.evidence.iter().any(|line| line.contains(seen));
+        finding.subject == *subject && finding.expected.contains(expected) && shown
+    };
+    let mut left = drill.findings;
+    for said in broken.said {
+        let Some(index) = left.iter().position(|finding| says(finding, said)) else {
+            return Err(format!("no finding says {said:?}; left are {left:#?}").into());
+        };
+        left.remove(index);
+    }
+    if !left.is_empty() {
+        return Err(format!("more is said than was broken: {left:#?}").into());
+    }
+    match broken.evidence.is_empty() || holds(&root.join(&drill.evidence), broken.evidence)? {
+        true => Ok(()),
+        false => Err(format!("nothing in {} has `{}`", drill.evidence.display(), broken.evidence).into()),
+    }
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(to).map_err(|error| error.to_string())?;
+    for file in std::fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))?.flatten() {
+        std::fs::copy(file.path(), to.join(file.file_name())).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+/// Whether a text stands in one of a drill's logs.
+fn holds(evidence: &Path, text: &str) -> Result<bool, String> {
+    let logs = std::fs::read_dir(evidence.join("logs")).map_err(|error| error.to_string())?.flatten();
+    Ok(logs.filter_map(|log| std::fs::read_to_string(log.path()).ok()).any(|log| log.contains(text)))
 }

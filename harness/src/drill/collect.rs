@@ -1,6 +1,7 @@
 //! What a drill has seen, put together at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as KubeSecret};
@@ -9,13 +10,12 @@ use serde_json::Value;
 
 use super::error::DrillError;
 use super::judge::{Comparisons, Observed, ObservedCluster};
-use super::leader::{self, Leader};
 use super::own_place::{OWN_PREFIX, OwnPlace};
-use super::server_log;
 use super::steps;
 use super::still::observe_still;
 use super::world::{Cluster, World};
 use crate::environment::{ContainerLog, Environment};
+use crate::observe::data::identify;
 use crate::observe::env::{EnvInputs, EnvObservation};
 use crate::observe::logs::LogObservation;
 use crate::observe::storage::StorageObservation;
@@ -23,7 +23,10 @@ use crate::poll::{Limit, PollError, Seen, poll};
 use crate::scenario::ObservationKind;
 use crate::secret::Secret;
 use crate::snapshot::redact::Redactor;
+use crate::storage::Access;
 
+/// A message is written in a moment; troubles that pass by themselves do so within Patroni's and the operator's next look.
+const LOGS: Limit = Limit::seconds(20);
 /// The storage's silence that counts as its end: WAL-G's requests follow each other faster.
 const QUIET: Duration = Duration::from_millis(600);
 /// For `env`, which only prints.
@@ -52,6 +55,7 @@ impl<E: Environment> World<'_, E> {
         for (name, mark) in &self.marks {
             redactor = redactor.mark(name, &mark.time, &mark.lsn);
         }
+        redactor = self.literals.iter().fold(redactor, Redactor::literal);
         for account in self.accounts.values() {
             redactor = redactor.account_key(&account.name, &account.key);
         }
@@ -67,6 +71,7 @@ impl<E: Environment> World<'_, E> {
     pub(super) async fn observe_env(&mut self, short: &str) -> Result<(), DrillError> {
         let cluster = self.cluster(short)?;
         let (name, manifest) = (cluster.name.clone(), cluster.manifest.clone());
+        let pod = cluster.leader.clone().unwrap_or_else(|| format!("{name}-0"));
         let Some(template) = self.template(&name).await? else { return Ok(()) };
         let containers = template["spec"]["containers"].as_array().cloned().unwrap_or_default();
         let Some(postgres) = containers.iter().find(|container| container["name"] == "postgres") else {
@@ -79,7 +84,7 @@ impl<E: Environment> World<'_, E> {
         let inputs = EnvInputs {
             template_env: list("env"),
             template_env_from: list("envFrom"),
-            container: self.container_env(short, &format!("{name}-0")).await?,
+            container: self.container_env(short, &pod).await?,
             manifest,
             pod_environment_secret: self.secret(&kubernetes["pod_environment_secret"]).await?,
             pod_environment_configmap: self.config_map(&kubernetes["pod_environment_configmap"]).await?,
@@ -95,7 +100,7 @@ impl<E: Environment> World<'_, E> {
 
     /// The environment that the container was started with. Of one that does not run nothing is known.
     async fn container_env(&self, short: &str, pod: &str) -> Result<BTreeMap<String, String>, DrillError> {
-        let runs = self.cluster(short)?.connect.is_some();
+        let runs = self.cluster(short)?.runs;
         let output = match self.environment.exec(pod, "postgres", &["env", "-0"], ENV_LIMIT).await {
             Ok(output) if output.code == 0 => output,
             Ok(output) if runs => {
@@ -135,29 +140,33 @@ impl<E: Environment> World<'_, E> {
     /// # Errors
     /// When something cannot be looked at: then nothing is proved.
     pub async fn collect(&mut self) -> Result<Observed, DrillError> {
-        self.passwords.extend(leader::passwords(&self.client(), self.environment.namespace()).await?);
-        self.passwords.sort();
-        self.passwords.dedup();
+        self.learn_secrets().await?;
         self.still_running().await?;
         self.settled().await?;
         // Whatever comes of it, the logs and requests are worth reading.
         let data = self.observe_data().await;
-        let logs = match self.all_logs().await {
+        for short in self.clusters.keys().cloned().collect::<Vec<_>>() {
+            let pods = self.pods_of(&short).await?.iter().map(|pod| self.pods.latest(pod)).collect();
+            if let Some(cluster) = self.clusters.get_mut(&short).filter(|cluster| !cluster.deleted) {
+                cluster.pods = pods;
+            }
+        }
+        let redactor = self.redactor();
+        let hide = |text: &str| redactor.hide(text);
+        let (logs, seen_logs) = match self.logs_to_the_end(&redactor).await {
             Ok(logs) => logs,
             // A cluster that broke at this says nothing any more.
             Err(error) => return Err(data.err().unwrap_or(error)),
         };
-        let redactor = self.redactor();
-        let hide = |text: &str| redactor.hide(text);
         for log in &logs {
+            // Each pod has a name of its own by now, so no file takes another one's place.
             let name = format!("logs/{}.{}.{}.log", log.pod, log.container, log.attempt);
             self.evidence.text(&name, &hide(&log.text))?;
         }
         let storage = self.storage().await?;
         self.evidence.json("storage.json", &storage.accesses(), &hide)?;
         self.evidence.text("storage.txt", &storage.to_text())?;
-        let logs = LogObservation::new(&logs, &self.pods.owners(), &redactor);
-        self.evidence.text("logs.txt", &logs.to_text())?;
+        self.evidence.text("logs.txt", &seen_logs.to_text())?;
         let mut clusters = BTreeMap::new();
         for (short, cluster) in &self.clusters {
             if let Some(env) = &cluster.env {
@@ -172,82 +181,122 @@ impl<E: Environment> World<'_, E> {
         Ok(Observed {
             clusters,
             marks: self.marks.iter().map(|(name, mark)| (name.clone(), mark.data.clone())).collect(),
-            logs,
+            logs: seen_logs,
             storage,
             redactor,
             comparisons: Comparisons::default(),
         })
     }
 
+    /// All logs, read until nobody is in the middle of a message and all passing troubles have passed; or as they are
+    /// after a while.
+    async fn logs_to_the_end(
+        &self,
+        redactor: &Redactor,
+    ) -> Result<(Vec<ContainerLog>, LogObservation), DrillError> {
+        let mut last = None;
+        let read = poll("the logs to be complete", LOGS, async || {
+            let logs = self.all_logs().await?;
+            let mut seen = LogObservation::new(&logs, &self.pods.owners(), redactor);
+            let pods = self.pods_by_now().await?;
+            let alive: BTreeSet<String> = pods.iter().map(|pod| self.pods.latest(pod)).collect();
+            seen.ended(|pod| !alive.contains(pod));
+            let pending = seen.pending().join("; ");
+            last = Some((logs, seen));
+            Ok::<_, DrillError>(if pending.is_empty() { Seen::Done(()) } else { Seen::NotYet(pending) })
+        });
+        match (read.await, last) {
+            // What has not passed by now is for the expectations to judge.
+            (Ok(()) | Err(PollError::TimedOut(_)), Some(last)) => Ok(last),
+            (Err(error), _) => Err(error.into()),
+            (Ok(()), None) => Err(DrillError::step("read the logs", "nobody looked")),
+        }
+    }
+
     /// Containers' logs and, as containers of their own, the servers' logs.
     async fn all_logs(&self) -> Result<Vec<ContainerLog>, DrillError> {
-        let mut logs = self.environment.container_logs().await?;
-        logs.extend(self.server_logs.values().cloned());
-        for cluster in self.clusters.values().filter(|cluster| !cluster.deleted) {
-            match server_log::read(self.environment, &format!("{}-0", cluster.name)).await {
-                Ok(log) => logs.push(log),
-                Err(error) if cluster.connect.is_some() => return Err(error.into()),
-                // A pod that never came up has no server log; its container's log says why.
-                Err(_) => {}
-            }
+        let mut logs = self.container_logs().await?;
+        logs.extend(self.server_logs.values().flatten().cloned());
+        for (short, _) in self.clusters.iter().filter(|(_, cluster)| !cluster.deleted) {
+            logs.extend(self.server_logs_of(short).await?);
         }
         Ok(logs)
     }
 
     /// What was seen when a cluster was created may have changed since: it may have ended, or its pods were replaced.
     async fn still_running(&mut self) -> Result<(), DrillError> {
-        let running = self.clusters.iter().filter(|(_, cluster)| cluster.connect.is_some());
-        let running: Vec<_> = running.map(|(short, cluster)| (short.clone(), cluster.name.clone())).collect();
-        for (short, name) in running {
-            let (client, namespace) = (self.client(), self.environment.namespace());
-            let found = poll(format!("cluster {short} to run at the end"), Limit::seconds(30), async || {
-                Ok::<_, DrillError>(match leader::answering(&client, namespace, &name).await? {
-                    Leader::NotYet(seen) => Seen::NotYet(seen),
-                    Leader::Found { connect, .. } => Seen::Done(connect),
-                })
-            });
-            let (connect, stopped) = match found.await {
-                Ok(connect) => (Some(*connect), None),
-                Err(PollError::TimedOut(timed_out)) => (None, Some(self.hide(&timed_out.last))),
-                Err(PollError::Failed(error)) => return Err(error),
+        let running = self.clusters.iter().filter(|(_, cluster)| cluster.runs);
+        for short in running.map(|(short, _)| short.clone()).collect::<Vec<_>>() {
+            let stopped = match self.follow_leader(&short).await {
+                Ok(()) => self.became_another(&short).await?,
+                Err(DrillError::TimedOut(timed_out)) => Some(self.hide(&timed_out.last)),
+                Err(error) => return Err(error),
             };
-            let runs = connect.is_some();
-            if let Some(cluster) = self.clusters.get_mut(&short) {
-                (cluster.connect, cluster.stopped) = (connect, stopped);
-            }
-            if runs {
+            if let Some(cluster) = self.clusters.get_mut(&short).filter(|_| stopped.is_some()) {
+                cluster.runs = false;
+                (cluster.connect, cluster.stopped) = (None, stopped);
+            } else {
                 self.observe_env(&short).await?;
             }
         }
         Ok(())
     }
 
+    /// Whether what answers by now is not the cluster that came up, or does not take writes.
+    async fn became_another(&self, short: &str) -> Result<Option<String>, DrillError> {
+        let cluster = self.cluster(short)?;
+        let (Some(connect), Some(before)) = (&cluster.connect, &cluster.identity) else { return Ok(None) };
+        let now = identify(connect).await?;
+        Ok(if now.system_identifier != before.system_identifier {
+            let (now, before) = (now.system_identifier, &before.system_identifier);
+            Some(format!("its system identifier is {now}, and was {before} when it came up"))
+        } else {
+            now.in_recovery.then(|| "its leader is in recovery and takes no writes".to_owned())
+        })
+    }
+
     /// Waits until every cluster that runs and archives has its first base backup, which it takes by itself, in the
-    /// storage, and until the storage has been quiet: only then two runs of a drill see the same there.
-    async fn settled(&self) -> Result<(), DrillError> {
+    /// storage, and until the storage has been quiet: only then two runs of a drill see the same there. What has no backup
+    /// by then is noted.
+    async fn settled(&mut self) -> Result<(), DrillError> {
         let archiving = self.clusters.iter().filter(|(_, cluster)| {
-            cluster.connect.is_some()
-                && cluster.env.as_ref().is_some_and(|env| env.value(OWN_PREFIX).is_some())
+            let archives = cluster.env.as_ref().is_some_and(|env| env.value(OWN_PREFIX).is_some());
+            // One that is backed up from a replica takes none by itself.
+            cluster.runs && archives && !steps::is_from_replica(cluster)
         });
         let archiving: Vec<&str> = archiving.map(|(short, _)| short.as_str()).collect();
+        let without = |records: &[Access]| -> Vec<String> {
+            let missing = archiving.iter().filter(|short| steps::backups(records, short) == 0);
+            missing.map(|short| (*short).to_owned()).collect()
+        };
         let (mut last, mut since) = (0, Instant::now());
         let quiet = poll("the clusters' own backups to be complete", Limit::seconds(45), async || {
-            let records = self.gateway.records();
+            let Some(records) = self.gateway.records_at_rest() else {
+                since = Instant::now();
+                return Ok(Seen::NotYet("requests that are going on".to_owned()));
+            };
             if records.len() != last {
                 (last, since) = (records.len(), Instant::now());
             }
-            let missing: Vec<&str> =
-                archiving.iter().copied().filter(|short| steps::backups(&records, short) == 0).collect();
+            let missing = without(&records);
             Ok::<_, DrillError>(match since.elapsed() >= QUIET && missing.is_empty() {
                 true => Seen::Done(()),
                 false => Seen::NotYet(format!("{last} requests to the storage, no backup of {missing:?}")),
             })
         });
         match quiet.await {
-            // A cluster that cannot archive is for the expectations to judge, not a reason to see nothing.
-            Ok(()) | Err(PollError::TimedOut(_)) => Ok(()),
-            Err(PollError::Failed(error)) => Err(error),
+            Ok(()) => {}
+            // A clone that fails again and again is never quiet.
+            Err(PollError::TimedOut(_)) => {
+                for short in without(&self.gateway.records()) {
+                    if let Some(cluster) = self.clusters.get_mut(&short) {
+                        cluster.without_backup = true;
+                    }
+                }
+            }
+            Err(PollError::Failed(error)) => return Err(error),
         }
+        Ok(())
     }
 
     async fn storage(&self) -> Result<StorageObservation, DrillError> {
@@ -256,7 +305,15 @@ impl<E: Environment> World<'_, E> {
             blobs.extend(self.blobs(name)?.list().await?);
         }
         let uids = self.clusters.iter().map(|(short, cluster)| (cluster.uid.clone(), short.clone()));
-        Ok(StorageObservation::new(self.gateway.records(), blobs, uids.collect()))
+        // A request that is going on has no answer yet, which is another thing than one that gets none.
+        let resting = poll("requests to the storage to be answered", Limit::seconds(10), async || {
+            Ok::<_, Infallible>(match self.gateway.records_at_rest() {
+                Some(records) => Seen::Done(records),
+                None => Seen::NotYet("some are going on".to_owned()),
+            })
+        });
+        let records = resting.await.unwrap_or_else(|_| self.gateway.records());
+        Ok(StorageObservation::new(records, blobs, uids.collect()))
     }
 
     /// The data of every cluster that runs and that an expectation or a snapshot is about.
@@ -298,5 +355,7 @@ fn observed(cluster: &Cluster) -> ObservedCluster {
         data: cluster.data.clone(),
         env: cluster.env.clone(),
         stopped: cluster.stopped.clone(),
+        pods: cluster.pods.clone(),
+        without_backup: cluster.without_backup,
     }
 }

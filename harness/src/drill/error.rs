@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use tokio_postgres::error::SqlState;
+
 use crate::environment::EnvironmentError;
 use crate::exit::Verdict;
 use crate::observe::data::DataError;
@@ -82,8 +84,11 @@ impl DrillError {
         match self {
             DrillError::Scenario(_) | DrillError::Fill(_) => Verdict::Invalid,
             DrillError::Apply(ApplyError::Rejected { .. } | ApplyError::Incomplete(_)) => Verdict::Invalid,
-            DrillError::Sql { source, .. } if source.as_db_error().is_some() => Verdict::Invalid,
-            DrillError::Step { .. } | DrillError::TimedOut(_) => Verdict::Failed,
+            DrillError::Sql { source, .. } if source.code().is_some_and(is_fault_of_statement) => {
+                Verdict::Invalid
+            }
+            DrillError::Step { .. } => Verdict::Failed,
+            // A wait that ended without what it waited for proves nothing, and so does a server that could not do its work.
             _ => Verdict::Broken,
         }
     }
@@ -109,6 +114,18 @@ impl DrillError {
     }
 }
 
+/// Whether an error is about the statement or the data that it is about, and would be the same on any server: by the
+/// classes of PostgreSQL's error codes (appendix A of its manual).
+fn is_fault_of_statement(code: &SqlState) -> bool {
+    const CLASSES: [&str; 18] = [
+        "0A", "0L", "0P", "21", "22", "23", "26", "27", "28", "2B", "2F", "34", "38", "39", "3D", "3F", "42",
+        "P0",
+    ];
+    // Of class 25, in which a transaction is that should not be, only this one is about the server: it is a standby.
+    let own_transaction = code.code().starts_with("25") && *code != SqlState::READ_ONLY_SQL_TRANSACTION;
+    own_transaction || CLASSES.iter().any(|class| code.code().starts_with(class))
+}
+
 /// The diagnostic with its place in the file, as the command line shows it.
 fn rendered(error: &ScenarioError) -> Vec<String> {
     let mut text = String::new();
@@ -129,5 +146,35 @@ fn database_error(error: &tokio_postgres::Error) -> String {
             format!("{}: {}{detail}", error.severity(), error.message())
         }
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_what_speaks_of_the_backups_fails_a_drill() {
+        let timed_out = TimedOut { what: "x".to_owned(), after: Duration::ZERO, last: "y".to_owned() };
+        assert_eq!(DrillError::from(timed_out).verdict(), Verdict::Broken);
+        assert_eq!(DrillError::step("back up", "it ended with code 1").verdict(), Verdict::Failed);
+    }
+
+    #[test]
+    fn a_statement_is_at_fault_only_where_it_would_be_on_any_server() {
+        for (code, at_fault) in [
+            (SqlState::SYNTAX_ERROR, true),
+            (SqlState::UNIQUE_VIOLATION, true),
+            (SqlState::INVALID_CATALOG_NAME, true),
+            (SqlState::RAISE_EXCEPTION, true),
+            (SqlState::ADMIN_SHUTDOWN, false),
+            (SqlState::CRASH_SHUTDOWN, false),
+            (SqlState::DISK_FULL, false),
+            (SqlState::READ_ONLY_SQL_TRANSACTION, false),
+        ] {
+            assert_eq!(is_fault_of_statement(&code), at_fault, "{}", code.code());
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::own_place::OwnPlace;
 use crate::observe::catalogue;
 use crate::observe::data::DataObservation;
 use crate::observe::env::EnvObservation;
-use crate::observe::logs::{LogObservation, Owner};
+use crate::observe::logs::{self, LogObservation, Owner};
 use crate::observe::storage::{Refused, StorageObservation};
 use crate::report::{ClusterSummary, Finding};
 use crate::scenario::{ClusterExpectation, ClusterOutcome, EnvExpectation, Expect};
@@ -21,8 +21,16 @@ pub use data::Comparisons;
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
-/// The catalogue's name for a storage account that does not take the key.
-const KEY_REFUSED: &str = "storage-refuses-key";
+type IsRefusal = fn(&Refused) -> bool;
+
+/// The catalogue's names for what the storage may refuse, and how it answers then.
+const REFUSALS: [(&str, IsRefusal); 3] = [
+    ("storage-refuses-key", |refused| refused.status == 403),
+    ("storage-account-unknown", |refused| {
+        matches!(refused.error_code.as_str(), "AccountNotFound" | "ResourceNotFound" | "AccountIsDisabled")
+    }),
+    ("storage-container-missing", |refused| refused.error_code == "ContainerNotFound"),
+];
 
 /// All observations of one drill.
 #[derive(Debug)]
@@ -48,6 +56,10 @@ pub struct ObservedCluster {
     pub own: Option<OwnPlace>,
     /// What was last seen of one that ran and did not any more at the drill's end.
     pub stopped: Option<String>,
+    /// Its pods at the drill's end.
+    pub pods: Vec<String>,
+    /// It archives, and no base backup of it came into the storage.
+    pub without_backup: bool,
 }
 
 /// Something that is not as expected.
@@ -68,12 +80,16 @@ fn unseen(finding: Finding) -> Miss {
 }
 
 impl Observed {
-    /// Everything that is not as expected, most telling first. `value` makes of an expected value what an
-    /// observation would show: `${…}` filled in, secrets as fingerprints.
+    /// Everything that is not as expected, most telling first. `value` makes of a variable's name and expected
+    /// value what an observation would show: `${…}` filled in, secrets as fingerprints.
     ///
     /// # Errors
     /// When kept rows cannot be read back.
-    pub fn judge(&self, expect: &Expect, value: &dyn Fn(&str) -> String) -> Result<Vec<Finding>, DrillError> {
+    pub fn judge(
+        &self,
+        expect: &Expect,
+        value: &dyn Fn(&str, &str) -> String,
+    ) -> Result<Vec<Finding>, DrillError> {
         let mut findings = Vec::new();
         for (short, expected) in &expect.clusters {
             findings.extend(self.cluster(short, expected, value)?.into_iter().map(|miss| miss.finding));
@@ -95,6 +111,7 @@ impl Observed {
             findings.extend(self.logs(owner, &[], &[]));
         }
         findings.extend(self.unheard());
+        findings.extend(self.without_backup(expect));
         Ok(findings)
     }
 
@@ -107,7 +124,7 @@ impl Observed {
     pub fn told_apart(
         &self,
         alternative: &BTreeMap<String, ClusterExpectation>,
-        value: &dyn Fn(&str) -> String,
+        value: &dyn Fn(&str, &str) -> String,
     ) -> Result<Option<String>, DrillError> {
         for (short, expected) in alternative {
             let misses = self.cluster(short, expected, value)?;
@@ -165,7 +182,7 @@ impl Observed {
         &self,
         short: &str,
         expected: &ClusterExpectation,
-        value: &dyn Fn(&str) -> String,
+        value: &dyn Fn(&str, &str) -> String,
     ) -> Result<Vec<Miss>, DrillError> {
         let nothing = ObservedCluster::default();
         let cluster = self.clusters.get(short).unwrap_or(&nothing);
@@ -207,33 +224,32 @@ impl Observed {
                 help: String::new(),
             })
         };
-        let refusals = self.refusals(short);
-        if !refusals.is_empty() {
-            let said = format!("{KEY_REFUSED}: the storage itself refused");
-            return (name != KEY_REFUSED).then(|| miss(said, refusals));
+        if let Some((refusal, lines)) = self.refusals(short) {
+            let said = format!("{refusal}: the storage itself refused");
+            return (name != refusal).then(|| miss(said, lines));
         }
         let owner = Owner::Cluster(short.to_owned());
         let evidence = cluster.outcome.iter().flat_map(|outcome| &outcome.evidence);
-        let in_evidence = entry
-            .is_some_and(|entry| evidence.clone().any(|line| catalogue::first_match(entry, line).is_some()));
+        let in_evidence = evidence.clone().any(|line| logs::names(line).contains(&name));
         if in_evidence || self.logs.seen_by(&owner, name) {
             return None;
         }
         let said = "no line of its log says so".to_owned();
         let found = miss(said, evidence.take(EVIDENCE_LINES).cloned().collect());
-        Some(Miss { seen: cluster.outcome.is_some() && self.logs.heard(&owner, None), ..found })
+        Some(Miss { seen: cluster.outcome.is_some() && self.logs.heard(&owner, None, None), ..found })
     }
 
-    /// What the storage refused to the cluster because of who asked, one line each.
-    fn refusals(&self, short: &str) -> Vec<String> {
-        let refused = self.storage.refused(short).into_iter().filter(|refused| refused.status == 403);
-        let line = |refused: Refused| {
-            format!(
-                "{:?} in {}: {} {}",
-                refused.operation, refused.account, refused.status, refused.error_code
-            )
-        };
-        refused.map(line).collect()
+    /// Why the storage refused what the cluster asked for, by the catalogue's name, with the refusals, one line each.
+    fn refusals(&self, short: &str) -> Option<(&'static str, Vec<String>)> {
+        let refused = self.storage.refused(short);
+        REFUSALS.iter().find_map(|(name, is)| {
+            let line = |refused: &Refused| {
+                let Refused { account, operation, status, error_code } = refused;
+                format!("{operation:?} in {account}: {status} {error_code}")
+            };
+            let lines: Vec<String> = refused.iter().filter(|refused| is(refused)).map(line).collect();
+            (!lines.is_empty()).then_some((*name, lines))
+        })
     }
 }
 
@@ -305,7 +321,7 @@ fn env(
     name: &str,
     expected: &EnvExpectation,
     observed: Option<&EnvObservation>,
-    value: &dyn Fn(&str) -> String,
+    value: &dyn Fn(&str, &str) -> String,
 ) -> Vec<Miss> {
     let mut misses = Vec::new();
     let finding = |expected: String, seen: String| Finding {
@@ -332,7 +348,7 @@ fn env(
         differs("from", format!("{from:?}"), found);
     }
     let wanted = match &expected.value {
-        Some(text) => format!("`{}`", value(text)),
+        Some(text) => format!("`{}`", value(name, text)),
         None if expected.absent => "(absent)".to_owned(),
         None => return misses,
     };

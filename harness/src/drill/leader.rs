@@ -3,18 +3,56 @@
 use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
 use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
+use serde_json::Value;
 
 use super::error::DrillError;
 use crate::observe::data::Connect;
 use crate::secret::Secret;
 
 const PORT: u16 = 5432;
-/// The operator's defaults for the superuser and for the names of Secrets.
-const SUPERUSER: &str = "postgres";
-const SECRET_SUFFIX: &str = "credentials.postgresql.acid.zalan.do";
-/// The label that Patroni keeps up to date, and its values for a leader in old and new releases.
-const ROLE_LABEL: &str = "spilo-role";
+/// Every cluster has it.
+const DATABASE: &str = "postgres";
+/// A leader's label in old and new releases of Patroni.
 const LEADER: [&str; 2] = ["master", "primary"];
+
+/// How the operator's configuration names things.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Names {
+    /// The label of pods that has the cluster's name.
+    pub cluster_label: String,
+    role_label: String,
+    superuser: String,
+    secret_template: String,
+}
+
+impl Names {
+    /// Of `OperatorConfiguration.configuration`; where it says nothing, the operator's defaults.
+    pub fn of(configuration: &Value) -> Names {
+        let text = |pointer: &str, default: &str| {
+            let given =
+                configuration.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+            given.unwrap_or(default).to_owned()
+        };
+        Names {
+            cluster_label: text("/kubernetes/cluster_name_label", "cluster-name"),
+            role_label: text("/kubernetes/pod_role_label", "spilo-role"),
+            superuser: text("/users/super_username", "postgres"),
+            secret_template: text(
+                "/kubernetes/secret_name_template",
+                "{username}.{cluster}.credentials.{tprkind}.{tprgroup}",
+            ),
+        }
+    }
+
+    /// The Secret with the superuser's password.
+    fn secret(&self, cluster: &str) -> String {
+        self.secret_template
+            .replace("{username}", &self.superuser.replace('_', "-"))
+            .replace("{cluster}", cluster)
+            .replace("{tprkind}", "postgresql")
+            .replace("{tprgroup}", "acid.zalan.do")
+    }
+}
 
 /// What is known of a cluster's leader.
 pub enum Leader {
@@ -27,10 +65,12 @@ pub enum Leader {
 }
 
 /// Looks for the leader of the cluster called `name` in Kubernetes.
-async fn find(client: &Client, namespace: &str, name: &str) -> Result<Leader, DrillError> {
+async fn find(client: &Client, namespace: &str, names: &Names, name: &str) -> Result<Leader, DrillError> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let all = pods.list(&ListParams::default().labels(&format!("cluster-name={name}"))).await?.items;
-    let leads = |pod: &&Pod| pod.labels().get(ROLE_LABEL).is_some_and(|role| LEADER.contains(&role.as_str()));
+    let all =
+        pods.list(&ListParams::default().labels(&format!("{}={name}", names.cluster_label))).await?.items;
+    let leads =
+        |pod: &&Pod| pod.labels().get(&names.role_label).is_some_and(|role| LEADER.contains(&role.as_str()));
     let Some(leader) = all.iter().find(leads) else {
         return Ok(Leader::NotYet(format!("none of its {} pods is leader", all.len())));
     };
@@ -40,21 +80,26 @@ async fn find(client: &Client, namespace: &str, name: &str) -> Result<Leader, Dr
         return Ok(Leader::NotYet(format!("leader {} is not ready", leader.name_any())));
     };
     let secrets: Api<KubeSecret> = Api::namespaced(client.clone(), namespace);
-    let Some(secret) = secrets.get_opt(&format!("{SUPERUSER}.{name}.{SECRET_SUFFIX}")).await? else {
+    let Some(secret) = secrets.get_opt(&names.secret(name)).await? else {
         return Ok(Leader::NotYet("the operator has made no password yet".to_owned()));
     };
     let Some(password) = text(&secret, "password") else {
         return Ok(Leader::NotYet("the operator's Secret holds no password".to_owned()));
     };
-    let connect = Connect { host, port: PORT, user: SUPERUSER.to_owned(), password };
+    let connect = Connect { host, port: PORT, user: names.superuser.clone(), password };
     Ok(Leader::Found { pod: leader.name_any(), connect: Box::new(connect) })
 }
 
 /// The same for a leader that lets the superuser in.
-pub async fn answering(client: &Client, namespace: &str, name: &str) -> Result<Leader, DrillError> {
-    let found = find(client, namespace, name).await?;
+pub async fn answering(
+    client: &Client,
+    namespace: &str,
+    names: &Names,
+    name: &str,
+) -> Result<Leader, DrillError> {
+    let found = find(client, namespace, names, name).await?;
     Ok(match &found {
-        Leader::Found { connect, .. } => match connect.open(SUPERUSER).await {
+        Leader::Found { connect, .. } => match connect.open(DATABASE).await {
             Ok(_) => found,
             Err(error) => Leader::NotYet(format!("failed to {error}")),
         },
@@ -62,15 +107,26 @@ pub async fn answering(client: &Client, namespace: &str, name: &str) -> Result<L
     })
 }
 
-/// All passwords that the operator has made in this namespace.
-pub async fn passwords(client: &Client, namespace: &str) -> Result<Vec<Secret>, DrillError> {
-    let secrets: Api<KubeSecret> = Api::namespaced(client.clone(), namespace);
-    let all = secrets.list(&ListParams::default()).await?.items;
-    let made = all.iter().filter(|secret| secret.name_any().ends_with(SECRET_SUFFIX));
-    Ok(made.filter_map(|secret| text(secret, "password")).collect())
-}
-
 fn text(secret: &KubeSecret, key: &str) -> Option<Secret> {
     let bytes = secret.data.as_ref()?.get(key)?.0.clone();
     String::from_utf8(bytes).ok().map(Secret::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_are_the_configurations_or_the_operators_own() {
+        let names = Names::of(&json!({}));
+        assert_eq!(names.secret("acid-orders"), "postgres.acid-orders.credentials.postgresql.acid.zalan.do");
+        let names = Names::of(&json!({
+            "users": { "super_username": "super_user" },
+            "kubernetes": { "cluster_name_label": "cluster", "secret_name_template": "{cluster}-{username}" },
+        }));
+        assert_eq!(names.secret("acid-orders"), "acid-orders-super-user");
+        assert_eq!((names.cluster_label.as_str(), names.role_label.as_str()), ("cluster", "spilo-role"));
+    }
 }

@@ -6,9 +6,11 @@ mod events;
 mod evidence;
 mod judge;
 mod leader;
+mod look;
 mod outcome;
 mod own_place;
 mod pods;
+mod secrets;
 mod server_log;
 mod snapshots;
 mod steps;
@@ -26,6 +28,7 @@ pub(crate) use world::postgres_major;
 
 use crate::environment::Environment;
 use crate::exit::Verdict;
+use crate::observe::env;
 use crate::report::{ClusterSummary, DrillReport, Event, Finding};
 use crate::scenario::{LoadedScenario, Scenario};
 use crate::secret::Secret;
@@ -200,12 +203,12 @@ async fn observe_and_judge<E: Environment>(
     let start = Instant::now();
     let scenario = &world.loaded.scenario;
     let (lookup, redactor) = (world.lookup(), world.redactor());
-    let value = |text: &str| {
+    let value = |name: &str, text: &str| {
         let filled = crate::scenario::fill_text(text, &|variable| lookup.value(variable));
-        redactor.hide(&filled.unwrap_or_else(|_| text.to_owned()))
+        env::shown(name, &filled.unwrap_or_else(|_| text.to_owned()), &redactor)
     };
     result.clusters = observed.summaries(&scenario.expect)?;
-    let judged = judge(&observed, scenario, job, result, (&value, &redactor));
+    let judged = judge(&observed, scenario, job, result, (&value, &redactor, &world.secrets()));
     // Whatever was compared until then is worth reading.
     for (name, text) in observed.comparisons.files() {
         world.evidence.text(&name, &redactor.hide(&text))?;
@@ -220,7 +223,7 @@ fn judge(
     scenario: &Scenario,
     job: &Job,
     result: &mut Conclusion,
-    (value, redactor): (&dyn Fn(&str) -> String, &Redactor),
+    (value, redactor, secrets): (&dyn Fn(&str, &str) -> String, &Redactor, &[Secret]),
 ) -> Result<(), DrillError> {
     // After a step that could not be done the rest of the expectations would only repeat its finding.
     if result.verdict.is_none() {
@@ -231,8 +234,8 @@ fn judge(
                 None => result.findings.push(not_told_apart(alternative)),
             }
         }
-        let accept = job.update && result.findings.is_empty();
-        result.findings.extend(snapshots::compare(observed, scenario, job, redactor, accept)?);
+        let sound = result.findings.is_empty();
+        result.findings.extend(snapshots::compare(observed, scenario, job, (redactor, secrets), sound)?);
     }
     Ok(())
 }

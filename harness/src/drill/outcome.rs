@@ -19,6 +19,10 @@ const RECOVERY_ENDED: [&str; 2] = ["redo done at", "archive recovery complete"];
 const LAST_COMMIT: &str = "last completed transaction was at log time ";
 /// Patroni says it of every new cluster, a clone or not.
 const BOOTSTRAP: [&str; 1] = ["trying to bootstrap"];
+/// Lines that may say why a bootstrap failed.
+const SAYS_WHY: [&str; 4] = ["ERROR", "FATAL", "Could not find", "failed"];
+/// With logrus' plain form and with its JSON.
+const ERROR_OF_OPERATOR: [&str; 2] = ["level=error", "\"level\":\"error\""];
 /// Lines that tell of a recovery's course.
 const RECOVERY: [&str; 6] = [
     "recovery stopping",
@@ -181,8 +185,33 @@ pub fn of_failures(logs: &[&str]) -> Option<Outcome> {
     (failures >= FAILURES).then(|| Outcome {
         kind: ClusterOutcome::BootstrapFails,
         why: format!("its bootstrap failed {failures} times"),
-        evidence: last(find(logs, &["ERROR", "FATAL", "Could not find", "failed"]), 8),
+        evidence: last(find(logs, &SAYS_WHY), 8),
     })
+}
+
+/// The outcome of a cluster that the operator has given up, by its status. With a pod it was the bootstrap that failed,
+/// without one the manifest; none where neither says so.
+pub fn of_given_up(status: &str, logs: &[&str], complaints: &[String]) -> Option<Outcome> {
+    if let Some(failures) = of_failures(logs) {
+        return Some(failures);
+    }
+    let (kind, evidence) = match logs.is_empty() {
+        true => (ClusterOutcome::Rejected, complaints.to_vec()),
+        false if find(logs, &[FAILED_BOOTSTRAP]).is_empty() => return None,
+        false => (ClusterOutcome::BootstrapFails, last(find(logs, &SAYS_WHY), 8)),
+    };
+    let why = format!("the operator has set its status to {status}");
+    (!evidence.is_empty()).then_some(Outcome { kind, why, evidence })
+}
+
+/// The operator's errors about a cluster, which it calls `<namespace>/<name>`.
+pub fn complaints(log: &str, cluster: &str) -> Vec<String> {
+    let about = |line: &&str| {
+        let mut places = line.match_indices(cluster).map(|(place, _)| &line[place + cluster.len()..]);
+        places.any(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-'))
+    };
+    let errors = log.lines().filter(|line| ERROR_OF_OPERATOR.iter().any(|level| line.contains(level)));
+    errors.filter(about).map(str::to_owned).collect()
 }
 
 fn find(logs: &[&str], texts: &[&str]) -> Vec<String> {

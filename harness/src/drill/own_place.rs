@@ -21,9 +21,10 @@ impl OwnPlace {
         Self::parse(env.value(OWN_ACCOUNT)?, env.value(OWN_PREFIX)?)
     }
 
-    /// `azure://<container>/<path>`
+    /// `azure://<container>/<path>`, or a whole container
     fn parse(account: &str, prefix: &str) -> Option<OwnPlace> {
-        let (container, path) = prefix.strip_prefix("azure://")?.split_once('/')?;
+        let place = prefix.strip_prefix("azure://")?;
+        let (container, path) = place.split_once('/').unwrap_or((place, ""));
         let path = path.trim_matches('/').to_owned();
         Some(OwnPlace { account: account.to_owned(), container: container.to_owned(), path })
     }
@@ -34,7 +35,7 @@ impl OwnPlace {
         let below = path.trim_start_matches('/').strip_prefix(self.path.as_str());
         access.account == self.account
             && access.container.as_deref() == Some(&self.container)
-            && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            && below.is_some_and(|rest| self.path.is_empty() || rest.is_empty() || rest.starts_with('/'))
     }
 }
 
@@ -70,5 +71,7 @@ mod tests {
         assert!(!holds("clone", "acid-orders/15/basebackups_005/"));
         assert!(!holds("prod", "acid-orders/155/basebackups_005/"));
         assert!(!holds("prod", "acid-orders-clone/15/basebackups_005/"));
+        let whole = OwnPlace::parse("prod", "azure://backups");
+        assert!(whole.is_some_and(|own| own.holds(&listing("prod", "basebackups_005/"))));
     }
 }

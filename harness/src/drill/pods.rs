@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
@@ -10,6 +10,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, ResourceExt};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::environment::ContainerLog;
 use crate::observe::logs::Owner;
 use crate::storage::Who;
 
@@ -24,14 +25,16 @@ pub struct Pods {
 
 #[derive(Default)]
 struct Known {
-    owners: BTreeMap<String, Owner>,
+    /// The scenario's short name for what a cluster's name in Kubernetes stands for by now.
+    clusters: BTreeMap<String, String>,
+    /// By name, all pods that had it, one after the other: their uids and owners.
+    owners: BTreeMap<String, Vec<(String, Owner)>>,
     addresses: BTreeMap<IpAddr, Who>,
 }
 
 impl Pods {
-    /// Starts to watch. `clusters` gives the scenario's short name for a cluster's name in Kubernetes, and
-    /// `label` is the label that the operator puts that name into.
-    pub fn watch(client: Client, namespace: &str, label: String, clusters: BTreeMap<String, String>) -> Self {
+    /// Starts to watch. `label` is the label that the operator puts a cluster's name into.
+    pub fn watch(client: Client, namespace: &str, label: String) -> Self {
         let known = Arc::new(Mutex::new(Known::default()));
         let api: Api<Pod> = Api::namespaced(client, namespace);
         let into = known.clone();
@@ -39,7 +42,7 @@ impl Pods {
             let events = watcher(api, watcher::Config::default()).default_backoff().applied_objects();
             // The watcher begins anew after an error; a watch that ended would leave later pods without an owner.
             let noted = events.for_each(async |event: Result<Pod, watcher::Error>| match event {
-                Ok(pod) => note(&into, &pod, &label, &clusters),
+                Ok(pod) => note(&into, &pod, &label),
                 Err(error) => tracing::warn!(%error, "the watch for pods was interrupted"),
             });
             noted.await;
@@ -56,24 +59,110 @@ impl Pods {
         })
     }
 
-    /// By the pods' names.
+    /// From now on a cluster of this name in Kubernetes is the one that the scenario calls `short`.
+    pub fn name(&self, name: &str, short: &str) {
+        self.known().clusters.insert(name.to_owned(), short.to_owned());
+    }
+
+    /// By the pods' names; of several that had one name, the later ones are called as [`tell_apart`] does.
     pub fn owners(&self) -> BTreeMap<String, Owner> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).owners.clone()
+        let known = self.known();
+        let all = known.owners.iter().flat_map(|(name, pods)| {
+            pods.iter().enumerate().map(|(index, (_, owner))| (nth(name, index), owner.clone()))
+        });
+        all.collect()
+    }
+
+    /// What the pod that has this name by now is called among all.
+    pub fn latest(&self, name: &str) -> String {
+        nth(name, self.known().owners.get(name).map_or(0, |pods| pods.len().saturating_sub(1)))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn note(known: &Mutex<Known>, pod: &Pod, label: &str, clusters: &BTreeMap<String, String>) {
+fn nth(name: &str, index: usize) -> String {
+    if index == 0 { name.to_owned() } else { format!("{name}~{}", index + 1) }
+}
+
+/// Gives logs of pods that had one name after the other names of their own: a container's first attempt is a new pod's.
+pub fn tell_apart(logs: Vec<ContainerLog>) -> Vec<ContainerLog> {
+    let mut begun: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let named = logs.into_iter().map(|log| {
+        let count = begun.entry((log.pod.clone(), log.container.clone())).or_default();
+        *count += usize::from(log.attempt == 0 || *count == 0);
+        ContainerLog { pod: nth(&log.pod, *count - 1), ..log }
+    });
+    named.collect()
+}
+
+fn note(known: &Mutex<Known>, pod: &Pod, label: &str) {
     let labels = pod.labels();
-    let cluster = labels.get(label).and_then(|name| clusters.get(name));
     let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-    let owner = match cluster {
-        Some(cluster) => Owner::Cluster(cluster.clone()),
-        None if labels.get(OPERATOR.0).is_some_and(|name| name == OPERATOR.1) => Owner::Operator,
-        None => Owner::Pod(pod.name_any()),
-    };
-    known.owners.insert(pod.name_any(), owner);
+    let uid = pod.uid().unwrap_or_default();
+    let pods = known.owners.get(&pod.name_any());
+    let seen = pods.and_then(|pods| pods.iter().find(|(of, _)| *of == uid)).map(|(_, owner)| owner.clone());
+    // Whose it is was settled when it was first seen: its cluster's name may be another one's by now.
+    let owner =
+        seen.clone().unwrap_or_else(|| match labels.get(label).and_then(|name| known.clusters.get(name)) {
+            Some(cluster) => Owner::Cluster(cluster.clone()),
+            None if labels.get(OPERATOR.0).is_some_and(|name| name == OPERATOR.1) => Owner::Operator,
+            None => Owner::Pod(pod.name_any()),
+        });
+    if seen.is_none() {
+        known.owners.entry(pod.name_any()).or_default().push((uid, owner.clone()));
+    }
     let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
-    if let (Some(address), Some(cluster)) = (address, cluster) {
-        known.addresses.insert(address, Who::Cluster(cluster.clone()));
+    if let (Some(address), Owner::Cluster(cluster)) = (address, owner) {
+        known.addresses.insert(address, Who::Cluster(cluster));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pod_stays_its_clusters_when_its_name_goes_on_to_another() {
+        let known = Arc::new(Mutex::new(Known::default()));
+        let pods = Pods { known: known.clone(), _watcher: AbortOnDropHandle::new(tokio_idle()) };
+        let pod = |uid: &str| -> Pod {
+            serde_json::from_value(json!({
+                "metadata": { "name": "acid-orders-0", "uid": uid, "labels": { "cluster-name": "acid-orders" } }
+            }))
+            .unwrap_or_default()
+        };
+        pods.name("acid-orders", "source");
+        note(&known, &pod("u1"), "cluster-name");
+        pods.name("acid-orders", "restored");
+        note(&known, &pod("u1"), "cluster-name");
+        note(&known, &pod("u2"), "cluster-name");
+        let owner = |short: &str| Owner::Cluster(short.to_owned());
+        let expected = [("acid-orders-0", "source"), ("acid-orders-0~2", "restored")];
+        let expected = expected.map(|(pod, short)| (pod.to_owned(), owner(short)));
+        assert_eq!(pods.owners(), BTreeMap::from(expected));
+        assert_eq!(pods.latest("acid-orders-0"), "acid-orders-0~2");
+    }
+
+    fn tokio_idle() -> tokio::task::JoinHandle<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime.map(|runtime| runtime.spawn(async {})).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn logs_of_pods_with_one_name_are_told_apart() {
+        let log = |attempt: u32, text: &str| ContainerLog {
+            pod: "db-0".to_owned(),
+            container: "postgres".to_owned(),
+            attempt,
+            text: text.to_owned(),
+        };
+        let logs = tell_apart(vec![log(0, "a"), log(1, "b"), log(0, "c")]);
+        let named: Vec<_> = logs.iter().map(|log| (log.pod.as_str(), log.text.as_str())).collect();
+        assert_eq!(named, [("db-0", "a"), ("db-0", "b"), ("db-0~2", "c")]);
     }
 }

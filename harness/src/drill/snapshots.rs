@@ -5,10 +5,13 @@ use super::error::DrillError;
 use super::judge::Observed;
 use crate::report::Finding;
 use crate::scenario::{ObservationKind, Scenario};
+use crate::secret::Secret;
+use crate::snapshot::leak::{Leak, leaks_in};
 use crate::snapshot::redact::Redactor;
 use crate::snapshot::store::{self, Mode, SnapshotName};
 
-/// Compares every observation that the scenario wants a snapshot of; `accept` makes what was seen the snapshot.
+/// Compares every observation that the scenario wants a snapshot of. `sound` says that all else in the drill was as
+/// expected: only then may what was seen become the snapshot, all kinds of it together or none.
 ///
 /// # Errors
 /// When a snapshot cannot be read or written.
@@ -16,21 +19,47 @@ pub fn compare(
     observed: &Observed,
     scenario: &Scenario,
     job: &Job,
-    redactor: &Redactor,
-    accept: bool,
+    (redactor, secrets): (&Redactor, &[Secret]),
+    sound: bool,
 ) -> Result<Vec<Finding>, DrillError> {
-    let mode = Mode::from_environment(accept);
+    let kinds = scenario.expect.snapshots.iter();
+    let texts: Vec<_> = kinds.map(|&kind| (kind, text(observed, kind, redactor))).collect();
+    let name = |kind| SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind };
+    held(&texts, name, secrets, (job.update, sound))
+}
+
+fn held<'a>(
+    texts: &[(ObservationKind, String)],
+    name: impl Fn(ObservationKind) -> SnapshotName<'a>,
+    secrets: &[Secret],
+    (update, sound): (bool, bool),
+) -> Result<Vec<Finding>, DrillError> {
     let mut findings = Vec::new();
-    for &kind in &scenario.expect.snapshots {
-        let name = SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind };
-        let text = text(observed, kind, redactor);
-        if let Some(nothing) = nothing(kind, &text) {
-            findings.push(nothing);
-            continue;
+    let mut fit = Vec::new();
+    for (kind, text) in texts {
+        let leaks = leaks_in(&name(*kind).file()?, text, secrets)?;
+        match nothing(*kind, text).or_else(|| leaking(*kind, &leaks)) {
+            Some(finding) => findings.push(finding),
+            None => fit.push((*kind, text)),
         }
-        findings.extend(store::compare(&name, &text, mode)?.finding(&name));
+        // One that cannot be read is known before any is written.
+        store::compare(&name(*kind), text, Mode::Check)?;
+    }
+    let mode = Mode::from_environment(update, sound && findings.is_empty());
+    for (kind, text) in fit {
+        findings.extend(store::compare(&name(kind), text, mode)?.finding(&name(kind)));
     }
     Ok(findings)
+}
+
+fn leaking(kind: ObservationKind, leaks: &[Leak]) -> Option<Finding> {
+    (!leaks.is_empty()).then(|| Finding {
+        subject: format!("snapshot {}", kind.name()),
+        expected: "no secret in it".to_owned(),
+        seen: format!("{} secrets; it was not written", leaks.len()),
+        evidence: leaks.iter().map(ToString::to_string).collect(),
+        help: "this is a defect of clonedrill".to_owned(),
+    })
 }
 
 /// An empty text would match an empty snapshot for ever.
@@ -65,7 +94,35 @@ fn sections(observed: &Observed, text: impl Fn(&super::judge::ObservedCluster) -
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
+
+    const KEY: &str = "c2VjcmV0+a2V5/b2Y=";
+
+    /// Kinds of findings, and how many snapshots were written.
+    fn written(texts: &[(ObservationKind, &str)], sound: bool) -> (Vec<String>, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let texts: Vec<_> = texts.iter().map(|(kind, text)| (*kind, (*text).to_owned())).collect();
+        let scenario = folder.path().join("scenarios/clone/x.yaml");
+        let name = |kind| SnapshotName { scenario_file: &scenario, operator: "v1.15.1", kind };
+        let findings = held(&texts, name, &[Secret::new(KEY)], (true, sound)).unwrap();
+        let snapshots = std::fs::read_dir(folder.path().join("snapshots/clone/x"));
+        let count = snapshots.into_iter().flatten().flatten();
+        let count = count.filter(|entry| entry.path().extension().is_some_and(|end| end == "snap")).count();
+        (findings.into_iter().map(|finding| finding.seen).collect(), count)
+    }
+
+    #[test]
+    fn snapshots_are_accepted_together_or_not_at_all() {
+        let both = [(ObservationKind::Env, "A=1"), (ObservationKind::Logs, "cluster source")];
+        assert_eq!(written(&both, true), (vec![], 2));
+        assert_eq!(written(&both, false).1, 0);
+        let leaking = format!("key {KEY}");
+        let (seen, count) = written(&[both[0], (ObservationKind::Logs, &leaking)], true);
+        assert_eq!((seen[0].as_str(), count), ("1 secrets; it was not written", 0));
+        assert_eq!(written(&[both[0], (ObservationKind::Logs, " ")], true).1, 0);
+    }
 
     #[test]
     fn an_observation_of_nothing_is_no_snapshot() {

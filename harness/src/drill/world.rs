@@ -1,7 +1,7 @@
 //! What a drill has made so far: accounts, storage, clusters, marks.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Instant;
 
@@ -12,9 +12,10 @@ use serde_json::Value;
 use super::error::DrillError;
 use super::events::Teller;
 use super::evidence::Evidence;
+use super::leader::Names;
 use super::outcome::Outcome;
 use super::pods::Pods;
-use super::server_log;
+use super::secrets;
 use crate::environment::{ContainerLog, Environment};
 use crate::observe::data::{Connect, DataObservation, Identity};
 use crate::observe::env::EnvObservation;
@@ -25,7 +26,6 @@ use crate::snapshot::redact::Redactor;
 use crate::storage::{Account, Azurite, Blobs, Gateway, GatewaySettings};
 use crate::toolchain::Tools;
 
-/// Azurite's port on the gateway's address; the gateway itself has 443.
 const AZURITE_PORT: u16 = 10_000;
 /// A tmpfs of the sandbox: it goes with the environment, however that ends.
 const SCRATCH: &str = "/run/clonedrill/drills";
@@ -43,10 +43,12 @@ pub struct World<'e, E> {
     pub pods: Pods,
     pub clusters: BTreeMap<String, Cluster>,
     pub marks: BTreeMap<String, Mark>,
-    /// Passwords that the operator made, beside the accounts' keys.
+    /// What the scenario's own Secrets hold, beside the accounts' keys.
+    pub literals: Vec<Secret>,
+    /// Passwords that the operator made.
     pub passwords: Vec<Secret>,
     /// Server logs of clusters that are deleted, by short name, as they were last seen.
-    pub server_logs: BTreeMap<String, ContainerLog>,
+    pub server_logs: BTreeMap<String, Vec<ContainerLog>>,
     pub evidence: Evidence,
     pub teller: Teller,
 }
@@ -70,10 +72,18 @@ pub struct Cluster {
     pub identity: Option<Identity>,
     pub env: Option<EnvObservation>,
     pub connect: Option<Connect>,
+    /// The pod that leads it, as it was last seen.
+    pub leader: Option<String>,
+    /// It came up, and was neither deleted since nor seen to have stopped.
+    pub runs: bool,
     pub data: Option<DataObservation>,
     /// What was last seen of one that ran and did not any more at the drill's end.
     pub stopped: Option<String>,
     pub deleted: bool,
+    /// Its pods at the drill's end.
+    pub pods: Vec<String>,
+    /// It archives, and at the drill's end the storage had no base backup of it.
+    pub without_backup: bool,
 }
 
 /// A named moment on a cluster.
@@ -110,7 +120,7 @@ impl<'e, E: Environment> World<'e, E> {
             Ok(parts) => {
                 teller.phase("storage and operator", start, "");
                 let (release, postgres_major, azurite, gateway, pods) = parts;
-                Ok(World {
+                let mut world = World {
                     environment,
                     tools,
                     loaded,
@@ -122,11 +132,20 @@ impl<'e, E: Environment> World<'e, E> {
                     pods,
                     clusters: BTreeMap::new(),
                     marks: BTreeMap::new(),
+                    literals: Vec::new(),
                     passwords: Vec::new(),
                     server_logs: BTreeMap::new(),
                     evidence,
                     teller,
-                })
+                };
+                match world.own_secrets() {
+                    Ok(literals) => world.literals = literals,
+                    Err(error) => {
+                        let redactor = world.redactor();
+                        return Err(NotStanding { error, teller: world.teller, redactor });
+                    }
+                }
+                Ok(world)
             }
             Err(error) => {
                 let keys = accounts.values();
@@ -157,7 +176,8 @@ impl<'e, E: Environment> World<'e, E> {
             marks: &BTreeMap::new(),
             postgres_major,
         };
-        let pods = watch(environment, &release, loaded);
+        let label = names(&release, loaded).cluster_label;
+        let pods = Pods::watch(environment.client(), environment.namespace(), label);
         let operator = async {
             objects(environment, loaded, &release, &lookup).await?;
             let configuration = configuration(loaded, &lookup)?;
@@ -218,24 +238,32 @@ impl<'e, E: Environment> World<'e, E> {
         self.accounts
             .values()
             .map(|account| account.key.clone())
+            .chain(self.literals.iter().cloned())
             .chain(self.passwords.iter().cloned())
             .collect()
     }
 
-    /// Everything that the pods of this cluster, which runs, and its server have printed.
-    pub async fn logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
-        let name = &self.cluster(short)?.name;
-        let mut logs = self.environment.container_logs().await?;
-        logs.retain(|log| belongs(&log.pod, name));
-        logs.push(server_log::read(self.environment, &format!("{name}-0")).await?);
-        Ok(logs)
+    /// Learns of the secrets that the operator has made by now.
+    pub async fn learn_secrets(&mut self) -> Result<(), DrillError> {
+        let objects = &self.loaded.scenario.objects;
+        let made = secrets::made_by_operator(&self.client(), self.environment.namespace(), objects).await?;
+        // The operator may have copied one that is known already.
+        let known: BTreeSet<Secret> = self.secrets().into_iter().collect();
+        self.passwords.extend(made.into_iter().filter(|secret| !known.contains(secret)));
+        Ok(())
     }
-}
 
-/// Pods of a StatefulSet are called after it, with a number.
-pub fn belongs(pod: &str, cluster: &str) -> bool {
-    let rest = pod.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-'));
-    rest.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    /// What the scenario's Secrets hold and is neither a key nor the name of an account.
+    fn own_secrets(&self) -> Result<Vec<Secret>, DrillError> {
+        let lookup = self.lookup();
+        let objects = self.loaded.scenario.objects.iter().map(|object| lookup.fill(object));
+        let objects = objects.collect::<Result<Vec<Value>, _>>()?;
+        let mut found = secrets::of_scenario(&objects);
+        let of_account =
+            |secret: &Secret, account: &Account| account.key == *secret || account.name == secret.reveal();
+        found.retain(|secret| !self.accounts.values().any(|account| of_account(secret, account)));
+        Ok(found)
+    }
 }
 
 type Parts = (Release, u16, Azurite, Gateway, Pods);
@@ -278,16 +306,9 @@ pub fn postgres_major(tools: &Tools, release: &Release) -> u16 {
     installed().filter(|major| majors.contains(major)).max().or_else(|| installed().max()).unwrap_or_default()
 }
 
-fn watch<E: Environment>(environment: &E, release: &Release, loaded: &LoadedScenario) -> Pods {
-    let scenario = &loaded.scenario;
-    let label = release.configuration(&scenario.operator.configuration)["configuration"]["kubernetes"]["cluster_name_label"]
-        .as_str()
-        .unwrap_or("cluster-name")
-        .to_owned();
-    let clusters = scenario.clusters.iter().filter_map(|(short, manifest)| {
-        Some((manifest["metadata"]["name"].as_str()?.to_owned(), short.clone()))
-    });
-    Pods::watch(environment.client(), environment.namespace(), label, clusters.collect())
+/// How the operator names things, by the scenario's settings laid over the release's.
+pub fn names(release: &Release, loaded: &LoadedScenario) -> Names {
+    Names::of(&release.configuration(&loaded.scenario.operator.configuration)["configuration"])
 }
 
 async fn objects<E: Environment>(
@@ -370,8 +391,11 @@ async fn storage<E: Environment>(
     std::fs::create_dir_all(&folder)
         .map_err(|source| DrillError::Evidence { path: folder.clone(), source })?;
     let address = environment.gateway_address();
+    // An address of its own for each drill too, and one that no pod can reach: all that pods do passes the gateway.
+    let [_, rest @ ..] = address.octets();
+    let behind = Ipv4Addr::from([127, rest[0], rest[1], rest[2]]);
     let list: Vec<Account> = accounts.values().cloned().collect();
-    let azurite = Azurite::start(&tools.azurite, address, AZURITE_PORT, &list, &folder).await?;
+    let azurite = Azurite::start(&tools.azurite, behind, AZURITE_PORT, &list, &folder).await?;
     for account in &list {
         for container in &loaded.scenario.storage.containers {
             Blobs::new(account, azurite.address()).make_container(container).await?;
@@ -386,16 +410,4 @@ async fn storage<E: Environment>(
     })
     .await?;
     Ok((azurite, gateway))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::belongs;
-
-    #[test]
-    fn a_pod_belongs_to_the_cluster_that_it_is_called_after() {
-        assert!(belongs("acid-orders-0", "acid-orders"));
-        assert!(!belongs("acid-orders-clone-0", "acid-orders"));
-        assert!(!belongs("acid-orders-", "acid-orders"));
-    }
 }

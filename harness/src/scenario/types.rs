@@ -147,14 +147,14 @@ pub enum ClusterOutcome {
 pub struct ClusterExpectation {
     /// What became of it.
     pub outcome: ClusterOutcome,
-    /// For `bootstrap-fails` and `rejected`: the name of the catalogue's message that says why.
+    /// The name of the catalogue's message that says why. `bootstrap-fails` and `rejected` must have it under `expect`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// How its data compare at the end of the drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataExpectation>,
-    /// Exactly the storage accounts that its pods looked into or read from, seen at the storage itself. Listing backups
-    /// in an account that it also writes into is not reading.
+    /// Exactly the storage accounts that its pods looked into or read from, seen at the storage itself. What it does in the
+    /// place of its own backups (WALG_AZ_PREFIX in AZURE_STORAGE_ACCOUNT) counts only where it reads what another one wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reads: Option<Vec<String>>,
     /// Exactly the storage accounts that its pods wrote into or deleted from.

@@ -36,7 +36,7 @@ pub struct LeakError {
 /// # Errors
 /// When a folder or file cannot be read.
 pub fn find_leaks(folder: &Path, secrets: &[Secret]) -> Result<Vec<Leak>, LeakError> {
-    let wanted: Vec<(Regex, String)> = secrets.iter().filter_map(matcher).collect();
+    let wanted = wanted(folder, secrets)?;
     let mut leaks = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -65,13 +65,12 @@ pub fn find_leaks(folder: &Path, secrets: &[Secret]) -> Result<Vec<Leak>, LeakEr
 /// The same for single files; one that is not there holds nothing.
 ///
 /// # Errors
-/// When one that is there cannot be read.
+/// When one that is there cannot be read or searched.
 pub fn find_leaks_in(files: &[PathBuf], secrets: &[Secret]) -> Result<Vec<Leak>, LeakError> {
-    let wanted: Vec<(Regex, String)> = secrets.iter().filter_map(matcher).collect();
     let mut leaks = Vec::new();
     for path in files {
         match std::fs::read(path) {
-            Ok(content) => leaks.extend(search(path, &content, &wanted)),
+            Ok(content) => leaks.extend(search(path, &content, &wanted(path, secrets)?)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(LeakError { path: path.clone(), source }),
         }
@@ -79,21 +78,35 @@ pub fn find_leaks_in(files: &[PathBuf], secrets: &[Secret]) -> Result<Vec<Leak>,
     Ok(leaks)
 }
 
-/// The fingerprints of those secrets that a text gives away.
+/// The fingerprints of those secrets that a text gives away; of all of them where it cannot be searched.
 pub fn leaked_by(text: &str, secrets: &[Secret]) -> Vec<String> {
-    let wanted = secrets.iter().filter_map(matcher);
-    wanted
-        .filter(|(matcher, _)| matcher.is_match(text.as_bytes()))
-        .map(|(_, fingerprint)| fingerprint)
-        .collect()
+    let gives_away = |secret: &Secret| {
+        matcher(secret)
+            .is_some_and(|found| found.map_or(true, |(matcher, _)| matcher.is_match(text.as_bytes())))
+    };
+    secrets.iter().filter(|secret| gives_away(secret)).map(Secret::fingerprint).collect()
 }
 
-fn matcher(secret: &Secret) -> Option<(Regex, String)> {
+/// The same for a text that is to become the file `path`.
+///
+/// # Errors
+/// When it cannot be searched.
+pub fn leaks_in(path: &Path, text: &str, secrets: &[Secret]) -> Result<Vec<Leak>, LeakError> {
+    Ok(search(path, text.as_bytes(), &wanted(path, secrets)?).collect())
+}
+
+fn wanted(place: &Path, secrets: &[Secret]) -> Result<Vec<(Regex, String)>, LeakError> {
+    let fail = |error| LeakError { path: place.to_owned(), source: std::io::Error::other(error) };
+    secrets.iter().filter_map(matcher).collect::<Result<_, _>>().map_err(fail)
+}
+
+/// None for a secret that is too short to be told from ordinary words.
+fn matcher(secret: &Secret) -> Option<Result<(Regex, String), regex::Error>> {
     let forms: Vec<String> = hide::forms(secret).iter().map(|form| regex::escape(form)).collect();
     if forms.is_empty() {
         return None;
     }
-    Some((Regex::new(&forms.join("|")).ok()?, secret.fingerprint()))
+    Some(Regex::new(&forms.join("|")).map(|regex| (regex, secret.fingerprint())))
 }
 
 /// One leak for each secret and file: the first.

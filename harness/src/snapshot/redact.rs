@@ -1,10 +1,12 @@
 //! The redactor: knows a drill's values by what they are, and replaces each by a placeholder of its own.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{LazyLock, OnceLock};
+use std::ops::Range;
+use std::sync::OnceLock;
 
-use regex::{Captures, Regex};
+use regex::{Captures, Regex, RegexBuilder};
 
 use super::{hide, patterns};
 use crate::secret::Secret;
@@ -99,6 +101,13 @@ impl Redactor {
         self.secret(key, &Known::Key { secret: key.clone(), placeholder })
     }
 
+    /// A secret that the scenario itself wrote down: the same in every run, so its fingerprint may stand in a snapshot.
+    #[must_use]
+    pub fn literal(self, secret: &Secret) -> Self {
+        let placeholder = secret.fingerprint();
+        self.secret(secret, &Known::Key { secret: secret.clone(), placeholder })
+    }
+
     /// A password that the operator made.
     #[must_use]
     pub fn password(self, password: &Secret) -> Self {
@@ -118,17 +127,15 @@ impl Redactor {
     }
 
     fn without_known(&self, text: &str) -> String {
-        let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
-        let mut number = |fingerprint: String| {
-            let next = numbers.len() + 1;
-            format!("<password {}>", numbers.entry(fingerprint).or_insert(next))
-        };
-        // Fingerprints of secrets that were hidden before and that nobody named vary as well.
-        let known = self.replace(text, |known| match known {
+        let numbers = RefCell::new(BTreeMap::<String, usize>::new());
+        self.replace(text, |known| match known {
             Known::Value(placeholder) | Known::Key { placeholder, .. } => placeholder.clone(),
-            Known::Password(secret) => secret.fingerprint(),
-        });
-        FINGERPRINT.replace_all(&known, |found: &Captures| number(found[0].to_owned())).into_owned()
+            Known::Password(secret) => {
+                let mut numbers = numbers.borrow_mut();
+                let next = numbers.len() + 1;
+                format!("<password {}>", numbers.entry(secret.fingerprint()).or_insert(next))
+            }
+        })
     }
 
     fn without_major(&self, text: &str) -> String {
@@ -168,35 +175,56 @@ impl Redactor {
 
     /// Replaces each known value by what `by` gives for it; `None` leaves it as it is.
     fn replace<S: Into<Option<String>>>(&self, text: &str, by: impl Fn(&Known) -> S) -> String {
-        let Some(matcher) = self.matcher.get_or_init(|| self.matcher()) else {
+        if self.known.is_empty() {
             return text.to_owned();
+        }
+        // What cannot be searched for secrets is not shown.
+        let Some(matcher) = self.matcher.get_or_init(|| self.matcher()) else {
+            return "<not shown: it could not be searched for secrets>".to_owned();
         };
         let replaced = matcher.replace_all(text, |found: &Captures| {
-            let value = &found[0];
-            self.known.get(value).and_then(|known| by(known).into()).unwrap_or_else(|| value.to_owned())
+            let (value, place) = (&found[0], found.get(0).map(|found| found.range()).unwrap_or_default());
+            match self.known.get(value) {
+                Some(Known::Value(_)) if within(text, place) => value.to_owned(),
+                Some(known) => by(known).into().unwrap_or_else(|| value.to_owned()),
+                None => value.to_owned(),
+            }
         });
         replaced.into_owned()
     }
 
     fn matcher(&self) -> Option<Regex> {
-        if self.known.is_empty() {
-            return None;
-        }
         // The longest first: a namespace may be the beginning of a longer known value.
         let mut values: Vec<&String> = self.known.keys().collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         let alternatives: Vec<String> = values.into_iter().map(|value| regex::escape(value)).collect();
-        Regex::new(&alternatives.join("|")).ok()
+        RegexBuilder::new(&alternatives.join("|")).size_limit(MATCHER_BYTES).build().ok()
     }
 }
+
+/// Whether a place in a text is a part of a longer word or number, such as `15.1` in `v1.15.18`.
+fn within(text: &str, place: Range<usize>) -> bool {
+    let found = &text[place.clone()];
+    let mut before = text[..place.start].chars().rev();
+    let mut after = text[place.end..].chars();
+    let longer = |own: Option<char>, next: Option<char>, second: Option<char>| {
+        let Some(own) = own.filter(char::is_ascii_alphanumeric) else { return false };
+        next.is_some_and(|next| {
+            next.is_ascii_alphanumeric()
+                || next == '.' && own.is_ascii_digit() && second.is_some_and(|second| second.is_ascii_digit())
+        })
+    };
+    longer(found.chars().next(), before.next(), before.next())
+        || longer(found.chars().next_back(), after.next(), after.next())
+}
+
+/// Room for some thousand secrets in all their forms.
+const MATCHER_BYTES: usize = 256 << 20;
 
 /// Between the cells and the rows of a table that is redacted as a whole and laid out only then. Neither stands in a
 /// value that a process can have or a person writes.
 pub const CELL: char = '\u{1f}';
 pub const ROW: char = '\u{1e}';
-
-static FINGERPRINT: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\bsecret:[0-9a-f]{8}\b").expect("a constant, and tested"));
 
 #[cfg(test)]
 mod tests {
@@ -251,10 +279,27 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_of_the_scenario_keeps_its_fingerprint() {
+        let token = Secret::new("token-of-the-scenario");
+        let redactor = Redactor::new().literal(&token);
+        assert_eq!(redactor.redact("token-of-the-scenario"), token.fingerprint());
+        assert_eq!(redactor.redact(&token.fingerprint()), token.fingerprint());
+    }
+
+    #[test]
+    fn a_known_value_within_a_longer_one_stays() {
+        let redactor = redactor().postgres_version("15.1").address("gateway", "10.244.254.1");
+        for text in ["v1.15.1", "15.18", "10.244.254.12", "0/30001000", "drill-7f3ab"] {
+            assert_eq!(redactor.redact_known(text), text);
+        }
+        assert_eq!(redactor.redact_known("by 10.244.254.1."), "by <address of gateway>.");
+    }
+
+    #[test]
     fn equal_passwords_look_equal_and_are_numbered_as_they_appear() {
         assert_eq!(
             redactor().redact("battery staple, correct horse, battery staple, secret:0badcafe"),
-            "<password 1>, <password 2>, <password 1>, <password 3>"
+            "<password 1>, <password 2>, <password 1>, secret:0badcafe"
         );
     }
 

@@ -51,17 +51,18 @@ pub enum SnapshotError {
 }
 
 impl Mode {
-    /// `--update` accepts; otherwise insta's own environment decides (`INSTA_UPDATE`, and `CI` where that says `auto`).
-    pub fn from_environment(update: bool) -> Self {
+    /// `--update` accepts; otherwise insta's own environment decides (`INSTA_UPDATE`, and `CI` where that says `auto`). What a
+    /// drill saw that was not sound is accepted by nothing.
+    pub fn from_environment(update: bool, sound: bool) -> Self {
         let variable = |name| std::env::var(name).unwrap_or_default();
-        Mode::decide(update, &variable("INSTA_UPDATE"), &variable("CI"))
+        Mode::decide(update, sound, &variable("INSTA_UPDATE"), &variable("CI"))
     }
 
-    fn decide(update: bool, insta_update: &str, ci: &str) -> Self {
+    fn decide(update: bool, sound: bool, insta_update: &str, ci: &str) -> Self {
         let in_ci = !matches!(ci, "" | "0" | "false");
         match insta_update {
-            _ if update => Mode::Accept,
-            "always" | "force" => Mode::Accept,
+            _ if update && sound => Mode::Accept,
+            "always" | "force" if sound => Mode::Accept,
             "no" => Mode::Check,
             "new" => Mode::Pend,
             _ if in_ci => Mode::Check,
@@ -295,10 +296,19 @@ mod tests {
 
     #[test]
     fn insta_environment_is_honoured() {
-        assert_eq!(Mode::decide(true, "no", "true"), Mode::Accept);
-        assert_eq!(Mode::decide(false, "", "true"), Mode::Check);
-        assert_eq!(Mode::decide(false, "", ""), Mode::Pend);
-        assert_eq!(Mode::decide(false, "new", "true"), Mode::Pend);
-        assert_eq!(Mode::decide(false, "always", ""), Mode::Accept);
+        assert_eq!(Mode::decide(true, true, "no", "true"), Mode::Accept);
+        assert_eq!(Mode::decide(false, true, "", "true"), Mode::Check);
+        assert_eq!(Mode::decide(false, true, "", ""), Mode::Pend);
+        assert_eq!(Mode::decide(false, true, "new", "true"), Mode::Pend);
+        assert_eq!(Mode::decide(false, true, "always", ""), Mode::Accept);
+    }
+
+    #[test]
+    fn what_an_unsound_drill_saw_is_never_accepted() {
+        for insta_update in ["always", "force", "", "new", "no"] {
+            for (update, ci) in [(true, ""), (true, "true"), (false, ""), (false, "true")] {
+                assert_ne!(Mode::decide(update, false, insta_update, ci), Mode::Accept, "{insta_update}");
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::environment::ContainerLog;
 use crate::observe::data::{
     Database, Identity, LargeObjects, MultisetDigest, SchemaObject, Table, TableKind, TableRows,
 };
-use crate::observe::env::EnvInputs;
+use crate::observe::env::{self, EnvInputs};
 use crate::snapshot::redact::Redactor;
 
 const BROKEN_WHEEL: &str =
@@ -147,7 +147,7 @@ fn sound() -> Observed {
         data: Some(data(3)),
         env: Some(environment(&[("CLONE_METHOD", "CLONE_WITH_WALE"), ("ACCOUNT", "clonebackups")])),
         own: OwnPlace::of(&own),
-        stopped: None,
+        ..ObservedCluster::default()
     };
     Observed {
         clusters: BTreeMap::from([("source".to_owned(), source), ("clone".to_owned(), clone)]),
@@ -181,8 +181,8 @@ fn failing(because: &str, evidence: &[&str]) -> (Observed, Value) {
     (observed, json!({ "clone": { "outcome": "bootstrap-fails", "because": because } }))
 }
 
-fn filled(text: &str) -> String {
-    text.replace("${storage.clonebackups.name}", "clonebackups")
+fn filled(name: &str, text: &str) -> String {
+    env::shown(name, &text.replace("${storage.clonebackups.name}", "clonebackups"), &Redactor::new())
 }
 
 fn judge(observed: &Observed, expect: Value) -> Vec<Finding> {

@@ -29,23 +29,55 @@ impl Observed {
         })
     }
 
+    /// Clusters that archive and never got a base backup into the storage: nobody can clone them.
+    pub(super) fn without_backup(&self, expect: &Expect) -> Vec<Finding> {
+        // A scenario may be about just that.
+        let expected = |short: &String| {
+            let writes = expect.clusters.get(short).and_then(|expected| expected.writes.as_ref());
+            writes.is_some_and(Vec::is_empty)
+        };
+        let without = self.clusters.iter().filter(|(_, cluster)| cluster.without_backup);
+        let finding = |(short, _): (&String, _)| Finding {
+            subject: format!("{short}: backups"),
+            expected: "a base backup of its own in the storage, which it takes by itself once it runs"
+                .to_owned(),
+            seen: "none was complete at the end of the drill".to_owned(),
+            evidence: Vec::new(),
+            help:
+                "its log and storage.txt in the evidence folder say what became of it; where none is to be \
+                   expected, say `writes: []`"
+                    .to_owned(),
+        };
+        without.filter(|(short, _)| !expected(short)).map(finding).collect()
+    }
+
     /// Logs that should be there and are not: without them, that nothing bad was logged says nothing.
     pub(super) fn unheard(&self) -> Vec<Finding> {
-        let mut wanted = vec![(Owner::Operator, None)];
+        let mut wanted = vec![(Owner::Operator, None, None)];
         for (short, cluster) in &self.clusters {
             let containers: &[&str] = match cluster.outcome.as_ref().map(|outcome| outcome.kind) {
                 None | Some(ClusterOutcome::Rejected) => &[],
                 Some(ClusterOutcome::BootstrapFails) => &[CONTAINER],
                 Some(_) => &[CONTAINER, server_log::CONTAINER],
             };
-            let owner = Owner::Cluster(short.clone());
-            wanted.extend(containers.iter().map(|container| (owner.clone(), Some(*container))));
+            // Of one that was deleted it is enough that any of its pods was heard.
+            let pods = cluster.pods.iter().map(|pod| Some(pod.as_str()));
+            let pods: Vec<_> = if cluster.pods.is_empty() { vec![None] } else { pods.collect() };
+            for (pod, container) in
+                pods.into_iter().flat_map(|pod| containers.iter().map(move |one| (pod, *one)))
+            {
+                wanted.push((Owner::Cluster(short.clone()), pod, Some(container)));
+            }
         }
-        wanted.retain(|(owner, container)| !self.logs.heard(owner, *container));
-        let finding = |(owner, container): (Owner, Option<&str>)| Finding {
+        wanted.retain(|(owner, pod, container)| !self.logs.heard(owner, *pod, *container));
+        let finding = |(owner, pod, container): (Owner, Option<&str>, Option<&str>)| Finding {
             subject: format!("{owner}: logs"),
-            expected: container.map_or("a log".to_owned(), |name| format!("a log of its container {name}")),
-            seen: "nothing, so that nothing is known of its errors".to_owned(),
+            expected: match (pod, container) {
+                (Some(pod), Some(container)) => format!("a log of container {container} of its pod {pod}"),
+                (_, Some(container)) => format!("a log of its container {container}"),
+                _ => "a log".to_owned(),
+            },
+            seen: "not a line of a known form, so that nothing is known of its errors".to_owned(),
             evidence: Vec::new(),
             help: String::new(),
         };
@@ -62,6 +94,10 @@ impl Observed {
                 subject: format!("{owner}: logs"),
                 expected: "no error that the scenario does not expect".to_owned(),
                 seen: match message.entry {
+                    Some(entry) if !message.lasting.is_empty() => format!(
+                        "{} ({} times), and no later line that says it has passed: {}",
+                        entry.name, message.count, entry.means
+                    ),
                     Some(entry) => format!("{} ({} times): {}", entry.name, message.count, entry.means),
                     None => format!("an error that is not in the catalogue ({} times)", message.count),
                 },

@@ -187,3 +187,28 @@ fn a_clone_to_a_mark_has_replayed_the_marks_own_commit_and_no_later_one() {
     assert_eq!(same.kind, ClusterOutcome::TargetNotReached);
     assert_eq!(same.why, "it is on timeline 1, and before-mistake was taken on timeline 1");
 }
+
+#[test]
+fn a_status_alone_shows_no_failure() {
+    let given_up = |logs: &[&str], complaints: &[&str]| {
+        let complaints: Vec<String> = complaints.iter().map(|line| (*line).to_owned()).collect();
+        of_given_up("CreateFailed", logs, &complaints).map(|outcome| (outcome.kind, outcome.evidence))
+    };
+    assert_eq!(given_up(&[], &[]), None);
+    assert_eq!(given_up(&["INFO: all is well\n"], &["level=error msg=\"pod was slow\""]), None);
+    let refused = "level=error msg=\"invalid\"";
+    assert_eq!(given_up(&[], &[refused]), Some((ClusterOutcome::Rejected, vec![refused.to_owned()])));
+    let failed = format!("ERROR: x\n{FAILED_BOOTSTRAP}\n");
+    let (kind, evidence) = given_up(&[&failed], &[]).unwrap();
+    assert_eq!((kind, evidence[0].as_str()), (ClusterOutcome::BootstrapFails, "ERROR: x"));
+}
+
+#[test]
+fn an_error_about_another_cluster_is_no_complaint() {
+    let line =
+        |level: &str, cluster: &str| format!("level={level} msg=x cluster-name=ns/{cluster} pkg=cluster\n");
+    let log = [line("error", "acid-orders-clone"), line("info", "acid-orders"), line("error", "acid-orders")];
+    assert_eq!(complaints(&log.concat(), "ns/acid-orders"), [log[2].trim_end()]);
+    let json = r#"{"cluster-name":"ns/acid-orders","level":"error","msg":"x"}"#;
+    assert_eq!(complaints(json, "ns/acid-orders"), [json]);
+}

@@ -55,7 +55,7 @@ impl<E: Environment> World<'_, E> {
     }
 }
 
-fn is_from_replica(cluster: &Cluster) -> bool {
+pub(in crate::drill) fn is_from_replica(cluster: &Cluster) -> bool {
     let value = cluster.env.as_ref().and_then(|env| env.value("WALG_BACKUP_FROM_REPLICA"));
     value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
@@ -63,10 +63,13 @@ fn is_from_replica(cluster: &Cluster) -> bool {
 /// The pod that backups are taken from.
 fn pod(cluster: &Cluster) -> Result<String, String> {
     let instances = cluster.manifest["spec"]["numberOfInstances"].as_u64().unwrap_or_default();
+    let leader = cluster.leader.clone().unwrap_or_else(|| format!("{}-0", cluster.name));
+    let mut pods = (0..instances).map(|number| format!("{}-{number}", cluster.name));
     match is_from_replica(cluster) {
-        false => Ok(format!("{}-0", cluster.name)),
-        true if instances > 1 => Ok(format!("{}-1", cluster.name)),
-        true => Err("WALG_BACKUP_FROM_REPLICA is set, and it has no replica".to_owned()),
+        false => Ok(leader),
+        true => pods
+            .find(|pod| *pod != leader)
+            .ok_or_else(|| "WALG_BACKUP_FROM_REPLICA is set, and it has no replica".to_owned()),
     }
 }
 
@@ -105,6 +108,10 @@ mod tests {
         assert_eq!(pod(&cluster(1, None)).unwrap(), "acid-orders-0");
         assert_eq!(pod(&cluster(2, Some("false"))).unwrap(), "acid-orders-0");
         assert_eq!(pod(&cluster(2, Some("True"))).unwrap(), "acid-orders-1");
+        let switched =
+            |from_replica| Cluster { leader: Some("acid-orders-1".to_owned()), ..cluster(2, from_replica) };
+        assert_eq!(pod(&switched(None)).unwrap(), "acid-orders-1");
+        assert_eq!(pod(&switched(Some("true"))).unwrap(), "acid-orders-0");
         assert!(pod(&cluster(1, Some("true"))).unwrap_err().contains("it has no replica"));
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::drill::error::DrillError;
 use crate::drill::evidence;
-use crate::drill::leader::{self, Leader};
+use crate::drill::leader::Leader;
 use crate::drill::outcome::{self, MarkedTime, Outcome, Peer};
 use crate::drill::world::{Cluster, World, placed};
 use crate::environment::{Environment, trouble};
@@ -29,8 +29,8 @@ const EVIDENT: Limit = Limit {
     first_interval: Duration::from_millis(100),
     longest_interval: Duration::from_millis(400),
 };
-/// States in which the operator has given up.
-const GIVEN_UP: [&str; 3] = ["CreateFailed", "SyncFailed", "Invalid"];
+/// States in which the operator has given up on a cluster that never ran.
+const GIVEN_UP: [&str; 2] = ["CreateFailed", "Invalid"];
 
 /// How a wait for a cluster ended.
 enum Evident {
@@ -48,6 +48,7 @@ impl<E: Environment> World<'_, E> {
         self.evidence
             .json(&format!("manifests/{short}.json"), &evidence::shown(&manifest), &|text| self.hide(text))?;
         let name = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        self.pods.name(&name, short);
         let mut cluster = Cluster { name, manifest: manifest.clone(), ..Cluster::default() };
         match create(&self.client(), self.environment.namespace(), &manifest).await {
             Ok(object) => cluster.uid = object.uid().unwrap_or_default(),
@@ -69,15 +70,15 @@ impl<E: Environment> World<'_, E> {
             Evident::Running { pod, connect } => {
                 let identity = identify(&connect).await?;
                 let outcome = self.outcome_of_running(short, &identity).await?;
-                tracing::debug!(%pod, "leader");
                 if let Some(cluster) = self.clusters.get_mut(short) {
                     cluster.identity = Some(identity);
-                    cluster.connect = Some(*connect);
+                    cluster.runs = true;
+                    (cluster.leader, cluster.connect) = (Some(pod), Some(*connect));
                 }
                 outcome
             }
         };
-        self.passwords.extend(leader::passwords(&self.client(), self.environment.namespace()).await?);
+        self.learn_secrets().await?;
         self.observe_env(short).await?;
         let note = outcome.why.clone();
         if let Some(cluster) = self.clusters.get_mut(short) {
@@ -101,32 +102,20 @@ impl<E: Environment> World<'_, E> {
             let status = self.status(&name).await?;
             self.teller.progress(format!("{short}: {status}"));
             if status == "Running" {
-                let namespace = self.environment.namespace();
-                return Ok(match leader::answering(&self.client(), namespace, &name).await? {
+                return Ok(match self.leader(&name).await? {
                     Leader::NotYet(seen) => Seen::NotYet(format!("status Running, {seen}")),
                     Leader::Found { pod, connect } => Seen::Done(Evident::Running { pod, connect }),
                 });
             }
-            let logs = self.environment.container_logs().await?;
-            let texts: Vec<&str> = logs
-                .iter()
-                .filter(|log| crate::drill::world::belongs(&log.pod, &name))
-                .map(|log| log.text.as_str())
-                .collect();
-            if let Some(outcome) = outcome::of_failures(&texts) {
+            let logs = self.printed(short).await?;
+            let texts: Vec<&str> = logs.iter().map(|log| log.text.as_str()).collect();
+            let outcome = match GIVEN_UP.contains(&status.as_str()) {
+                true => outcome::of_given_up(&status, &texts, &self.complaints(&name).await?),
+                false => outcome::of_failures(&texts),
+            };
+            if let Some(mut outcome) = outcome {
+                outcome.evidence = outcome.evidence.iter().map(|line| self.hide(line)).collect();
                 return Ok(Seen::Done(Evident::Failed(outcome)));
-            }
-            if GIVEN_UP.contains(&status.as_str()) {
-                // With a pod it was the bootstrap that failed, without one the manifest.
-                let kind =
-                    if texts.is_empty() { ClusterOutcome::Rejected } else { ClusterOutcome::BootstrapFails };
-                let operator = logs.iter().filter(|log| log.pod.starts_with(self.release.deployment_name()));
-                let lines =
-                    operator.flat_map(|log| log.text.lines()).filter(|line| line.contains("level=error"));
-                let evidence =
-                    lines.filter(|line| line.contains(&name)).map(|line| self.hide(line)).collect();
-                let why = format!("the operator has set its status to {status}");
-                return Ok(Seen::Done(Evident::Failed(Outcome { kind, why, evidence })));
             }
             let last = texts.iter().flat_map(|text| text.lines()).last().unwrap_or("nothing logged yet");
             let troubles = self.troubles(&name).await?;
@@ -143,9 +132,18 @@ impl<E: Environment> World<'_, E> {
     async fn troubles(&self, name: &str) -> Result<String, DrillError> {
         let pods: Api<Pod> = Api::namespaced(self.client(), self.environment.namespace());
         let pods = pods.list(&ListParams::default()).await?;
-        let of_cluster = pods.iter().filter(|pod| crate::drill::world::belongs(&pod.name_any(), name));
+        let of_cluster = pods.iter().filter(|pod| crate::drill::look::belongs(&pod.name_any(), name));
         let troubles = of_cluster.filter_map(|pod| Some(format!(", {}: {}", pod.name_any(), trouble(pod)?)));
         Ok(troubles.map(|trouble| self.hide(&trouble)).collect())
+    }
+
+    /// What the operator says went wrong with a cluster.
+    async fn complaints(&self, name: &str) -> Result<Vec<String>, DrillError> {
+        let operator = self.release.deployment_name();
+        let logs = self.container_logs().await?;
+        let logs = logs.iter().filter(|log| log.pod.starts_with(operator));
+        let cluster = format!("{}/{name}", self.environment.namespace());
+        Ok(logs.flat_map(|log| outcome::complaints(&log.text, &cluster)).collect())
     }
 
     /// `status.PostgresClusterStatus` as the operator last set it.

@@ -6,21 +6,17 @@ use kube::api::{Api, DeleteParams, ListParams};
 
 use super::create::postgresqls;
 use crate::drill::error::DrillError;
-use crate::drill::server_log;
-use crate::drill::world::{World, belongs};
+use crate::drill::look::belongs;
+use crate::drill::world::World;
 use crate::environment::Environment;
 use crate::poll::{Limit, Seen, poll};
 
 impl<E: Environment> World<'_, E> {
     pub(super) async fn delete(&mut self, short: &str) -> Result<String, DrillError> {
-        let (name, ran) = (self.cluster(short)?.name.clone(), self.cluster(short)?.connect.is_some());
+        let name = self.cluster(short)?.name.clone();
         let namespace = self.environment.namespace();
-        match server_log::read(self.environment, &format!("{name}-0")).await {
-            Ok(log) => drop(self.server_logs.insert(short.to_owned(), log)),
-            Err(error) if ran => return Err(error.into()),
-            // A server that never came up has no log.
-            Err(_) => {}
-        }
+        let logs = self.server_logs_of(short).await?;
+        self.server_logs.insert(short.to_owned(), logs);
         postgresqls(&self.client(), namespace).delete(&name, &DeleteParams::default()).await?;
         let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
         let gone = poll(format!("the pods of {short} to go"), Limit::seconds(120), async || {
@@ -36,7 +32,8 @@ impl<E: Environment> World<'_, E> {
         gone.await?;
         if let Some(cluster) = self.clusters.get_mut(short) {
             cluster.deleted = true;
-            cluster.connect = None;
+            cluster.runs = false;
+            (cluster.connect, cluster.leader) = (None, None);
         }
         Ok(String::new())
     }

@@ -10,7 +10,7 @@ use crate::drill::still::observe_still;
 use crate::drill::world::{Mark, World};
 use crate::environment::Environment;
 use crate::observe::data;
-use crate::poll::{Limit, Seen, poll, done_within};
+use crate::poll::{Limit, Seen, done_within, poll};
 use crate::scenario::MarkStep;
 
 const NOW: &str =

@@ -8,13 +8,13 @@ mod mark;
 mod sql;
 mod upgrade_operator;
 
-pub(super) use backup::finished as backups;
+pub(super) use backup::{finished as backups, is_from_replica};
 pub(super) use mark::summary;
 
 use super::error::DrillError;
 use super::world::World;
 use crate::environment::Environment;
-use crate::scenario::Step;
+use crate::scenario::{MarkStep, SqlStep, Step};
 
 impl<E: Environment> World<'_, E> {
     /// Does one step; what comes back is a note for the report.
@@ -22,6 +22,9 @@ impl<E: Environment> World<'_, E> {
     /// # Errors
     /// When the step could not be done; a cluster that does not come up is no error but its outcome.
     pub async fn step(&mut self, step: &Step) -> Result<String, DrillError> {
+        if let Step::Sql(SqlStep { on, .. }) | Step::Mark(MarkStep { on, .. }) | Step::Backup(on) = step {
+            self.follow_leader(on).await?;
+        }
         match step {
             Step::Create(cluster) => self.create(cluster).await,
             Step::Sql(step) => self.sql(step).await,

@@ -1,7 +1,7 @@
 //! What the programs of a cluster's pods write: Spilo's scripts, Patroni, PostgreSQL and WAL-G.
 
 use super::Level::{Error, Info, Warning};
-use super::Standing::{Expected, Harmless, Notable, TimingDependent};
+use super::Standing::{Expected, Harmless, Notable, Passing, TimingDependent};
 use super::{Entry, Source};
 
 pub(super) static ENTRIES: &[Entry] = &[
@@ -20,10 +20,28 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Spilo,
         standing: Expected,
-        // WAL-G 1.1 lists no backups as a remark (exit code 0) also where the storage refused or is not there at all.
-        pattern: r"Could not find any backups|could not found any backups|ERROR: \S+ \S+ No backups found",
+        pattern: "(Could not find|could not found) any backups",
         means: "there is no base backup at all under the clone's prefix",
         do_: "compare CLONE_AZURE_STORAGE_ACCOUNT and CLONE_WALG_AZ_PREFIX in the env observation with where the source's backups are",
+    },
+    Entry {
+        name: "wal-g-lists-no-backup",
+        // WAL-G 1.1 remarks it (exit code 0) of every new cluster's storage, and also where the storage refused or is not there.
+        level: Info,
+        source: Source::WalG,
+        standing: TimingDependent,
+        pattern: "^No backups found$",
+        means: "a listing of base backups is empty",
+        do_: "",
+    },
+    Entry {
+        name: "no-backup-to-fetch",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: "^No backups found$",
+        means: "WAL-G was to fetch a base backup, and there is none under its prefix",
+        do_: "compare AZURE_STORAGE_ACCOUNT and WALG_AZ_PREFIX in the env observation with where the backups are",
     },
     Entry {
         name: "no-wale-prefix",
@@ -111,7 +129,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Postgres,
         standing: Expected,
-        pattern: "recovery ended before configured recovery target was reached",
+        pattern: "^recovery ended before configured recovery target was reached",
         means: "the archive ends before spec.clone.timestamp. Spilo then tries without a target, and the cluster runs with what there was",
         do_: "take a time at which WAL was archived, or wait until the WAL of that time is archived",
     },
@@ -120,7 +138,8 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Patroni,
         standing: Expected,
-        pattern: "Failed to bootstrap cluster|failed to bootstrap|removing initialize key after failed attempt to bootstrap|Clone failed|/clone_with_\\w+\\.py.* failed|Custom bootstrap .*failed",
+        // What made it fail is a message of its own, and must be known by itself.
+        pattern: "Failed to bootstrap cluster$|^failed to bootstrap|^removing initialize key after failed attempt to bootstrap",
         means: "Patroni's bootstrap of this cluster failed; it removes the data directory and starts again",
         do_: "read the lines before it: they say why",
     },
@@ -129,7 +148,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Postgres,
         standing: Expected,
-        pattern: r"archive command (failed with exit code|was terminated)|archiving write-ahead log file .* failed too many times",
+        pattern: r"^archive command (failed with exit code|was terminated)|^archiving write-ahead log file .* failed too many times",
         means: "a WAL file could not be written into the storage; PostgreSQL keeps it and tries again",
         do_: "read WAL-G's lines before it",
     },
@@ -146,17 +165,30 @@ pub(super) static ENTRIES: &[Entry] = &[
         name: "postgres-not-up-yet",
         level: Error,
         source: Source::Postgres,
-        standing: TimingDependent,
-        pattern: "the database system is (starting up|shutting down|not (yet )?accepting connections|in recovery mode)|terminating .* due to administrator command|cannot (execute|be executed) .*(read-only transaction|during recovery)|recovery is in progress|Consistent recovery state has not been yet reached|no pg_hba.conf entry for replication connection from host",
+        // A session that was turned away may be logged after the line that says it is ready.
+        standing: Passing(
+            "^(database system (is ready to accept|was shut down|is shut down)|connection authorized)",
+        ),
+        pattern: "^(the database system is (starting up|shutting down|not (yet )?accepting connections|in recovery mode)|Consistent recovery state has not been yet reached)",
         means: "somebody asked while PostgreSQL was starting or stopping; they ask again",
+        do_: "",
+    },
+    Entry {
+        name: "postgres-session-ended",
+        level: Error,
+        source: Source::Postgres,
+        standing: TimingDependent,
+        // Patroni gives its own questions two seconds.
+        pattern: "^(terminating .* due to administrator command|cannot (execute|be executed) .*(read-only transaction|during recovery)|recovery is in progress|canceling statement due to statement timeout|canceling autovacuum task)",
+        means: "a session was ended as its server stopped or changed its role, or it took longer than who asked would wait",
         do_: "",
     },
     Entry {
         name: "patroni-waits",
         level: Error,
         source: Source::Patroni,
-        standing: TimingDependent,
-        pattern: "Cannot start PostgreSQL because one is already running|Error communicating with PostgreSQL|Retry got exception|Request failed to |Postgresql is not running|postmaster is not running|Request to server \\S+ failed|Failed to get the leader object|failed to update leader lock|Can not get cluster from dcs|Loop time exceeded|Concurrent update of|ObjectCache\\.run|Error communicating with DCS|[Cc]onnection (to server .*)?refused|Is the server running",
+        standing: Passing("^(Lock owner: |no action\\. I am|initialized a new cluster)"),
+        pattern: "^(Retry got exception|Request failed to |Request to server \\S+ failed|Failed to get the leader object|failed to update leader lock|Failed to refresh service account token|Failed to get \"kubernetes\" endpoint|Unexpected error from Kubernetes API|get_cluster\\b|Can not get cluster from dcs|Loop time exceeded|Concurrent update of|ObjectCache\\.run|Error communicating with DCS|Retrying \\(Retry\\(total=)|^(Postgresql|postmaster) is not running|^Failed to determine PostgreSQL state from the connection|^Timed out waiting for PostgreSQL to start|^Timeout during postmaster stop|[Cc]onnection (to server .*)?refused|Is the server running|FATAL: +the database system is ",
         means: "Patroni asked PostgreSQL, a peer or the API server while that was starting or stopping; it asks again within seconds",
         do_: "",
     },
@@ -183,7 +215,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Patroni,
         standing: Harmless,
-        pattern: "Cannot start PostgreSQL because one is already running",
+        pattern: "^Cannot start PostgreSQL because one is already running",
         means: "harmless: Spilo's clone script has recovered the data itself and leaves PostgreSQL running for Patroni",
         do_: "",
     },
@@ -228,7 +260,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::WalG,
         standing: TimingDependent,
-        pattern: r"Archive '\S+' does not exist|BlobNotFound|The specified blob does not exist",
+        pattern: r"^Archive '\S+' does not exist",
         means: "recovery asks for the next timeline's history and for the file after the last one, and learns so that there is none",
         do_: "",
     },
@@ -237,7 +269,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Warning,
         source: Source::WalG,
         standing: TimingDependent,
-        pattern: r"WAL-prefetch|prefetch(ed|er)?\b|file was already|is already archived|WAL file .*already uploaded",
+        pattern: r"^WAL-prefetch cleanup failed|is already archived|WAL file .*already uploaded",
         means: "WAL-G fetches ahead or found a file that was archived already; which ones depends on timing",
         do_: "",
     },
@@ -282,7 +314,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Info,
         source: Source::Postgres,
         standing: Notable,
-        pattern: "starting point-in-time recovery|starting archive recovery|starting backup recovery",
+        pattern: "^(starting point-in-time recovery|starting archive recovery|starting backup recovery)",
         means: "PostgreSQL replays WAL from the archive",
         do_: "",
     },
@@ -291,7 +323,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Info,
         source: Source::Postgres,
         standing: Notable,
-        pattern: "recovery stopping (before|after)",
+        pattern: "^(recovery stopping (before|after))",
         means: "recovery reached its target",
         do_: "",
     },
@@ -300,7 +332,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Info,
         source: Source::Postgres,
         standing: Notable,
-        pattern: "archive recovery complete",
+        pattern: "^archive recovery complete",
         means: "recovery ended and the cluster takes writes",
         do_: "",
     },

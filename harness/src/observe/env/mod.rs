@@ -3,6 +3,7 @@
 mod origin;
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -63,7 +64,8 @@ pub struct EnvObservation {
 
 impl EnvObservation {
     pub fn new(inputs: &EnvInputs) -> Self {
-        let hider = Hider::new(&inputs.secrets);
+        let known = inputs.secrets.iter().fold(Redactor::new(), Redactor::password);
+        let hider = |name: &str, value: &str| shown(name, value, &known);
         let mut entries: Vec<EnvEntry> = inputs
             .template_env
             .iter()
@@ -80,11 +82,7 @@ impl EnvObservation {
         EnvObservation {
             entries,
             from_whole: inputs.template_env_from.iter().map(reference).collect(),
-            got: inputs
-                .container
-                .iter()
-                .map(|(name, value)| (name.clone(), hider.value(name, value)))
-                .collect(),
+            got: inputs.container.iter().map(|(name, value)| (name.clone(), hider(name, value))).collect(),
         }
     }
 
@@ -113,7 +111,7 @@ impl EnvObservation {
         let rows: Vec<[String; 3]> = self.entries.iter().map(|entry| self.row(entry)).collect();
         // Redacted as a whole, so that equal passwords get equal numbers, and laid out only then.
         let separated: Vec<String> = rows.iter().map(|row| row.join(&CELL.to_string())).collect();
-        let redacted = redactor.redact(&separated.join(&ROW.to_string()));
+        let redacted = redactor.redact_known(&separated.join(&ROW.to_string()));
         let rows: Vec<Vec<&str>> = redacted.split(ROW).map(|row| row.split(CELL).collect()).collect();
         let width = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -125,7 +123,12 @@ impl EnvObservation {
             text.extend(line.lines().flat_map(|line| [line.trim_end(), "\n"]));
         }
         for source in &self.from_whole {
-            text.push_str(&format!("{:<names$}  {:<origins$}  all of {}\n", "", "", redactor.redact(source)));
+            text.push_str(&format!(
+                "{:<names$}  {:<origins$}  all of {}\n",
+                "",
+                "",
+                redactor.redact_known(source)
+            ));
         }
         text.trim_end().to_owned()
     }
@@ -164,12 +167,10 @@ fn laid_out(value: &str) -> String {
     }
 }
 
-fn written(item: &Value, name: &str, hider: &Hider) -> Written {
+fn written(item: &Value, name: &str, hider: &impl Fn(&str, &str) -> String) -> Written {
     match item.get("valueFrom") {
         Some(source) => Written::Reference(reference(source)),
-        None => {
-            Written::Value(hider.value(name, item.get("value").and_then(Value::as_str).unwrap_or_default()))
-        }
+        None => Written::Value(hider(name, item.get("value").and_then(Value::as_str).unwrap_or_default())),
     }
 }
 
@@ -195,26 +196,16 @@ fn reference(source: &Value) -> String {
     source.to_string()
 }
 
-/// Hides secrets by their values wherever they stand, and by their names where nobody told the value.
-struct Hider {
-    known: Redactor,
-    telling: regex::Regex,
-}
+static TELLING: LazyLock<regex::Regex> =
+    LazyLock::new(|| regex::Regex::new("(?i)KEY|PASSWORD|TOKEN|SECRET").expect("a constant, and tested"));
 
-impl Hider {
-    fn new(secrets: &[Secret]) -> Self {
-        Hider {
-            known: secrets.iter().fold(Redactor::new(), Redactor::password),
-            telling: regex::Regex::new("(?i)KEY|PASSWORD|TOKEN|SECRET").expect("a constant, and tested"),
-        }
+/// A variable's value as an observation shows it: secrets are hidden by their values wherever they stand, and by the
+/// variable's name where nobody told the value.
+pub fn shown(name: &str, value: &str, known: &Redactor) -> String {
+    if value.is_empty() || !TELLING.is_match(name) || is_a_word(value) {
+        return known.hide(value);
     }
-
-    fn value(&self, name: &str, value: &str) -> String {
-        if value.is_empty() || !self.telling.is_match(name) || is_a_word(value) {
-            return self.known.hide(value);
-        }
-        Secret::new(value).fingerprint()
-    }
+    Secret::new(value).fingerprint()
 }
 
 /// What a name that tells of secrets may hold besides: a switch, a number, a path.

@@ -75,6 +75,36 @@ fn redactor() -> Redactor {
     Redactor::new()
         .account_key("prodbackups", &Secret::new(PROD))
         .account_key("clonebackups", &Secret::new(CLONE))
+        .password(&Secret::new("made-by-the-operator"))
+}
+
+#[test]
+fn what_only_looks_as_if_it_varied_stands_in_the_snapshot() {
+    // A path that looks like an LSN, a time that nobody marked, an interval, a size, an address.
+    for (one, other) in [
+        ("azure://backups/team/2026/15", "azure://backups/team/2025/15"),
+        ("2099-01-01T00:00:00+00:00", "2020-01-01T00:00:00+00:00"),
+        ("30s", "1800s"),
+        ("128MB", "512MB"),
+        ("10.1.2.3", "10.1.2.4"),
+    ] {
+        let text = |value: &str| {
+            let mut changed = inputs();
+            changed.template_env.push(json!({ "name": "CLONE_TARGET_TIME", "value": value }));
+            EnvObservation::new(&changed).to_text(&redactor())
+        };
+        assert_ne!(text(one), text(other));
+    }
+}
+
+#[test]
+fn an_expected_secret_is_shown_as_the_observed_one() {
+    let mut given = inputs();
+    given.container.insert("AWS_SECRET_ACCESS_KEY".to_owned(), "a-literal-key".to_owned());
+    let seen = EnvObservation::new(&given);
+    let shown = |value: &str| shown("AWS_SECRET_ACCESS_KEY", value, &redactor());
+    assert_eq!(seen.value("AWS_SECRET_ACCESS_KEY"), Some(shown("a-literal-key").as_str()));
+    assert_ne!(seen.value("AWS_SECRET_ACCESS_KEY"), Some(shown("another-key").as_str()));
 }
 
 #[test]

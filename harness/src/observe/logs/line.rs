@@ -48,6 +48,11 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
         format(Source::Spilo, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ \w+ (?P<level>[A-Z]+): (?P<message>.*)"),
         // 2026-11-24 03:00:00,123 INFO: …
         format(Source::Patroni, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d+ (?P<level>[A-Z]+): (?P<message>.*)"),
+        // 2026-11-24 03:00:00.123 - /scripts/postgres_backup.sh - ERROR: …, and without a level
+        format(
+            Source::Spilo,
+            r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ - /\S+ - (?:(?P<level>[A-Z]+): )?(?P<message>.*)",
+        ),
         // ERROR: 2026/11/24 03:00:00.123456 …
         format(
             Source::WalG,
@@ -68,16 +73,34 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
             Source::Postgres,
             r"^(?:\S*/)?(?:initdb|pg_\w+|psql|postgres|createdb|vacuumdb)(?::\S+)?: (?P<level>warning|error|fatal|hint|detail|ERROR|WARNING|NOTICE|FATAL):\s+(?P<message>.*)",
         ),
+        // What starts programs and fails to: sh: 1: wal-g: not found, envdir: fatal: …, timeout: failed to run command …
+        format(
+            Source::Unknown,
+            r"(?i)^(?:\S*/)?(?:ba|da)?sh(?::\S+)*(?:: line \d+|: \d+)?: (?P<message>.*(?P<level>not found|no such file or directory|permission denied|cannot execute|cannot open|error|unexpected|bad substitution|unbound variable|parameter not set).*)",
+        ),
+        format(
+            Source::Unknown,
+            r"(?i)^(?:\S*/)?(?:timeout|env|envdir|exec|nice|chpst|python\S*|wal-g|wal-e|patroni): (?P<message>.*(?P<level>not found|no such file or directory|permission denied|failed to|can't|cannot|unable to|error|fatal|invalid).*)",
+        ),
+        // /scripts/x.sh: line 3: 12 Segmentation fault (core dumped) …
+        format(
+            Source::Unknown,
+            r"^(?P<message>(?:\S+: line \d+:\s+\d+ )?(?P<level>Segmentation fault|Bus error|Aborted|Killed|Illegal instruction|Floating point exception)\b.*)",
+        ),
         // Plain words at the beginning: shell scripts, Go's log, Python's logging without a format
         format(
             Source::Unknown,
-            r"^(?P<level>ERROR|FATAL|PANIC|CRITICAL|WARNING|WARN|error|fatal|panic)\b:?\s+(?P<message>.*)",
+            r"^(?:\S+: )?(?i:(?P<level>error|fatal|panic|critical|warning|warn)):\s+(?P<message>.*)",
         ),
+        format(Source::Unknown, r"^(?P<level>ERROR|FATAL|PANIC|CRITICAL|WARNING|WARN)\b\s+(?P<message>.*)"),
     ]
 });
 
 /// Recognises a line's frame; `None` where it has none.
 pub(super) fn recognise(line: &str) -> Option<Line<'_>> {
+    if line.starts_with('{') {
+        return json(line);
+    }
     FORMATS.iter().find_map(|format| {
         let found = format.frame.captures(line)?;
         let message = found.name("message")?.as_str();
@@ -87,12 +110,43 @@ pub(super) fn recognise(line: &str) -> Option<Line<'_>> {
     })
 }
 
+/// Processes of one container write at once: a frame that begins within a line begins a line of its own.
+pub(super) fn within(line: &str) -> Option<usize> {
+    static FRAME: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (?:\w+ )?(?:INFO|WARNING|ERROR|CRITICAL): ")
+            .expect("a constant, and tested")
+    });
+    FRAME.find(line).map(|found| found.start()).filter(|start| *start > 0)
+}
+
 fn level(found: &Captures) -> Level {
-    match found.name("level").map_or("", |level| level.as_str()).to_ascii_lowercase().as_str() {
-        "e" | "f" | "error" | "fatal" | "panic" | "critical" => Level::Error,
+    named(found.name("level").map_or("", |level| level.as_str()))
+}
+
+fn named(level: &str) -> Level {
+    match level.to_ascii_lowercase().as_str() {
+        "" | "i" | "info" | "debug" | "trace" | "log" | "notice" => Level::Info,
         "w" | "warn" | "warning" => Level::Warning,
-        _ => Level::Info,
+        "detail" | "hint" | "statement" | "context" | "query" | "location" => Level::Info,
+        debug if debug.starts_with("debug") => Level::Info,
+        // The formats name no other words but those of errors.
+        _ => Level::Error,
     }
+}
+
+/// The operator with JSON logging (logrus), Patroni's `log.type: json`, PostgreSQL's `jsonlog`.
+fn json(line: &str) -> Option<Line<'_>> {
+    let object: serde_json::Value = serde_json::from_str(line).ok()?;
+    let text = |key: &str| object.get(key).and_then(serde_json::Value::as_str);
+    let (source, level, message) = [
+        (Source::Operator, "level", "msg"),
+        (Source::Postgres, "error_severity", "message"),
+        (Source::Patroni, "levelname", "message"),
+        (Source::Patroni, "level", "message"),
+    ]
+    .into_iter()
+    .find_map(|(source, level, message)| Some((source, text(level)?, text(message)?)))?;
+    Some(Line { source, level: named(level), message: Cow::Owned(message.to_owned()) })
 }
 
 /// logrus quotes a message that holds a blank, and escapes in it what Go's `%q` escapes: JSON's escapes and a few rare ones.
@@ -188,6 +242,57 @@ mod tests {
                 "connection to server failed",
             ),
             ("ERROR: something", Source::Unknown, Level::Error, "something"),
+            ("Error: something", Source::Unknown, Level::Error, "something"),
+            (
+                "2026-11-24 03:00:00.123 - /scripts/postgres_backup.sh - ERROR: pg_isready failed",
+                Source::Spilo,
+                Level::Error,
+                "pg_isready failed",
+            ),
+            (
+                "2026-11-24 03:00:00.123 - /scripts/postgres_backup.sh - producing a new backup",
+                Source::Spilo,
+                Level::Info,
+                "producing a new backup",
+            ),
+            (
+                "envdir: fatal: unable to switch to directory /x: file does not exist",
+                Source::Unknown,
+                Level::Error,
+                "fatal: unable to switch to directory /x: file does not exist",
+            ),
+            ("sh: 1: wal-g: not found", Source::Unknown, Level::Error, "wal-g: not found"),
+            (
+                "/bin/bash: line 1: wal-g: command not found",
+                Source::Unknown,
+                Level::Error,
+                "wal-g: command not found",
+            ),
+            (
+                "timeout: failed to run command 'wal-g': No such file or directory",
+                Source::Unknown,
+                Level::Error,
+                "failed to run command 'wal-g': No such file or directory",
+            ),
+            (
+                "/scripts/x.sh: line 3:    12 Segmentation fault      (core dumped) wal-g wal-push",
+                Source::Unknown,
+                Level::Error,
+                "/scripts/x.sh: line 3:    12 Segmentation fault      (core dumped) wal-g wal-push",
+            ),
+            ("Segmentation fault", Source::Unknown, Level::Error, "Segmentation fault"),
+            (
+                r#"{"cluster-name":"ns/acid","level":"error","msg":"could not \"x\"","time":"2026-11-24T03:00:00Z"}"#,
+                Source::Operator,
+                Level::Error,
+                r#"could not "x""#,
+            ),
+            (
+                r#"{"levelname":"WARNING","message":"Loop time exceeded","asctime":"x"}"#,
+                Source::Patroni,
+                Level::Warning,
+                "Loop time exceeded",
+            ),
         ] {
             let seen = recognise(line).unwrap();
             assert_eq!((seen.source, seen.level, seen.message.as_ref()), (source, level, message), "{line}");
@@ -198,5 +303,10 @@ mod tests {
     fn output_without_a_frame_is_not_recognised() {
         assert_eq!(recognise("server started"), None);
         assert_eq!(recognise("  File \"/x.py\", line 1, in main"), None);
+        for quiet in
+            ["selecting default shared_buffers ... 128MB", "/var/run/postgresql:5432 - no response", "{}"]
+        {
+            assert_eq!(recognise(quiet), None, "{quiet}");
+        }
     }
 }

@@ -43,6 +43,8 @@ pub struct Message {
     pub entry: Option<&'static Entry>,
     /// How often it was seen.
     pub count: usize,
+    /// A trouble that passes by itself, and in these pods the last word of it is that it is there.
+    pub lasting: BTreeSet<String>,
     /// The first of them as they were printed, secrets as fingerprints.
     pub examples: Vec<String>,
 }
@@ -56,8 +58,11 @@ pub struct LogObservation {
     messages: Vec<Message>,
     /// Every container that ran, whether it said anything of note or not.
     containers: BTreeSet<(Owner, String)>,
-    /// Those that printed anything at all: a log that was lost has no errors either.
-    heard: BTreeSet<(Owner, String)>,
+    /// Those that printed anything that is understood: a log that was lost, or has a form that nobody knows, has no
+    /// errors either. Owner, pod, container.
+    heard: BTreeSet<(Owner, String, String)>,
+    /// Pods with a container that was in the middle of a message as its log was read.
+    unfinished: BTreeSet<String>,
 }
 
 impl LogObservation {
@@ -66,15 +71,25 @@ impl LogObservation {
         let mut folded: BTreeMap<_, Message> = BTreeMap::new();
         let mut order = Vec::new();
         let (mut containers, mut heard) = (BTreeSet::new(), BTreeSet::new());
+        let mut unfinished = BTreeSet::new();
+        // By pod and container: troubles of which it is not known yet that they passed.
+        let mut troubles: BTreeMap<(&str, &str), BTreeMap<_, &'static str>> = BTreeMap::new();
         for log in logs {
             let owner =
                 owners.get(&log.pod).cloned().unwrap_or_else(|| Owner::Pod(redactor.redact(&log.pod)));
             containers.insert((owner.clone(), log.container.clone()));
-            if !log.text.trim().is_empty() {
-                heard.insert((owner.clone(), log.container.clone()));
+            if record::unfinished(&log.text) {
+                unfinished.insert(log.pod.clone());
             }
+            let troubles = troubles.entry((log.pod.as_str(), log.container.as_str())).or_default();
             for record in record::split(&log.text) {
+                if record.framed {
+                    heard.insert((owner.clone(), log.pod.clone(), log.container.clone()));
+                }
                 let (level, entry) = classify(&record);
+                if !troubles.is_empty() {
+                    troubles.retain(|_, name| !catalogue::ends(name, &record.words()));
+                }
                 // An operator's log has thousands of remarks that nobody asks for.
                 if level == Level::Info && entry.is_none() {
                     continue;
@@ -83,6 +98,9 @@ impl LogObservation {
                 // The lines after the first may make another message of it.
                 let name = entry.map(|entry| entry.name);
                 let key = (owner.clone(), log.container.clone(), template.clone(), level, name);
+                if let Some(entry) = entry.filter(|entry| matches!(entry.standing, Standing::Passing(_))) {
+                    troubles.insert(key.clone(), entry.name);
+                }
                 let message = folded.entry(key.clone()).or_insert_with(|| {
                     order.push(key);
                     Message {
@@ -93,6 +111,7 @@ impl LogObservation {
                         template,
                         entry,
                         count: 0,
+                        lasting: BTreeSet::new(),
                         examples: Vec::new(),
                     }
                 });
@@ -102,17 +121,45 @@ impl LogObservation {
                 }
             }
         }
+        for ((pod, _), keys) in &troubles {
+            for key in keys.keys() {
+                if let Some(message) = folded.get_mut(key) {
+                    message.lasting.insert((*pod).to_owned());
+                }
+            }
+        }
         LogObservation {
             messages: order.into_iter().filter_map(|key| folded.remove(&key)).collect(),
             containers,
             heard,
+            unfinished,
         }
     }
 
-    /// Whether any container of this owner printed anything; only those called `container`, where one is given.
-    pub fn heard(&self, owner: &Owner, container: Option<&str>) -> bool {
-        let named = |name: &String| container.is_none_or(|container| container == name);
-        self.heard.iter().any(|(of, name)| of == owner && named(name))
+    /// Takes note of pods that were ended from outside: they had no time for a last word.
+    pub fn ended(&mut self, ended: impl Fn(&str) -> bool) {
+        self.unfinished.retain(|pod| !ended(pod));
+        for message in &mut self.messages {
+            message.lasting.retain(|pod| !ended(pod));
+        }
+    }
+
+    /// What may be otherwise in a moment: a message that is being written, or a trouble that passes by itself and has not
+    /// yet. Empty where there is none.
+    pub fn pending(&self) -> Vec<&str> {
+        let errors = self.messages.iter().filter(|message| message.level == Level::Error);
+        let lasting = errors.filter(|message| !message.lasting.is_empty());
+        let unfinished = self.unfinished.first().map(|_| "a message that is being written");
+        lasting.map(|message| message.template.as_str()).chain(unfinished).collect()
+    }
+
+    /// Whether any container of this owner printed anything that is understood; only of this pod and only those called
+    /// `container`, where they are given.
+    pub fn heard(&self, owner: &Owner, pod: Option<&str>, container: Option<&str>) -> bool {
+        let named = |name: &String, wanted: Option<&str>| wanted.is_none_or(|wanted| wanted == name);
+        self.heard
+            .iter()
+            .any(|(of, in_pod, name)| of == owner && named(in_pod, pod) && named(name, container))
     }
 
     /// Everybody of whom there is a log.
@@ -133,10 +180,11 @@ impl LogObservation {
             .collect()
     }
 
-    /// Errors of this owner that fail a drill: those that nobody knows, and those that are known and that
-    /// the scenario does not expect.
+    /// Errors of this owner that fail a drill: those that nobody knows, those that are known and that
+    /// the scenario does not expect, and those that should have passed and did not.
     pub fn unexpected_errors(&self, owner: &Owner, known: &[String]) -> Vec<&Message> {
         let expected = |message: &&Message| match message.entry {
+            Some(entry) if entry.standing.excuses() => message.lasting.is_empty(),
             Some(entry) => {
                 entry.standing != Standing::Expected || known.iter().any(|name| name == entry.name)
             }
@@ -196,13 +244,21 @@ impl LogObservation {
     }
 }
 
-/// The catalogue knows better than its writer how bad a message is.
+/// The known messages that stand in a text, which may be a line of a log or what the API server answered.
+pub fn names(text: &str) -> Vec<&'static str> {
+    record::split(text).iter().filter_map(|record| Some(classify(record).1?.name)).collect()
+}
+
+/// What the catalogue makes of a message: it may be worse than its writer says, and never better. Of one that has an
+/// exception for its cause, the exception must be known; the same message is another trouble with another cause.
 fn classify(record: &Record) -> (Level, Option<&'static Entry>) {
-    match catalogue::find_from(record.source, &record.text()) {
-        // A remark that quotes an error's words is no error itself.
-        Some(entry) if record.level == Level::Info && entry.standing == Standing::TimingDependent => {
-            (Level::Info, None)
-        }
+    let find = |words: &str| catalogue::find(record.source, record.level, words);
+    let found =
+        find(&record.words()).or_else(|| find(record.logged()?).filter(|entry| entry.standing.excuses()));
+    match found {
+        // A remark that quotes an error's words is no error itself, and needs no excuse.
+        Some(entry) if entry.standing.excuses() && record.level == Level::Info => (Level::Info, None),
+        Some(entry) if entry.standing.excuses() => (record.level, Some(entry)),
         Some(entry) => (entry.level, Some(entry)),
         None => (record.level, None),
     }
@@ -212,9 +268,13 @@ fn snapshot_line(message: &Message) -> Option<String> {
     let level = message.level.name();
     let source = message.source.name();
     match message.entry {
-        Some(entry) if entry.standing == Standing::TimingDependent => None,
-        // Which of a cluster's programs says it first, and how often, is a matter of timing; that it was said is not.
-        Some(entry) if matches!(entry.source, Source::Operator | Source::ApiServer) => {
+        Some(entry) if entry.standing.varies() => None,
+        // Of an error that is expected it matters what was said; of the rest, which of a cluster's programs says it, and in
+        // what words, is a matter of timing and version.
+        Some(entry)
+            if matches!(entry.source, Source::Operator | Source::ApiServer)
+                || message.level == Level::Error && entry.standing == Standing::Expected =>
+        {
             Some(format!("{level:<8} {:<10} [{}] {}", entry.source.name(), entry.name, message.template))
         }
         Some(entry) => Some(format!("{level:<8} {:<10} [{}]", entry.source.name(), entry.name)),

@@ -18,6 +18,8 @@ pub(super) struct Record<'t> {
     lines: Vec<&'t str>,
     /// The line of a traceback that names the exception.
     exception: Option<&'t str>,
+    /// Its frame was recognised.
+    pub(super) framed: bool,
 }
 
 impl Record<'_> {
@@ -29,6 +31,27 @@ impl Record<'_> {
             Some(exception) => Cow::Owned(format!("{first}: {exception}")),
             None => Cow::Borrowed(first),
         }
+    }
+
+    /// What is said in it, without frames, stacks and other fields: the exception that caused it, where there is one, for
+    /// that tells most, and else its message with the causes that WAL-G prints below.
+    pub(super) fn words(&self) -> Cow<'_, str> {
+        match (self.exception, self.source) {
+            (Some(exception), _) => Cow::Borrowed(exception),
+            (None, Source::WalG) if self.lines.len() > 1 => {
+                let causes = self.lines.iter().skip(1).copied().filter(|line| !line.starts_with('\t'));
+                Cow::Owned(
+                    std::iter::once(self.message.as_ref()).chain(causes).collect::<Vec<_>>().join("\n"),
+                )
+            }
+            (None, _) => Cow::Borrowed(self.message.as_ref()),
+        }
+    }
+
+    /// The message that was logged, where an exception is said to have caused it.
+    pub(super) fn logged(&self) -> Option<&str> {
+        let logged = self.exception.is_some() && !self.message.starts_with(TRACEBACK);
+        logged.then_some(self.message.as_ref())
     }
 
     /// All of it as it was printed.
@@ -48,9 +71,25 @@ const TRACEBACK: &str = "Traceback (most recent call last):";
 
 /// Splits a container's output into records.
 pub(super) fn split(text: &str) -> Vec<Record<'_>> {
+    read(text).0
+}
+
+/// Whether a container may be about to say the rest of its last message.
+pub(super) fn unfinished(text: &str) -> bool {
+    let (records, traceback) = read(text);
+    let cut = !text.is_empty() && !text.ends_with('\n');
+    cut || traceback || records.last().is_some_and(|last| last.exception.is_none() && awaits_exception(last))
+}
+
+/// The records, and whether the last of them is in the middle of a traceback.
+fn read(text: &str) -> (Vec<Record<'_>>, bool) {
     let mut records: Vec<Record> = Vec::new();
     let mut traceback = false;
-    for line in text.lines() {
+    let lines = text.lines().flat_map(|line| {
+        let (one, other) = line.split_at(line::within(line).unwrap_or(line.len()));
+        [one, other].into_iter().take(if other.is_empty() { 1 } else { 2 })
+    });
+    for line in lines {
         let line = line.trim_end();
         if let Some(seen) = line::recognise(line) {
             traceback = false;
@@ -60,6 +99,7 @@ pub(super) fn split(text: &str) -> Vec<Record<'_>> {
                 message: seen.message,
                 lines: vec![line],
                 exception: None,
+                framed: true,
             });
         } else if line == TRACEBACK {
             traceback = true;
@@ -95,7 +135,7 @@ pub(super) fn split(text: &str) -> Vec<Record<'_>> {
             records.push(loose(line, Level::Info));
         }
     }
-    records
+    (records, traceback)
 }
 
 fn loose(line: &str, level: Level) -> Record<'_> {
@@ -105,6 +145,7 @@ fn loose(line: &str, level: Level) -> Record<'_> {
         message: Cow::Borrowed(line),
         lines: vec![line],
         exception: None,
+        framed: false,
     }
 }
 
@@ -182,6 +223,27 @@ mod tests {
         assert_eq!(records.len(), 1);
         assert!(records[0].text().contains("AuthenticationFailed"));
         assert_eq!(records[0].headline(), "failed to list");
+    }
+
+    #[test]
+    fn a_log_that_was_read_while_it_was_written_is_unfinished() {
+        let whole =
+            "2026-11-24 03:00:00,123 ERROR: Clone failed\nException: x\n2026-11-24 03:00:01,000 INFO: next\n";
+        assert!(!unfinished(whole));
+        assert!(!unfinished(&whole.lines().take(2).map(|line| format!("{line}\n")).collect::<String>()));
+        for cut in
+            [&whole[..44], &whole[..50], "hello\nTraceback (most recent call last):\n  File \"x\", line 1\n"]
+        {
+            assert!(unfinished(cut), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_begins_within_another_ones_line_is_not_lost() {
+        let records = split(
+            "selecting default shared_buffers ... 2026-11-24 03:00:00,123 ERROR: x\n128MB\n2026-11-24 03:00:01,000 INFO: next\n",
+        );
+        assert_eq!((records[1].level, records[1].headline().as_ref()), (Level::Error, "x"));
     }
 
     #[test]

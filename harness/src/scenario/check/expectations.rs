@@ -12,6 +12,7 @@ impl Checker<'_> {
     pub(super) fn expectations(&mut self) {
         let scenario = &self.loaded.scenario;
         self.clusters_of("/expect", &scenario.expect.clusters);
+        self.reasons();
         self.catalogue_names("/expect/operator/logs/known", &scenario.expect.operator.logs.known);
         for (index, other) in scenario.told_apart_from.iter().enumerate() {
             self.clusters_of(&format!("/told-apart-from/{index}"), other);
@@ -27,8 +28,19 @@ impl Checker<'_> {
         }
     }
 
+    /// A failure that nobody knows the reason of may be another one than the scenario is about.
+    fn reasons(&mut self) {
+        for (name, expectation) in &self.loaded.scenario.expect.clusters {
+            if fails(expectation.outcome) && expectation.because.is_none() {
+                let kind = ProblemKind::MissingField("because".to_owned());
+                let help = "say which of the catalogue's messages shows why it fails".to_owned();
+                self.add_at_key(&child("/expect", name), kind, Some(help));
+            }
+        }
+    }
+
     fn cluster(&mut self, at: &str, cluster: &str, expectation: &ClusterExpectation) {
-        let fails = matches!(expectation.outcome, ClusterOutcome::BootstrapFails | ClusterOutcome::Rejected);
+        let fails = fails(expectation.outcome);
         if let Some(because) = &expectation.because {
             if fails {
                 self.catalogue_names(&format!("{at}/because"), std::slice::from_ref(because));
@@ -92,4 +104,8 @@ impl Checker<'_> {
             self.known(&item, What::CatalogueEntry, name, self.checks.catalogue);
         }
     }
+}
+
+fn fails(outcome: ClusterOutcome) -> bool {
+    matches!(outcome, ClusterOutcome::BootstrapFails | ClusterOutcome::Rejected)
 }

@@ -60,13 +60,19 @@ impl Forwarder {
         let (head, body) = request.into_parts();
         let access = self.access(source, &head);
         let decision = decide(&access, &self.accounts);
+        // What a copy reads is read, although nobody asks that account.
+        let source_of_copy = Target::copied_by(&head).map(|target| of_target(access.clone(), target));
         let record = self.records.add(access);
+        let source_of_copy = source_of_copy.map(|access| self.records.add(access));
         let answer = match decision {
             Decision::Forward => self.forward(head, body, &record).await,
             Decision::Refuse { status, code, message } => refusal(status, code, message),
         };
         let error_code =
             answer.headers().get(ERROR_CODE).and_then(|code| code.to_str().ok()).map(str::to_owned);
+        if let Some(reading) = source_of_copy {
+            reading.answered(answer.status().as_u16(), error_code.clone());
+        }
         record.answered(answer.status().as_u16(), error_code);
         let counting = move |bytes| record.sent(bytes);
         Ok(answer.map(|body| counted(body, counting)))
@@ -113,6 +119,12 @@ impl Forwarder {
             Err(error) => unanswered(&error),
         }
     }
+}
+
+/// The same request as one for another target.
+fn of_target(access: Access, target: Target) -> Access {
+    let Target { account, container, blob, prefix, operation } = target;
+    Access { account, container, blob, prefix, operation, ..access }
 }
 
 fn drop_headers_of_one_connection(headers: &mut HeaderMap) {

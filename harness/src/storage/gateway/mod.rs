@@ -113,6 +113,11 @@ impl Gateway {
         self.records.snapshot()
     }
 
+    /// All requests so far, provided that none is going on.
+    pub fn records_at_rest(&self) -> Option<Vec<Access>> {
+        self.records.at_rest()
+    }
+
     /// Takes no more requests, waits up to 2 s for those that are going on, and returns all records.
     pub async fn stop(&self) -> Vec<Access> {
         self.stopping.cancel();

@@ -44,7 +44,16 @@ impl Records {
 
     /// A copy of what is known now. Addresses that nobody knew when they asked are looked up once more.
     pub(super) fn snapshot(&self) -> Vec<Access> {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.copy(&self.all.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The same, provided that no request is going on: nothing holds its record any more but the list.
+    pub(super) fn at_rest(&self) -> Option<Vec<Access>> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().all(|record| Arc::strong_count(record) == 1).then(|| self.copy(&all))
+    }
+
+    fn copy(&self, all: &[Arc<Record>]) -> Vec<Access> {
         all.iter()
             .map(|record| {
                 let mut access = record.access.lock().unwrap_or_else(PoisonError::into_inner).clone();

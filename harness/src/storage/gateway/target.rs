@@ -2,6 +2,7 @@
 
 use hyper::header::HOST;
 use hyper::http::request::Parts;
+use hyper::http::uri::Uri;
 use percent_encoding::percent_decode_str;
 
 use super::operation::{Asked, Level, Operation};
@@ -17,7 +18,24 @@ pub(super) struct Target {
     pub(super) operation: Operation,
 }
 
+/// Where a copy within Azure takes its content from.
+const COPY_SOURCE: &str = "x-ms-copy-source";
+
 impl Target {
+    /// The blob that a copy reads, which may be in another account; none for what is no copy.
+    pub(super) fn copied_by(request: &Parts) -> Option<Target> {
+        let source: Uri = request.headers.get(COPY_SOURCE)?.to_str().ok()?.parse().ok()?;
+        let mut reading = hyper::Request::new(()).into_parts().0;
+        // Its query may hold a signature and says nothing of the blob.
+        reading.uri = Uri::builder()
+            .scheme("https")
+            .authority(source.authority()?.clone())
+            .path_and_query(source.path())
+            .build()
+            .ok()?;
+        Some(Target::of(&reading))
+    }
+
     pub(super) fn of(request: &Parts) -> Target {
         let host = request.headers.get(HOST).and_then(|value| value.to_str().ok());
         let host = host.or_else(|| request.uri.host()).unwrap_or_default();
@@ -35,7 +53,7 @@ impl Target {
             level,
             comp: query(request, "comp"),
             restype: query(request, "restype"),
-            copies: request.headers.contains_key("x-ms-copy-source"),
+            copies: request.headers.contains_key(COPY_SOURCE),
         });
         let present = |text: &str| {
             (!text.is_empty()).then(|| percent_decode_str(text).decode_utf8_lossy().into_owned())

@@ -164,8 +164,46 @@ async fn a_body_flows_before_it_is_whole() {
     let mut body = sender.send_request(put).await.unwrap().into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
     assert_eq!(gateway.records()[0].bytes_in, 5);
+    assert!(gateway.records_at_rest().is_none());
     pieces.send("second").unwrap();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "second");
+}
+
+#[tokio::test]
+async fn records_are_at_rest_once_every_answer_was_given() {
+    let authority = Authority::new().unwrap();
+    let (upstream, _asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let get = request(Method::GET, HOST_NAME, "/backups/x", whole("12345"));
+    sender.send_request(get).await.unwrap().into_body().collect().await.unwrap();
+    let probe = async || {
+        Ok::<_, std::convert::Infallible>(match gateway.records_at_rest() {
+            Some(records) => Seen::Done(records),
+            None => Seen::NotYet("a request is going on".to_owned()),
+        })
+    };
+    let records = poll("the answer", Limit::seconds(2), probe).await.unwrap();
+    assert_eq!((records.len(), records[0].status), (1, Some(200)));
+}
+
+#[tokio::test]
+async fn a_copy_reads_from_its_source() {
+    let authority = Authority::new().unwrap();
+    let (upstream, _asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let mut copy = request(Method::PUT, HOST_NAME, "/backups/copy", whole(""));
+    let source = "https://prodnorth.blob.core.windows.net/backups/there?sig=topsecret".parse().unwrap();
+    copy.headers_mut().insert("x-ms-copy-source", source);
+    sender.send_request(copy).await.unwrap();
+    let seen = gateway.stop().await;
+    assert!(!serde_json::to_string(&seen).unwrap().contains("topsecret"));
+    let seen: Vec<_> =
+        seen.iter().map(|access| (access.account.as_str(), access.operation, access.status)).collect();
+    let expected =
+        [("prodbackups", Operation::CopyBlob, Some(200)), ("prodnorth", Operation::ReadBlob, Some(200))];
+    assert_eq!(seen, expected);
 }
 
 #[tokio::test]

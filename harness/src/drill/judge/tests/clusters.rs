@@ -65,6 +65,22 @@ fn because_is_not_what_another_one_said() {
 }
 
 #[test]
+fn a_lost_account_or_container_goes_before_what_the_log_says() {
+    for (code, name) in
+        [("AccountNotFound", "storage-account-unknown"), ("ContainerNotFound", "storage-container-missing")]
+    {
+        let mut request = access(of("clone"), "prodbackups", Operation::ListBlobs, "source/15/", 404);
+        request.error_code = Some(code.to_owned());
+        let (mut observed, expect) = failing(name, &[NO_BACKUP.trim_end()]);
+        observed.storage = storage(vec![request.clone()]);
+        assert_eq!(said(&observed, expect), []);
+        let (mut observed, expect) = failing("no-backup-before-target", &[NO_BACKUP.trim_end()]);
+        observed.storage = storage(vec![request]);
+        assert_eq!(judge(&observed, expect)[0].seen, format!("{name}: the storage itself refused"));
+    }
+}
+
+#[test]
 fn a_refusal_by_the_storage_goes_before_what_the_log_says() {
     let refused =
         || storage(vec![access(of("clone"), "prodbackups", Operation::ListBlobs, "source/15/", 403)]);
@@ -289,6 +305,16 @@ fn env_from() {
         said(&sound(), env("OTHER", json!({ "from": "spec-env" }))),
         says("clone: env OTHER", "from SpecEnv", "from nowhere")
     );
+}
+
+#[test]
+fn a_secret_is_expected_by_its_value_and_tells_apart_only_by_another() {
+    let observed = with_clone(|clone| clone.env = Some(environment(&[("SAS_TOKEN", "sig-of-the-scenario")])));
+    assert_eq!(said(&observed, env("SAS_TOKEN", json!({ "value": "sig-of-the-scenario" }))), []);
+    let alternative =
+        |value: &str| json!({ "outcome": "running", "env": { "SAS_TOKEN": { "value": value } } });
+    assert_eq!(told_apart(&observed, alternative("sig-of-the-scenario")), None);
+    assert!(told_apart(&observed, alternative("another-signature")).is_some());
 }
 
 #[test]

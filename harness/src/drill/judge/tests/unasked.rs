@@ -79,6 +79,18 @@ fn the_errors_that_an_outcome_implies_need_no_naming() {
 }
 
 #[test]
+fn a_trouble_that_should_pass_and_does_not_fails() {
+    let waits = "2026-11-24 03:00:02,323 ERROR: failed to update leader lock\n";
+    let on = "2026-11-24 03:00:03,323 INFO: no action. I am (clone-0), the leader with the lock\n";
+    let passed = format!("{waits}{on}");
+    assert_eq!(said(&with_logs(&[("clone-0", "postgres", &passed)]), sources()), []);
+    let lasts = format!("{waits}{on}{waits}");
+    let found = judge(&with_logs(&[("clone-0", "postgres", &lasts)]), sources());
+    assert_eq!(found.len(), 1);
+    assert!(found[0].seen.starts_with("patroni-waits (2 times), and no later line"), "{}", found[0].seen);
+}
+
+#[test]
 fn a_log_that_is_not_there_has_no_errors_and_fails() {
     let all = [
         ("operator", "postgres-operator", QUIET),
@@ -87,7 +99,7 @@ fn a_log_that_is_not_there_has_no_errors_and_fails() {
         ("clone-0", "postgres", QUIET),
         ("clone-0", "postgres-server", QUIET),
     ];
-    let seen = "nothing, so that nothing is known of its errors";
+    let seen = "not a line of a known form, so that nothing is known of its errors";
     for (missing, subject, expected) in [
         (0, "operator: logs", "a log"),
         (1, "cluster source: logs", "a log of its container postgres"),
@@ -97,9 +109,12 @@ fn a_log_that_is_not_there_has_no_errors_and_fails() {
         some.remove(missing);
         let observed = Observed { logs: logs(&some), ..sound() };
         assert_eq!(said(&observed, sources()), says(subject, expected, seen));
-        some.push((all[missing].0, all[missing].1, "\n"));
-        let observed = Observed { logs: logs(&some), ..sound() };
-        assert_eq!(said(&observed, sources()), says(subject, expected, seen));
+        for nothing in ["\n", "ein Protokoll in fremder Form\n"] {
+            let mut some = some.clone();
+            some.push((all[missing].0, all[missing].1, nothing));
+            let observed = Observed { logs: logs(&some), ..sound() };
+            assert_eq!(said(&observed, sources()), says(subject, expected, seen));
+        }
     }
 }
 
@@ -128,4 +143,29 @@ fn requests_of_nobody_known_make_no_list_of_accounts_exact() {
     assert!(found[0].expected.starts_with("every request to be of a cluster of this drill"));
     assert_eq!(found[0].seen, "1 requests by addresses of no known cluster");
     assert_eq!(found[0].evidence, ["WriteBlob in prodbackups by 10.244.1.7"]);
+}
+
+#[test]
+fn each_pod_must_be_heard() {
+    let mut observed = with_logs(&[("clone-1", "postgres", QUIET)]);
+    observed.clusters.get_mut("clone").unwrap().pods = vec!["clone-0".to_owned(), "clone-1".to_owned()];
+    let found = judge(&observed, sources());
+    let expected: Vec<_> = found.iter().map(|found| found.expected.as_str()).collect();
+    let of_pod = |container| format!("a log of container {container} of its pod clone-1");
+    // The pod's owner is not known in these tests, so neither of its logs counts as the clone's.
+    assert_eq!(expected, [of_pod("postgres"), of_pod("postgres-server")]);
+}
+
+#[test]
+fn a_cluster_that_archives_and_has_no_backup_fails() {
+    let observed = with_clone(|clone| clone.without_backup = true);
+    let found = judge(&observed, sources());
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].subject.as_str(), found[0].seen.as_str()),
+        ("clone: backups", "none was complete at the end of the drill")
+    );
+    let own = |writes: Value| json!({ "clone": { "outcome": "running", "writes": writes }, "source": { "outcome": "running" } });
+    assert!(judge(&observed, own(json!([]))).iter().all(|found| found.subject != "clone: backups"));
+    assert_eq!(judge(&observed, own(json!(["clonebackups"]))).len(), 1);
 }
