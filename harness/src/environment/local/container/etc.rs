@@ -21,6 +21,9 @@ const FROM_HOST: [&str; 11] = [
     "timezone",
 ];
 
+/// The number that distributions give to the user who owns nothing.
+const NOBODY: u32 = 65534;
+
 pub(super) fn write(spec: &ContainerSpec, host: &Path) -> Result<(), SetupError> {
     fs::create_dir_all("/etc/ssl/certs").during(|| "make /etc".to_owned())?;
     let text = |name: &str, text: &str| {
@@ -70,7 +73,9 @@ fn passwd(spec: &ContainerSpec) -> String {
     if spec.uid != 0 && !(has_user && spec.uid == image.uid) {
         line("user", spec.uid, spec.gid, Path::new("/"));
     }
-    lines.push("nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n".to_owned());
+    if image.uid != NOBODY && spec.uid != NOBODY {
+        lines.push(format!("nobody:x:{NOBODY}:{NOBODY}:nobody:/nonexistent:/usr/sbin/nologin\n"));
+    }
     lines.concat()
 }
 
@@ -81,5 +86,6 @@ fn group(spec: &ContainerSpec) -> String {
         user => user,
     };
     let root = if spec.gid == 0 { "" } else { "root:x:0:\n" };
-    format!("{root}{name}:x:{}:\nnogroup:x:65534:\n", spec.gid)
+    let nogroup = if spec.gid == NOBODY { String::new() } else { format!("nogroup:x:{NOBODY}:\n") };
+    format!("{root}{name}:x:{}:\n{nogroup}", spec.gid)
 }

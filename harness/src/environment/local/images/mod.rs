@@ -1,5 +1,6 @@
 //! The image store: maps a reference to a root file system and an entry point.
 
+pub mod shell;
 pub mod spilo;
 mod store;
 

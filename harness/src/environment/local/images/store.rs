@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Image, spilo};
+use super::{Image, shell, spilo};
 use crate::toolchain::Tools;
 
-/// The images that a local environment has: the Spilo stand-in, the operators, and those of a configuration.
+/// The images that a local environment has: the Spilo stand-in, the operators, a shell, and those of a configuration.
 #[derive(Debug, Clone)]
 pub struct ImageStore {
     tools: Tools,
@@ -46,6 +46,7 @@ impl ImageStore {
         }
         let (name, tag) = split(reference);
         let found = match name {
+            _ if is_shell(reference) => Some(shell::image()),
             "postgres-operator" => self.operator(tag),
             name if name.starts_with("spilo") => Some(spilo::image(&self.tools)),
             _ => None,
@@ -75,13 +76,18 @@ impl ImageStore {
             .operators
             .keys()
             .map(|version| format!("postgres-operator:{version}"))
-            .chain(["spilo-17".to_owned()])
+            .chain(["spilo-17", shell::REFERENCE].map(str::to_owned))
             .chain(self.configured.keys().cloned())
             .map(|known| (strsim::jaro_winkler(&wanted, &known), known))
             .filter(|(likeness, _)| *likeness > 0.7)
             .max_by(|one, other| one.0.total_cmp(&other.0))
             .map(|(_, known)| known)
     }
+}
+
+fn is_shell(reference: &str) -> bool {
+    let rest = reference.strip_prefix(shell::REFERENCE);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// The last part of the path, and the tag. A digest is no tag.
@@ -125,6 +131,7 @@ mod tests {
     fn a_configured_reference_is_taken_whole() {
         assert!(store().lookup("busybox:1").is_ok());
         assert!(store().lookup("busybox:2").is_err());
+        assert!(store().lookup("clonedrill/shell:1").is_ok() && store().lookup("clonedrill/shells").is_err());
     }
 
     #[test]
