@@ -26,6 +26,8 @@ use crate::snapshot::redact::Redactor;
 
 /// The storage's silence that counts as its end: WAL-G's requests follow each other faster.
 const QUIET: Duration = Duration::from_millis(600);
+/// For `env`, which only prints.
+const ENV_LIMIT: Duration = Duration::from_secs(30);
 
 impl<E: Environment> World<'_, E> {
     /// Knows all values of this drill that vary or that nobody may read.
@@ -94,7 +96,7 @@ impl<E: Environment> World<'_, E> {
     /// The environment that the container was started with. Of one that does not run nothing is known.
     async fn container_env(&self, short: &str, pod: &str) -> Result<BTreeMap<String, String>, DrillError> {
         let runs = self.cluster(short)?.connect.is_some();
-        let output = match self.environment.exec(pod, "postgres", &["env", "-0"]).await {
+        let output = match self.environment.exec(pod, "postgres", &["env", "-0"], ENV_LIMIT).await {
             Ok(output) if output.code == 0 => output,
             Ok(output) if runs => {
                 let why = format!("it ended with code {}: {}", output.code, self.hide(&output.stderr));

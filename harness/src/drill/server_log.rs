@@ -1,9 +1,13 @@
 //! PostgreSQL's own log, which Spilo keeps as CSV files beside the data folder and not on the container's output.
 
+use std::time::Duration;
+
 use crate::environment::{ContainerLog, Environment, EnvironmentError};
 
 /// Prints all of it. A folder that is not there yet is an empty log.
 const PRINT: &str = r#"cat "${PGROOT:-/home/postgres/pgdata/pgroot}"/pg_log/*.csv 2>/dev/null || true"#;
+/// For reading it from a tmpfs.
+const LIMIT: Duration = Duration::from_secs(60);
 /// What the log is called among the containers' logs.
 pub const CONTAINER: &str = "postgres-server";
 
@@ -19,7 +23,7 @@ const DETAIL: usize = 14;
 /// # Errors
 /// When the environment does not answer or the container does not run: an empty log would say that all is well.
 pub async fn read<E: Environment>(environment: &E, pod: &str) -> Result<ContainerLog, EnvironmentError> {
-    let output = environment.exec(pod, "postgres", &["sh", "-c", PRINT]).await?;
+    let output = environment.exec(pod, "postgres", &["sh", "-c", PRINT], LIMIT).await?;
     if output.code != 0 {
         let part = format!("sh in {pod}");
         let why = format!("reading the server's log ended with code {}", output.code);

@@ -1,12 +1,16 @@
 //! Where drills run. Today `local`; `kind` and `cluster` come beside it.
 
 pub mod local;
+mod trouble;
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::storage::Authority;
+
+pub use trouble::trouble;
 
 /// A drill's place in an environment: a namespace of its own, and the ways to look into it.
 ///
@@ -36,11 +40,19 @@ pub trait Environment: Send + Sync {
     /// When the environment does not answer.
     async fn container_logs(&self) -> Result<Vec<ContainerLog>, EnvironmentError>;
 
-    /// Runs a program in a running container with the container's environment.
+    /// Runs a program in a running container with the container's environment. One that has not ended within `limit`
+    /// is killed with all that it started in its session.
     ///
     /// # Errors
-    /// When there is no such container or the environment does not answer; not when the program fails.
-    async fn exec(&self, pod: &str, container: &str, argv: &[&str]) -> Result<ExecOutput, EnvironmentError>;
+    /// When there is no such container, the program does not end or the environment does not answer; not when the
+    /// program fails.
+    async fn exec(
+        &self,
+        pod: &str,
+        container: &str,
+        argv: &[&str],
+        limit: Duration,
+    ) -> Result<ExecOutput, EnvironmentError>;
 
     /// From now on this host name no longer resolves for the drill's pods.
     ///

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::apply::{ApplyError, apply};
 use super::manifests::{ManifestError, RELEASE_ANNOTATION, Release};
-use crate::environment::{ContainerLog, Environment, EnvironmentError};
+use crate::environment::{ContainerLog, Environment, EnvironmentError, trouble};
 use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
 
 /// What every release of the operator logs once it watches its namespace.
@@ -149,7 +149,8 @@ async fn working<E: Environment>(
         };
         let phase = pod.status.as_ref().and_then(|status| status.phase.clone()).unwrap_or_default();
         if phase != "Running" {
-            return Ok(Seen::NotYet(format!("pod {} is {phase}", pod.name_any())));
+            let trouble = trouble(pod).map(|why| format!(": {why}")).unwrap_or_default();
+            return Ok(Seen::NotYet(format!("pod {} is {phase}{trouble}", pod.name_any())));
         }
         let logs = environment.container_logs().await?;
         if latest(&logs, &pod.name_any()).is_some_and(|log| log.text.contains(WORKING)) {

@@ -1,6 +1,7 @@
 //! Step `backup`: a base backup as Spilo's users take one, and the wait until the storage holds it.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use crate::drill::error::DrillError;
 use crate::drill::world::{Cluster, World};
@@ -11,6 +12,8 @@ use crate::storage::{Access, Who};
 /// Only inside the container are the variables known that name the places.
 const BACKUP: &str = "exec envdir \"${WALE_ENV_DIR:-/run/etc/wal-e.d/env}\" /scripts/postgres_backup.sh \
                       \"${PGDATA:-${PGROOT:-/home/postgres/pgdata/pgroot}/data}\"";
+/// A base backup of a scenario's data takes a second; this is for one that hangs, and for data of gigabytes.
+const LIMIT: Duration = Duration::from_secs(600);
 /// WAL-G writes it last: a backup without it does not count.
 const SENTINEL: &str = "_backup_stop_sentinel.json";
 
@@ -23,7 +26,7 @@ impl<E: Environment> World<'_, E> {
         // backed up from a replica it takes none: it asks the primary, which declines.
         let by_itself = if is_from_replica(cluster) { 0 } else { 1 };
         let before = self.backups(short, by_itself, "first base backup, which Spilo takes by itself").await?;
-        let output = self.environment.exec(&pod, "postgres", &["sh", "-c", BACKUP]).await?;
+        let output = self.environment.exec(&pod, "postgres", &["sh", "-c", BACKUP], LIMIT).await?;
         if output.code != 0 {
             let lines = output.stderr.lines().chain(output.stdout.lines());
             return Err(DrillError::Step {

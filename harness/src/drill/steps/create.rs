@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use serde_json::Value;
@@ -15,7 +16,7 @@ use crate::drill::evidence;
 use crate::drill::leader::{self, Leader};
 use crate::drill::outcome::{self, Outcome, Peer};
 use crate::drill::world::{Cluster, World, placed};
-use crate::environment::Environment;
+use crate::environment::{Environment, trouble};
 use crate::observe::data::{Connect, identify};
 use crate::operator::{ApplyError, create};
 use crate::poll::{Limit, PollError, Seen, poll};
@@ -128,13 +129,23 @@ impl<E: Environment> World<'_, E> {
                 return Ok(Seen::Done(Evident::Failed(Outcome { kind, why, evidence })));
             }
             let last = texts.iter().flat_map(|text| text.lines()).last().unwrap_or("nothing logged yet");
-            Ok(Seen::NotYet(format!("status {status}, last log line: {}", self.hide(last))))
+            let troubles = self.troubles(&name).await?;
+            Ok(Seen::NotYet(format!("status {status}{troubles}, last log line: {}", self.hide(last))))
         });
         match found.await {
             Ok(evident) => Ok(evident),
             Err(PollError::Failed(error)) => Err(error),
             Err(PollError::TimedOut(timed_out)) => Err(timed_out.into()),
         }
+    }
+
+    /// What the node says of the cluster's pods that are not ready, to be put after something else.
+    async fn troubles(&self, name: &str) -> Result<String, DrillError> {
+        let pods: Api<Pod> = Api::namespaced(self.client(), self.environment.namespace());
+        let pods = pods.list(&ListParams::default()).await?;
+        let of_cluster = pods.iter().filter(|pod| crate::drill::world::belongs(&pod.name_any(), name));
+        let troubles = of_cluster.filter_map(|pod| Some(format!(", {}: {}", pod.name_any(), trouble(pod)?)));
+        Ok(troubles.map(|trouble| self.hide(&trouble)).collect())
     }
 
     /// `status.PostgresClusterStatus` as the operator last set it.
