@@ -41,7 +41,13 @@ pub(super) type Data = BTreeMap<String, Vec<u8>>;
 /// What was there when it was asked for. No `Debug`: it holds secrets.
 #[derive(Default)]
 pub(super) struct Objects {
-    found: BTreeMap<ObjectRef, Data>,
+    found: BTreeMap<ObjectRef, Found>,
+}
+
+/// Binary values of a ConfigMap are files only, never variables.
+struct Found {
+    variables: Data,
+    binary: Data,
 }
 
 impl Objects {
@@ -56,40 +62,56 @@ impl Objects {
             if objects.found.contains_key(&object) {
                 continue;
             }
-            let data = match object.kind {
+            let found = match object.kind {
                 Kind::Secret => {
                     let found =
                         Api::<Secret>::namespaced(client.clone(), namespace).get_opt(&object.name).await?;
-                    found.map(|secret| of_secret(secret).collect::<Data>())
+                    found.map(of_secret)
                 }
                 Kind::ConfigMap => {
                     let found =
                         Api::<ConfigMap>::namespaced(client.clone(), namespace).get_opt(&object.name).await?;
-                    found.map(|map| of_config_map(map).collect::<Data>())
+                    found.map(of_config_map)
                 }
             };
-            if let Some(data) = data {
-                objects.found.insert(object, data);
+            if let Some(found) = found {
+                objects.found.insert(object, found);
             }
         }
         Ok(objects)
     }
 
-    pub(super) fn get(&self, object: &ObjectRef) -> Option<&Data> {
-        self.found.get(object)
+    /// What may become variables.
+    pub(super) fn variables(&self, object: &ObjectRef) -> Option<&Data> {
+        self.found.get(object).map(|found| &found.variables)
+    }
+
+    /// What may become files.
+    pub(super) fn files(&self, object: &ObjectRef) -> Option<Data> {
+        let found = self.found.get(object)?;
+        Some(
+            found
+                .variables
+                .iter()
+                .chain(&found.binary)
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+        )
     }
 
     #[cfg(test)]
     pub(super) fn insert(&mut self, object: ObjectRef, data: impl IntoIterator<Item = (String, Vec<u8>)>) {
-        self.found.insert(object, data.into_iter().collect());
+        self.found.insert(object, Found { variables: data.into_iter().collect(), binary: Data::new() });
     }
 }
 
-fn of_secret(secret: Secret) -> impl Iterator<Item = (String, Vec<u8>)> {
-    secret.data.into_iter().flatten().map(|(key, value)| (key, value.0))
+fn of_secret(secret: Secret) -> Found {
+    let data = secret.data.into_iter().flatten().map(|(key, value)| (key, value.0));
+    Found { variables: data.collect(), binary: Data::new() }
 }
 
-fn of_config_map(map: ConfigMap) -> impl Iterator<Item = (String, Vec<u8>)> {
+fn of_config_map(map: ConfigMap) -> Found {
     let text = map.data.into_iter().flatten().map(|(key, value)| (key, value.into_bytes()));
-    text.chain(map.binary_data.into_iter().flatten().map(|(key, value)| (key, value.0)))
+    let binary = map.binary_data.into_iter().flatten().map(|(key, value)| (key, value.0));
+    Found { variables: text.collect(), binary: binary.collect() }
 }

@@ -23,9 +23,15 @@ const EAGER_PERIOD: Duration = Duration::from_secs(1);
 pub(super) enum Verdict {
     /// The startup probe succeeded, or there is none.
     Started,
-    Ready(bool),
+    Ready,
+    /// With what the readiness probe saw last, also while the container has never been ready.
+    NotReady(String),
     /// The liveness or startup probe failed for good.
-    Restart(String),
+    Restart {
+        why: String,
+        /// The probe's own termination grace.
+        grace: Option<Duration>,
+    },
 }
 
 /// Runs a probe's program in the container; true for exit code 0.
@@ -78,7 +84,7 @@ pub(super) async fn run(
     let readiness = async {
         match &container.readiness_probe {
             Some(probe) => prober.readiness(probe).await,
-            None => prober.say(Verdict::Ready(true)).await,
+            None => prober.say(Verdict::Ready).await,
         }
     };
     let liveness = async {
@@ -87,6 +93,14 @@ pub(super) async fn run(
         }
     };
     tokio::join!(readiness, liveness);
+}
+
+fn restart(probe: &Probe, which: &str, result: Result<(), String>) -> Verdict {
+    let grace = probe.termination_grace_period_seconds.and_then(|grace| u64::try_from(grace).ok());
+    Verdict::Restart {
+        why: format!("{which} probe failed: {}", result.err().unwrap_or_default()),
+        grace: grace.map(Duration::from_secs),
+    }
 }
 
 struct Prober<'a, E> {
@@ -111,8 +125,7 @@ impl<E: Exec + Sync> Prober<'_, E> {
             match gate.count(result.is_ok()) {
                 Some(true) => return true,
                 Some(false) => {
-                    let why = result.err().unwrap_or_default();
-                    self.say(Verdict::Restart(format!("startup probe failed: {why}"))).await;
+                    self.say(restart(probe, "startup", result)).await;
                     return false;
                 }
                 None => sleep(period(probe)).await,
@@ -126,14 +139,18 @@ impl<E: Exec + Sync> Prober<'_, E> {
         let mut was_ready = false;
         sleep(FIRST_LOOK).await;
         loop {
-            let success = self.look(probe).await.is_ok();
+            let result = self.look(probe).await;
             let early = self.start.elapsed() < seconds(probe.initial_delay_seconds, 0);
-            if (success || !early)
-                && let Some(now) = gate.count(success).filter(|now| *now != ready)
-            {
-                ready = now;
-                was_ready |= now;
-                self.say(Verdict::Ready(ready)).await;
+            if result.is_ok() || !early {
+                let now = gate.count(result.is_ok());
+                ready = now.unwrap_or(ready);
+                was_ready |= ready;
+                match result {
+                    Err(why) if !ready => self.say(Verdict::NotReady(why)).await,
+                    Ok(()) if ready => self.say(Verdict::Ready).await,
+                    // On its way to the other state, which it has not reached yet.
+                    _ => {}
+                }
             }
             sleep(if was_ready { period(probe) } else { period(probe).min(EAGER_PERIOD) }).await;
         }
@@ -146,8 +163,7 @@ impl<E: Exec + Sync> Prober<'_, E> {
             sleep(period(probe)).await;
             let result = self.look(probe).await;
             if gate.count(result.is_ok()) == Some(false) {
-                let why = result.err().unwrap_or_default();
-                self.say(Verdict::Restart(format!("liveness probe failed: {why}"))).await;
+                self.say(restart(probe, "liveness", result)).await;
                 return;
             }
         }

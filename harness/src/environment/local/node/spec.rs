@@ -10,9 +10,9 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use super::super::container::ContainerSpec;
 use super::super::images::{Image, ImageError};
 use super::Shared;
-use super::env::{self, EnvError, Sources, expand};
+use super::env::{self, EnvError, Resolved, Sources, expand};
 use super::objects::Objects;
-use super::volumes::{MountError, container_mounts};
+use super::volumes::{Folder, MountError, container_mounts};
 
 /// Why a container cannot be made as things are; it waits and tries again.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +36,11 @@ impl SpecError {
     pub(super) fn reason(&self) -> &'static str {
         match self {
             SpecError::Image(_) => "ErrImagePull",
-            SpecError::Mount(_) => "CreateContainerError",
-            SpecError::Env(_) | SpecError::Kube(_) | SpecError::Root | SpecError::Unsupported(_) => {
-                "CreateContainerConfigError"
-            }
+            SpecError::Mount(_)
+            | SpecError::Env(_)
+            | SpecError::Kube(_)
+            | SpecError::Root
+            | SpecError::Unsupported(_) => "CreateContainerConfigError",
         }
     }
 }
@@ -47,24 +48,28 @@ impl SpecError {
 /// What is known about a pod that runs.
 pub(super) struct PodFacts<'a> {
     pub shared: &'a Arc<Shared>,
-    pub pod: &'a Pod,
+    pub pod: Arc<Pod>,
     pub address: Ipv4Addr,
     pub network: PathBuf,
-    pub volumes: &'a BTreeMap<String, PathBuf>,
+    pub volumes: &'a BTreeMap<String, Folder>,
 }
 
 pub(super) async fn make(facts: &PodFacts<'_>, container: &Container) -> Result<ContainerSpec, SpecError> {
-    let (shared, pod) = (facts.shared, facts.pod);
-    if pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true)) {
+    let (shared, pod) = (facts.shared, &*facts.pod);
+    let spec = pod.spec.as_ref();
+    if spec.is_some_and(|spec| spec.host_network == Some(true)) {
         return Err(SpecError::Unsupported("hostNetwork"));
     }
-    let image = shared.images.lookup(container.image.as_deref().unwrap_or_default())?;
-    let (uid, gid) = user(pod, container, &image)?;
+    if spec.is_some_and(|spec| spec.active_deadline_seconds.is_some()) {
+        return Err(SpecError::Unsupported("activeDeadlineSeconds"));
+    }
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let image = shared.images.lookup(namespace, container.image.as_deref().unwrap_or_default())?;
+    let (uid, gid) = user(pod, container, &image)?;
     let objects = Objects::fetch(&shared.client, namespace, env::needs(container)).await.map_err(Box::new)?;
     let ip = facts.address.to_string();
     let services = shared.services(namespace);
-    let env = env::resolve(&Sources {
+    let Resolved { all: env, declared } = env::resolve(&Sources {
         pod,
         container,
         pod_ip: &ip,
@@ -83,15 +88,26 @@ pub(super) async fn make(facts: &PodFacts<'_>, container: &Container) -> Result<
         certificates: shared.state.join("certificates"),
         hosts: hosts(pod, &hostname, facts.address),
         resolv_conf: resolv_conf(shared.dns, namespace),
-        mounts: container_mounts(container, facts.volumes, &env)?,
+        mounts: container_mounts(container, facts.volumes, &declared)?,
         read_only_root: security.and_then(|security| security.read_only_root_filesystem).unwrap_or(false),
-        argv: argv(container, &image, &env),
+        argv: argv(container, &image, &declared),
         working_dir: working_dir(container, &image),
         env,
         hostname,
         uid,
         gid,
         image,
+    })
+}
+
+/// Whether all containers of the pod run as root. Of an image that is not there nothing is known.
+pub(super) fn is_root(shared: &Shared, pod: &Pod) -> bool {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let spec = pod.spec.iter();
+    let mut containers = spec.flat_map(|spec| spec.init_containers.iter().flatten().chain(&spec.containers));
+    containers.all(|container| {
+        let image = shared.images.lookup(namespace, container.image.as_deref().unwrap_or_default());
+        image.is_ok_and(|image| matches!(user(pod, container, &image), Ok((0, _))))
     })
 }
 
@@ -114,8 +130,8 @@ fn user(pod: &Pod, container: &Container, image: &Image) -> Result<(u32, u32), S
 }
 
 /// `command` replaces the entry point and its arguments, `args` the arguments; both are expanded.
-fn argv(container: &Container, image: &Image, env: &[(String, String)]) -> Vec<String> {
-    let value_of = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+fn argv(container: &Container, image: &Image, declared: &BTreeMap<String, String>) -> Vec<String> {
+    let value_of = |name: &str| declared.get(name).cloned();
     let expanded = |all: &[String]| all.iter().map(|one| expand(one, value_of)).collect::<Vec<_>>();
     let command = container.command.as_deref().filter(|command| !command.is_empty()).map(expanded);
     let args = container.args.as_deref().filter(|args| !args.is_empty()).map(expanded);
@@ -176,7 +192,7 @@ mod tests {
 
     #[test]
     fn command_and_args_replace_what_the_image_has() {
-        let env = [("X".to_owned(), "x".to_owned())];
+        let env = BTreeMap::from([("X".to_owned(), "x".to_owned())]);
         let argv = |fields| argv(&container(fields), &image(), &env).join(" ");
         assert_eq!(argv(json!({})), "/entry default");
         assert_eq!(argv(json!({ "args": ["$(X)", "$$(X)"] })), "/entry x $(X)");

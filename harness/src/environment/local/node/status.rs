@@ -21,6 +21,8 @@ pub(super) struct ContainerView {
     pub restarts: i32,
     pub started: bool,
     pub ready: bool,
+    /// What the readiness probe saw while it is not ready.
+    pub unready: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +51,7 @@ impl ContainerView {
             restarts: 0,
             started: false,
             ready: false,
+            unready: None,
         }
     }
 
@@ -135,24 +138,49 @@ impl PodView {
             .all(|view| matches!(&view.state, State::Ended(end) if end.code == 0) || view.started)
     }
 
+    /// Which containers are not ready, sidecars among them, as kubelet says it; and, as it does not, why.
+    fn unready(&self, pod: &Pod) -> Option<String> {
+        let inits = pod.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
+        let sidecars = inits.zip(&self.inits);
+        let sidecars = sidecars.filter(|(init, _)| init.restart_policy.as_deref() == Some("Always"));
+        let counted = sidecars.map(|(_, view)| view).chain(&self.containers);
+        let unready: Vec<&ContainerView> = counted.filter(|view| !view.ready).collect();
+        if unready.is_empty() && !self.containers.is_empty() {
+            return None;
+        }
+        let names: Vec<&str> = unready.iter().map(|view| view.name.as_str()).collect();
+        let mut message = format!("containers with unready status: [{}]", names.join(" "));
+        for view in unready {
+            if let Some(why) = &view.unready {
+                message.push_str(&format!("; {}: readiness probe failed: {why}", view.name));
+            }
+        }
+        Some(message)
+    }
+
     /// The status to write; conditions that did not change keep the time of `before`'s.
     pub(super) fn status(&self, pod: &Pod, before: &[PodCondition], now: Timestamp) -> PodStatus {
         let phase = self.phase();
         let over = matches!(phase, "Succeeded" | "Failed");
-        let ready = !over && !self.containers.is_empty() && self.containers.iter().all(|view| view.ready);
-        let no_reason = if over { "PodCompleted" } else { "ContainersNotReady" };
+        let unready = if over { None } else { self.unready(pod) };
+        let containers = unready.as_deref().map_or(Ok(()), |message| Err(("ContainersNotReady", message)));
+        let containers = if over { Err(("PodCompleted", "")) } else { containers };
+        let gates = closed_gates(pod);
+        let ready =
+            containers.and(gates.as_deref().map_or(Ok(()), |why| Err(("ReadinessGatesNotReady", why))));
+        let has_sandbox = self.address.is_some() && !over;
         let all = [
-            ("PodScheduled", true, ""),
-            ("PodReadyToStartContainers", self.address.is_some() && !over, ""),
-            ("Initialized", self.initialized(), "ContainersNotInitialized"),
-            ("ContainersReady", ready, no_reason),
-            ("Ready", ready, no_reason),
+            ("PodScheduled", Ok(())),
+            ("PodReadyToStartContainers", if has_sandbox { Ok(()) } else { Err(("", "")) }),
+            ("Initialized", if self.initialized() { Ok(()) } else { Err(("ContainersNotInitialized", "")) }),
+            ("ContainersReady", containers),
+            ("Ready", ready),
         ];
         let mut conditions: Vec<PodCondition> =
-            all.iter().map(|(kind, holds, why)| condition(kind, *holds, why, before, now)).collect();
+            all.iter().map(|(kind, holds)| condition(kind, *holds, before, now)).collect();
         // What others wrote (evictions, gates) is not ours to remove.
         let theirs = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        conditions.extend(theirs.filter(|one| all.iter().all(|(kind, ..)| one.type_ != *kind)).cloned());
+        conditions.extend(theirs.filter(|one| all.iter().all(|(kind, _)| one.type_ != *kind)).cloned());
         let statuses = |views: &[ContainerView]| Some(views.iter().map(ContainerView::status).collect());
         PodStatus {
             phase: Some(phase.to_owned()),
@@ -171,13 +199,40 @@ impl PodView {
     }
 }
 
-fn condition(kind: &str, holds: bool, why: &str, before: &[PodCondition], now: Timestamp) -> PodCondition {
-    let status = if holds { "True" } else { "False" };
+/// Readiness gates whose condition nobody has set to true.
+fn closed_gates(pod: &Pod) -> Option<String> {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let gates = pod.spec.iter().flat_map(|spec| spec.readiness_gates.iter().flatten());
+    let closed = gates.map(|gate| gate.condition_type.as_str()).filter_map(|gate| {
+        match conditions.iter().find(|condition| condition.type_ == gate) {
+            None => Some(format!("corresponding condition of pod readiness gate \"{gate}\" does not exist.")),
+            Some(found) if found.status != "True" => Some(format!(
+                "the status of pod readiness gate \"{gate}\" is not \"True\", but {}",
+                found.status
+            )),
+            Some(_) => None,
+        }
+    });
+    let closed: Vec<String> = closed.collect();
+    (!closed.is_empty()).then(|| closed.join(", "))
+}
+
+/// A condition that holds, or its reason and message.
+fn condition(
+    kind: &str,
+    holds: Result<(), (&str, &str)>,
+    before: &[PodCondition],
+    now: Timestamp,
+) -> PodCondition {
+    let status = if holds.is_ok() { "True" } else { "False" };
     let same = before.iter().find(|one| one.type_ == kind && one.status == status);
+    let (reason, message) = holds.err().unwrap_or_default();
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     PodCondition {
         type_: kind.to_owned(),
         status: status.to_owned(),
-        reason: (!holds && !why.is_empty()).then(|| why.to_owned()),
+        reason: given(reason),
+        message: given(message),
         last_transition_time: same
             .and_then(|one| one.last_transition_time.clone())
             .or_else(|| Some(time(now))),
@@ -251,6 +306,42 @@ mod tests {
         };
         assert_eq!(time_of("PodScheduled"), ("True".to_owned(), 10));
         assert_eq!(time_of("Ready"), ("True".to_owned(), 20));
+    }
+
+    #[test]
+    fn a_pod_is_ready_when_its_containers_its_sidecars_and_its_gates_are() {
+        let spec = serde_json::json!({ "spec": {
+            "initContainers": [{ "name": "init" }, { "name": "sidecar", "restartPolicy": "Always" }],
+            "containers": [{ "name": "main" }],
+            "readinessGates": [{ "conditionType": "gate" }],
+        }, "status": { "conditions": [{ "type": "gate", "status": "False" }] } });
+        let mut object: Pod = serde_json::from_value(spec).unwrap();
+        let running = |name: &str, ready| ContainerView {
+            ready,
+            state: State::Running { since: Timestamp::UNIX_EPOCH },
+            ..ContainerView::new(name, "i", "")
+        };
+        let inits = vec![view(ended(0)), running("sidecar", false)];
+        let mut view = pod(RestartPolicy::Always, inits, vec![running("main", true)]);
+        view.inits[1].unready = Some("exit code 1".to_owned());
+        let said = |view: &PodView, object: &Pod, kind: &str| {
+            let conditions = view.status(object, &[], Timestamp::UNIX_EPOCH).conditions.unwrap();
+            let one = conditions.into_iter().find(|one| one.type_ == kind).unwrap();
+            format!("{} {} {}", one.status, one.reason.unwrap_or_default(), one.message.unwrap_or_default())
+        };
+        assert_eq!(
+            said(&view, &object, "ContainersReady"),
+            "False ContainersNotReady containers with unready status: [sidecar]; \
+             sidecar: readiness probe failed: exit code 1"
+        );
+        view.inits[1].ready = true;
+        assert_eq!(said(&view, &object, "ContainersReady"), "True  ");
+        assert_eq!(
+            said(&view, &object, "Ready"),
+            "False ReadinessGatesNotReady the status of pod readiness gate \"gate\" is not \"True\", but False"
+        );
+        object.status.as_mut().unwrap().conditions.as_mut().unwrap()[0].status = "True".to_owned();
+        assert_eq!(said(&view, &object, "Ready"), "True  ");
     }
 
     #[test]

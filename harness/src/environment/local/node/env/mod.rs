@@ -51,8 +51,18 @@ pub(super) struct Sources<'a> {
     pub api_server: &'a ApiServerAddress,
 }
 
-/// The environment without duplicates, in the order of their names.
-pub(super) fn resolve(sources: &Sources<'_>) -> Result<Vec<(String, String)>, EnvError> {
+/// A container's environment.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    /// Without duplicates, in the order of their names.
+    pub all: Vec<(String, String)>,
+    /// Those of them that `$(NAME)` in commands, arguments and sub-paths stands for: the pod's and the services', nothing
+    /// that the image or the runtime adds.
+    pub declared: BTreeMap<String, String>,
+}
+
+/// The environment by Kubernetes' rules.
+pub(super) fn resolve(sources: &Sources<'_>) -> Result<Resolved, EnvError> {
     let links = sources.pod.spec.as_ref().and_then(|spec| spec.enable_service_links).unwrap_or(true);
     let services = services::variables(if links { sources.services } else { &[] }, sources.api_server);
     let mut own = BTreeMap::new();
@@ -73,10 +83,11 @@ pub(super) fn resolve(sources: &Sources<'_>) -> Result<Vec<(String, String)>, En
         };
         own.insert(variable.name.clone(), value);
     }
+    let mut declared = services;
+    declared.extend(own);
     let mut all = runtime_defaults(sources);
-    all.extend(services);
-    all.extend(own);
-    Ok(all.into_iter().collect())
+    all.extend(declared.clone());
+    Ok(Resolved { all: all.into_iter().collect(), declared })
 }
 
 /// What the container runtime adds beneath everything else.
@@ -117,15 +128,16 @@ fn add_all(
         (None, Some(reference)) => (ObjectRef::new(Kind::Secret, &reference.name), reference.optional),
         (None, None) => return Ok(()),
     };
-    let Some(data) = objects.get(&object) else {
+    let Some(data) = objects.variables(&object) else {
         return if optional == Some(true) { Ok(()) } else { Err(EnvError::Missing(object)) };
     };
     let prefix = from.prefix.as_deref().unwrap_or_default();
     for (key, value) in data {
-        // Binary values cannot be variables; kubelet leaves them out too.
-        if let Ok(text) = String::from_utf8(value.clone()) {
-            own.insert(format!("{prefix}{key}"), text);
-        }
+        let name = format!("{prefix}{key}");
+        // The container runtime refuses such a container, whatever became of the variable.
+        let text = String::from_utf8(value.clone())
+            .map_err(|_| EnvError::NotText { name: name.clone(), object: object.clone() })?;
+        own.insert(name, text);
     }
     Ok(())
 }
@@ -149,7 +161,7 @@ fn value_from(variable: &EnvVar, sources: &Sources<'_>) -> Result<Option<String>
         (None, Some(from)) => (ObjectRef::new(Kind::Secret, &from.name), &from.key, from.optional),
         (None, None) => return Err(EnvError::Source { name: name() }),
     };
-    let error = match sources.objects.get(&object) {
+    let error = match sources.objects.variables(&object) {
         None => EnvError::Missing(object),
         Some(data) => match data.get(key) {
             Some(value) => {

@@ -56,7 +56,7 @@ impl World {
             services: &self.services,
             api_server: &ApiServerAddress { host: "10.244.0.1".into(), port: 443 },
         })?;
-        Ok(resolved.into_iter().collect())
+        Ok(resolved.all.into_iter().collect())
     }
 }
 

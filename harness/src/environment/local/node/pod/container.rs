@@ -60,6 +60,7 @@ impl Task {
     pub(super) fn waiting(&self, reason: &str, message: Option<String>) {
         self.update(|view| {
             view.ready = false;
+            view.unready = None;
             view.started = false;
             view.state = State::Waiting { reason: reason.to_owned(), message };
         });
@@ -112,6 +113,7 @@ impl Task {
         let done = self.is_init && end.code == 0;
         self.update(|view| {
             view.ready = done;
+            view.unready = None;
             view.started = false;
             view.state = match could_not_start {
                 Some((reason, message)) => {

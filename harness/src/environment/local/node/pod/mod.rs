@@ -3,6 +3,7 @@
 mod attempt;
 mod container;
 mod publish;
+mod sidecars;
 mod termination;
 
 use std::collections::HashMap;
@@ -15,22 +16,25 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Container, Pod};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::Shared;
 use super::network::PodNetwork;
 use super::restart::RestartPolicy;
 use super::spec::PodFacts;
 use super::status::{ContainerView, PodView};
-use super::volumes::{Maker, Volumes, keep_fresh};
+use super::volumes::{Access, Maker, Volumes, keep_fresh};
 use crate::poll::{Limit, Patience};
 
+use self::sidecars::Sidecars;
 pub(super) use self::termination::Known;
 use self::termination::{Stop, follow_deletion};
 
 /// What all containers of a running pod share.
 struct PodRun {
     shared: Arc<Shared>,
-    pod: Arc<Pod>,
+    /// A container that starts again meets the pod as it is by then.
+    known: watch::Receiver<Known>,
     namespace: String,
     name: String,
     uid: String,
@@ -45,11 +49,21 @@ impl PodRun {
     fn facts(&self) -> PodFacts<'_> {
         PodFacts {
             shared: &self.shared,
-            pod: &self.pod,
+            pod: self.pod(),
             address: self.address,
             network: self.network.path(),
             volumes: &self.volumes.folders,
         }
+    }
+
+    fn pod(&self) -> Arc<Pod> {
+        self.known.borrow().pod.clone()
+    }
+
+    fn grace(&self) -> Duration {
+        let pod = self.pod();
+        let grace = pod.spec.as_ref().and_then(|spec| spec.termination_grace_period_seconds);
+        Duration::from_secs(u64::try_from(grace.unwrap_or(30)).unwrap_or(0))
     }
 }
 
@@ -64,18 +78,29 @@ const TRY: Limit = Limit {
 pub(super) async fn run(shared: Arc<Shared>, pod: Arc<Pod>, known: watch::Receiver<Known>) {
     // From the first moment on: of a pod that is going already no container may start.
     let (stop_sender, stop) = watch::channel(termination::stop_for(&known.borrow()));
-    let watching =
-        tokio_util::task::AbortOnDropHandle::new(tokio::spawn(follow_deletion(known.clone(), stop_sender)));
     let (view, views) = watch::channel(first_view(&pod));
-    let publishing = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(publish::publish(
-        shared.client.clone(),
-        known.clone(),
-        views,
-    )));
-    let folder = shared.state.join("pods").join(pod.metadata.uid.as_deref().unwrap_or_default());
-    if let Err(error) = super::binding::bind(&shared.client, &pod).await {
-        tracing::debug!(%error, "bind a pod");
+    // All in this one task, so that a panic in any is heard of: the API server would go on saying what it said last.
+    let others = async {
+        tokio::join!(
+            follow_deletion(known.clone(), stop_sender),
+            publish::publish(shared.client.clone(), known.clone(), views)
+        );
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = run_to_its_end(&shared, &pod, known.clone(), view, stop) => {}
+        () = others => {}
     }
+}
+
+async fn run_to_its_end(
+    shared: &Arc<Shared>,
+    pod: &Arc<Pod>,
+    known: watch::Receiver<Known>,
+    view: watch::Sender<PodView>,
+    stop: watch::Receiver<Stop>,
+) {
+    let folder = shared.state.join("pods").join(pod.metadata.uid.as_deref().unwrap_or_default());
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
     let address = shared.addresses.take(&namespace);
     match address {
@@ -84,7 +109,7 @@ pub(super) async fn run(shared: Arc<Shared>, pod: Arc<Pod>, known: watch::Receiv
             let prepared = tokio::select! {
                 biased;
                 _ = stopped.wait_for(|stop| *stop != Stop::No) => None,
-                run = prepare(&shared, &pod, address, &folder, view.clone()) => Some(run),
+                run = prepare(shared, pod, address, &folder, view, known.clone()) => Some(run),
             };
             if let Some(run) = prepared {
                 run_containers(run, stop.clone()).await;
@@ -92,8 +117,7 @@ pub(super) async fn run(shared: Arc<Shared>, pod: Arc<Pod>, known: watch::Receiv
         }
         None => show(&view, "every pod address is in use".to_owned()),
     }
-    termination::finish(&shared.client, known, &pod).await;
-    drop((watching, publishing));
+    termination::finish(&shared.client, known, pod).await;
     if let Some(address) = address {
         shared.addresses.give_back(address);
     }
@@ -121,16 +145,27 @@ fn first_view(pod: &Pod) -> PodView {
     }
 }
 
-/// Makes the pod's network and volumes. Tries until both are there; what stands in the way is shown in the status.
+/// Binds the pod and makes its network and volumes. Tries until all is there; what stands in the way is shown in the
+/// status.
 async fn prepare(
     shared: &Arc<Shared>,
     pod: &Arc<Pod>,
     address: Ipv4Addr,
     folder: &std::path::Path,
     view: watch::Sender<PodView>,
+    known: watch::Receiver<Known>,
 ) -> PodRun {
+    let mut patience = Patience::new("a pod's binding", TRY);
+    while let Err(error) = super::binding::bind(&shared.client, pod).await {
+        if known.borrow().pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()) {
+            // The answer was lost, and it is bound.
+            break;
+        }
+        show_and_pause(&view, &mut patience, error.to_string()).await;
+    }
     let ip = address.to_string();
-    let maker = Maker { client: &shared.client, claims: &shared.claims, pod, pod_ip: &ip, folder };
+    let access = Access::of(pod, super::spec::is_root(shared, pod));
+    let maker = Maker { client: &shared.client, claims: &shared.claims, pod, pod_ip: &ip, folder, access };
     let network = async {
         let mut patience = Patience::new("a pod's network", TRY);
         loop {
@@ -158,7 +193,7 @@ async fn prepare(
     let policy = view.borrow().policy;
     PodRun {
         shared: shared.clone(),
-        pod: pod.clone(),
+        known,
         namespace: metadata.namespace.clone().unwrap_or_default(),
         name: metadata.name.clone().unwrap_or_default(),
         uid: metadata.uid.clone().unwrap_or_default(),
@@ -183,45 +218,58 @@ fn show(view: &watch::Sender<PodView>, trouble: String) {
 }
 
 /// Runs init containers one after the other, then all others; comes back when the last one ended for good.
-async fn run_containers(run: PodRun, stop: watch::Receiver<Stop>) {
+async fn run_containers(run: PodRun, mut stop: watch::Receiver<Stop>) {
     let run = Arc::new(run);
+    let pod = run.pod();
+    let Some(spec) = pod.spec.as_ref() else { return };
     let mut background = JoinSet::new();
     for file in run.volumes.tokens.clone() {
-        background.spawn(keep_fresh(run.shared.client.clone(), (*run.pod).clone(), file));
+        background.spawn(keep_fresh(run.shared.client.clone(), (*pod).clone(), file));
     }
-    let Some(spec) = run.pod.spec.as_ref() else { return };
-    let mut running = JoinSet::new();
+    let mut sidecars = Sidecars::default();
     let mut go_on = true;
     for (index, init) in spec.init_containers.iter().flatten().enumerate() {
-        let task = container::Task::init(run.clone(), index, init.clone(), stop.clone());
         if init.restart_policy.as_deref() == Some("Always") {
             let mut view = run.view.subscribe();
-            running.spawn(task.run());
+            sidecars.start(|stop| container::Task::init(run.clone(), index, init.clone(), stop));
             let started = view.wait_for(|view| view.inits.get(index).is_some_and(|view| view.started));
-            let mut stopped = stop.clone();
             go_on = tokio::select! {
                 started = started => started.is_ok(),
-                _ = stopped.wait_for(|stop| *stop != Stop::No) => false,
+                _ = stop.wait_for(|stop| *stop != Stop::No) => false,
             };
         } else {
-            go_on = task.run().await;
+            go_on = container::Task::init(run.clone(), index, init.clone(), stop.clone()).run().await;
         }
         if !go_on {
             break;
         }
     }
+    let mut main = JoinSet::new();
     if go_on {
-        // Sidecars end when the last of the others did, so they are kept apart.
-        let mut main = JoinSet::new();
         for (index, container) in spec.containers.iter().enumerate() {
             main.spawn(container::Task::main(run.clone(), index, container.clone(), stop.clone()).run());
         }
-        while main.join_next().await.is_some() {}
     }
-    if *stop.borrow() == Stop::No {
-        running.abort_all();
+    let mut until = None;
+    loop {
+        tokio::select! {
+            ended = main.join_next() => match ended {
+                Some(ended) => sidecars::go_on_panicking(ended),
+                None => break,
+            },
+            stop = wait_for_stop(&mut stop), if until.is_none() => until = Some(Instant::now() + stop),
+        }
     }
-    while running.join_next().await.is_some() {}
+    sidecars.end(stop, until.unwrap_or_else(|| Instant::now() + run.grace())).await;
+}
+
+/// How long the pod may take to stop, once it has to. Never comes back when the node stops, and this with it.
+async fn wait_for_stop(stop: &mut watch::Receiver<Stop>) -> Duration {
+    let stopped = stop.wait_for(|stop| *stop != Stop::No).await.map(|stop| *stop);
+    match stopped {
+        Ok(Stop::Within(grace)) => grace,
+        Ok(Stop::No) | Err(_) => std::future::pending().await,
+    }
 }
 
 /// Where `exec` finds a container that runs.

@@ -14,7 +14,7 @@ use crate::poll::{Limit, Patience};
 /// Publishes each view until the pod is gone. Views that come while one is being written are folded into the last.
 pub(super) async fn publish(
     client: Client,
-    known: watch::Receiver<Known>,
+    mut known: watch::Receiver<Known>,
     mut views: watch::Receiver<PodView>,
 ) {
     let (name, uid, api) = {
@@ -25,35 +25,50 @@ pub(super) async fn publish(
         (metadata.name.clone().unwrap_or_default(), metadata.uid.clone(), api)
     };
     let mut conditions = Vec::new();
+    let mut written = None;
     loop {
         let status = {
-            let (view, known) = (views.borrow_and_update(), known.borrow());
+            let (view, known) = (views.borrow_and_update(), known.borrow_and_update());
             view.status(&known.pod, &conditions, Timestamp::now())
         };
         conditions = status.conditions.clone().unwrap_or_default();
-        // With the uid, so that a successor of the same name never gets our status.
-        let patch = Patch::Merge(json!({ "metadata": { "uid": uid }, "status": status }));
-        write(&api, &name, &patch).await;
-        if views.changed().await.is_err() {
-            return;
+        if written.as_ref() != Some(&status) {
+            let mut patch = json!({ "metadata": { "uid": uid }, "status": status });
+            // What is left out of a patch stays, also what no longer stands in the way.
+            if status.message.is_none() {
+                patch["status"]["message"] = serde_json::Value::Null;
+            }
+            if !write(&api, &name, uid.as_deref(), &Patch::Merge(patch)).await {
+                return;
+            }
+            written = Some(status);
+        }
+        tokio::select! {
+            changed = views.changed() => if changed.is_err() { return },
+            // Others close and open a pod's readiness gates.
+            changed = known.changed() => if changed.is_err() { return },
         }
     }
 }
 
-async fn write(api: &Api<Pod>, name: &str, patch: &Patch<serde_json::Value>) {
+/// Tries again until it is done; false when the pod is no longer there.
+async fn write(api: &Api<Pod>, name: &str, uid: Option<&str>, patch: &Patch<serde_json::Value>) -> bool {
     let mut patience = Patience::new("write a pod's status", Limit::seconds(60));
     loop {
         let error = match api.patch_status(name, &PatchParams::default(), patch).await {
-            Ok(_) => return,
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409 | 422) => {
-                tracing::debug!(name, message = status.message, "the pod's status is no longer wanted");
-                return;
-            }
+            Ok(_) => return true,
+            Err(kube::Error::Api(status)) if status.code == 404 => return false,
+            // Either a successor has the name, whose status is not ours, or somebody wrote in the same moment.
+            Err(kube::Error::Api(status)) if status.code == 409 => match api.get_opt(name).await {
+                Ok(None) => return false,
+                Ok(Some(found)) if found.metadata.uid.as_deref() != uid => return false,
+                Ok(Some(_)) | Err(_) => status.message,
+            },
             Err(error) => error.to_string(),
         };
         if let Err(error) = patience.pause(error).await {
             tracing::warn!(name, %error, "a pod's status could not be written");
-            return;
+            return true;
         }
     }
 }

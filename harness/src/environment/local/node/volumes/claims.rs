@@ -1,8 +1,10 @@
 //! Persistent volume claims: a folder each, bound at once, kept until the claim is gone.
 
-use std::fs;
+use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::{fs, io};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -11,8 +13,13 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::VolumeError;
+use crate::poll::{Limit, Patience};
+
+/// Longer than a container may take to stop.
+const REMOVAL: Limit = Limit::seconds(60);
 
 /// The folders of all claims.
 #[derive(Debug, Clone)]
@@ -49,22 +56,56 @@ impl Claims {
     pub(in super::super) async fn follow(self, client: Client) {
         let api = Api::<PersistentVolumeClaim>::all(client.clone());
         let mut events = Box::pin(watcher(api, watcher::Config::default()).default_backoff());
+        // Folders whose claims a list that is being received has not named; they were there before it was asked for.
+        let mut unnamed = HashSet::new();
+        let mut removals = JoinSet::new();
         while let Some(event) = events.next().await {
+            while removals.try_join_next().is_some() {}
             match event {
-                Ok(Event::Apply(claim) | Event::InitApply(claim)) => {
+                Ok(event @ (Event::Apply(_) | Event::InitApply(_))) => {
+                    let listing = matches!(event, Event::InitApply(_));
+                    let (Event::Apply(claim) | Event::InitApply(claim)) = event else { continue };
+                    if listing {
+                        unnamed.remove(OsStr::new(claim.metadata.uid.as_deref().unwrap_or_default()));
+                    }
                     if let Some(status) = wanted_status(&claim) {
                         bind(&client, &claim, status).await;
                     }
                 }
                 Ok(Event::Delete(claim)) => {
                     if let Some(uid) = claim.metadata.uid {
-                        // What cannot be removed goes with the tmpfs.
-                        let _ = fs::remove_dir_all(self.folder.join(uid));
+                        removals.spawn(remove(self.folder.join(uid)));
                     }
                 }
-                Ok(Event::Init | Event::InitDone) => {}
+                Ok(Event::Init) => {
+                    let folders = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+                    unnamed = folders.map(|folder| folder.file_name()).collect();
+                }
+                // Deletions that were missed while the watch was broken.
+                Ok(Event::InitDone) => {
+                    for uid in unnamed.drain() {
+                        removals.spawn(remove(self.folder.join(uid)));
+                    }
+                }
                 Err(error) => tracing::debug!(%error, "watch claims"),
             }
+        }
+    }
+}
+
+/// Tries again while a container that is being stopped still writes into it.
+async fn remove(folder: PathBuf) {
+    let mut patience = Patience::new(format!("the removal of {}", folder.display()), REMOVAL);
+    loop {
+        let error = match fs::remove_dir_all(&folder) {
+            Ok(()) => return,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => error,
+        };
+        if let Err(error) = patience.pause(error.to_string()).await {
+            // It goes with the tmpfs.
+            tracing::warn!(%error, "a claim's data stay");
+            return;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A pod's volumes: folders on the node, made before its containers start. Secrets and ConfigMaps in them are
 //! read once; only tokens are replaced later.
 
+mod access;
 mod claims;
 mod files;
 mod mounts;
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use k8s_openapi::api::core::v1::{Pod, Volume, VolumeProjection};
 use kube::Client;
 
+pub(super) use access::Access;
 pub(super) use claims::Claims;
 pub(super) use mounts::{MountError, container_mounts};
 pub(super) use token::{TokenFile, keep_fresh};
@@ -55,12 +57,21 @@ pub(super) struct Maker<'a> {
     pub pod_ip: &'a str,
     /// The folder of this pod's own volumes; gone with the pod.
     pub folder: &'a Path,
+    pub access: Access,
+}
+
+/// A volume on the node.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    pub path: PathBuf,
+    /// What comes from the API is never written to, whatever a mount asks for.
+    pub read_only: bool,
 }
 
 /// The folders of all volumes, by name, and the tokens in them that must be renewed.
 #[derive(Default)]
 pub(super) struct Volumes {
-    pub folders: BTreeMap<String, PathBuf>,
+    pub folders: BTreeMap<String, Folder>,
     pub tokens: Vec<TokenFile>,
 }
 
@@ -68,8 +79,9 @@ impl Maker<'_> {
     pub(super) async fn make_all(&self) -> Result<Volumes, VolumeError> {
         let mut made = Volumes::default();
         for volume in self.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
-            let folder = self.make(volume, &mut made.tokens).await?;
-            made.folders.insert(volume.name.clone(), folder);
+            let path = self.make(volume, &mut made.tokens).await?;
+            let read_only = volume.persistent_volume_claim.is_none() && volume.empty_dir.is_none();
+            made.folders.insert(volume.name.clone(), Folder { path, read_only });
         }
         Ok(made)
     }
@@ -104,6 +116,9 @@ impl Maker<'_> {
                 what: "this kind of volume",
             });
         }
+        for file in &mut files {
+            file.mode = self.access.seen(file.mode);
+        }
         write_all(&folder, &files)
             .map_err(|source| VolumeError::File { volume: volume.name.clone(), source })?;
         Ok(folder)
@@ -118,7 +133,7 @@ impl Maker<'_> {
         optional: Option<bool>,
     ) -> Result<Vec<VolumeFile>, VolumeError> {
         let objects = Objects::fetch(self.client, self.namespace(), [object.clone()]).await?;
-        from_data(&volume.name, &object, objects.get(&object), items, mode, optional == Some(true))
+        from_data(&volume.name, &object, objects.files(&object).as_ref(), items, mode, optional == Some(true))
     }
 
     async fn of_projection(
@@ -149,7 +164,7 @@ impl Maker<'_> {
         tokens.push(TokenFile {
             path: folder.join(&path),
             wanted: wanted.clone(),
-            mode: mode as u32,
+            mode: self.access.seen(mode as u32),
             renew_in,
         });
         Ok(vec![VolumeFile { path, content: token.reveal().as_bytes().to_vec(), mode: mode as u32 }])

@@ -14,7 +14,7 @@ use crate::secret::Secret;
 
 /// After which part of its life a token is replaced.
 const RENEW_AFTER: f64 = 0.8;
-/// The pause after a renewal that failed.
+/// The pause after a renewal that failed, and the least before any.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// A token in a volume of a pod.
@@ -61,7 +61,8 @@ pub(super) async fn request(
 }
 
 fn renewal(lasts: Duration) -> Duration {
-    lasts.mul_f64(RENEW_AFTER)
+    // Of one that is over when it comes, as for a clock that jumped, another is not asked for at once.
+    lasts.mul_f64(RENEW_AFTER).max(TRY_AGAIN)
 }
 
 /// Replaces the token again and again; ends only by being dropped.
@@ -92,5 +93,6 @@ mod tests {
     #[test]
     fn a_token_is_replaced_at_four_fifths_of_its_life() {
         assert_eq!(renewal(Duration::from_secs(3600)), Duration::from_secs(2880));
+        assert_eq!(renewal(Duration::ZERO), TRY_AGAIN);
     }
 }
