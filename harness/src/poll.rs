@@ -82,6 +82,19 @@ impl Patience {
     }
 }
 
+/// Waits for one thing that comes by itself, such as an answer.
+///
+/// # Errors
+/// When it has not come within `limit`.
+pub async fn within<T>(
+    what: impl fmt::Display,
+    limit: Duration,
+    coming: impl Future<Output = T>,
+) -> Result<T, TimedOut> {
+    let late = |_| TimedOut { what: what.to_string(), after: limit, last: "no answer".to_owned() };
+    tokio::time::timeout(limit, coming).await.map_err(late)
+}
+
 /// Calls `probe` until it is done, fails, or the limit is reached.
 ///
 /// # Errors
@@ -144,6 +157,13 @@ mod tests {
         let late = poll("a server", SHORT, async || std::future::pending::<Result<Seen<()>, String>>().await);
         let message = late.await.unwrap_err().to_string();
         assert!(message.contains("the last look itself did not come back"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_is_named() {
+        let late = within("an answer", SHORT.total, std::future::pending::<()>()).await.unwrap_err();
+        assert_eq!(late.to_string(), "wait for an answer: gave up after 60.0ms, last seen: no answer");
+        assert_eq!(within("an answer", SHORT.total, std::future::ready(7)).await.unwrap(), 7);
     }
 
     #[tokio::test]

@@ -43,7 +43,8 @@ fn in_environment(job: &Job, loaded: &LoadedScenario) -> Result<DrillReport, Fai
         let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
         let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
         let drill = async {
-            let environment = LocalEnvironment::join().await.into_diagnostic().map_err(Failure::broken)?;
+            let environment = LocalEnvironment::join(&job.tools).await;
+            let environment = environment.into_diagnostic().map_err(Failure::broken)?;
             Ok(drill::run(&environment, job, loaded).await)
         };
         tokio::select! {

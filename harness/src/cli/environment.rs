@@ -6,10 +6,10 @@ use std::os::unix::net::UnixListener;
 use clap::Args;
 use miette::IntoDiagnostic;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use tokio::io::unix::AsyncFd;
 
 use super::Failure;
-use crate::environment::local::{daemon, sandbox};
+use crate::environment::local::daemon;
+use crate::environment::local::sandbox::{self, Owner};
 use crate::exit::Verdict;
 use crate::toolchain::Tools;
 
@@ -22,6 +22,9 @@ pub struct EnvironmentArgs {
     /// The process that it ends with
     #[arg(long)]
     owner: Option<i32>,
+    /// Ends with it only while it is not ready
+    #[arg(long, requires = "owner")]
+    until_ready: bool,
 }
 
 pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
@@ -39,31 +42,18 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
         Err(error) => return Err(Failure::broken(miette::miette!("failed to listen: {error}"))),
     };
     listener.set_nonblocking(true).into_diagnostic().map_err(Failure::broken)?;
-    // Its number means another process in the new PID namespace; the descriptor stays.
     let owner = match args.owner.and_then(Pid::from_raw) {
-        Some(pid) => match pidfd_open(pid, PidfdFlags::NONBLOCK) {
-            Ok(owner) => Some(owner),
+        Some(pid) => match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(process) => Some(Owner { process, until_ready: args.until_ready }),
             Err(_) => return Ok(Verdict::Passed),
         },
         None => None,
     };
-    sandbox::enter().into_diagnostic().map_err(Failure::broken)?;
+    let ready = sandbox::enter(owner).into_diagnostic().map_err(Failure::broken)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
-    let served = runtime.block_on(async {
-        let gone = async {
-            // SAFETY: the descriptor is owned, so it stays open as long as it is registered.
-            match owner.map(|owner| unsafe { AsyncFd::register(owner) }) {
-                Some(Ok(owner)) => owner.readable().await.map(|_| ()),
-                _ => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            served = daemon::serve(tools, listener) => served,
-            _ = gone => Ok(()),
-        }
-    });
+    let served = runtime.block_on(daemon::serve(tools, listener, ready));
     // The PID namespace takes the rest with it; waiting for what still runs would only delay that.
     runtime.shutdown_background();
     served.into_diagnostic().map_err(Failure::broken)?;

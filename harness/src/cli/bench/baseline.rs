@@ -47,7 +47,7 @@ pub fn main(args: &BaselineArgs) -> Result<Verdict> {
 }
 
 async fn measure(tools: &Tools, sql: &Path) -> Result<u128> {
-    let environment = LocalEnvironment::join().await.into_diagnostic()?;
+    let environment = LocalEnvironment::join(tools).await.into_diagnostic()?;
     let folder = Path::new(STATE).join(format!("baseline-{}", environment.namespace()));
     fs::create_dir(&folder).into_diagnostic()?;
     let measured = in_folder(tools, sql, &environment, &folder).await;

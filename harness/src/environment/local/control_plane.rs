@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
-
+use super::api_client::client;
 use super::network::{API_SERVER, SERVICES};
 use super::part::Part;
 use crate::environment::EnvironmentError;
@@ -39,7 +38,7 @@ const CONTROLLERS: [&str; 14] = [
 
 /// The three programs; dropping it ends them.
 pub struct ControlPlane {
-    parts: Vec<Part>,
+    parts: [Part; 3],
     kubeconfig: String,
     client: kube::Client,
 }
@@ -79,7 +78,7 @@ impl ControlPlane {
             &manager_arguments(&files),
             &logs,
         )?;
-        Ok(ControlPlane { parts: vec![etcd, server, manager], kubeconfig, client })
+        Ok(ControlPlane { parts: [etcd, server, manager], kubeconfig, client })
     }
 
     /// A client with full rights.
@@ -92,23 +91,17 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
+    /// The error for controllers that run and yet do not do their work.
+    pub fn useless_controllers(&self, why: String) -> EnvironmentError {
+        let [.., manager] = &self.parts;
+        manager.useless(why)
+    }
+
     /// Waits as long as all parts run; the error of the first that ended by itself.
     pub async fn end(&self) -> EnvironmentError {
         let ends = self.parts.iter().map(|part| Box::pin(part.end()));
         futures::future::select_all(ends).await.0
     }
-}
-
-/// A client from the text of a kubeconfig.
-///
-/// # Errors
-/// When the text is none, or its keys cannot be used.
-pub async fn client(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> {
-    let unusable =
-        |error: &dyn std::fmt::Display| EnvironmentError::Connection(format!("use the kubeconfig: {error}"));
-    let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unusable(&error))?;
-    let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await;
-    Ok(kube::Client::try_from(config.map_err(|error| unusable(&error))?)?)
 }
 
 struct Files {

@@ -65,6 +65,7 @@ impl StorageHosts {
 }
 
 /// What the server answers from.
+#[derive(Clone)]
 pub struct Zones {
     #[allow(deprecated, reason = "see the import")]
     pub endpoints: Store<Endpoints>,
@@ -153,13 +154,24 @@ fn sent<E>(result: Result<ResponseInfo, E>, metadata: Metadata) -> ResponseInfo 
 ///
 /// # Errors
 /// When port 53 cannot be bound.
-pub async fn serve(zones: Zones) -> Result<Server<Zones>, EnvironmentError> {
+pub async fn serve(zones: Zones) -> Result<[Server<Zones>; 2], EnvironmentError> {
     let bind = |source| EnvironmentError::Sandbox { what: "serve DNS".to_owned(), source };
-    let mut server = Server::new(zones);
-    server.register_socket(UdpSocket::bind((DNS, 53)).await.map_err(bind)?);
+    // One for each kind of socket, since a server has ended only when all of its sockets have.
+    let (mut udp, mut tcp) = (Server::new(zones.clone()), Server::new(zones));
+    udp.register_socket(UdpSocket::bind((DNS, 53)).await.map_err(bind)?);
     let listener = TcpListener::bind((DNS, 53)).await.map_err(bind)?;
-    server.register_listener(listener, Duration::from_secs(5), 4096);
-    Ok(server)
+    tcp.register_listener(listener, Duration::from_secs(5), 4096);
+    Ok([udp, tcp])
+}
+
+/// Waits as long as both serve; why one no longer does.
+pub async fn end([mut udp, mut tcp]: [Server<Zones>; 2]) -> String {
+    let (kind, ended) = tokio::select! {
+        ended = udp.block_until_done() => ("UDP", ended),
+        ended = tcp.block_until_done() => ("TCP", ended),
+    };
+    let why = ended.err().map(|error| error.to_string()).unwrap_or_default();
+    format!("it no longer serves {kind}: {why}")
 }
 
 #[cfg(test)]

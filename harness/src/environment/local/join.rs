@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl::set_pdeathsig;
@@ -13,13 +14,19 @@ use nix::unistd::{ForkResult, Pid, fork, getppid};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
-use super::control_plane;
+use super::api_client;
 use super::daemon::protocol::{self, INNER, Place, Request, Response};
 use super::sandbox::NAMESPACES;
 use super::shared;
+use super::tie::Tie;
 use crate::environment::{ContainerLog, Environment, EnvironmentError, ExecOutput};
 use crate::exit::Verdict;
+use crate::poll::within;
 use crate::storage::Authority;
+use crate::toolchain::Tools;
+
+/// For what the environment's process does by itself: a place takes it a second or two.
+const ANSWER: Duration = Duration::from_secs(120);
 
 /// Enters the namespaces of the environment `name`. Returns in a child process, since a PID namespace can be entered
 /// by children only; the process that called waits for it, hands on SIGTERM and SIGINT, and leaves with its exit
@@ -45,16 +52,19 @@ pub fn enter(name: &str) -> Result<(), EnvironmentError> {
     step("go back to the working directory", std::env::set_current_dir(folder))?;
     // Only now: entering a user namespace makes the kernel forget it.
     die_with(parent)?;
+    let tie = step("make a pipe", Tie::new())?;
 
     let handed_on = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD].into_iter().collect::<SigSet>();
     step("hold signals back", handed_on.thread_block().map_err(io::Error::from))?;
     // SAFETY: the process has one thread, so the child may do anything.
     match step("fork", unsafe { fork() }.map_err(io::Error::from))? {
-        ForkResult::Parent { child } => std::process::exit(stand_in_for(child, &handed_on)),
+        ForkResult::Parent { child } => {
+            let _held = tie.hold();
+            std::process::exit(stand_in_for(child, &handed_on))
+        }
         ForkResult::Child => {
             step("let signals through", handed_on.thread_unblock().map_err(io::Error::from))?;
-            // A parent outside of the PID namespace is 0; init, who takes orphans, is 1.
-            die_with(Pid::from_raw(0))
+            step("tie the process to its parent", tie.bind())
         }
     }
 }
@@ -97,31 +107,42 @@ pub struct LocalEnvironment {
 }
 
 impl LocalEnvironment {
-    /// Takes a place in the environment that [`enter`] entered.
+    /// Takes a place in the environment that [`enter`] entered. Its pods' images are made of `tools`, whatever
+    /// those of the environment are.
     ///
     /// # Errors
-    /// When the environment has none to give.
-    pub async fn join() -> Result<Self, EnvironmentError> {
-        let mut lease = BufReader::new(UnixStream::connect(INNER).await.map_err(connection)?);
-        protocol::write(&mut lease, &Request::Join).await?;
-        let place = match protocol::read(&mut lease).await? {
+    /// When the environment has none to give, or does not answer.
+    pub async fn join(tools: &Tools) -> Result<Self, EnvironmentError> {
+        let request = Request::Join { tools: Box::new(tools.clone()) };
+        let (lease, response) = within("a place in the environment", ANSWER, talk(&request)).await??;
+        let place = match response {
             Some(Response::Joined(place)) => *place,
             other => return Err(unexpected(other)),
         };
-        let client = control_plane::client(place.kubeconfig.reveal()).await?;
+        let client = api_client::client(place.kubeconfig.reveal()).await?;
         let authority = Authority::from_pem(place.authority.clone())?;
         Ok(LocalEnvironment { place, client, authority, _lease: lease })
     }
 
     async fn ask(&self, request: Request) -> Result<Response, EnvironmentError> {
-        let mut stream = BufReader::new(UnixStream::connect(INNER).await.map_err(connection)?);
-        protocol::write(&mut stream, &request).await?;
-        match protocol::read(&mut stream).await? {
-            Some(Response::Failed { why }) => Err(EnvironmentError::Connection(why)),
-            Some(response) => Ok(response),
-            None => Err(unexpected(None)),
-        }
+        ask_within("the environment's answer", ANSWER, &request).await
     }
+}
+
+async fn ask_within(what: &str, limit: Duration, request: &Request) -> Result<Response, EnvironmentError> {
+    match within(what, limit, talk(request)).await?? {
+        (_, Some(Response::Failed { why })) => Err(EnvironmentError::Connection(why)),
+        (_, Some(response)) => Ok(response),
+        (_, None) => Err(unexpected(None)),
+    }
+}
+
+/// Whoever is no longer interested closes the connection, and the environment stops what it does for it.
+async fn talk(request: &Request) -> Result<(BufReader<UnixStream>, Option<Response>), EnvironmentError> {
+    let mut stream = BufReader::new(UnixStream::connect(INNER).await.map_err(connection)?);
+    protocol::write(&mut stream, request).await?;
+    let response = protocol::read(&mut stream).await?;
+    Ok((stream, response))
 }
 
 impl Environment for LocalEnvironment {
@@ -152,14 +173,21 @@ impl Environment for LocalEnvironment {
         }
     }
 
-    async fn exec(&self, pod: &str, container: &str, argv: &[&str]) -> Result<ExecOutput, EnvironmentError> {
+    async fn exec(
+        &self,
+        pod: &str,
+        container: &str,
+        argv: &[&str],
+        limit: Duration,
+    ) -> Result<ExecOutput, EnvironmentError> {
         let request = Request::Exec {
             namespace: self.place.namespace.clone(),
             pod: pod.to_owned(),
             container: container.to_owned(),
             argv: argv.iter().map(|argument| (*argument).to_owned()).collect(),
         };
-        match self.ask(request).await? {
+        let what = format!("the end of {} in {pod}", argv.first().unwrap_or(&"a program"));
+        match ask_within(&what, limit, &request).await? {
             Response::Exec { output } => Ok(output),
             other => Err(unexpected(Some(other))),
         }

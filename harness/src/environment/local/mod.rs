@@ -1,5 +1,6 @@
 //! The local environment: the real control plane and one node, in namespaces of an ordinary user.
 
+mod api_client;
 pub mod container;
 mod control_plane;
 pub mod daemon;
@@ -11,5 +12,6 @@ pub mod node;
 mod part;
 pub mod sandbox;
 pub mod shared;
+mod tie;
 
 pub use join::{LocalEnvironment, enter};

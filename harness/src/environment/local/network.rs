@@ -61,6 +61,21 @@ impl Network {
         let add = self.handle.address().add(self.bridge, IpAddr::V4(address), PREFIX);
         add.execute().await.map_err(refused("add an address"))
     }
+
+    /// Takes an address of [`Network::add_address`] away again.
+    ///
+    /// # Errors
+    /// What the kernel refused.
+    pub async fn remove_address(&self, address: Ipv4Addr) -> Result<(), EnvironmentError> {
+        let all = self.handle.address().get().set_link_index_filter(self.bridge);
+        let mut found =
+            all.set_prefix_length_filter(PREFIX).set_address_filter(IpAddr::V4(address)).execute();
+        while let Some(message) = found.try_next().await.map_err(refused("look for an address"))? {
+            let remove = self.handle.address().del(message);
+            remove.execute().await.map_err(refused("remove an address"))?;
+        }
+        Ok(())
+    }
 }
 
 async fn index_of(handle: &Handle, name: &str) -> Result<u32, EnvironmentError> {

@@ -1,19 +1,25 @@
 //! The namespaces that hold an environment: user, mount, network, PID, IPC and UTS, all of an ordinary user.
 //!
-//! Three processes: the *outermost*, which only waits; the sandbox's *init*, which dies with the outermost and
-//! takes the whole PID namespace with it; and the daemon, for whose sake it all is.
+//! Three processes: the *outermost*, which only waits, for the owner's end too; the sandbox's *init*, which dies with
+//! the outermost and takes the whole PID namespace with it; and the daemon, for whose sake it all is. That the outermost
+//! needs nothing of the others is why everything ends with the owner also when they hang.
 
 use std::fs;
-use std::io;
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, getppid};
+use rustix::process::{PidfdFlags, pidfd_open};
 
+use super::tie::Tie;
 use crate::environment::EnvironmentError;
 
 /// The one folder that an environment writes into: a tmpfs of the sandbox, gone when its last process is gone.
@@ -22,14 +28,33 @@ pub const STATE: &str = "/run/clonedrill";
 /// What the namespaces are for a joining process: those of `/proc/<pid>/ns`, in the order to enter them.
 pub const NAMESPACES: [&str; 6] = ["user", "mnt", "net", "ipc", "uts", "pid_for_children"];
 
+/// The process that an environment ends with.
+pub struct Owner {
+    /// Its pidfd: its number means another process in the new PID namespace.
+    pub process: OwnedFd,
+    /// Whether the environment goes on without it once it is ready.
+    pub until_ready: bool,
+}
+
+/// The daemon's word that it is ready, for the outermost process.
+pub struct Ready(PipeWriter);
+
+impl Ready {
+    /// # Errors
+    /// When the outermost process has gone; then this one ends in the same moment.
+    pub fn tell(mut self) -> Result<(), EnvironmentError> {
+        io_step("tell the outermost process", self.0.write_all(b"r"))
+    }
+}
+
 /// Makes the namespaces. Returns in the daemon's process only; the outermost process and the sandbox's init
-/// wait for it and leave with its exit code.
+/// wait for it and leave with its exit code. When `owner` ends, all of it does.
 ///
 /// Must be called while the process has one thread.
 ///
 /// # Errors
 /// What the kernel refused, for example user namespaces at all.
-pub fn enter() -> Result<(), EnvironmentError> {
+pub fn enter(owner: Option<Owner>) -> Result<Ready, EnvironmentError> {
     let (uid, gid) = (geteuid(), getegid());
     step("make the namespaces", unshare(namespaces()))?;
     // An unprivileged process may map its group only after it has given up setgroups.
@@ -41,10 +66,15 @@ pub fn enter() -> Result<(), EnvironmentError> {
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>),
     )?;
 
+    let (heard, ready) = io_step("make a pipe", io::pipe())?;
+    let tie = io_step("make a pipe", Tie::new())?;
     if let Some(init) = fork_here()? {
-        std::process::exit(wait_for(init));
+        drop(ready);
+        let _held = tie.hold();
+        std::process::exit(watch_over(init, owner, &heard)?);
     }
-    die_with_parent(None)?;
+    drop(heard);
+    io_step("tie init to the outermost process", tie.bind())?;
     step(
         "mount /proc",
         mount(Some("proc"), "/proc", Some("proc"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, None::<&str>),
@@ -54,9 +84,45 @@ pub fn enter() -> Result<(), EnvironmentError> {
 
     let init = nix::unistd::getpid();
     if let Some(daemon) = fork_here()? {
+        drop(ready);
         std::process::exit(wait_for(daemon));
     }
-    die_with_parent(Some(init))
+    die_with(init)?;
+    Ok(Ready(ready))
+}
+
+/// Waits for the end of init or of the owner, whichever comes first; the exit code to leave with.
+fn watch_over(init: Pid, mut owner: Option<Owner>, ready: &PipeReader) -> Result<i32, EnvironmentError> {
+    let number = rustix::process::Pid::from_raw(init.as_raw());
+    let number = number.ok_or_else(|| io::Error::other("it has no number"));
+    let opened = number.and_then(|number| Ok(pidfd_open(number, PidfdFlags::empty())?));
+    let ended = io_step("watch init", opened)?;
+    loop {
+        let wanted = |it| PollFd::new(it, PollFlags::POLLIN);
+        let mut seen = vec![wanted(ended.as_fd())];
+        seen.extend(owner.iter().map(|owner| wanted(owner.process.as_fd())));
+        seen.extend(owner.iter().filter(|owner| owner.until_ready).map(|_| wanted(ready.as_fd())));
+        match poll(&mut seen, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return step("watch init", Err(errno)),
+        }
+        let events: Vec<PollFlags> =
+            seen.iter().map(|one| one.revents().unwrap_or(PollFlags::empty())).collect();
+        match events[..] {
+            [init_ended, ..] if !init_ended.is_empty() => return Ok(wait_for(init)),
+            // Ready before the owner's end: it may have ended because it was told so.
+            [_, _, said] if said.contains(PollFlags::POLLIN) => owner = None,
+            [_, owner_ended, ..] if !owner_ended.is_empty() => return Ok(0),
+            // The daemon ended without a word, and init is about to.
+            [_, _, said] if !said.is_empty() => {
+                if let Some(owner) = &mut owner {
+                    owner.until_ready = false;
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 fn namespaces() -> CloneFlags {
@@ -77,11 +143,10 @@ fn fork_here() -> Result<Option<Pid>, EnvironmentError> {
     }
 }
 
-/// `parent`, where it can be named: it may be dead before the signal is asked for, and then nobody would send it.
-/// Init's parent is outside of its PID namespace and shows as 0 either way; it cannot have reparented.
-fn die_with_parent(parent: Option<Pid>) -> Result<(), EnvironmentError> {
+/// It may be dead before the signal is asked for, and then nobody would send it.
+fn die_with(parent: Pid) -> Result<(), EnvironmentError> {
     step("tie the process to its parent", set_pdeathsig(Signal::SIGKILL))?;
-    if parent.is_some_and(|parent| getppid() != parent) {
+    if getppid() != parent {
         std::process::exit(1);
     }
     Ok(())

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::socket::getsockopt;
@@ -17,11 +18,13 @@ use tokio_util::task::AbortOnDropHandle;
 use super::daemon::protocol::{self, Request, Response};
 use super::part::last_lines;
 use crate::environment::EnvironmentError;
-use crate::poll::{Limit, PollError, Seen, poll};
+use crate::poll::{Limit, Patience, PollError, Seen, TimedOut, poll, within};
 use crate::toolchain::Tools;
 
 /// The control plane has its own, shorter limit.
-const READY: Limit = Limit::seconds(120);
+const READY: Duration = Duration::from_secs(120);
+/// What is asked or killed ends within a fraction of a second; this is for a machine that is very busy.
+const GONE: Limit = Limit::seconds(10);
 
 /// Who shares an environment, and whose end is its end.
 #[derive(Debug, Clone)]
@@ -44,12 +47,12 @@ pub struct Obtained {
 }
 
 impl Obtained {
-    fn listen(mut stream: BufReader<UnixStream>) -> Self {
+    fn listen(mut stream: BufReader<UnixStream>, log: PathBuf) -> Self {
         let (tell, failed) = watch::channel(None);
         let listening = tokio::spawn(async move {
             let why = match protocol::read(&mut stream).await {
                 Ok(Some(Response::Failed { why })) => why,
-                _ => "run the local environment: it has gone without a word".to_owned(),
+                _ => ended(&log, "it has gone without a word").to_string(),
             };
             tell.send_replace(Some(why));
         });
@@ -65,7 +68,8 @@ impl Obtained {
 }
 
 /// Makes sure that the environment runs and is ready, and starts it where it does not. `log` gets what the
-/// environment's process prints; `told` hears what is being waited for.
+/// environment's process prints; `told` hears what is being waited for. One that is not ready in time is ended; one
+/// without an owner also when this process ends while it waits.
 ///
 /// # Errors
 /// The part that did not come up, with its last lines.
@@ -93,8 +97,23 @@ pub async fn obtain(
         Ok(Seen::NotYet("nobody listens".to_owned()))
     });
     let stream = stream.await.map_err(flatten)?;
-    let ready = tokio::time::timeout(READY.total, until_ready(stream, log, told)).await;
-    ready.unwrap_or_else(|_| Err(ended(log, "it was not ready in time")))
+    let last = Mutex::new("its process".to_owned());
+    let heard = |doing: &str| {
+        doing.clone_into(&mut last.lock().unwrap_or_else(PoisonError::into_inner));
+        told(doing);
+    };
+    match within(format!("the environment {name}"), READY, until_ready(stream, log, &heard)).await {
+        Ok(ready) => ready,
+        Err(late) => {
+            let doing = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let why = TimedOut { last: format!("starting {doing}"), ..late }.to_string();
+            let why = match kill(name).await {
+                Ok(()) => why,
+                Err(error) => format!("{why}; then failed to {error}"),
+            };
+            Err(ended(log, &why))
+        }
+    }
 }
 
 /// A connection to the outer socket, before any namespace is entered.
@@ -113,21 +132,39 @@ pub fn outermost(name: &str) -> Result<i32, EnvironmentError> {
     Ok(peer.pid())
 }
 
-/// Tells the environment to end, and waits until it has.
+/// Tells the environment to end, and waits until it has. One that does not is killed.
 ///
 /// # Errors
 /// When none runs, or it does not end.
 pub async fn end(name: &str) -> Result<(), EnvironmentError> {
     let mut stream = into_tokio(connect(name)?)?;
-    protocol::write(&mut stream, &Request::Down).await?;
-    poll(format!("the end of {name}"), Limit::seconds(20), async || {
-        Ok(match connect(name) {
-            Ok(_) => Seen::NotYet("it still listens".to_owned()),
-            Err(_) => Seen::Done(()),
-        })
-    })
-    .await
-    .map_err(flatten)
+    // Whether it was heard is seen by what follows.
+    let _ =
+        within("the environment to listen", GONE.total, protocol::write(&mut stream, &Request::Down)).await;
+    if gone(name).await.is_ok() { Ok(()) } else { kill(name).await }
+}
+
+/// Ends the environment without its help.
+async fn kill(name: &str) -> Result<(), EnvironmentError> {
+    // One that has just ended is what is wanted.
+    let Ok(outermost) = outermost(name) else { return Ok(()) };
+    let number = rustix::process::Pid::from_raw(outermost);
+    let killed = number.map(|number| rustix::process::kill_process(number, rustix::process::Signal::KILL));
+    match killed {
+        Some(Ok(()) | Err(rustix::io::Errno::SRCH)) => gone(name).await.map_err(EnvironmentError::TimedOut),
+        Some(Err(errno)) => {
+            Err(EnvironmentError::Sandbox { what: format!("kill process {outermost}"), source: errno.into() })
+        }
+        None => Err(EnvironmentError::Connection(format!("find the outermost process of {name}"))),
+    }
+}
+
+async fn gone(name: &str) -> Result<(), TimedOut> {
+    let mut patience = Patience::new(format!("the end of {name}"), GONE);
+    while connect(name).is_ok() {
+        patience.pause("it still listens".to_owned()).await?;
+    }
+    Ok(())
 }
 
 async fn until_ready(
@@ -140,7 +177,7 @@ async fn until_ready(
     loop {
         match protocol::read(&mut stream).await? {
             Some(Response::Starting { doing }) => told(&doing),
-            Some(Response::Ready) => return Ok(Obtained::listen(stream)),
+            Some(Response::Ready) => return Ok(Obtained::listen(stream, log.to_owned())),
             Some(Response::Failed { why }) => return Err(EnvironmentError::Failed(why)),
             Some(_) => return Err(EnvironmentError::Connection("it answered something else".to_owned())),
             None => return Err(ended(log, "it has gone")),
@@ -156,9 +193,11 @@ fn start(tools: &Tools, name: &str, owner: Option<u32>, log: &Path) -> Result<Ch
     let output = File::create(log).map_err(failed)?;
     let mut command = Command::new(own_program().map_err(failed)?);
     command.args(["environment", "--name", name]);
-    if let Some(owner) = owner {
-        command.args(["--owner", &owner.to_string()]);
-    }
+    match owner {
+        Some(owner) => command.args(["--owner", &owner.to_string()]),
+        // Until there is something to keep, it ends with who wanted it.
+        None => command.args(["--until-ready", "--owner", &std::process::id().to_string()]),
+    };
     command
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")

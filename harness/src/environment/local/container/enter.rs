@@ -3,8 +3,9 @@
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::sched::{CloneFlags, setns};
-use nix::unistd::{ForkResult, fork};
+use nix::unistd::{ForkResult, fork, setsid};
 
+use super::super::tie::Tie;
 use super::{CANNOT_RUN, During, ExecSpec, SetupError, init, program};
 
 /// Runs the program with our stdout and stderr; a set-up that fails is told on stderr as a shell would.
@@ -36,14 +37,18 @@ fn enter(spec: &ExecSpec) -> Result<i32, SetupError> {
     std::env::set_current_dir(&spec.working_dir)
         .during(|| format!("enter the working folder {}", spec.working_dir.display()))?;
     nix::sys::prctl::set_no_new_privs().during(|| "give up privileges".to_owned())?;
+    let tie = Tie::new().during(|| "make a pipe".to_owned())?;
     // SAFETY: no other thread exists.
     match unsafe { fork() }.during(|| "fork the program".to_owned())? {
         ForkResult::Parent { child } => {
-            init::supervise(child, &signals).during(|| "wait for the program".to_owned())
+            let _held = tie.hold();
+            init::supervise_session(child, &signals).during(|| "wait for the program".to_owned())
         }
         ForkResult::Child => {
-            let tied = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
-            let error = match tied.during(|| "tie the program to the node".to_owned()) {
+            // A session of its own, so that it can be killed with all that it has started.
+            let apart = setsid().during(|| "start a session".to_owned());
+            let tied = apart.and_then(|_| tie.bind().during(|| "tie the program to the node".to_owned()));
+            let error = match tied {
                 Ok(()) => program::replace_with(&spec.argv, &spec.env, &signals),
                 Err(error) => error,
             };

@@ -33,6 +33,15 @@ impl Blocked {
 
 /// Waits for `child` and reaps whoever else ends; gives the exit code, or 128 + the signal's number.
 pub(super) fn supervise(child: Pid, signals: &Blocked) -> Result<i32, Errno> {
+    supervise_with(child, child, signals)
+}
+
+/// As [`supervise`], of a child that leads a session: when it is killed, all of its process group is.
+pub(super) fn supervise_session(child: Pid, signals: &Blocked) -> Result<i32, Errno> {
+    supervise_with(child, Pid::from_raw(-child.as_raw()), signals)
+}
+
+fn supervise_with(child: Pid, killed: Pid, signals: &Blocked) -> Result<i32, Errno> {
     loop {
         match signals.waited.wait()? {
             Signal::SIGCHLD => {
@@ -40,7 +49,11 @@ pub(super) fn supervise(child: Pid, signals: &Blocked) -> Result<i32, Errno> {
                     return Ok(code);
                 }
             }
-            super::KILL => forward(child, Signal::SIGKILL),
+            super::KILL => {
+                forward(killed, Signal::SIGKILL);
+                // It may not lead its session yet.
+                forward(child, Signal::SIGKILL);
+            }
             signal => forward(child, signal),
         }
     }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use self::program::Outcome;
 use super::images::Image;
+use super::tie::Tie;
 
 /// What the process is to do. Travels over stdin, since the environment holds secrets.
 #[derive(Debug, Serialize, Deserialize)]
@@ -138,15 +139,17 @@ fn start(spec: &ContainerSpec, outcome: &Outcome) -> Result<i32, SetupError> {
             | CloneFlags::CLONE_NEWPID,
     )
     .during(|| "make the container's namespaces".to_owned())?;
+    let tie = Tie::new().during(|| "make a pipe".to_owned())?;
     // SAFETY: no other thread exists.
     match unsafe { fork() }.during(|| "fork the container's init".to_owned())? {
         ForkResult::Parent { child } => {
+            let _held = tie.hold();
             outcome.say(&Report::Init(child.as_raw()));
             outcome.close();
             init::supervise(child, &signals).during(|| "wait for the container".to_owned())
         }
         ForkResult::Child => {
-            let end = be_init(spec, outcome, &signals);
+            let end = be_init(spec, outcome, &signals, tie);
             if let Err(error) = &end {
                 outcome.say(&Report::Failed(error.to_string()));
             }
@@ -156,13 +159,18 @@ fn start(spec: &ContainerSpec, outcome: &Outcome) -> Result<i32, SetupError> {
 }
 
 /// Runs as process 1 of the container.
-fn be_init(spec: &ContainerSpec, outcome: &Outcome, signals: &init::Blocked) -> Result<i32, SetupError> {
+fn be_init(
+    spec: &ContainerSpec,
+    outcome: &Outcome,
+    signals: &init::Blocked,
+    tie: Tie,
+) -> Result<i32, SetupError> {
     setsid().during(|| "start a session".to_owned())?;
     sethostname(&spec.hostname).during(|| "set the host name".to_owned())?;
     rootfs::make(spec)?;
     become_user(spec.uid, spec.gid)?;
     // Last, since a change of credentials clears it.
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).during(|| "tie init to its supervisor".to_owned())?;
+    tie.bind().during(|| "tie init to its supervisor".to_owned())?;
     nix::sys::prctl::set_no_new_privs().during(|| "give up privileges".to_owned())?;
     let folder = &spec.working_dir;
     std::env::set_current_dir(folder).during(|| format!("enter the working folder {}", folder.display()))?;

@@ -24,13 +24,16 @@ use super::dns::{self, StorageHosts, Zones};
 use super::images::ImageStore;
 use super::network::{API_SERVER, BRIDGE, DNS, Network};
 use super::node::{Node, NodeSettings};
-use super::sandbox::STATE;
+use super::sandbox::{Ready, STATE};
 use crate::environment::EnvironmentError;
+use crate::poll::{Limit, Patience};
 use crate::storage::Authority;
 use crate::toolchain::Tools;
 
 /// A process that asked may be stopped or very slow; the end does not wait for it.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long no connection at all may be acceptable.
+const ACCEPT: Limit = Limit::seconds(30);
 
 /// What those who wait for the environment are told.
 #[derive(Debug, Clone)]
@@ -44,59 +47,48 @@ enum State {
 ///
 /// # Errors
 /// The part that did not come up, or that ended by itself.
-pub async fn serve(tools: Tools, outer: StdListener) -> Result<(), EnvironmentError> {
+pub async fn serve(tools: Tools, outer: StdListener, ready: Ready) -> Result<(), EnvironmentError> {
     let (state, states) = watch::channel(State::Starting("the control plane"));
     let (down, mut asked_down) = watch::channel(false);
     let (environment, environments) = watch::channel(None);
     let listener = UnixListener::from_std(outer).map_err(sockets)?;
     let outside = TaskTracker::new();
-    // Those who wait are answered from the first moment on, so that they can say what they wait for.
-    tokio::spawn(accept(
-        listener,
-        Door {
-            states: states.clone(),
-            environment: environments.clone(),
-            down: down.clone(),
-            answers: outside.clone(),
-        },
-    ));
-    let failed = async |error: EnvironmentError| {
+    let door = Door { states, environment: environments, down, answers: outside.clone() };
+    let inside = Door { answers: TaskTracker::new(), ..door.clone() };
+    let opened = async |places: Arc<Places>| {
+        let inner = UnixListener::bind(INNER).map_err(sockets)?;
+        environment.send_replace(Some(places));
+        // First, since who hears that it is ready may end at once, and must not take it along.
+        ready.tell()?;
+        state.send_replace(State::Ready);
+        Err(accept(inner, inside).await)
+    };
+    let served = tokio::select! {
+        // Those who wait are answered from the first moment on, so that they can say what they wait for.
+        error = accept(listener, door) => Err(error),
+        error = run(&tools, &state, opened) => error,
+        _ = asked_down.wait_for(|down| *down) => Ok(()),
+    };
+    if let Err(error) = &served {
         state.send_replace(State::Failed(error.to_string()));
         // With this process everything ends, also those who would have said why.
         outside.close();
         let _ = tokio::time::timeout(LAST_WORDS, outside.wait()).await;
-        Err(error)
-    };
-
-    let running = match Running::start(&tools, &state).await {
-        Ok(running) => running,
-        Err(error) => return failed(error).await,
-    };
-    let inner = UnixListener::bind(INNER).map_err(sockets)?;
-    environment.send_replace(Some(running.places.clone()));
-    let inside = Door { states, environment: environments, down, answers: TaskTracker::new() };
-    tokio::spawn(accept(inner, inside));
-    state.send_replace(State::Ready);
-
-    tokio::select! {
-        error = running.control_plane.end() => failed(error).await,
-        _ = asked_down.wait_for(|down| *down) => Ok(()),
     }
+    served
 }
 
-/// Everything that runs; dropping it ends it.
-struct Running {
-    control_plane: ControlPlane,
-    places: Arc<Places>,
-    _dns: hickory_server::Server<Zones>,
-}
-
-impl Running {
-    async fn start(tools: &Tools, state: &watch::Sender<State>) -> Result<Self, EnvironmentError> {
-        let folder = Path::new(STATE);
-        let authority = Authority::new()?;
-        let network = Network::make().await?;
-        let control_plane = ControlPlane::start(tools, &authority, folder).await?;
+/// Brings everything up, opens for drills, and comes back with the first part that ends.
+async fn run(
+    tools: &Tools,
+    state: &watch::Sender<State>,
+    opened: impl AsyncFnOnce(Arc<Places>) -> Result<(), EnvironmentError>,
+) -> Result<(), EnvironmentError> {
+    let folder = Path::new(STATE);
+    let authority = Authority::new()?;
+    let network = Network::make().await?;
+    let control_plane = Arc::new(ControlPlane::start(tools, &authority, folder).await?);
+    let rest = async {
         let client = control_plane.client();
         state.send_replace(State::Starting("the node"));
         let node = Node::start(NodeSettings {
@@ -115,24 +107,37 @@ impl Running {
         state.send_replace(State::Starting("DNS"));
         let storage = Arc::new(StorageHosts::default());
         let asked = node.clone();
+        let (endpoints, following) = follow_endpoints(client);
         let zones = Zones {
-            endpoints: watch_endpoints(&client),
+            endpoints,
             storage: storage.clone(),
             namespace_of: Arc::new(move |address: IpAddr| asked.namespace_of(address)),
         };
         let dns = dns::serve(zones).await?;
-        let kubeconfig = control_plane.kubeconfig().to_owned();
-        let places = Places::new(client, network, node, storage, authority, kubeconfig);
-        Ok(Running { control_plane, places: Arc::new(places), _dns: dns })
+        let places = Places::new(control_plane.clone(), network, node.clone(), storage, authority);
+        tokio::select! {
+            ended = opened(Arc::new(places)) => ended,
+            error = node.end() => Err(error.into()),
+            why = dns::end(dns) => Err(part("DNS", why)),
+            () = following => Err(part("DNS", "it no longer hears of endpoints")),
+        }
+    };
+    // A part that has ended is named at once, rather than by those who then wait for it in vain.
+    tokio::select! {
+        error = control_plane.end() => Err(error),
+        ended = rest => ended,
     }
 }
 
-fn watch_endpoints(client: &kube::Client) -> reflector::Store<Endpoints> {
+fn part(part: &str, why: impl Into<String>) -> EnvironmentError {
+    EnvironmentError::Part { part: part.to_owned(), why: why.into(), log: Vec::new() }
+}
+
+fn follow_endpoints(client: kube::Client) -> (reflector::Store<Endpoints>, impl Future<Output = ()>) {
     let (store, writer) = reflector::store();
-    let events = watcher(kube::Api::<Endpoints>::all(client.clone()), watcher::Config::default());
+    let events = watcher(kube::Api::<Endpoints>::all(client), watcher::Config::default());
     let stream = events.default_backoff().reflect(writer);
-    tokio::spawn(futures::StreamExt::for_each(stream, |_| std::future::ready(())));
-    store
+    (store, futures::StreamExt::for_each(stream, |_| std::future::ready(())))
 }
 
 /// What a connection may ask of.
@@ -145,12 +150,25 @@ struct Door {
     answers: TaskTracker,
 }
 
-async fn accept(listener: UnixListener, door: Door) {
-    while let Ok((stream, _)) = listener.accept().await {
-        // An abstract name has no permissions of its own.
-        let ours = stream.peer_cred().is_ok_and(|peer| peer.uid() == geteuid().as_raw() || peer.uid() == 0);
-        if ours {
-            door.answers.spawn(answer(stream, door.clone()));
+/// Never comes back while connections can be accepted. Without descriptors, say, none can for a while.
+async fn accept(listener: UnixListener, door: Door) -> EnvironmentError {
+    let again = || Patience::new("a connection to be accepted", ACCEPT);
+    let mut patience = again();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                patience = again();
+                // An abstract name has no permissions of its own.
+                let peer = stream.peer_cred();
+                if peer.is_ok_and(|peer| peer.uid() == geteuid().as_raw() || peer.uid() == 0) {
+                    door.answers.spawn(answer(stream, door.clone()));
+                }
+            }
+            Err(error) => {
+                if let Err(late) = patience.pause(error.to_string()).await {
+                    return late.into();
+                }
+            }
         }
     }
 }
@@ -174,12 +192,16 @@ async fn answer(stream: UnixStream, mut door: Door) -> Result<(), EnvironmentErr
     let Some(places) = door.environment.borrow().clone() else {
         return protocol::write(&mut to, &Response::Failed { why: "it is not ready yet".to_owned() }).await;
     };
-    if matches!(request, Request::Join) {
-        return places.lease(&mut from, &mut to).await;
+    if let Request::Join { tools } = request {
+        return places.lease(*tools, &mut from, &mut to).await;
     }
-    let response =
-        places.answer(request).await.unwrap_or_else(|error| Response::Failed { why: error.to_string() });
-    protocol::write(&mut to, &response).await
+    let response = tokio::select! {
+        response = places.answer(request) => response,
+        // Nothing more is said, so this is the end of who asked, and nobody wants an answer.
+        _ = from.read_u8() => return Ok(()),
+    };
+    protocol::write(&mut to, &response.unwrap_or_else(|error| Response::Failed { why: error.to_string() }))
+        .await
 }
 
 /// Until the environment fails; it may do so long after it was ready.

@@ -1,8 +1,8 @@
 //! The places of drills: a namespace and a gateway address each, for as long as their connection is open.
 
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
@@ -14,59 +14,70 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::protocol::{self, Place, Request, Response};
 use crate::environment::EnvironmentError;
+use crate::environment::local::control_plane::ControlPlane;
 use crate::environment::local::dns::StorageHosts;
+use crate::environment::local::images::ImageStore;
 use crate::environment::local::network::Network;
 use crate::environment::local::node::Node;
-use crate::poll::TimedOut;
+use crate::poll::{Limit, Patience};
 use crate::secret::Secret;
 use crate::storage::Authority;
+use crate::toolchain::Tools;
 
 /// The controller makes it within a fraction of a second.
 const SERVICE_ACCOUNT: Duration = Duration::from_secs(30);
+/// For a removal that the API server refuses for a while.
+const REMOVAL: Limit = Limit::seconds(300);
 
 /// Makes and removes places.
 pub struct Places {
-    client: kube::Client,
+    control_plane: Arc<ControlPlane>,
     network: Network,
     node: Arc<Node>,
     storage: Arc<StorageHosts>,
     authority: Authority,
-    kubeconfig: String,
-    gateways: AtomicU8,
+    /// The free ones, that which was given back last at the end.
+    gateways: Mutex<VecDeque<Ipv4Addr>>,
 }
 
 impl Places {
     pub fn new(
-        client: kube::Client,
+        control_plane: Arc<ControlPlane>,
         network: Network,
         node: Arc<Node>,
         storage: Arc<StorageHosts>,
         authority: Authority,
-        kubeconfig: String,
     ) -> Self {
-        Places { client, network, node, storage, authority, kubeconfig, gateways: AtomicU8::new(0) }
+        let gateways = (1..=254).map(|last| Ipv4Addr::new(10, 244, 254, last)).collect();
+        Places { control_plane, network, node, storage, authority, gateways: Mutex::new(gateways) }
     }
 
-    /// Makes a place, tells it, and removes it when the other side has closed.
+    /// Makes a place, tells it, and removes it when the other side has closed. Images of its pods are made of `tools`.
     ///
     /// # Errors
     /// When the other side has gone before it heard of its place.
     pub async fn lease(
         &self,
+        tools: Tools,
         from: &mut BufReader<OwnedReadHalf>,
         to: &mut OwnedWriteHalf,
     ) -> Result<(), EnvironmentError> {
-        let place = match self.make().await {
-            Ok(place) => place,
-            Err(error) => return protocol::write(to, &Response::Failed { why: error.to_string() }).await,
+        let namespace = format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000));
+        let mut gateway = None;
+        self.node.use_images(&namespace, ImageStore::new(tools));
+        let told = match self.make(&namespace, &mut gateway).await {
+            Ok(place) => {
+                let told = protocol::write(to, &Response::Joined(Box::new(place))).await;
+                if told.is_ok() {
+                    // Nothing more is said on this connection: its end is what is waited for.
+                    let _ = from.read_u8().await;
+                }
+                told
+            }
+            Err(error) => protocol::write(to, &Response::Failed { why: error.to_string() }).await,
         };
-        let namespace = place.namespace.clone();
-        let told = protocol::write(to, &Response::Joined(Box::new(place))).await;
-        if told.is_ok() {
-            // Nothing more is said on this connection: its end is what is waited for.
-            let _ = from.read_u8().await;
-        }
-        self.remove(&namespace).await?;
+        // Also of a place that was made only in part.
+        self.remove(&namespace, gateway).await;
         told
     }
 
@@ -84,41 +95,36 @@ impl Places {
                 self.storage.forget(&namespace, &host);
                 Response::Done
             }
-            Request::AwaitReady | Request::Join | Request::Down => Response::Done,
+            Request::AwaitReady | Request::Join { .. } | Request::Down => Response::Done,
         })
     }
 
-    async fn make(&self) -> Result<Place, EnvironmentError> {
-        let namespace = format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000));
-        let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
+    async fn make(&self, namespace: &str, gateway: &mut Option<Ipv4Addr>) -> Result<Place, EnvironmentError> {
+        let metadata = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
         let wanted = Namespace { metadata, ..Namespace::default() };
-        Api::all(self.client.clone()).create(&PostParams::default(), &wanted).await?;
-        let gateway = self.add_gateway().await?;
-        self.storage.add(&namespace, gateway);
-        self.wait_for_service_account(&namespace).await?;
+        Api::all(self.control_plane.client()).create(&PostParams::default(), &wanted).await?;
+        let address = *gateway.insert(self.take_gateway()?);
+        self.network.add_address(address).await?;
+        self.storage.add(namespace, address);
+        self.wait_for_service_account(namespace).await?;
         Ok(Place {
-            namespace,
-            gateway,
+            namespace: namespace.to_owned(),
+            gateway: address,
             authority: self.authority.to_pem(),
-            kubeconfig: Secret::new(self.kubeconfig.clone()),
+            kubeconfig: Secret::new(self.control_plane.kubeconfig()),
         })
     }
 
-    async fn add_gateway(&self) -> Result<Ipv4Addr, EnvironmentError> {
-        let last = self.gateways.fetch_add(1, Ordering::Relaxed);
-        if last >= 254 {
-            return Err(EnvironmentError::Connection(
-                "give a place: this environment has given all of its 254".to_owned(),
-            ));
-        }
-        let gateway = Ipv4Addr::new(10, 244, 254, last + 1);
-        self.network.add_address(gateway).await?;
-        Ok(gateway)
+    fn take_gateway(&self) -> Result<Ipv4Addr, EnvironmentError> {
+        let free = self.gateways.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        free.ok_or_else(|| {
+            EnvironmentError::Connection("give a place: all gateway addresses are in use".to_owned())
+        })
     }
 
     /// The API server refuses pods until the controller has made it.
     async fn wait_for_service_account(&self, namespace: &str) -> Result<(), EnvironmentError> {
-        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.control_plane.client(), namespace);
         let made =
             kube::runtime::wait::await_condition(accounts, "default", |account: Option<&ServiceAccount>| {
                 account.is_some()
@@ -126,22 +132,41 @@ impl Places {
         match tokio::time::timeout(SERVICE_ACCOUNT, made).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(EnvironmentError::Connection(error.to_string())),
-            Err(_) => Err(EnvironmentError::TimedOut(TimedOut {
-                what: format!("service account default of {namespace}"),
-                after: SERVICE_ACCOUNT,
-                last: "the controller has made none".to_owned(),
-            })),
+            Err(_) => Err(self.control_plane.useless_controllers(format!(
+                "it has made no service account default in {namespace} within {SERVICE_ACCOUNT:?}"
+            ))),
         }
     }
 
-    async fn remove(&self, namespace: &str) -> Result<(), EnvironmentError> {
+    /// Tries again until it is done, since nobody else would.
+    async fn remove(&self, namespace: &str, gateway: Option<Ipv4Addr>) {
+        self.storage.remove(namespace);
+        let mut patience = Patience::new(format!("the removal of namespace {namespace}"), REMOVAL);
+        while let Err(error) = self.remove_objects(namespace).await {
+            if let Err(error) = patience.pause(error.to_string()).await {
+                tracing::warn!(%error, "a namespace is left behind");
+                break;
+            }
+        }
+        self.node.forget_namespace(namespace).await;
+        let Some(gateway) = gateway else { return };
+        match self.network.remove_address(gateway).await {
+            Ok(()) => self.gateways.lock().unwrap_or_else(PoisonError::into_inner).push_back(gateway),
+            Err(error) => tracing::warn!(%error, %gateway, "a gateway's address is left behind"),
+        }
+    }
+
+    async fn remove_objects(&self, namespace: &str) -> Result<(), kube::Error> {
+        let client = self.control_plane.client();
         // The namespace first: in one that is ending, no controller can make a pod anew.
-        Api::<Namespace>::all(self.client.clone()).delete(namespace, &DeleteParams::default()).await?;
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let deleted = Api::<Namespace>::all(client.clone()).delete(namespace, &DeleteParams::default()).await;
+        match deleted {
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+            deleted => drop(deleted?),
+        }
+        let pods: Api<Pod> = Api::namespaced(client, namespace);
         // Nobody looks at these data again, so nothing needs a clean shutdown.
         pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default()).await?;
-        self.storage.remove(namespace);
-        self.node.forget_namespace(namespace).await;
         Ok(())
     }
 }

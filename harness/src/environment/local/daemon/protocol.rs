@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt};
 use crate::environment::{ContainerLog, EnvironmentError, ExecOutput};
 use crate::secret::Secret;
 use crate::storage::AuthorityPem;
+use crate::toolchain::Tools;
 
 /// The inner socket.
 pub const INNER: &str = "/run/clonedrill/socket";
@@ -24,7 +25,11 @@ pub enum Request {
     /// then or later, with [`Response::Failed`].
     AwaitReady,
     /// A namespace for a drill, for as long as the connection is open. Inner socket only.
-    Join,
+    Join {
+        /// What the images of its pods are made of; the environment may have been started with others.
+        tools: Box<Tools>,
+    },
+    /// Killed when the connection closes.
     Exec {
         namespace: String,
         pod: String,

@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Pod, Service};
@@ -17,53 +16,56 @@ use tokio_util::sync::CancellationToken;
 use super::pod::{self, Known};
 use super::{NodeError, Shared, binding};
 
-/// How long the first list of services may take.
-const SERVICES: Duration = Duration::from_secs(30);
-
-/// Keeps the services of all namespaces at hand.
-pub(super) async fn follow_services(
-    client: Client,
-    stopping: CancellationToken,
-) -> Result<Store<Service>, NodeError> {
+/// The services of all namespaces, and what keeps them at hand for as long as it is polled.
+pub(super) fn follow_services(client: Client) -> (Store<Service>, impl Future<Output = ()> + Send + 'static) {
     let (store, writer) = reflector::store::<Service>();
-    let api = Api::<Service>::all(client);
-    let mut stream =
-        Box::pin(reflector::reflector(writer, watcher(api, watcher::Config::default()).default_backoff()));
-    tokio::spawn(stopping.run_until_cancelled_owned(async move { while stream.next().await.is_some() {} }));
-    let listed = tokio::time::timeout(SERVICES, store.wait_until_ready()).await;
-    match listed {
-        Ok(Ok(())) => Ok(store),
-        _ => Err(NodeError::TimedOut(crate::poll::TimedOut {
-            what: "the list of services".to_owned(),
-            after: SERVICES,
-            last: "no answer".to_owned(),
-        })),
-    }
+    let events = watcher(Api::<Service>::all(client), watcher::Config::default()).default_backoff();
+    let stream = reflector::reflector(writer, events);
+    (store, stream.for_each(|_| std::future::ready(())))
 }
 
-/// Runs pods until the node stops.
-pub(super) async fn run(shared: Arc<Shared>, stopping: CancellationToken) {
+/// Runs pods until the node stops, or until a part of it ends, which none should.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    services: impl Future<Output = ()> + Send + 'static,
+    stopping: CancellationToken,
+) -> NodeError {
     let mut agent =
         Agent { shared: shared.clone(), pods: HashMap::new(), listed: HashSet::new(), tasks: JoinSet::new() };
-    let claims = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(
-        shared.claims.clone().follow(shared.client.clone()),
-    ));
+    let mut others = JoinSet::new();
+    others.spawn(async move {
+        services.await;
+        "the watch of services"
+    });
+    let (claims, client) = (shared.claims.clone(), shared.client.clone());
+    others.spawn(async move {
+        claims.follow(client).await;
+        "the watch of claims"
+    });
     let api = Api::<Pod>::all(shared.client.clone());
     let mut events = Box::pin(watcher(api, watcher::Config::default()).default_backoff());
-    loop {
+    let ended = loop {
         tokio::select! {
-            () = stopping.cancelled() => break,
-            Some(ended) = agent.tasks.join_next() => agent.forget(ended),
+            () = stopping.cancelled() => break NodeError::Stopping,
+            Some(ended) = agent.tasks.join_next() => match ended {
+                Ok(uid) => drop(agent.pods.remove(&uid)),
+                // What the API server says of its pod would never change again.
+                Err(error) => break NodeError::Ended(format!("a pod's task: {error}")),
+            },
+            Some(ended) = others.join_next() => break NodeError::Ended(match ended {
+                Ok(which) => which.to_owned(),
+                Err(error) => error.to_string(),
+            }),
             event = events.next() => match event {
                 Some(Ok(event)) => agent.take(event),
                 Some(Err(error)) => tracing::debug!(%error, "watch pods"),
-                None => break,
+                None => break NodeError::Ended("the watch of pods".to_owned()),
             },
         }
-    }
-    drop(claims);
+    };
     // Containers die with the tasks that hold them.
     agent.tasks.shutdown().await;
+    ended
 }
 
 struct Agent {
@@ -116,12 +118,5 @@ impl Agent {
             pod::run(shared, pod, receiver).await;
             uid
         });
-    }
-
-    fn forget(&mut self, ended: Result<String, tokio::task::JoinError>) {
-        match ended {
-            Ok(uid) => drop(self.pods.remove(&uid)),
-            Err(error) => tracing::error!(%error, "a pod's task ended"),
-        }
     }
 }

@@ -1,8 +1,9 @@
 //! What containers print: a file for each attempt, kept until the namespace is forgotten.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::environment::ContainerLog;
 
@@ -10,8 +11,15 @@ use crate::environment::ContainerLog;
 #[derive(Debug)]
 pub(super) struct Logs {
     folder: PathBuf,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
     /// In the order in which the attempts began.
-    attempts: Mutex<Vec<Attempt>>,
+    attempts: Vec<Attempt>,
+    /// A container that still starts in one of them must not bring its folder back.
+    forgotten: HashSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -25,10 +33,15 @@ struct Attempt {
 
 impl Logs {
     pub(super) fn in_folder(folder: PathBuf) -> Self {
-        Logs { folder, attempts: Mutex::default() }
+        Logs { folder, known: Mutex::default() }
     }
 
-    /// The file that an attempt writes to. `uid` tells pods apart that have one name after the other.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The file that an attempt writes to, where kubelet has it: `<namespace>_<pod>_<uid>/<container>/<number>.log`.
+    /// `uid` tells pods apart that have one name after the other.
     pub(super) fn begin(
         &self,
         namespace: &str,
@@ -37,9 +50,13 @@ impl Logs {
         container: &str,
         number: u32,
     ) -> std::io::Result<File> {
-        let folder = self.folder.join(namespace).join(uid);
+        let mut known = self.known();
+        if known.forgotten.contains(namespace) {
+            return Err(std::io::Error::other(format!("namespace {namespace} is gone")));
+        }
+        let folder = self.folder.join(format!("{namespace}_{pod}_{uid}")).join(container);
         fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("{container}.{number}.log"));
+        let path = folder.join(format!("{number}.log"));
         let file = File::options().append(true).create(true).open(&path)?;
         let attempt = Attempt {
             namespace: namespace.to_owned(),
@@ -48,13 +65,13 @@ impl Logs {
             number,
             file: path,
         };
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).push(attempt);
+        known.attempts.push(attempt);
         Ok(file)
     }
 
     /// Everything printed in the namespace so far, oldest attempt first. Bytes that are no UTF-8 are replaced.
     pub(super) fn of_namespace(&self, namespace: &str) -> Vec<ContainerLog> {
-        let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let attempts = self.known().attempts.clone();
         attempts
             .into_iter()
             .filter(|attempt| attempt.namespace == namespace)
@@ -68,10 +85,16 @@ impl Logs {
     }
 
     pub(super) fn forget(&self, namespace: &str) {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        attempts.retain(|attempt| attempt.namespace != namespace);
-        // What cannot be removed goes with the tmpfs.
-        let _ = fs::remove_dir_all(self.folder.join(namespace));
+        let mut known = self.known();
+        known.forgotten.insert(namespace.to_owned());
+        known.attempts.retain(|attempt| attempt.namespace != namespace);
+        let of_namespace = format!("{namespace}_");
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&of_namespace) {
+                // What cannot be removed goes with the tmpfs.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
     }
 }
 
@@ -96,6 +119,7 @@ mod tests {
         logs.forget("ns");
         assert!(logs.of_namespace("ns").is_empty());
         assert_eq!(logs.of_namespace("other").len(), 1);
-        assert!(!folder.path().join("ns").exists());
+        assert!(!folder.path().join("ns_db-0_u1").exists() && folder.path().join("other_db-0_u3").exists());
+        assert!(logs.begin("ns", "db-0", "u4", "postgres", 0).is_err());
     }
 }

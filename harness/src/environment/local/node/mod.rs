@@ -9,6 +9,7 @@ mod binding;
 mod certificates;
 mod env;
 mod exec;
+mod images;
 mod logs;
 mod network;
 mod objects;
@@ -24,15 +25,17 @@ mod volumes;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Service;
 use kube::Client;
 use kube::runtime::reflector::Store;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::addresses::Addresses;
 use self::env::ApiServerAddress;
+use self::images::Images;
 use self::logs::Logs;
 use self::network::Networks;
 use self::pod::Places;
@@ -40,6 +43,7 @@ use self::process::Spawner;
 use self::volumes::Claims;
 use super::images::ImageStore;
 use crate::environment::{ContainerLog, EnvironmentError, ExecOutput};
+use crate::poll::within;
 
 pub use self::network::NetworkError;
 pub use self::process::StartError;
@@ -84,7 +88,13 @@ pub enum NodeError {
     TimedOut(#[from] crate::poll::TimedOut),
     #[error("ask the node: it is stopping")]
     Stopping,
+    /// A part of the node that should not end did.
+    #[error("{0} ended by itself")]
+    Ended(String),
 }
+
+/// How long the first list of services may take.
+const SERVICES: Duration = Duration::from_secs(30);
 
 impl From<NodeError> for EnvironmentError {
     fn from(error: NodeError) -> Self {
@@ -95,7 +105,7 @@ impl From<NodeError> for EnvironmentError {
 /// What all tasks of the node share.
 struct Shared {
     client: Client,
-    images: ImageStore,
+    images: Images,
     state: PathBuf,
     dns: Ipv4Addr,
     own_program: PathBuf,
@@ -120,11 +130,12 @@ impl Shared {
     }
 }
 
-/// The running node. Dropping it, like [`Node::stop`], kills all containers.
+/// The running node. Dropping it kills all containers.
 pub struct Node {
     shared: Arc<Shared>,
     stopping: CancellationToken,
-    agent: Mutex<Option<JoinHandle<()>>>,
+    /// Why the agent has ended.
+    ended: watch::Receiver<Option<NodeError>>,
 }
 
 impl Node {
@@ -141,10 +152,9 @@ impl Node {
         certificates::write(&state.join("certificates"), &settings.authority_pem)
             .map_err(|source| NodeError::State { path: state.join("certificates"), source })?;
         register::register(&settings.client).await?;
-        let stopping = CancellationToken::new();
-        let services = agent::follow_services(settings.client.clone(), stopping.clone()).await?;
+        let (services, following) = agent::follow_services(settings.client.clone());
         let shared = Arc::new(Shared {
-            images: settings.images,
+            images: Images::new(settings.images),
             dns: settings.dns,
             spawner: Spawner::new(settings.self_exe.clone()),
             own_program: settings.self_exe,
@@ -157,12 +167,34 @@ impl Node {
             logs: Logs::in_folder(state.join("logs")),
             claims: Claims::in_folder(state.join("claims")),
             client: settings.client,
-            services,
+            services: services.clone(),
             places: Mutex::default(),
             state,
         });
-        let agent = tokio::spawn(agent::run(shared.clone(), stopping.clone()));
-        Ok(Node { shared, stopping, agent: Mutex::new(Some(agent)) })
+        let stopping = CancellationToken::new();
+        let agent = tokio::spawn(agent::run(shared.clone(), following, stopping.clone()));
+        let (tell, ended) = watch::channel(None);
+        tokio::spawn(async move {
+            let why = agent.await.unwrap_or_else(|error| NodeError::Ended(format!("the agent: {error}")));
+            tell.send_replace(Some(why));
+        });
+        let listed = within("the list of services", SERVICES, services.wait_until_ready()).await?;
+        listed.map_err(|_| NodeError::Stopping)?;
+        Ok(Node { shared, stopping, ended })
+    }
+
+    /// Waits as long as the node works; why it no longer does.
+    pub async fn end(&self) -> NodeError {
+        let mut ended = self.ended.clone();
+        // The sender ends only after it has said why.
+        let _ = ended.wait_for(Option::is_some).await;
+        let why = ended.borrow().as_ref().map(ToString::to_string).unwrap_or_default();
+        NodeError::Ended(why)
+    }
+
+    /// From now on the images of this namespace's pods come from this store first.
+    pub fn use_images(&self, namespace: &str, images: ImageStore) {
+        self.shared.images.add(namespace, images);
     }
 
     /// Runs a program in a running container, with the container's environment and working folder.
@@ -196,8 +228,9 @@ impl Node {
         read.await.map_err(|_| NodeError::Stopping)
     }
 
-    /// Removes the logs of a namespace that is gone.
+    /// Removes the logs of a namespace that is gone; none of its containers starts any more.
     pub async fn forget_namespace(&self, namespace: &str) {
+        self.shared.images.remove(namespace);
         let (shared, namespace) = (self.shared.clone(), namespace.to_owned());
         // Fails only when the node is stopping, and then all logs go.
         let _ = tokio::task::spawn_blocking(move || shared.logs.forget(&namespace)).await;
@@ -206,16 +239,6 @@ impl Node {
     /// The namespace of the pod that has, or last had, this address.
     pub fn namespace_of(&self, address: IpAddr) -> Option<String> {
         self.shared.addresses.namespace_of(address)
-    }
-
-    /// Kills all containers and stops watching.
-    pub async fn stop(&self) {
-        self.stopping.cancel();
-        let agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(agent) = agent {
-            // A task that panicked has been reported by the runtime.
-            let _ = agent.await;
-        }
     }
 }
 

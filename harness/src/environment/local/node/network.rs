@@ -109,11 +109,12 @@ impl Networks {
 async fn new_namespace() -> Result<(File, Handle), NetworkError> {
     let runtime = tokio::runtime::Handle::current();
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    std::thread::spawn(move || {
+    let thread = std::thread::Builder::new().spawn(move || {
         let _runtime = runtime.enter();
         // Nobody waits any more when the pod is gone already.
         let _ = sender.send(enter_new_namespace());
     });
+    thread.map_err(during("start a thread for the pod's network namespace"))?;
     let entered = receiver.await.map_err(during("make the pod's network namespace"))?;
     let (namespace, connection, handle) = entered?;
     tokio::spawn(connection);

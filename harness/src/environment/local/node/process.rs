@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::Stdio;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::super::container::{CANNOT_RUN, ContainerSpec, ExecSpec, KILL, Report, Request};
 use crate::environment::ExecOutput;
+use crate::poll::within;
 
 /// Why a container's program does not run.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +27,12 @@ pub enum StartError {
     /// The container process says which step the kernel refused.
     #[error("{0}")]
     Setup(String),
+    #[error("{0}")]
+    TimedOut(#[from] crate::poll::TimedOut),
 }
+
+/// Set up within milliseconds; this is for a kernel that hangs, and for a very busy machine.
+const SET_UP: Duration = Duration::from_secs(60);
 
 type Job = (Command, oneshot::Sender<std::io::Result<Child>>);
 
@@ -52,7 +60,7 @@ impl Spawner {
 
     /// Starts the hidden process with its request on stdin.
     async fn spawn(&self, request: &Request, stdout: Stdio, stderr: Stdio) -> Result<Child, StartError> {
-        let request = serde_json::to_vec(request).map_err(|error| StartError::Pipe(error.into()))?;
+        let text = serde_json::to_vec(request).map_err(|error| StartError::Pipe(error.into()))?;
         let mut command = Command::new(&self.own_program);
         command
             .arg("container")
@@ -60,19 +68,24 @@ impl Spawner {
             .stdin(Stdio::piped())
             .stdout(stdout)
             .stderr(stderr)
-            .kill_on_drop(true);
+            // Of what runs in a container the supervisor knows more than its own process.
+            .kill_on_drop(matches!(request, Request::Start(_)));
         let (answer, spawned) = oneshot::channel();
         let gone = || StartError::Spawn(std::io::Error::other("the node is stopping"));
         self.jobs.send((command, answer)).map_err(|_| gone())?;
         let mut child = spawned.await.map_err(|_| gone())?.map_err(StartError::Spawn)?;
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(&request).await.map_err(StartError::Pipe)?;
+            stdin.write_all(&text).await.map_err(StartError::Pipe)?;
         }
         Ok(child)
     }
 
-    /// Comes back when the container's program runs.
+    /// Comes back when the container's program runs. Dropping this kills what was started.
     pub(super) async fn start(&self, spec: ContainerSpec, log: File) -> Result<Running, StartError> {
+        within("the container to be set up", SET_UP, self.set_up(spec, log)).await?
+    }
+
+    async fn set_up(&self, spec: ContainerSpec, log: File) -> Result<Running, StartError> {
         let mut child = self.spawn(&Request::Start(Box::new(spec)), Stdio::piped(), log.into()).await?;
         let mut init = None;
         if let Some(stdout) = child.stdout.take() {
@@ -90,15 +103,37 @@ impl Spawner {
         }
     }
 
-    /// Runs a program in a container to its end.
+    /// Runs a program in a container to its end. Dropping this kills the program.
     pub(super) async fn exec(&self, spec: ExecSpec) -> Result<ExecOutput, StartError> {
         let child = self.spawn(&Request::Exec(spec), Stdio::piped(), Stdio::piped()).await?;
-        let output = child.wait_with_output().await.map_err(StartError::Pipe)?;
+        let id = child.id();
+        let mut ending = pin!(child.wait_with_output());
+        // Dropped before the child is, so that the number is still the child's.
+        let supervised = KillOnDrop(id);
+        let output = ending.as_mut().await.map_err(StartError::Pipe)?;
+        supervised.disarm();
         Ok(ExecOutput {
             code: output.status.code().unwrap_or(CANNOT_RUN),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+}
+
+/// Asks a supervisor to kill what it supervises: killed itself, it would leave behind what its program has started.
+struct KillOnDrop(Option<u32>);
+
+impl KillOnDrop {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        if let Some(id) = self.0 {
+            let _ = kill(Pid::from_raw(id as i32), KILL);
+        }
     }
 }
 
