@@ -8,8 +8,7 @@ use miette::IntoDiagnostic;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Failure;
-use crate::environment::local::daemon;
-use crate::environment::local::sandbox::{self, Owner};
+use crate::environment::local::{daemon, sandbox};
 use crate::exit::Verdict;
 use crate::toolchain::Tools;
 
@@ -19,12 +18,9 @@ pub struct EnvironmentArgs {
     /// What others find it by
     #[arg(long)]
     name: String,
-    /// The process that it ends with
+    /// The process that it ends with, unless it is told to be kept
     #[arg(long)]
     owner: Option<i32>,
-    /// Ends with it only while it is not ready
-    #[arg(long, requires = "owner")]
-    until_ready: bool,
 }
 
 pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
@@ -43,17 +39,18 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
     };
     listener.set_nonblocking(true).into_diagnostic().map_err(Failure::broken)?;
     let owner = match args.owner.and_then(Pid::from_raw) {
+        // Its number means another process in the new PID namespace; the descriptor stays.
         Some(pid) => match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(process) => Some(Owner { process, until_ready: args.until_ready }),
+            Ok(owner) => Some(owner),
             Err(_) => return Ok(Verdict::Passed),
         },
         None => None,
     };
-    let ready = sandbox::enter(owner).into_diagnostic().map_err(Failure::broken)?;
+    let keep = sandbox::enter(owner).into_diagnostic().map_err(Failure::broken)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
-    let served = runtime.block_on(daemon::serve(tools, listener, ready));
+    let served = runtime.block_on(daemon::serve(tools, listener, keep));
     // The PID namespace takes the rest with it; waiting for what still runs would only delay that.
     runtime.shutdown_background();
     served.into_diagnostic().map_err(Failure::broken)?;

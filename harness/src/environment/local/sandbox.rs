@@ -28,33 +28,26 @@ pub const STATE: &str = "/run/clonedrill";
 /// What the namespaces are for a joining process: those of `/proc/<pid>/ns`, in the order to enter them.
 pub const NAMESPACES: [&str; 6] = ["user", "mnt", "net", "ipc", "uts", "pid_for_children"];
 
-/// The process that an environment ends with.
-pub struct Owner {
-    /// Its pidfd: its number means another process in the new PID namespace.
-    pub process: OwnedFd,
-    /// Whether the environment goes on without it once it is ready.
-    pub until_ready: bool,
-}
+/// The daemon's word to the outermost process that the owner may end and the environment goes on.
+pub struct Keep(PipeWriter);
 
-/// The daemon's word that it is ready, for the outermost process.
-pub struct Ready(PipeWriter);
-
-impl Ready {
+impl Keep {
     /// # Errors
     /// When the outermost process has gone; then this one ends in the same moment.
-    pub fn tell(mut self) -> Result<(), EnvironmentError> {
-        io_step("tell the outermost process", self.0.write_all(b"r"))
+    pub fn tell(&self) -> Result<(), EnvironmentError> {
+        io_step("tell the outermost process", (&self.0).write_all(b"k"))
     }
 }
 
 /// Makes the namespaces. Returns in the daemon's process only; the outermost process and the sandbox's init
-/// wait for it and leave with its exit code. When `owner` ends, all of it does.
+/// wait for it and leave with its exit code. When `owner` ends, a process by its pidfd, all of it does, unless it was
+/// told to keep going.
 ///
 /// Must be called while the process has one thread.
 ///
 /// # Errors
 /// What the kernel refused, for example user namespaces at all.
-pub fn enter(owner: Option<Owner>) -> Result<Ready, EnvironmentError> {
+pub fn enter(owner: Option<OwnedFd>) -> Result<Keep, EnvironmentError> {
     let (uid, gid) = (geteuid(), getegid());
     step("make the namespaces", unshare(namespaces()))?;
     // An unprivileged process may map its group only after it has given up setgroups.
@@ -66,10 +59,10 @@ pub fn enter(owner: Option<Owner>) -> Result<Ready, EnvironmentError> {
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>),
     )?;
 
-    let (heard, ready) = io_step("make a pipe", io::pipe())?;
+    let (heard, keep) = io_step("make a pipe", io::pipe())?;
     let tie = io_step("make a pipe", Tie::new())?;
     if let Some(init) = fork_here()? {
-        drop(ready);
+        drop(keep);
         let _held = tie.hold();
         std::process::exit(watch_over(init, owner, &heard)?);
     }
@@ -84,45 +77,37 @@ pub fn enter(owner: Option<Owner>) -> Result<Ready, EnvironmentError> {
 
     let init = nix::unistd::getpid();
     if let Some(daemon) = fork_here()? {
-        drop(ready);
+        drop(keep);
         std::process::exit(wait_for(daemon));
     }
     die_with(init)?;
-    Ok(Ready(ready))
+    Ok(Keep(keep))
 }
 
 /// Waits for the end of init or of the owner, whichever comes first; the exit code to leave with.
-fn watch_over(init: Pid, mut owner: Option<Owner>, ready: &PipeReader) -> Result<i32, EnvironmentError> {
+fn watch_over(init: Pid, mut owner: Option<OwnedFd>, keep: &PipeReader) -> Result<i32, EnvironmentError> {
     let number = rustix::process::Pid::from_raw(init.as_raw());
     let number = number.ok_or_else(|| io::Error::other("it has no number"));
     let opened = number.and_then(|number| Ok(pidfd_open(number, PidfdFlags::empty())?));
     let ended = io_step("watch init", opened)?;
-    loop {
+    while let Some(watched) = owner.as_ref() {
         let wanted = |it| PollFd::new(it, PollFlags::POLLIN);
-        let mut seen = vec![wanted(ended.as_fd())];
-        seen.extend(owner.iter().map(|owner| wanted(owner.process.as_fd())));
-        seen.extend(owner.iter().filter(|owner| owner.until_ready).map(|_| wanted(ready.as_fd())));
+        let mut seen = [wanted(ended.as_fd()), wanted(keep.as_fd()), wanted(watched.as_fd())];
         match poll(&mut seen, PollTimeout::NONE) {
             Ok(_) => {}
             Err(Errno::EINTR) => continue,
             Err(errno) => return step("watch init", Err(errno)),
         }
-        let events: Vec<PollFlags> =
-            seen.iter().map(|one| one.revents().unwrap_or(PollFlags::empty())).collect();
-        match events[..] {
-            [init_ended, ..] if !init_ended.is_empty() => return Ok(wait_for(init)),
-            // Ready before the owner's end: it may have ended because it was told so.
-            [_, _, said] if said.contains(PollFlags::POLLIN) => owner = None,
-            [_, owner_ended, ..] if !owner_ended.is_empty() => return Ok(0),
-            // The daemon ended without a word, and init is about to.
-            [_, _, said] if !said.is_empty() => {
-                if let Some(owner) = &mut owner {
-                    owner.until_ready = false;
-                }
-            }
-            _ => {}
+        let [init_ended, kept, owner_ended] = seen.map(|one| one.any().unwrap_or(false));
+        // In this order: the owner may have ended because it heard that the environment goes on, and the pipe ends
+        // with the daemon, which init is about to follow.
+        if init_ended || kept {
+            owner = None;
+        } else if owner_ended {
+            return Ok(0);
         }
     }
+    Ok(wait_for(init))
 }
 
 fn namespaces() -> CloneFlags {

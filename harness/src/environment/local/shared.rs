@@ -59,6 +59,13 @@ impl Obtained {
         Obtained { failed, _listening: AbortOnDropHandle::new(listening) }
     }
 
+    /// Waits until the environment fails, and says why. Fits after "failed to".
+    pub async fn failed(&self) -> String {
+        let mut failed = self.failed.clone();
+        let why = failed.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
+        why.unwrap_or_else(|| "run the local environment: nobody listens to it any more".to_owned())
+    }
+
     /// Why the environment failed; nothing where it has not within `limit`. Fits after "failed to".
     pub async fn failed_within(&self, limit: Duration) -> Option<String> {
         let mut failed = self.failed.clone();
@@ -102,9 +109,17 @@ pub async fn obtain(
         doing.clone_into(&mut last.lock().unwrap_or_else(PoisonError::into_inner));
         told(doing);
     };
-    match within(format!("the environment {name}"), READY, until_ready(stream, log, &heard)).await {
-        Ok(ready) => ready,
-        Err(late) => {
+    let ready = within(format!("the environment {name}"), READY, until_ready(stream, log, &heard)).await;
+    match (ready, &mut started) {
+        (Ok(Ok(obtained)), _) => {
+            if owner.is_none() {
+                keep(name).await?;
+            }
+            Ok(obtained)
+        }
+        (Ok(Err(EnvironmentError::Connection(_))), Some(child)) => Err(last_words(child, log).await),
+        (Ok(Err(error)), _) => Err(error),
+        (Err(late), _) => {
             let doing = last.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let why = TimedOut { last: format!("starting {doing}"), ..late }.to_string();
             let why = match kill(name).await {
@@ -114,6 +129,17 @@ pub async fn obtain(
             Err(ended(log, &why))
         }
     }
+}
+
+/// What an environment of ours wrote that failed faster than it could answer.
+async fn last_words(child: &mut Child, log: &Path) -> EnvironmentError {
+    let status = poll("the end of the environment's process", GONE, async || {
+        Ok::<_, io::Error>(match child.try_wait()? {
+            Some(status) => Seen::Done(status.to_string()),
+            None => Seen::NotYet("it runs and does not answer".to_owned()),
+        })
+    });
+    ended(log, &status.await.unwrap_or_else(|error| error.to_string()))
 }
 
 /// A connection to the outer socket, before any namespace is entered.
@@ -130,6 +156,22 @@ pub fn outermost(name: &str) -> Result<i32, EnvironmentError> {
     let peer = getsockopt(&connect(name)?, PeerCredentials)
         .map_err(|errno| EnvironmentError::Connection(format!("ask who listens: {errno}")))?;
     Ok(peer.pid())
+}
+
+/// Tells the environment to outlive its owner.
+///
+/// # Errors
+/// When none runs, or it does not answer.
+pub async fn keep(name: &str) -> Result<(), EnvironmentError> {
+    let mut stream = BufReader::new(into_tokio(connect(name)?)?);
+    let told = async {
+        protocol::write(&mut stream, &Request::Keep).await?;
+        protocol::read(&mut stream).await
+    };
+    match within(format!("{name} to be kept"), GONE.total, told).await?? {
+        Some(Response::Done) => Ok(()),
+        _ => Err(EnvironmentError::Connection(format!("keep {name}: it has not answered"))),
+    }
 }
 
 /// Tells the environment to end, and waits until it has. One that does not is killed.
@@ -193,11 +235,8 @@ fn start(tools: &Tools, name: &str, owner: Option<u32>, log: &Path) -> Result<Ch
     let output = File::create(log).map_err(failed)?;
     let mut command = Command::new(own_program().map_err(failed)?);
     command.args(["environment", "--name", name]);
-    match owner {
-        Some(owner) => command.args(["--owner", &owner.to_string()]),
-        // Until there is something to keep, it ends with who wanted it.
-        None => command.args(["--until-ready", "--owner", &std::process::id().to_string()]),
-    };
+    // Until there is something to keep, it ends with who wanted it.
+    command.args(["--owner", &owner.unwrap_or(std::process::id()).to_string()]);
     command
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")

@@ -24,7 +24,7 @@ use super::dns::{self, StorageHosts, Zones};
 use super::images::ImageStore;
 use super::network::{API_SERVER, BRIDGE, DNS, Network};
 use super::node::{Node, NodeSettings};
-use super::sandbox::{Ready, STATE};
+use super::sandbox::{Keep, STATE};
 use crate::environment::EnvironmentError;
 use crate::poll::{Limit, Patience};
 use crate::storage::Authority;
@@ -47,19 +47,18 @@ enum State {
 ///
 /// # Errors
 /// The part that did not come up, or that ended by itself.
-pub async fn serve(tools: Tools, outer: StdListener, ready: Ready) -> Result<(), EnvironmentError> {
+pub async fn serve(tools: Tools, outer: StdListener, keep: Keep) -> Result<(), EnvironmentError> {
     let (state, states) = watch::channel(State::Starting("the control plane"));
     let (down, mut asked_down) = watch::channel(false);
     let (environment, environments) = watch::channel(None);
     let listener = UnixListener::from_std(outer).map_err(sockets)?;
     let outside = TaskTracker::new();
-    let door = Door { states, environment: environments, down, answers: outside.clone() };
+    let keep = Arc::new(keep);
+    let door = Door { states, environment: environments, down, keep, answers: outside.clone() };
     let inside = Door { answers: TaskTracker::new(), ..door.clone() };
     let opened = async |places: Arc<Places>| {
         let inner = UnixListener::bind(INNER).map_err(sockets)?;
         environment.send_replace(Some(places));
-        // First, since who hears that it is ready may end at once, and must not take it along.
-        ready.tell()?;
         state.send_replace(State::Ready);
         Err(accept(inner, inside).await)
     };
@@ -146,6 +145,7 @@ struct Door {
     states: watch::Receiver<State>,
     environment: watch::Receiver<Option<Arc<Places>>>,
     down: watch::Sender<bool>,
+    keep: Arc<Keep>,
     /// The connections that are being answered.
     answers: TaskTracker,
 }
@@ -189,11 +189,15 @@ async fn answer(stream: UnixStream, mut door: Door) -> Result<(), EnvironmentErr
         door.down.send_replace(true);
         return Ok(());
     }
+    if matches!(request, Request::Keep) {
+        door.keep.tell()?;
+        return protocol::write(&mut to, &Response::Done).await;
+    }
     let Some(places) = door.environment.borrow().clone() else {
         return protocol::write(&mut to, &Response::Failed { why: "it is not ready yet".to_owned() }).await;
     };
-    if let Request::Join { tools } = request {
-        return places.lease(*tools, &mut from, &mut to).await;
+    if let Request::Join { namespace, tools } = request {
+        return places.lease(namespace, *tools, &mut from, &mut to).await;
     }
     let response = tokio::select! {
         response = places.answer(request) => response,

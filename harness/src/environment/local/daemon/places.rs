@@ -58,11 +58,22 @@ impl Places {
     /// When the other side has gone before it heard of its place.
     pub async fn lease(
         &self,
+        namespace: Option<String>,
         tools: Tools,
         from: &mut BufReader<OwnedReadHalf>,
         to: &mut OwnedWriteHalf,
     ) -> Result<(), EnvironmentError> {
-        let namespace = format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000));
+        let random = || format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000));
+        let namespace = namespace.unwrap_or_else(random);
+        // One that exists is another's, and would be removed in the end.
+        let taken = match Api::<Namespace>::all(self.control_plane.client()).get_opt(&namespace).await {
+            Ok(None) => None,
+            Ok(Some(_)) => Some(format!("take the namespace {namespace}: it exists")),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(why) = taken {
+            return protocol::write(to, &Response::Failed { why }).await;
+        }
         let mut gateway = None;
         self.node.use_images(&namespace, ImageStore::new(tools));
         let told = match self.make(&namespace, &mut gateway).await {
@@ -95,7 +106,7 @@ impl Places {
                 self.storage.forget(&namespace, &host);
                 Response::Done
             }
-            Request::AwaitReady | Request::Join { .. } | Request::Down => Response::Done,
+            Request::AwaitReady | Request::Join { .. } | Request::Keep | Request::Down => Response::Done,
         })
     }
 

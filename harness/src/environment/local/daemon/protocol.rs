@@ -26,6 +26,8 @@ pub enum Request {
     AwaitReady,
     /// A namespace for a drill, for as long as the connection is open. Inner socket only.
     Join {
+        /// Without a name it gets one.
+        namespace: Option<String>,
         /// What the images of its pods are made of; the environment may have been started with others.
         tools: Box<Tools>,
     },
@@ -43,6 +45,8 @@ pub enum Request {
         namespace: String,
         host: String,
     },
+    /// Outlive the process that the environment was to end with.
+    Keep,
     /// End the environment.
     Down,
 }

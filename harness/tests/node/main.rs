@@ -1,0 +1,84 @@
+//! Pods in a local environment, as kubelet would run them: what the API server, their logs and their files say.
+//!
+//! The tests share one environment, under nextest with the drills of the run. Each has a place of its own in it.
+#![allow(clippy::unwrap_used)]
+
+mod containers;
+mod environment;
+mod lacking;
+mod probes;
+mod stopping;
+mod volumes;
+mod world;
+
+use clonedrill::environment::local::enter;
+use clonedrill::environment::local::shared::{self, Share};
+use clonedrill::toolchain::{self, Configuration, Silent, Tools};
+use libtest_mimic::{Arguments, Trial};
+use world::World;
+
+/// The operator version whose drills share the environment.
+const OPERATOR: &str = "v1.15.1";
+
+macro_rules! trials {
+    ($tools:expr, $($test:path),* $(,)?) => {
+        vec![$({
+            let tools = $tools.clone();
+            let name = stringify!($test).replace(' ', "");
+            Trial::test(name, move || World::run(tools.as_ref(), async |world| $test(world).await))
+        }),*]
+    };
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    if let Some(told) = environment::holds_a_place() {
+        return told;
+    }
+    // To be listed, nothing needs to run.
+    let tools = (!arguments.list).then(in_environment);
+    let trials = trials![
+        tools,
+        containers::init_containers_come_first_and_sidecars_go_last,
+        containers::a_container_that_fails_starts_again_with_a_pause_and_both_logs_are_kept,
+        containers::a_container_that_starts_again_meets_the_pod_as_it_is_by_then,
+        containers::variables_come_from_all_sources_by_kubernetes_rules,
+        environment::a_program_ends_with_who_asked_for_it,
+        environment::a_place_goes_with_the_process_that_held_it,
+        environment::a_place_brings_its_own_images,
+        lacking::what_a_pod_lacks_is_said_until_it_is_there,
+        lacking::a_hook_that_fails_ends_its_container,
+        probes::readiness_follows_its_probe_and_says_why_not,
+        probes::liveness_restarts_a_container_within_the_probes_own_grace,
+        probes::a_sidecar_and_a_gate_hold_readiness_back,
+        stopping::a_container_is_asked_and_has_its_hook_and_its_grace,
+        stopping::a_container_that_does_not_listen_is_killed,
+        volumes::a_claim_outlives_its_pod_and_goes_with_its_data,
+        volumes::each_kind_of_volume_holds_what_it_should,
+        volumes::a_secret_for_the_group_is_read_by_the_group_only,
+        volumes::a_token_is_the_pods_own,
+    ];
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// Starts the environment where it does not run, and goes on inside of it.
+fn in_environment() -> Tools {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let configuration = Configuration::load(&root).unwrap();
+    let tools = toolchain::ensure(&configuration, &[OPERATOR.to_owned()], &Silent).unwrap();
+    let share = match std::env::var("NEXTEST_RUN_ID") {
+        // nextest starts each test as its own child and is there until the last has ended.
+        Ok(id) => Share { id, owner: Some(std::os::unix::process::parent_id()) },
+        Err(_) => {
+            let own = std::process::id();
+            Share { id: format!("node-{own}"), owner: Some(own) }
+        }
+    };
+    let name = shared::name(&share, OPERATOR);
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(shared::obtain(&tools, &name, share.owner, log.path(), &|_| {})).unwrap();
+    drop(runtime);
+    enter(&name).unwrap();
+    tools
+}
