@@ -74,7 +74,7 @@ pub async fn a_container_that_starts_again_meets_the_pod_as_it_is_by_then(world:
         json!([{ "name": "ROLE", "valueFrom": { "fieldRef": { "fieldPath": "metadata.labels['role']" } } }]);
     let script = format!("echo role $ROLE; trap 'exit 1' USR1; {RUNS}");
     world.pod("labelled", json!({ "containers": [container("it", &script, json!({ "env": env }))] })).await;
-    world.until_logged("labelled", "it", 0, "role \n").await;
+    world.until_logged("labelled", "it", 0, "role\n").await;
     let patch = Patch::Merge(json!({ "metadata": { "labels": { "role": "replica" } } }));
     world.api::<Pod>().patch("labelled", &PatchParams::default(), &patch).await.unwrap();
     world.until("labelled", "to have run for a moment", |pod| status(pod, "it")?.ready.then_some(())).await;

@@ -11,8 +11,11 @@ mod stopping;
 mod volumes;
 mod world;
 
+use std::process::{Command, Stdio};
+
 use clonedrill::environment::local::enter;
 use clonedrill::environment::local::shared::{self, Share};
+use clonedrill::poll::{Limit, Seen, poll};
 use clonedrill::toolchain::{self, Configuration, Silent, Tools};
 use libtest_mimic::{Arguments, Trial};
 use world::World;
@@ -75,10 +78,34 @@ fn in_environment() -> Tools {
         }
     };
     let name = shared::name(&share, OPERATOR);
-    let log = tempfile::NamedTempFile::new().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(shared::obtain(&tools, &name, share.owner, log.path(), &|_| {})).unwrap();
+    runtime.block_on(async {
+        serve(&tools, &name, share.owner.unwrap()).await;
+        let log = tempfile::NamedTempFile::new().unwrap();
+        shared::obtain(&tools, &name, share.owner, log.path(), &|_| {}).await.unwrap();
+    });
     drop(runtime);
     enter(&name).unwrap();
     tools
+}
+
+/// Starts the program that `obtain` would take this one for. Where the environment runs, it leaves.
+async fn serve(tools: &Tools, name: &str, owner: u32) {
+    let mut served = Command::new(env!("CARGO_BIN_EXE_clonedrill"))
+        .args(["environment", "--name", name, "--owner", &owner.to_string()])
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // One that leaves does not read.
+    let _ = serde_json::to_writer(served.stdin.take().unwrap(), tools);
+    let listens = poll(format!("{name} to listen"), Limit::seconds(30), async || {
+        Ok::<_, std::convert::Infallible>(match shared::outermost(name) {
+            Ok(_) => Seen::Done(()),
+            Err(error) => Seen::NotYet(error.to_string()),
+        })
+    });
+    listens.await.unwrap();
 }
