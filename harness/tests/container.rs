@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod process;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::process::{Child, Command, Stdio};
 
 use clonedrill::environment::local::container::{ContainerSpec, Mount, Report, Request};
 use clonedrill::environment::local::images::{Image, ImageContent, ImageFile, OWN_PROGRAM};
+use nix::sys::signal::Signal;
+use process::{GONE, Process, descendants, signal, wait};
 
 struct Container {
     folder: tempfile::TempDir,
@@ -67,9 +71,17 @@ impl Container {
     }
 
     fn start(&self) -> Child {
+        self.start_in(&[])
+    }
+
+    /// As a child of `around`, if there is any, which gets the program as its last argument.
+    fn start_in(&self, around: &[&str]) -> Child {
+        let container: &[&str] = if around.is_empty() { &["container"] } else { &[] };
         let mut child = Command::new("unshare")
             .args(["--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"])
-            .args([env!("CARGO_BIN_EXE_clonedrill"), "container"])
+            .args(around)
+            .arg(env!("CARGO_BIN_EXE_clonedrill"))
+            .args(container)
             .env("LEAKS", "from the harness")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -162,25 +174,29 @@ fn what_cannot_be_set_up_is_reported_with_its_step() {
     assert!(reason.starts_with("make /usr/not/there: "), "{reason}");
 }
 
+/// Its supervisor is killed; the namespaces around both go on, so that it is not they that end it.
 #[test]
-fn a_container_dies_with_what_started_it() {
-    let container =
-        Container::that_runs("while :; do touch /d/alive; sleep 0.01; done").mounting("/d", false);
-    let mut child = container.start();
-    let alive = container.folder.path().join("volume/alive");
-    let until = |what: &str, seen: &dyn Fn() -> bool| {
-        let start = std::time::Instant::now();
-        while !seen() {
-            assert!(start.elapsed().as_secs() < 20, "{what}");
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+fn a_container_dies_with_its_supervisor() {
+    let marked = format!("{}", 7_000_000 + std::process::id());
+    let container = Container::that_runs(&format!("exec sleep {marked}"));
+    let mut around = container.start_in(&["sh", "-c", "\"$0\" container; exec sleep 1000"]);
+    let marked = format!("sleep\0{marked}\0");
+    let found = || {
+        let mut below = descendants(&[i32::try_from(around.id()).unwrap()]).into_iter();
+        below.find(|one| {
+            fs::read_to_string(format!("/proc/{}/cmdline", one.id)).is_ok_and(|line| line == marked)
+        })
     };
-    until("it runs", &|| alive.exists());
-    child.kill().unwrap();
-    child.wait().unwrap();
-    until("it is gone", &|| {
-        let _ = fs::remove_file(&alive);
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        !alive.exists()
-    });
+    let program = wait("the program to run", GONE, || found().ok_or_else(|| "it does not".to_owned()));
+    let init = program.parent;
+    let supervisor = Process::read(init).unwrap().parent;
+    signal(supervisor, Signal::SIGKILL);
+    wait(
+        "the program to be gone",
+        GONE,
+        || if program.lives() { Err(format!("{program:?}")) } else { Ok(()) },
+    );
+    assert!(around.try_wait().unwrap().is_none(), "what is around it has ended too");
+    around.kill().unwrap();
+    around.wait().unwrap();
 }

@@ -101,14 +101,14 @@ impl Drop for Run {
 #[derive(Debug, Clone)]
 pub struct Process {
     pub id: i32,
-    parent: i32,
+    pub parent: i32,
     pub name: String,
     state: String,
     start: u64,
 }
 
 impl Process {
-    fn read(id: i32) -> Option<Process> {
+    pub fn read(id: i32) -> Option<Process> {
         let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
         // The name may hold anything, brackets too.
         let (before, after) = (text.find('(')?, text.rfind(')')?);

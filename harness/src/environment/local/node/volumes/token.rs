@@ -88,11 +88,56 @@ pub(in super::super) async fn keep_fresh(client: Client, pod: Pod, file: TokenFi
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use kube::client::Body;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_token_is_replaced_at_four_fifths_of_its_life() {
         assert_eq!(renewal(Duration::from_secs(3600)), Duration::from_secs(2880));
         assert_eq!(renewal(Duration::ZERO), TRY_AGAIN);
+    }
+
+    /// The shortest life that the API server grants is ten minutes, so its clock is one that can be moved.
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_has_a_fresh_token_before_the_last_one_ends_also_after_a_refusal() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let counted = asked.clone();
+        let answers = tower::service_fn(move |_: http::Request<Body>| {
+            let number = counted.fetch_add(1, Ordering::Relaxed);
+            let ends = (Timestamp::now() + Duration::from_secs(600)).to_string();
+            let status = json!({ "token": format!("token {number}"), "expirationTimestamp": ends });
+            let (code, body) = match number {
+                1 => (
+                    503,
+                    json!({ "kind": "Status", "code": 503, "message": "busy", "reason": "x", "status": "Failure" }),
+                ),
+                _ => (201, json!({ "metadata": {}, "spec": { "audiences": [] }, "status": status })),
+            };
+            let answer =
+                http::Response::builder().status(code).body(Body::from(body.to_string().into_bytes()));
+            std::future::ready(answer)
+        });
+        let client = Client::new(answers, "ns");
+        let pod: Pod =
+            serde_json::from_value(json!({ "metadata": { "name": "p", "namespace": "ns" } })).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let wanted = ServiceAccountTokenProjection::default();
+        let (token, renew_in) = request(&client, &pod, &wanted).await.unwrap();
+        replace(&path, token.reveal().as_bytes(), 0o600).unwrap();
+        let file = TokenFile { path: path.clone(), wanted, mode: 0o600, renew_in };
+        let _kept = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(keep_fresh(client, pod, file)));
+        let now = || std::fs::read_to_string(&path).unwrap();
+        tokio::time::sleep(Duration::from_secs(470)).await;
+        assert_eq!((now(), asked.load(Ordering::Relaxed)), ("token 0".to_owned(), 1));
+        // The second request, at 480 s, is refused, and another made ten seconds later.
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!((now(), asked.load(Ordering::Relaxed)), ("token 2".to_owned(), 3));
     }
 }
