@@ -90,6 +90,7 @@ fn in_environment() -> Tools {
 }
 
 /// Starts the program that `obtain` would take this one for. Where the environment runs, it leaves.
+#[expect(clippy::zombie_processes, reason = "it ends with its owner, after this process")]
 async fn serve(tools: &Tools, name: &str, owner: u32) {
     let mut served = Command::new(env!("CARGO_BIN_EXE_clonedrill"))
         .args(["environment", "--name", name, "--owner", &owner.to_string()])
