@@ -106,10 +106,11 @@ impl Drop for Served {
 #[test]
 fn down_ends_an_environment_that_runs_or_starts() {
     let mut served = Served::start("down");
-    // Its API server has just begun, and etcd before it.
-    served.run.until_runs("kube-apiserver");
+    // It never gets ready.
+    signal(served.run.until_runs("kube-apiserver"), Signal::SIGSTOP);
     let (code, said) = served.down();
     assert_eq!(code, Some(0), "{said}");
+    assert_eq!(served.run.end().code(), Some(0), "it has ended by itself, not been killed");
     served.leaves_nothing();
 
     let (served, _obtained) = Served::ready("down");
