@@ -5,7 +5,7 @@ mod process;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use nix::sys::signal::Signal;
 use process::{MIDDLE, Run, descendants, signal};
@@ -96,6 +96,22 @@ fn an_up_that_is_killed_before_it_is_done_leaves_nothing() {
     up.leaves_nothing();
 }
 
+/// An environment that ends with the test, also where an assertion fails.
+struct Kept(String);
+
+impl Kept {
+    fn down(&self) -> ExitStatus {
+        Command::new(BINARY).args(["down", &self.0]).stdout(Stdio::null()).status().unwrap()
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // One that has ended already is what is wanted.
+        self.down();
+    }
+}
+
 /// A world with an operator of one's own and nothing else.
 const NOTHING_TO_DO: &str = "name: up-kept\nabout: Nothing to do.\noperator: { versions: [ours] }\n\
                              storage: { accounts: [unused] }\nclusters: {}\nsteps: []\nexpect: { snapshots: [logs] }\n";
@@ -121,15 +137,15 @@ fn an_environment_that_a_run_keeps_goes_on_until_it_is_taken_down() {
     command.args(["run", "scenarios", "--keep", "--update", "--junit", "out/junit.xml"]);
     command.env("CLONEDRILL_OPERATORS", ours());
     let mut run = Run::start(command, folder.path().join("output"));
-    assert_eq!(run.end_within(MIDDLE).code(), Some(0), "{}", run.said());
+    let status = run.end_within(MIDDLE);
     let said = run.said();
     let kept = said.split("`clonedrill down ").nth(1).and_then(|rest| rest.split('`').next());
-    let kept = kept.unwrap_or_else(|| panic!("{said}"));
+    let kept = Kept(kept.unwrap_or_else(|| panic!("{said}")).to_owned());
+    assert_eq!(status.code(), Some(0), "{said}");
     assert!(run.seen.values().any(|process| process.name == "kube-apiserver" && process.lives()), "{said}");
     assert!(fs::read_to_string(folder.path().join("out/junit.xml")).unwrap().contains("up-kept"));
     let accepted = fs::read_to_string(folder.path().join("snapshots/up/kept/ours.logs.snap")).unwrap();
     assert!(accepted.contains("operator"), "{accepted}");
-    let down = Command::new(BINARY).args(["down", kept]).stdout(Stdio::null()).status().unwrap();
-    assert_eq!(down.code(), Some(0));
+    assert_eq!(kept.down().code(), Some(0));
     run.leaves_nothing();
 }
