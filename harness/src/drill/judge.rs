@@ -233,7 +233,12 @@ impl Observed {
         }
         let said = "no line of its log says so".to_owned();
         let found = miss(said, evidence.take(EVIDENCE_LINES).cloned().collect());
-        Some(Miss { seen: cluster.outcome.is_some() && self.logs.heard(&owner, None), ..found })
+        // Without a container there is no log: the evidence is all that was said.
+        let heard = |outcome: &Outcome| {
+            matches!(outcome.kind, ClusterOutcome::CannotStart | ClusterOutcome::Rejected)
+                || self.logs.heard(&owner, None)
+        };
+        Some(Miss { seen: cluster.outcome.as_ref().is_some_and(heard), ..found })
     }
 
     /// What the storage refused to the cluster because of who asked, one line each.
@@ -303,6 +308,7 @@ pub fn name(outcome: ClusterOutcome) -> &'static str {
         ClusterOutcome::WrongCluster => "wrong-cluster",
         ClusterOutcome::TargetNotReached => "target-not-reached",
         ClusterOutcome::BootstrapFails => "bootstrap-fails",
+        ClusterOutcome::CannotStart => "cannot-start",
         ClusterOutcome::Rejected => "rejected",
     }
 }
@@ -384,6 +390,10 @@ fn env(
     };
     if let Some(listed) = expected.listed {
         differs("listed times:", listed.to_string(), observed.listed(name).to_string());
+    }
+    if let Some(written) = expected.written {
+        let found = observed.form(name).map_or("nowhere".to_owned(), |form| format!("{form:?}"));
+        differs("written as", format!("{written:?}"), found);
     }
     if let Some(from) = expected.from {
         let found = observed.from(name).map_or("nowhere".to_owned(), |from| format!("{from:?}"));

@@ -12,6 +12,7 @@ mod pods;
 mod server_log;
 mod snapshots;
 mod steps;
+mod waiting;
 mod world;
 
 use std::path::PathBuf;

@@ -138,6 +138,8 @@ pub enum ClusterOutcome {
     TargetNotReached,
     /// The bootstrap failed twice, and its log says why.
     BootstrapFails,
+    /// Its container cannot be made: something that the pod template refers to is not there.
+    CannotStart,
     /// The API server or the operator refused the manifest.
     Rejected,
 }
@@ -147,7 +149,7 @@ pub enum ClusterOutcome {
 pub struct ClusterExpectation {
     /// What became of it.
     pub outcome: ClusterOutcome,
-    /// For `bootstrap-fails` and `rejected`: the name of the catalogue's message that says why.
+    /// For `bootstrap-fails`, `cannot-start` and `rejected`: the name of the catalogue's message that says why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// How its data compare at the end of the drill.
@@ -193,9 +195,22 @@ pub struct EnvExpectation {
     /// How often the name stands in the pod template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<usize>,
+    /// How the entry that counts is written in the pod template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<EnvForm>,
     /// Where the value that the container gets came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<EnvOrigin>,
+}
+
+/// How a variable is written in the pod template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnvForm {
+    /// The value itself: whoever may read the StatefulSet or the pod reads it.
+    PlainText,
+    /// A reference to a Secret, a ConfigMap or a field of the pod.
+    Reference,
 }
 
 /// Where an environment variable came from.

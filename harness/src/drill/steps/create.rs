@@ -14,6 +14,7 @@ use crate::drill::error::DrillError;
 use crate::drill::evidence;
 use crate::drill::leader::{self, Leader};
 use crate::drill::outcome::{self, Outcome, Peer};
+use crate::drill::waiting::Waiting;
 use crate::drill::world::{Cluster, World, placed};
 use crate::environment::Environment;
 use crate::observe::data::{Connect, identify};
@@ -93,6 +94,7 @@ impl<E: Environment> World<'_, E> {
     /// Waits until the cluster says Running and its leader answers, or until its failure shows.
     async fn evident(&self, short: &str) -> Result<Evident, DrillError> {
         let name = self.cluster(short)?.name.clone();
+        let mut waiting = Waiting::default();
         let found = poll(format!("cluster {short} to run or to fail"), EVIDENT, async || {
             if let Some(failure) = self.azurite.failed() {
                 return Err(AzuriteError::Ended(failure).into());
@@ -126,6 +128,12 @@ impl<E: Environment> World<'_, E> {
                     lines.filter(|line| line.contains(&name)).map(|line| self.hide(line)).collect();
                 let why = format!("the operator has set its status to {status}");
                 return Ok(Seen::Done(Evident::Failed(Outcome { kind, why, evidence })));
+            }
+            if texts.is_empty()
+                && let Some(outcome) =
+                    waiting.look(&self.client(), self.environment.namespace(), &name).await?
+            {
+                return Ok(Seen::Done(Evident::Failed(outcome)));
             }
             let last = texts.iter().flat_map(|text| text.lines()).last().unwrap_or("nothing logged yet");
             Ok(Seen::NotYet(format!("status {status}, last log line: {}", self.hide(last))))

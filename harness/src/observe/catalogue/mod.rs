@@ -49,6 +49,8 @@ pub enum Source {
     Postgres,
     WalG,
     ApiServer,
+    /// In a container's status, not in a log.
+    Kubelet,
     /// Nothing in the line tells.
     Unknown,
 }
@@ -62,6 +64,7 @@ impl Source {
             Source::Postgres => "postgres",
             Source::WalG => "wal-g",
             Source::ApiServer => "api-server",
+            Source::Kubelet => "kubelet",
             Source::Unknown => "unknown",
         }
     }
@@ -173,6 +176,26 @@ mod tests {
             (
                 "ERROR: 2026/11/24 03:41:46.346261 Azure error : AZURE_STORAGE_ACCESS_KEY setting is not set: Credential error",
                 "no-storage-credential",
+            ),
+            (
+                "ERROR: 2026/11/24 03:41:46.346261 Azure error : AZURE_STORAGE_ACCOUNT setting is not set: Credential error",
+                "no-storage-account",
+            ),
+            (r#"secret "backup-keys" not found"#, "secret-missing"),
+            (r#"couldn't find key prod in secret "backup-keys""#, "secret-key-missing"),
+            ("couldn't find key prod in Secret default/backup-keys", "secret-key-missing"),
+            (r#"configmap "settings" not found"#, "configmap-missing"),
+            (
+                r#"could not generate pod environment variables: could not read PodEnvironmentConfigMap: configmaps "backup-settings" not found"#,
+                "pod-environment-missing",
+            ),
+            (
+                r#"postgresql.acid.zalan.do "acid-orders-clone" is invalid: spec.clone.timestamp: Invalid value: "2026-11-23T10:00:00": spec.clone.timestamp in body should match '^([0-9]+)-…$'"#,
+                "clone-timestamp-refused",
+            ),
+            (
+                r#"postgresql.acid.zalan.do "acid-orders-clone" is invalid: spec.clone.uid: Invalid value: "acid-orders": spec.clone.uid in body must be of type uuid: "acid-orders""#,
+                "clone-uid-refused",
             ),
             (
                 "ERROR: 2026/11/24 03:41:46.042339 Azure error : Unable to download blob spilo/x/wal/wal_005/000000010000000000000001.lz4.: 403 Server failed to authenticate the request. Make sure the value of the Authorization header is formed correctly including the signature.",

@@ -28,7 +28,10 @@ impl Checker<'_> {
     }
 
     fn cluster(&mut self, at: &str, cluster: &str, expectation: &ClusterExpectation) {
-        let fails = matches!(expectation.outcome, ClusterOutcome::BootstrapFails | ClusterOutcome::Rejected);
+        let fails = matches!(
+            expectation.outcome,
+            ClusterOutcome::BootstrapFails | ClusterOutcome::CannotStart | ClusterOutcome::Rejected
+        );
         if let Some(because) = &expectation.because {
             if fails {
                 self.catalogue_names(&format!("{at}/because"), std::slice::from_ref(because));
@@ -71,9 +74,10 @@ impl Checker<'_> {
     }
 
     fn env(&mut self, at: &str, env: &EnvExpectation) {
-        if env.value.is_none() && !env.absent && env.listed.is_none() && env.from.is_none() {
+        let asked = [env.value.is_some(), env.absent, env.listed.is_some(), env.written.is_some(), env.from.is_some()];
+        if !asked.contains(&true) {
             let kind = ProblemKind::Contradiction("nothing is expected of this variable".to_owned());
-            let help = "give `value`, `absent: true`, `listed` or `from`, or take it out".to_owned();
+            let help = "give `value`, `absent: true`, `listed`, `written` or `from`, or take it out".to_owned();
             self.add_at_key(at, kind, Some(help));
         }
         if let Some(value) = &env.value {
