@@ -1,9 +1,11 @@
 //! Holds what was seen against what was expected. Knows nothing of how either came about.
 
+mod archives;
 mod unasked;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use self::archives::lists_differ;
 use super::error::DrillError;
 use super::outcome::Outcome;
 use super::own_place::OwnPlace;
@@ -15,7 +17,6 @@ use crate::observe::logs::{LogObservation, Owner};
 use crate::observe::storage::{Refused, StorageObservation};
 use crate::report::{ClusterSummary, Finding};
 use crate::scenario::{ClusterExpectation, ClusterOutcome, DataExpectation, EnvExpectation, Expect};
-use crate::storage::{Access, Effect, Operation, Who};
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
@@ -133,26 +134,6 @@ impl Observed {
         Ok(summaries)
     }
 
-    /// The accounts in which a cluster looked for backups. That it lists and reads its own ones, to take the next
-    /// or to drop the oldest, says nothing about where it came from; that it reads what another one wrote there, does.
-    fn reads(&self, short: &str) -> BTreeSet<String> {
-        let own = self.clusters.get(short).and_then(|cluster| cluster.own.as_ref());
-        let of_cluster = |access: &&Access| matches!(&access.who, Who::Cluster(name) if name == short);
-        let all = || self.storage.accesses().iter().filter(of_cluster);
-        let place = |access: &Access| (access.account.clone(), access.container.clone(), access.blob.clone());
-        let wrote: BTreeSet<_> = all().filter(|access| access.finished_blob()).map(place).collect();
-        let anothers = |access: &Access| {
-            access.operation == Operation::ReadBlob
-                && access.status.is_some_and(|status| (200..300).contains(&status))
-                && !wrote.contains(&place(access))
-        };
-        all()
-            .filter(|access| access.operation.effect() == Effect::Read)
-            .filter(|access| anothers(access) || !own.is_some_and(|own| own.holds(access)))
-            .map(|access| access.account.clone())
-            .collect()
-    }
-
     fn data_summary(
         &self,
         cluster: &ObservedCluster,
@@ -187,13 +168,19 @@ impl Observed {
         if let Some(data) = &expected.data {
             misses.extend(self.data(short, data, cluster)?);
         }
-        let accounts = [
-            ("reads", &expected.reads, self.reads(short)),
-            ("writes", &expected.writes, self.storage.writes(short)),
+        let lists = [
+            ("reads", "storage account", &expected.reads, self.reads(short)),
+            ("writes", "storage account", &expected.writes, self.storage.writes(short)),
+            (
+                "writes into archives of",
+                "other cluster",
+                &expected.writes_into_archives_of,
+                self.archives_written(short),
+            ),
         ];
-        for (verb, expected, found) in accounts {
+        for (verb, what, expected, found) in lists {
             if let Some(expected) = expected {
-                misses.extend(accounts_differ(short, verb, expected, &found).map(seen));
+                misses.extend(lists_differ(short, verb, what, expected, &found).map(seen));
             }
         }
         for (name, expected) in &expected.env {
@@ -347,21 +334,6 @@ fn outcome(short: &str, expected: ClusterOutcome, cluster: &ObservedCluster) -> 
         help: String::new(),
     };
     Some(Miss { finding, seen: found.is_some() && !as_expected })
-}
-
-fn accounts_differ(short: &str, verb: &str, expected: &[String], seen: &BTreeSet<String>) -> Option<Finding> {
-    let expected: BTreeSet<String> = expected.iter().cloned().collect();
-    let list = |accounts: &BTreeSet<String>| match accounts.len() {
-        0 => "no storage account".to_owned(),
-        _ => accounts.iter().cloned().collect::<Vec<_>>().join(", "),
-    };
-    (expected != *seen).then(|| Finding {
-        subject: format!("{short}: {verb}"),
-        expected: list(&expected),
-        seen: list(seen),
-        evidence: Vec::new(),
-        help: "storage.txt in the evidence folder lists every kind of request".to_owned(),
-    })
 }
 
 fn env(

@@ -90,7 +90,8 @@ mod tests {
         let container = json!({
             "name": "postgres", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": waiting,
         });
-        serde_json::from_value(json!({ "metadata": {}, "status": { "containerStatuses": [container] } })).unwrap()
+        serde_json::from_value(json!({ "metadata": {}, "status": { "containerStatuses": [container] } }))
+            .unwrap()
     }
 
     #[test]
@@ -104,7 +105,9 @@ mod tests {
     #[test]
     fn what_is_missing_for_a_moment_only_is_no_failure() {
         let start = Instant::now();
-        let seen = |missing: Option<&str>, seconds| (missing.map(str::to_owned), start + Duration::from_secs(seconds));
+        let seen = |missing: Option<&str>, seconds| {
+            (missing.map(str::to_owned), start + Duration::from_secs(seconds))
+        };
         let mut waiting = Waiting::default();
         let mut note = |(missing, now)| waiting.note(missing, now);
         assert_eq!(note(seen(Some(MISSING), 0)), None);

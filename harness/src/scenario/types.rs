@@ -162,6 +162,9 @@ pub struct ClusterExpectation {
     /// Exactly the storage accounts that its pods wrote into or deleted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writes: Option<Vec<String>>,
+    /// Exactly the other clusters below whose own `WALG_AZ_PREFIX`, in their own account, its pods wrote or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes_into_archives_of: Option<Vec<String>>,
     /// By the name of a variable of the container `postgres`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, EnvExpectation>,

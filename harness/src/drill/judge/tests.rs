@@ -7,6 +7,7 @@ use crate::environment::ContainerLog;
 use crate::observe::data::{Database, Identity, LargeObjects, MultisetDigest, Table, TableKind, TableRows};
 use crate::observe::env::EnvInputs;
 use crate::snapshot::redact::Redactor;
+use crate::storage::{Access, Operation, Who};
 
 const BROKEN_WHEEL: &str =
     "time=\"2026-11-24T03:00:00Z\" level=error msg=\"could not grease the wheel\" pkg=x\n";

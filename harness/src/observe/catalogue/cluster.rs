@@ -152,6 +152,15 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "take a time at which WAL was archived, or wait until the WAL of that time is archived",
     },
     Entry {
+        name: "wal-of-another-cluster",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: "WAL file is from different database system",
+        means: "two clusters archive under one prefix, and a WAL file of one has overwritten that of the other: recovery cannot go past it",
+        do_: "give each cluster a prefix of its own and take new base backups; what lies under the shared one cannot be relied on",
+    },
+    Entry {
         name: "bootstrap-failed",
         level: Error,
         source: Source::Patroni,

@@ -224,6 +224,10 @@ mod tests {
                 "storage-account-unknown",
             ),
             ("recovery ended before configured recovery target was reached", "recovery-ended-before-target"),
+            (
+                "WAL file is from different database system: WAL file database system identifier is 71, pg_control database system identifier is 72",
+                "wal-of-another-cluster",
+            ),
             ("patroni.exceptions.PatroniFatalException: Failed to bootstrap cluster", "bootstrap-failed"),
         ] {
             assert_eq!(find(line).map(|entry| entry.name), Some(name), "{line}");

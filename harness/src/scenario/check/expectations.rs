@@ -67,6 +67,15 @@ impl Checker<'_> {
                 self.known(&pointer, What::Account, account, &self.account_names());
             }
         }
+        for (index, other) in expectation.writes_into_archives_of.iter().flatten().enumerate() {
+            let pointer = format!("{at}/writes-into-archives-of/{index}");
+            if other == cluster {
+                let kind = ProblemKind::Contradiction("its own archive is no other cluster's".to_owned());
+                self.add(&pointer, kind, None);
+            } else {
+                self.known(&pointer, What::Cluster, other, &self.cluster_names());
+            }
+        }
         for (name, env) in &expectation.env {
             self.env(&child(&format!("{at}/env"), name), env);
         }
@@ -74,10 +83,17 @@ impl Checker<'_> {
     }
 
     fn env(&mut self, at: &str, env: &EnvExpectation) {
-        let asked = [env.value.is_some(), env.absent, env.listed.is_some(), env.written.is_some(), env.from.is_some()];
+        let asked = [
+            env.value.is_some(),
+            env.absent,
+            env.listed.is_some(),
+            env.written.is_some(),
+            env.from.is_some(),
+        ];
         if !asked.contains(&true) {
             let kind = ProblemKind::Contradiction("nothing is expected of this variable".to_owned());
-            let help = "give `value`, `absent: true`, `listed`, `written` or `from`, or take it out".to_owned();
+            let help =
+                "give `value`, `absent: true`, `listed`, `written` or `from`, or take it out".to_owned();
             self.add_at_key(at, kind, Some(help));
         }
         if let Some(value) = &env.value {

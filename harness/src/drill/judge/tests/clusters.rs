@@ -185,6 +185,28 @@ fn writes() {
     assert_eq!(said(&sound(), expect(&[])), says("clone: writes", "no storage account", "clonebackups"));
 }
 
+#[test]
+fn writes_into_archives_of() {
+    let expect = |clusters: &[&str]| json!({ "source": { "outcome": "running", "writes-into-archives-of": clusters } });
+    let subject = "source: writes into archives of";
+    assert_eq!(said(&sound(), expect(&[])), []);
+    assert_eq!(said(&sound(), expect(&["clone"])), says(subject, "clone", "no other cluster"));
+    for (operation, account, name, status, found) in [
+        (Operation::DeleteBlob, "clonebackups", "clone/15/base", 202, true),
+        (Operation::WriteBlob, "clonebackups", "clone/15/base", 403, false),
+        (Operation::ReadBlob, "clonebackups", "clone/15/base", 200, false),
+        (Operation::WriteBlob, "clonebackups", "clone/155/base", 201, false),
+        (Operation::WriteBlob, "prodbackups", "clone/15/base", 201, false),
+    ] {
+        let mut observed = sound();
+        let mut accesses = observed.storage.accesses().to_vec();
+        accesses.push(access(of("source"), account, operation, name, status));
+        observed.storage = storage(accesses);
+        let wanted = if found { says(subject, "no other cluster", "clone") } else { vec![] };
+        assert_eq!(said(&observed, expect(&[])), wanted, "{operation:?} {account} {name} {status}");
+    }
+}
+
 fn env(name: &str, expected: Value) -> Value {
     running(json!({ "env": { name: expected } }))
 }
