@@ -34,7 +34,7 @@ impl Observed {
             .accesses()
             .iter()
             .filter(|access| matches!(&access.who, Who::Cluster(name) if name == short))
-            .filter(|access| access.operation.effect() == Effect::Write)
+            .filter(|access| access.writes())
             .filter(|access| access.status.is_some_and(|status| (200..300).contains(&status)))
             .collect();
         let holds = |cluster: &ObservedCluster| {
