@@ -185,6 +185,7 @@ mod tests {
             (r#"couldn't find key prod in secret "backup-keys""#, "secret-key-missing"),
             ("couldn't find key prod in Secret default/backup-keys", "secret-key-missing"),
             (r#"configmap "settings" not found"#, "configmap-missing"),
+            (r#"couldn't find key account in configmap "settings""#, "configmap-key-missing"),
             (
                 r#"could not generate pod environment variables: could not read PodEnvironmentConfigMap: configmaps "backup-settings" not found"#,
                 "pod-environment-missing",
