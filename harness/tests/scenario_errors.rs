@@ -125,6 +125,7 @@ mistakes! {
     failure_without_a_reason: [("outcome: running\n", "outcome: bootstrap-fails\n"), ("    data: { equals: before-mistake }\n", "")];
     data_of_a_cluster_that_never_comes_up: [("outcome: running\n", "outcome: rejected\n    because: storage-refuses-key\n")];
     data_held_against_themselves: [("equals: before-mistake", "equals: clone")];
+    archive_of_its_own: [("reads: [prodbackups]", "reads: [prodbackups]\n    writes-into-archives-of: [clone, sauce]")];
     expectations_of_nothing: [("{ equals: before-mistake }\n", "{}\n    env: { SCOPE: {} }\n")];
     manifest_of_another_kind: [("    kind: postgresql\n    metadata: { name: acid-orders }", "    kind: postgres\n    metadata: { name: acid-orders }")];
     manifest_of_a_standby_cluster: [("      clone:\n        cluster: acid-orders", "      standby: { standby_host: acid-orders }\n      clone:\n        cluster: acid-orders")];

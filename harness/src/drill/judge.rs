@@ -1,10 +1,12 @@
 //! Holds what was seen against what was expected. Knows nothing of how either came about.
 
+mod archives;
 mod data;
 mod unasked;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use self::archives::lists_differ;
 use super::error::DrillError;
 use super::outcome::Outcome;
 use super::own_place::OwnPlace;
@@ -16,7 +18,6 @@ use crate::observe::storage::{Refused, StorageObservation};
 use crate::report::{ClusterSummary, Finding};
 use crate::scenario::{ClusterExpectation, ClusterOutcome, EnvExpectation, Expect};
 use crate::snapshot::redact::Redactor;
-use crate::storage::{Access, Effect, Operation, Who};
 pub use data::Comparisons;
 
 /// Evidence is for reading: the files have the rest.
@@ -157,26 +158,6 @@ impl Observed {
         Ok(summaries)
     }
 
-    /// The accounts in which a cluster looked for backups. That it lists and reads its own ones, to take the next
-    /// or to drop the oldest, says nothing about where it came from; that it reads what another one wrote there, does.
-    fn reads(&self, short: &str) -> BTreeSet<String> {
-        let own = self.clusters.get(short).and_then(|cluster| cluster.own.as_ref());
-        let of_cluster = |access: &&Access| matches!(&access.who, Who::Cluster(name) if name == short);
-        let all = || self.storage.accesses().iter().filter(of_cluster);
-        let place = |access: &Access| (access.account.clone(), access.container.clone(), access.blob.clone());
-        let wrote: BTreeSet<_> = all().filter(|access| access.finished_blob()).map(place).collect();
-        let anothers = |access: &Access| {
-            access.operation == Operation::ReadBlob
-                && access.status.is_some_and(|status| (200..300).contains(&status))
-                && !wrote.contains(&place(access))
-        };
-        all()
-            .filter(|access| access.operation.effect() == Effect::Read)
-            .filter(|access| anothers(access) || !own.is_some_and(|own| own.holds(access)))
-            .map(|access| access.account.clone())
-            .collect()
-    }
-
     /// Everything about one cluster but its unexpected log lines.
     fn cluster(
         &self,
@@ -192,13 +173,19 @@ impl Observed {
         if let Some(data) = &expected.data {
             misses.extend(self.data(short, data, cluster)?);
         }
-        let accounts = [
-            ("reads", &expected.reads, self.reads(short)),
-            ("writes", &expected.writes, self.storage.writes(short)),
+        let lists = [
+            ("reads", "storage account", &expected.reads, self.reads(short)),
+            ("writes", "storage account", &expected.writes, self.storage.writes(short)),
+            (
+                "writes into archives of",
+                "other cluster",
+                &expected.writes_into_archives_of,
+                self.archives_written(short),
+            ),
         ];
-        for (verb, expected, found) in accounts {
+        for (verb, what, expected, found) in lists {
             if let Some(expected) = expected {
-                misses.extend(accounts_differ(short, verb, expected, &found).map(seen));
+                misses.extend(lists_differ(short, verb, what, expected, &found).map(seen));
             }
         }
         for (name, expected) in &expected.env {
@@ -236,7 +223,12 @@ impl Observed {
         }
         let said = "no line of its log says so".to_owned();
         let found = miss(said, evidence.take(EVIDENCE_LINES).cloned().collect());
-        Some(Miss { seen: cluster.outcome.is_some() && self.logs.heard(&owner, None, None), ..found })
+        // Without a container there is no log: the evidence is all that was said.
+        let heard = |outcome: &Outcome| {
+            matches!(outcome.kind, ClusterOutcome::CannotStart | ClusterOutcome::Rejected)
+                || self.logs.heard(&owner, None, None)
+        };
+        Some(Miss { seen: cluster.outcome.as_ref().is_some_and(heard), ..found })
     }
 
     /// Why the storage refused what the cluster asked for, by the catalogue's name, with the refusals, one line each.
@@ -261,6 +253,7 @@ pub fn name(outcome: ClusterOutcome) -> &'static str {
         ClusterOutcome::WrongCluster => "wrong-cluster",
         ClusterOutcome::TargetNotReached => "target-not-reached",
         ClusterOutcome::BootstrapFails => "bootstrap-fails",
+        ClusterOutcome::CannotStart => "cannot-start",
         ClusterOutcome::Rejected => "rejected",
     }
 }
@@ -301,21 +294,6 @@ fn outcome(short: &str, expected: ClusterOutcome, cluster: &ObservedCluster) -> 
     Some(Miss { seen: found.is_some() && !as_expected, ..seen(finding) })
 }
 
-fn accounts_differ(short: &str, verb: &str, expected: &[String], seen: &BTreeSet<String>) -> Option<Finding> {
-    let expected: BTreeSet<String> = expected.iter().cloned().collect();
-    let list = |accounts: &BTreeSet<String>| match accounts.len() {
-        0 => "no storage account".to_owned(),
-        _ => accounts.iter().cloned().collect::<Vec<_>>().join(", "),
-    };
-    (expected != *seen).then(|| Finding {
-        subject: format!("{short}: {verb}"),
-        expected: list(&expected),
-        seen: list(seen),
-        evidence: Vec::new(),
-        help: "storage.txt in the evidence folder lists every kind of request".to_owned(),
-    })
-}
-
 fn env(
     short: &str,
     name: &str,
@@ -342,6 +320,10 @@ fn env(
     };
     if let Some(listed) = expected.listed {
         differs("listed times:", listed.to_string(), observed.listed(name).to_string());
+    }
+    if let Some(written) = expected.written {
+        let found = observed.form(name).map_or("nowhere".to_owned(), |form| format!("{form:?}"));
+        differs("written as", format!("{written:?}"), found);
     }
     if let Some(from) = expected.from {
         let found = observed.from(name).map_or("nowhere".to_owned(), |from| format!("{from:?}"));

@@ -15,6 +15,7 @@ mod server_log;
 mod snapshots;
 mod steps;
 mod still;
+mod waiting;
 mod world;
 
 use std::path::PathBuf;

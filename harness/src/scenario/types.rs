@@ -138,6 +138,8 @@ pub enum ClusterOutcome {
     TargetNotReached,
     /// The bootstrap failed twice, and its log says why.
     BootstrapFails,
+    /// Its container cannot be made: something that the pod template refers to is not there.
+    CannotStart,
     /// The API server or the operator refused the manifest.
     Rejected,
 }
@@ -147,7 +149,8 @@ pub enum ClusterOutcome {
 pub struct ClusterExpectation {
     /// What became of it.
     pub outcome: ClusterOutcome,
-    /// The name of the catalogue's message that says why. `bootstrap-fails` and `rejected` must have it under `expect`.
+    /// The name of the catalogue's message that says why. `bootstrap-fails`, `cannot-start` and `rejected` must have it
+    /// under `expect`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// How its data compare at the end of the drill.
@@ -160,6 +163,9 @@ pub struct ClusterExpectation {
     /// Exactly the storage accounts that its pods wrote into or deleted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writes: Option<Vec<String>>,
+    /// Exactly the other clusters below whose own `WALG_AZ_PREFIX`, in their own account, its pods wrote or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub writes_into_archives_of: Option<Vec<String>>,
     /// By the name of a variable of the container `postgres`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, EnvExpectation>,
@@ -193,9 +199,22 @@ pub struct EnvExpectation {
     /// How often the name stands in the pod template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<usize>,
+    /// How the entry that counts is written in the pod template.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<EnvForm>,
     /// Where the value that the container gets came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<EnvOrigin>,
+}
+
+/// How a variable is written in the pod template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EnvForm {
+    /// The value itself: whoever may read the StatefulSet or the pod reads it.
+    PlainText,
+    /// A reference to a Secret, a ConfigMap or a field of the pod.
+    Reference,
 }
 
 /// Where an environment variable came from.

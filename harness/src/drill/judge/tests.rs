@@ -9,6 +9,7 @@ use crate::observe::data::{
 };
 use crate::observe::env::{self, EnvInputs};
 use crate::snapshot::redact::Redactor;
+use crate::storage::{Access, Operation, Who};
 
 const BROKEN_WHEEL: &str =
     "time=\"2026-11-24T03:00:00Z\" level=error msg=\"could not grease the wheel\" pkg=x\n";

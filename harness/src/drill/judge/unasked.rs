@@ -56,7 +56,7 @@ impl Observed {
         let mut wanted = vec![(Owner::Operator, None, None)];
         for (short, cluster) in &self.clusters {
             let containers: &[&str] = match cluster.outcome.as_ref().map(|outcome| outcome.kind) {
-                None | Some(ClusterOutcome::Rejected) => &[],
+                None | Some(ClusterOutcome::Rejected | ClusterOutcome::CannotStart) => &[],
                 Some(ClusterOutcome::BootstrapFails) => &[CONTAINER],
                 Some(_) => &[CONTAINER, server_log::CONTAINER],
             };

@@ -15,7 +15,8 @@ use crate::drill::error::DrillError;
 use crate::drill::evidence;
 use crate::drill::leader::Leader;
 use crate::drill::outcome::{self, MarkedTime, Outcome, Peer};
-use crate::drill::world::{Cluster, World, placed};
+use crate::drill::waiting::Waiting;
+use crate::drill::world::{Cluster, World, names, placed};
 use crate::environment::{Environment, trouble};
 use crate::observe::data::{Connect, Identity, identify};
 use crate::operator::{ApplyError, create};
@@ -95,6 +96,8 @@ impl<E: Environment> World<'_, E> {
     /// Waits until the cluster says Running and its leader answers, or until its failure shows.
     async fn evident(&self, short: &str) -> Result<Evident, DrillError> {
         let name = self.cluster(short)?.name.clone();
+        let mut waiting = Waiting::default();
+        let label = names(&self.release, self.loaded).cluster_label;
         let found = poll(format!("cluster {short} to run or to fail"), EVIDENT, async || {
             if let Some(failure) = self.azurite.failed() {
                 return Err(AzuriteError::Ended(failure).into());
@@ -115,6 +118,12 @@ impl<E: Environment> World<'_, E> {
             };
             if let Some(mut outcome) = outcome {
                 outcome.evidence = outcome.evidence.iter().map(|line| self.hide(line)).collect();
+                return Ok(Seen::Done(Evident::Failed(outcome)));
+            }
+            if texts.is_empty()
+                && let Some(outcome) =
+                    waiting.look(&self.client(), self.environment.namespace(), &label, &name).await?
+            {
                 return Ok(Seen::Done(Evident::Failed(outcome)));
             }
             let last = texts.iter().flat_map(|text| text.lines()).last().unwrap_or("nothing logged yet");

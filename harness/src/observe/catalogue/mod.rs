@@ -50,6 +50,8 @@ pub enum Source {
     Postgres,
     WalG,
     ApiServer,
+    /// In a container's status, not in a log.
+    Kubelet,
     /// Nothing in the line tells.
     Unknown,
 }
@@ -63,6 +65,7 @@ impl Source {
             Source::Postgres => "postgres",
             Source::WalG => "wal-g",
             Source::ApiServer => "api-server",
+            Source::Kubelet => "kubelet",
             Source::Unknown => "unknown",
         }
     }
@@ -190,6 +193,28 @@ mod tests {
     fn every_pattern_and_ending_is_a_regular_expression() {
         assert_eq!(entries().count(), names().len());
         assert!(!CATALOGUE.endings.is_empty());
+    }
+
+    #[test]
+    fn what_kubernetes_says_of_an_object_is_recognised_though_it_stands_in_no_log() {
+        for (words, name) in [
+            (r#"secret "backup-keys" not found"#, "secret-missing"),
+            (r#"couldn't find key prod in secret "backup-keys""#, "secret-key-missing"),
+            ("couldn't find key prod in Secret default/backup-keys", "secret-key-missing"),
+            (r#"configmap "settings" not found"#, "configmap-missing"),
+            (r#"couldn't find key account in configmap "settings""#, "configmap-key-missing"),
+            (
+                r#"postgresql.acid.zalan.do "acid-orders-clone" is invalid: spec.clone.timestamp: Invalid value: "2026-11-23T10:00:00": spec.clone.timestamp in body should match '^([0-9]+)-…$'"#,
+                "clone-timestamp-refused",
+            ),
+            (
+                r#"postgresql.acid.zalan.do "acid-orders-clone" is invalid: spec.clone.uid: Invalid value: "acid-orders": spec.clone.uid in body must be of type uuid: "acid-orders""#,
+                "clone-uid-refused",
+            ),
+        ] {
+            let found = find(Source::Unknown, Level::Info, words);
+            assert_eq!(found.map(|entry| entry.name), Some(name), "{words}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde_json::Value;
 
-use crate::scenario::EnvOrigin;
+use crate::scenario::{EnvForm, EnvOrigin};
 use crate::secret::Secret;
 use crate::snapshot::redact::{CELL, ROW, Redactor};
 
@@ -104,6 +104,14 @@ impl EnvObservation {
     /// Where the entry that counts came from: Kubernetes takes the last one of a name.
     pub fn from(&self, name: &str) -> Option<EnvOrigin> {
         self.entries.iter().rev().find(|entry| entry.name == name).map(|entry| entry.from)
+    }
+
+    /// How the entry that counts is written.
+    pub fn form(&self, name: &str) -> Option<EnvForm> {
+        self.entries.iter().rev().find(|entry| entry.name == name).map(|entry| match entry.written {
+            Written::Value(_) => EnvForm::PlainText,
+            Written::Reference(_) => EnvForm::Reference,
+        })
     }
 
     /// The observation as it stands in a snapshot: one line an entry, in the pod template's order.

@@ -76,6 +76,15 @@ impl Checker<'_> {
                 self.known(&pointer, What::Account, account, &self.account_names());
             }
         }
+        for (index, other) in expectation.writes_into_archives_of.iter().flatten().enumerate() {
+            let pointer = format!("{at}/writes-into-archives-of/{index}");
+            if other == cluster {
+                let kind = ProblemKind::Contradiction("its own archive is no other cluster's".to_owned());
+                self.add(&pointer, kind, None);
+            } else {
+                self.known(&pointer, What::Cluster, other, &self.cluster_names());
+            }
+        }
         for (name, env) in &expectation.env {
             self.env(&child(&format!("{at}/env"), name), env);
         }
@@ -83,9 +92,17 @@ impl Checker<'_> {
     }
 
     fn env(&mut self, at: &str, env: &EnvExpectation) {
-        if env.value.is_none() && !env.absent && env.listed.is_none() && env.from.is_none() {
+        let asked = [
+            env.value.is_some(),
+            env.absent,
+            env.listed.is_some(),
+            env.written.is_some(),
+            env.from.is_some(),
+        ];
+        if !asked.contains(&true) {
             let kind = ProblemKind::Contradiction("nothing is expected of this variable".to_owned());
-            let help = "give `value`, `absent: true`, `listed` or `from`, or take it out".to_owned();
+            let help =
+                "give `value`, `absent: true`, `listed`, `written` or `from`, or take it out".to_owned();
             self.add_at_key(at, kind, Some(help));
         }
         if let Some(value) = &env.value {
@@ -107,5 +124,5 @@ impl Checker<'_> {
 }
 
 fn fails(outcome: ClusterOutcome) -> bool {
-    matches!(outcome, ClusterOutcome::BootstrapFails | ClusterOutcome::Rejected)
+    matches!(outcome, ClusterOutcome::BootstrapFails | ClusterOutcome::CannotStart | ClusterOutcome::Rejected)
 }

@@ -81,6 +81,26 @@ fn a_lost_account_or_container_goes_before_what_the_log_says() {
 }
 
 #[test]
+fn a_cluster_without_a_log_says_why_in_its_evidence() {
+    let missing = r#"CreateContainerConfigError: secret "backup-keys" not found"#;
+    let expect = |because: &str| json!({ "clone": { "outcome": "cannot-start", "because": because } });
+    let mut observed = with_clone(|clone| {
+        clone.outcome = became(ClusterOutcome::CannotStart, "its container cannot be made", &[missing]);
+    });
+    observed.logs = logs(&[
+        ("operator", "postgres-operator", QUIET),
+        ("source-0", "postgres", QUIET),
+        ("source-0", "postgres-server", QUIET),
+    ]);
+    assert_eq!(said(&observed, expect("secret-missing")), []);
+    let found = judge(&observed, expect("secret-key-missing"));
+    assert_eq!((found[0].subject.as_str(), found[0].evidence[0].as_str()), ("clone: reason", missing));
+    // It is a reason that was seen, so it tells another one apart.
+    let alternative = json!({ "outcome": "cannot-start", "because": "secret-key-missing" });
+    assert!(told_apart(&observed, alternative).unwrap().starts_with("clone: reason: not secret-key-missing"));
+}
+
+#[test]
 fn a_refusal_by_the_storage_goes_before_what_the_log_says() {
     let refused =
         || storage(vec![access(of("clone"), "prodbackups", Operation::ListBlobs, "source/15/", 403)]);
@@ -258,6 +278,28 @@ fn writes() {
     assert_eq!(said(&sound(), expect(&[])), says("clone: writes", "no storage account", "clonebackups"));
 }
 
+#[test]
+fn writes_into_archives_of() {
+    let expect = |clusters: &[&str]| json!({ "source": { "outcome": "running", "writes-into-archives-of": clusters } });
+    let subject = "source: writes into archives of";
+    assert_eq!(said(&sound(), expect(&[])), []);
+    assert_eq!(said(&sound(), expect(&["clone"])), says(subject, "clone", "no other cluster"));
+    for (operation, account, name, status, found) in [
+        (Operation::DeleteBlob, "clonebackups", "clone/15/base", 202, true),
+        (Operation::WriteBlob, "clonebackups", "clone/15/base", 403, false),
+        (Operation::ReadBlob, "clonebackups", "clone/15/base", 200, false),
+        (Operation::WriteBlob, "clonebackups", "clone/155/base", 201, false),
+        (Operation::WriteBlob, "prodbackups", "clone/15/base", 201, false),
+    ] {
+        let mut observed = sound();
+        let mut accesses = observed.storage.accesses().to_vec();
+        accesses.push(access(of("source"), account, operation, name, status));
+        observed.storage = storage(accesses);
+        let wanted = if found { says(subject, "no other cluster", "clone") } else { vec![] };
+        assert_eq!(said(&observed, expect(&[])), wanted, "{operation:?} {account} {name} {status}");
+    }
+}
+
 fn env(name: &str, expected: Value) -> Value {
     running(json!({ "env": { name: expected } }))
 }
@@ -291,6 +333,29 @@ fn env_listed() {
     assert_eq!(
         said(&sound(), env("ACCOUNT", json!({ "listed": 1 }))),
         says("clone: env ACCOUNT", "listed times: 1", "listed times: 2")
+    );
+}
+
+#[test]
+fn env_written() {
+    let referring = EnvObservation::new(&EnvInputs {
+        template_env: vec![
+            json!({ "name": "KEY", "value": "first" }),
+            json!({ "name": "KEY", "valueFrom": { "secretKeyRef": { "name": "keys", "key": "prod" } } }),
+            json!({ "name": "ACCOUNT", "value": "clonebackups" }),
+        ],
+        ..EnvInputs::default()
+    });
+    let observed = with_clone(|clone| clone.env = Some(referring));
+    assert_eq!(said(&observed, env("ACCOUNT", json!({ "written": "plain-text" }))), []);
+    assert_eq!(said(&observed, env("KEY", json!({ "written": "reference" }))), []);
+    assert_eq!(
+        said(&observed, env("KEY", json!({ "written": "plain-text" }))),
+        says("clone: env KEY", "written as PlainText", "written as Reference")
+    );
+    assert_eq!(
+        said(&observed, env("OTHER", json!({ "written": "reference" }))),
+        says("clone: env OTHER", "written as Reference", "written as nowhere")
     );
 }
 

@@ -25,7 +25,7 @@ pub(super) struct ApiServerAddress {
 /// Why an environment cannot be made yet. The container waits with `CreateContainerConfigError` and tries again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvError {
-    #[error("couldn't find {0}")]
+    #[error("{0} not found")]
     Missing(ObjectRef),
     #[error("couldn't find key {key} in {object}")]
     MissingKey { object: ObjectRef, key: String },

@@ -96,7 +96,7 @@ fn what_is_missing_is_an_error_unless_it_is_optional() {
         World::with(json!({ "env": [{ "name": "A", "valueFrom": { "secretKeyRef": reference } }] })).resolve()
     };
     assert_eq!(secret("keys", "key", false).unwrap()["A"], "s3cret");
-    assert_eq!(secret("absent", "key", false).unwrap_err().to_string(), "couldn't find secret \"absent\"");
+    assert_eq!(secret("absent", "key", false).unwrap_err().to_string(), "secret \"absent\" not found");
     let error = secret("keys", "absent", false).unwrap_err();
     assert_eq!(error.to_string(), "couldn't find key absent in secret \"keys\"");
     assert!(!secret("absent", "key", true).unwrap().contains_key("A"));
