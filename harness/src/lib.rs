@@ -10,6 +10,7 @@ pub mod exit;
 pub mod observe;
 pub mod operator;
 pub mod poll;
+pub mod render;
 pub mod report;
 pub mod scenario;
 pub mod secret;

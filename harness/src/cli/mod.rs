@@ -7,6 +7,9 @@ mod doctor;
 mod down;
 mod drill;
 mod environment;
+mod inputs;
+mod render;
+mod render_worker;
 mod run;
 mod schema;
 mod tools;
@@ -30,6 +33,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Render(render::RenderArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Tools(tools::ToolsArgs),
@@ -43,6 +47,8 @@ enum Command {
     Environment(environment::EnvironmentArgs),
     #[command(hide = true)]
     Drill(drill::DrillArgs),
+    #[command(hide = true)]
+    RenderWorker(render_worker::RenderWorkerArgs),
 }
 
 /// Reads the command line and runs the subcommand. No thread exists before a subcommand starts one,
@@ -50,6 +56,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Run(args) => run::main(args),
+        Command::Render(args) => render::main(&args),
         Command::Validate(args) => validate::main(args),
         Command::Schema(args) => schema::main(args),
         Command::Tools(args) => tools::main(args),
@@ -60,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Container(args) => container::main(args),
         Command::Environment(args) => environment::main(args),
         Command::Drill(args) => drill::main(args),
+        Command::RenderWorker(args) => render_worker::main(&args),
     };
     match verdict {
         Ok(verdict) => ExitCode::from(verdict.code()),

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::protocol::{self, Place, Request, Response};
-use crate::environment::EnvironmentError;
+use crate::environment::{EnvironmentError, PLACE_LABEL};
 use crate::environment::local::dns::StorageHosts;
 use crate::environment::local::network::Network;
 use crate::environment::local::node::Node;
@@ -134,14 +134,19 @@ impl Places {
         }
     }
 
-    async fn remove(&self, namespace: &str) -> Result<(), EnvironmentError> {
-        // The namespace first: in one that is ending, no controller can make a pod anew.
-        Api::<Namespace>::all(self.client.clone()).delete(namespace, &DeleteParams::default()).await?;
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        // Nobody looks at these data again, so nothing needs a clean shutdown.
-        pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default()).await?;
-        self.storage.remove(namespace);
-        self.node.forget_namespace(namespace).await;
+    async fn remove(&self, place: &str) -> Result<(), EnvironmentError> {
+        let namespaces = Api::<Namespace>::all(self.client.clone());
+        let others = namespaces.list(&ListParams::default().labels(&format!("{PLACE_LABEL}={place}"))).await?;
+        let others = others.into_iter().filter_map(|namespace| namespace.metadata.name);
+        for namespace in others.chain([place.to_owned()]) {
+            // The namespace first: in one that is ending, no controller can make a pod anew.
+            namespaces.delete(&namespace, &DeleteParams::default()).await?;
+            let pods: Api<Pod> = Api::namespaced(self.client.clone(), &namespace);
+            // Nobody looks at these data again, so nothing needs a clean shutdown.
+            pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default()).await?;
+            self.node.forget_namespace(&namespace).await;
+        }
+        self.storage.remove(place);
         Ok(())
     }
 }
