@@ -209,21 +209,59 @@ impl<'e> World<'e> {
         Ok(Some(why.unwrap_or_else(|| "the operator has ended without an error".to_owned())))
     }
 
+    /// The first cluster of each namespace goes ahead: with it the operator makes the pods' service account and its role,
+    /// and clusters that come at once get into each other's way there.
     async fn create_clusters(&mut self, client: &Client) -> Result<(), RenderError> {
         let clusters = self.blueprint.clusters.iter().enumerate();
-        let clusters = clusters.map(|(index, (namespace, cluster))| {
-            (self.namespace(namespace), minded_by(cluster, &self.controller(index)))
-        });
-        for result in create_all(client, clusters.collect()).await {
-            self.created.push(match result {
-                Ok(object) => Ok(object.uid().unwrap_or_default()),
-                Err(error @ (ApplyError::Rejected { .. } | ApplyError::Incomplete(_))) => {
-                    Err(refused_by_api_server(error))
-                }
-                Err(error) => return Err(error.into()),
-            });
+        let mut clusters: Vec<Option<(String, Value)>> = clusters
+            .map(|(index, (namespace, cluster))| {
+                Some((self.namespace(namespace), minded_by(cluster, &self.controller(index))))
+            })
+            .collect();
+        let mut ahead: Vec<usize> = Vec::new();
+        for index in 0..clusters.len() {
+            let namespace = &self.blueprint.clusters[index].0;
+            if !ahead.iter().any(|first| self.blueprint.clusters[*first].0 == *namespace) {
+                ahead.push(index);
+            }
         }
+        let rest = (0..clusters.len()).filter(|index| !ahead.contains(index)).collect();
+        let mut created: Vec<Option<Result<String, Refused>>> = vec![None; clusters.len()];
+        for wave in [ahead, rest] {
+            let objects = wave.iter().filter_map(|index| clusters[*index].take()).collect();
+            for (index, result) in wave.iter().zip(create_all(client, objects).await) {
+                created[*index] = Some(match result {
+                    Ok(object) => Ok(object.uid().unwrap_or_default()),
+                    Err(error @ (ApplyError::Rejected { .. } | ApplyError::Incomplete(_))) => {
+                        Err(refused_by_api_server(error))
+                    }
+                    Err(error) => return Err(error.into()),
+                });
+            }
+            let made = wave.into_iter().filter(|index| created[*index].as_ref().is_some_and(Result::is_ok));
+            if clusters.iter().all(Option::is_none) {
+                break;
+            }
+            self.begun(made.collect()).await?;
+        }
+        self.created = created.into_iter().flatten().collect();
         Ok(())
+    }
+
+    /// Waits until the operator has begun with these clusters. One that it cannot even begin with is told later.
+    async fn begun(&self, clusters: Vec<usize>) -> Result<(), RenderError> {
+        let begun = poll("the operator to begin", Limit::seconds(10), async || {
+            let seen = self.follower.seen();
+            let waiting = clusters.iter().filter(|cluster| !seen.states.contains_key(&self.key(**cluster)));
+            Ok::<_, RenderError>(match waiting.count() {
+                0 => Seen::Done(()),
+                waiting => Seen::NotYet(format!("{waiting} clusters have no state")),
+            })
+        });
+        match begun.await {
+            Err(PollError::Failed(error)) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Waits until every cluster has its StatefulSet or was given up. `told` hears how far it is.
@@ -236,9 +274,12 @@ impl<'e> World<'e> {
         let of = waiting.len();
         // An operator whose requests are limited needs about three seconds for each cluster.
         let limit = Limit::seconds(60 + 5 * u64::try_from(of.min(LIMITED * 4)).unwrap_or(0));
+        let mut said = None;
         let done = poll("the operator to write StatefulSets", limit, async || {
             let settled = waiting.iter().filter(|cluster| self.is_settled(**cluster)).count();
-            told(settled, of);
+            if said.replace(settled) != Some(settled) {
+                told(settled, of);
+            }
             if settled == of {
                 return Ok(Seen::Done(None));
             }
