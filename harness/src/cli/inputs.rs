@@ -1,14 +1,19 @@
 //! What `render` and `upgrade` are given: scenarios, each by itself, and manifests, all of them together.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, SourceSpan};
+use std::io::IsTerminal;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use super::Failure;
 use super::checks::with_checks;
+use crate::manifests::{Index, Kind, Manifests, Problem, ProblemKind};
 use crate::operator::Release;
-use crate::render::{InputObject, RenderInput, input_of, pointer_in};
+use crate::render::{InputObject, Refused, RefusedBy, RenderInput, input_of, pointer_in};
+use crate::report::Sources;
 use crate::scenario::{LoadedScenario, find_files, load};
 use crate::secret::Secret;
 use crate::toolchain::{Configuration, DEFAULT_OPERATORS, Terminal as Progress, Tools, ensure};
@@ -16,30 +21,64 @@ use crate::toolchain::{Configuration, DEFAULT_OPERATORS, Terminal as Progress, T
 /// What was given, before it is known which programs are there.
 pub(super) enum Given {
     Scenario(Box<LoadedScenario>),
+    Manifests(Box<Manifests>),
 }
 
 impl Given {
-    /// Reads everything that the paths name.
+    /// Reads everything that the paths name. Manifests that are at fault are told on stderr, and the rest is used.
     ///
     /// # Errors
-    /// For a scenario that is at fault, or where nothing is left.
+    /// For a scenario that is at fault, or where there is no cluster.
     pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Given>, Failure> {
-        let files = find_files(paths).map_err(Failure::invalid)?;
-        files
-            .iter()
-            .map(|file| {
-                let loaded = with_checks(|checks| load(file, checks))?.map_err(Failure::invalid)?;
-                Ok(Given::Scenario(Box::new(loaded)))
-            })
-            .collect()
+        let (mut scenarios, mut manifests) = (Vec::new(), Vec::new());
+        for path in paths {
+            let files = find_files(std::slice::from_ref(path)).unwrap_or_default();
+            let found: Vec<PathBuf> = files.into_iter().filter(|file| is_scenario(file)).collect();
+            if found.is_empty() {
+                manifests.push(path.clone());
+            }
+            scenarios.extend(found);
+        }
+        let mut given = Vec::new();
+        for file in scenarios {
+            let loaded = with_checks(|checks| load(&file, checks))?.map_err(Failure::invalid)?;
+            given.push(Given::Scenario(Box::new(loaded)));
+        }
+        if !manifests.is_empty() {
+            let read = Manifests::read(&manifests);
+            for problem in &read.problems {
+                eprintln!("{:?}", miette::Report::new(problem.clone()));
+            }
+            if read.of_kind(Kind::Postgresql).next().is_none() {
+                return Err(Failure::invalid(miette::miette!(
+                    help = "a cluster is an object of kind postgresql, apiVersion acid.zalan.do/v1",
+                    "failed to find a cluster: there is none among these manifests"
+                )));
+            }
+            given.push(Given::Manifests(Box::new(read)));
+        }
+        Ok(given)
     }
 
     /// The operator versions that it names itself.
-    pub(super) fn versions(&self) -> Vec<String> {
+    pub(super) fn versions(&self) -> &[String] {
         match self {
-            Given::Scenario(loaded) => loaded.scenario.operator.versions.clone(),
+            Given::Scenario(loaded) => &loaded.scenario.operator.versions,
+            Given::Manifests(_) => &[],
         }
     }
+
+    /// Whether a part of it could not be used.
+    pub(super) fn is_at_fault(&self) -> bool {
+        matches!(self, Given::Manifests(manifests) if !manifests.problems.is_empty())
+    }
+}
+
+/// A file with the steps of a drill is a scenario; anything else is manifests.
+fn is_scenario(file: &Path) -> bool {
+    static STEPS: LazyLock<regex::Regex> =
+        LazyLock::new(|| regex::Regex::new(r"(?m)^(?:steps|expect):").expect("a constant, and tested"));
+    std::fs::read_to_string(file).is_ok_and(|text| STEPS.is_match(&text))
 }
 
 /// The newest release that is built in.
@@ -60,7 +99,8 @@ pub(super) fn tools(operators: &[String]) -> Result<Tools, Failure> {
 
 /// Something to render.
 pub(super) struct Input {
-    pub given: Given,
+    given: Given,
+    index: Index,
     pub input: RenderInput,
     /// Values that must not be shown.
     pub secrets: Vec<Secret>,
@@ -70,27 +110,81 @@ impl Input {
     /// # Errors
     /// When a release's manifests cannot be read.
     pub(super) fn new(given: Given, tools: &Tools) -> Result<Input, Failure> {
-        match &given {
+        let (input, index, secrets) = match &given {
             Given::Scenario(loaded) => {
                 let major = postgres_major(tools).map_err(Failure::broken)?;
-                let (input, secrets) = input_of(loaded, major).into_diagnostic().map_err(Failure::invalid)?;
-                Ok(Input { given, input, secrets })
+                let (input, keys) = input_of(loaded, major).into_diagnostic().map_err(Failure::invalid)?;
+                (input, Index::default(), keys)
             }
+            Given::Manifests(manifests) => {
+                let (input, index) = manifests.to_render_input();
+                (input, index, manifests.secrets.clone())
+            }
+        };
+        Ok(Input { given, index, input, secrets })
+    }
+
+    /// The scenario's file, or `manifests`.
+    pub(super) fn name(&self) -> String {
+        match &self.given {
+            Given::Scenario(loaded) => loaded.file.display().to_string(),
+            Given::Manifests(_) => "manifests".to_owned(),
         }
     }
 
-    /// The line of a value in its file: `scenarios/clone/x.yaml:12`.
-    pub(super) fn line_of(&self, object: InputObject, pointer: &str) -> Option<String> {
+    pub(super) fn is_at_fault(&self) -> bool {
+        self.given.is_at_fault()
+    }
+
+    /// A refusal at its place.
+    pub(super) fn refusal(&self, object: InputObject, refused: &Refused) -> miette::Report {
+        let why = refused.message.clone();
         match &self.given {
             Given::Scenario(loaded) => {
-                let span = loaded.locate(&pointer_in(loaded, object, pointer))?;
-                Some(format!("{}:{}", loaded.file.display(), line(&loaded.source, span)))
+                let pointer = pointer_in(loaded, object, "");
+                let by = match refused.by {
+                    RefusedBy::ApiServer => why,
+                    RefusedBy::Operator => format!("the operator: {why}"),
+                };
+                loaded.rejected_by_api_server(&pointer, refused.field.as_deref(), &by).into()
+            }
+            Given::Manifests(manifests) => {
+                let document = self.index.document(object).and_then(|at| manifests.documents.get(at));
+                let name = document.map_or_else(
+                    || "the operator's settings".to_owned(),
+                    |document| format!("{} {}", document.kind.name(), document.full_name()),
+                );
+                let place = document.map(|document| match &refused.field {
+                    Some(field) => document.place_of_field(field),
+                    None => document.place_of_name(),
+                });
+                let kind = match refused.by {
+                    RefusedBy::ApiServer => ProblemKind::RefusedByApiServer { object: name, why },
+                    RefusedBy::Operator => ProblemKind::RefusedByOperator { object: name, why },
+                };
+                Problem::new(kind, place).into()
             }
         }
     }
 }
 
-fn line(source: &Arc<str>, span: SourceSpan) -> usize {
+impl Sources for Input {
+    fn place(&self, object: InputObject, pointer: &str) -> Option<String> {
+        match &self.given {
+            Given::Scenario(loaded) => {
+                let span = loaded.locate(&pointer_in(loaded, object, pointer))?;
+                Some(format!("{}:{}", loaded.file.display(), line(&loaded.source, span)))
+            }
+            Given::Manifests(manifests) => {
+                let document = manifests.documents.get(self.index.document(object)?)?;
+                let place = document.place(pointer);
+                Some(format!("{}:{}", place.file().display(), place.start().0))
+            }
+        }
+    }
+}
+
+fn line(source: &str, span: SourceSpan) -> usize {
     source[..span.offset().min(source.len())].matches('\n').count() + 1
 }
 
@@ -105,8 +199,33 @@ fn postgres_major(tools: &Tools) -> miette::Result<u16> {
     Ok(installed().filter(by_all).max().or_else(|| installed().max()).unwrap_or_default())
 }
 
-/// A path as people gave it.
-#[allow(dead_code)]
-pub(super) fn shown(path: &Path) -> String {
-    path.display().to_string()
+/// Says on stderr what is being waited for: in place on a terminal, else a line each.
+pub(super) struct Doing {
+    bar: Option<ProgressBar>,
+}
+
+impl Doing {
+    pub(super) fn new() -> Doing {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::new_spinner();
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        });
+        Doing { bar }
+    }
+
+    pub(super) fn tell(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(text.to_owned()),
+            None => eprintln!("{text}"),
+        }
+    }
+}
+
+impl Drop for Doing {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
 }

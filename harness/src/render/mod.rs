@@ -5,6 +5,7 @@
 //! both; markers that stand in the second one's env tell where the values of the first came from.
 
 mod blueprint;
+mod difference;
 mod engine;
 mod error;
 mod flags;
@@ -22,6 +23,7 @@ mod upgrade;
 mod warnings;
 mod world;
 
+pub use difference::{ClusterDifference, EnvChange, FieldChange, Outcome, SetDifference, between};
 pub use engine::{Rendered, Told, render_in};
 pub use error::RenderError;
 pub use scenario::{input_of, pointer_in};

@@ -87,6 +87,7 @@ pub struct Refused {
 }
 
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum RefusedBy {
     ApiServer,
     Operator,

@@ -5,6 +5,7 @@ mod event;
 mod json;
 mod junit;
 mod progress;
+mod rendering;
 mod style;
 mod summary;
 mod terminal;
@@ -12,6 +13,7 @@ mod text;
 
 pub use event::*;
 pub use junit::{JunitError, write as write_junit};
+pub use rendering::{RenderingRecord, Sources, table};
 pub use terminal::{DrillId, Format, Terminal};
 
 use crate::exit::Verdict;

@@ -8,10 +8,10 @@ use miette::SourceSpan;
 
 use super::check::{self, Checks};
 use super::error::{Problem, ScenarioError};
-use super::places::{Places, child};
 use super::problem::ProblemKind;
+use super::syntax;
 use super::types::{Scenario, SqlStep};
-use super::{nearest, syntax};
+use crate::yaml::{Places, nearest, pointer_of_field};
 
 /// A scenario that is known to be sound, with the places of its parts.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ impl LoadedScenario {
     /// The problem of a manifest at `pointer` (`/clusters/clone`) that the API server refused, placed at the
     /// field that it named (`spec.clone.timestamp`), where it named one.
     pub fn rejected_by_api_server(&self, pointer: &str, field: Option<&str>, message: &str) -> ScenarioError {
-        let inside = field.map(|field| pointer_of_field(pointer, field));
+        let inside = field.map(|field| format!("{pointer}{}", pointer_of_field(field)));
         let span = self.locate(inside.as_deref().unwrap_or(pointer));
         let kind = ProblemKind::RejectedByApiServer(message.to_owned());
         ScenarioError::one(Problem::new(kind, None, &self.file, &self.source, span))
@@ -89,14 +89,6 @@ impl LoadedScenario {
         let kind = ProblemKind::OperatorVersion(version.to_owned());
         ScenarioError::one(Problem::new(kind, Some(why.to_owned()), &self.file, &self.source, span))
     }
-}
-
-/// `spec.env[0].name` inside `/clusters/clone` as a JSON pointer.
-fn pointer_of_field(pointer: &str, field: &str) -> String {
-    field
-        .split(['.', '[', ']'])
-        .filter(|part| !part.is_empty())
-        .fold(pointer.to_owned(), |pointer, part| child(&pointer, part.trim_matches('"')))
 }
 
 /// The folder's name and the file's, which make the scenario's name.
@@ -150,6 +142,6 @@ fn neighbour(path: &Path) -> Option<String> {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let near = nearest::nearest(&path.file_name()?.to_string_lossy(), &names)?;
+    let near = nearest(&path.file_name()?.to_string_lossy(), &names)?;
     Some(format!("did you mean `{}`?", folder.join(near).display()))
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::scenario::EnvOrigin;
-use crate::secret::Secret;
+use crate::secret::{Secret, is_a_word, is_told_by_name};
 use crate::snapshot::redact::{CELL, ROW, Redactor};
 
 /// All that an observation of one cluster's container is made from.
@@ -164,7 +164,8 @@ fn laid_out(value: &str) -> String {
     }
 }
 
-fn written(item: &Value, name: &str, hider: &Hider) -> Written {
+/// What an item of an env list says, secrets in it as fingerprints.
+pub(crate) fn written(item: &Value, name: &str, hider: &Hider) -> Written {
     match item.get("valueFrom") {
         Some(source) => Written::Reference(reference(source)),
         None => {
@@ -196,32 +197,22 @@ fn reference(source: &Value) -> String {
 }
 
 /// Hides secrets by their values wherever they stand, and by their names where nobody told the value.
-struct Hider {
+pub(crate) struct Hider {
     known: Redactor,
-    telling: regex::Regex,
 }
 
 impl Hider {
-    fn new(secrets: &[Secret]) -> Self {
-        Hider {
-            known: secrets.iter().fold(Redactor::new(), Redactor::password),
-            telling: regex::Regex::new("(?i)KEY|PASSWORD|TOKEN|SECRET").expect("a constant, and tested"),
-        }
+    pub(crate) fn new(secrets: &[Secret]) -> Self {
+        Hider { known: secrets.iter().fold(Redactor::new(), Redactor::password) }
     }
 
-    fn value(&self, name: &str, value: &str) -> String {
-        if value.is_empty() || !self.telling.is_match(name) || is_a_word(value) {
+    /// A variable's value with its secrets as fingerprints.
+    pub(crate) fn value(&self, name: &str, value: &str) -> String {
+        if !is_told_by_name(name) || is_a_word(value) {
             return self.known.hide(value);
         }
         Secret::new(value).fingerprint()
     }
-}
-
-/// What a name that tells of secrets may hold besides: a switch, a number, a path.
-fn is_a_word(value: &str) -> bool {
-    matches!(value, "true" | "false")
-        || value.starts_with('/')
-        || value.bytes().all(|byte| byte.is_ascii_digit()) && value.len() < 8
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ use miette::SourceSpan;
 
 use super::error::Problem;
 use super::load::LoadedScenario;
-use super::nearest;
 use super::problem::{ProblemKind, What};
 use super::types::Step;
+use crate::yaml;
 
 /// What a scenario is held against, from outside the file.
 #[derive(Clone, Copy)]
@@ -90,7 +90,7 @@ impl<'a> Checker<'a> {
         let known = candidates.contains(&name);
         if !known {
             let kind = ProblemKind::UnknownName { what, name: name.to_owned() };
-            self.add(pointer, kind, Some(nearest::help(name, candidates)));
+            self.add(pointer, kind, Some(yaml::help(name, candidates)));
         }
         known
     }
@@ -99,7 +99,7 @@ impl<'a> Checker<'a> {
     fn known_key(&mut self, pointer: &str, what: What, name: &str, candidates: &[&str]) {
         if !candidates.contains(&name) {
             let kind = ProblemKind::UnknownName { what, name: name.to_owned() };
-            self.add_at_key(pointer, kind, Some(nearest::help(name, candidates)));
+            self.add_at_key(pointer, kind, Some(yaml::help(name, candidates)));
         }
     }
 
