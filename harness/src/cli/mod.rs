@@ -14,6 +14,7 @@ mod run;
 mod schema;
 mod tools;
 mod up;
+mod upgrade;
 mod validate;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Render(render::RenderArgs),
+    Upgrade(upgrade::UpgradeArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Tools(tools::ToolsArgs),
@@ -57,6 +59,7 @@ pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Run(args) => run::main(args),
         Command::Render(args) => render::main(&args),
+        Command::Upgrade(args) => upgrade::main(&args),
         Command::Validate(args) => validate::main(args),
         Command::Schema(args) => schema::main(args),
         Command::Tools(args) => tools::main(args),

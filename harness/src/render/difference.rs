@@ -92,13 +92,11 @@ fn sets(from: &RenderedSet, to: &RenderedSet) -> SetDifference {
     let only_in = |lines: &[String], other: &[String]| {
         lines.iter().filter(|line| !other.contains(line)).cloned().collect::<Vec<_>>()
     };
-    let mut stateful_set = Vec::new();
-    fields("", Some(&bare(&from.stateful_set)), Some(&bare(&to.stateful_set)), &mut stateful_set);
     SetDifference {
         env: env(&from.env, &to.env),
         log_new: only_in(&to.log, &from.log),
         log_gone: only_in(&from.log, &to.log),
-        stateful_set,
+        stateful_set: fields(&bare(&from.stateful_set), &bare(&to.stateful_set)),
     }
 }
 
@@ -174,7 +172,14 @@ fn bare(set: &Value) -> Value {
     set
 }
 
-fn fields(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Vec<FieldChange>) {
+/// The fields in which two values differ. Items of lists are told apart by their names, where all have one.
+pub fn fields(from: &Value, to: &Value) -> Vec<FieldChange> {
+    let mut changes = Vec::new();
+    walk("", Some(from), Some(to), &mut changes);
+    changes
+}
+
+fn walk(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Vec<FieldChange>) {
     if from == to {
         return;
     }
@@ -184,7 +189,7 @@ fn fields(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Ve
             let mut keys: Vec<&String> = before.keys().collect();
             keys.extend(after.keys().filter(|key| !before.contains_key(*key)));
             for key in keys {
-                fields(&below(key), before.get(key), after.get(key), changes);
+                walk(&below(key), before.get(key), after.get(key), changes);
             }
         }
         (Some(Value::Array(before)), Some(Value::Array(after))) if named(before) && named(after) => {
@@ -194,7 +199,7 @@ fn fields(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Ve
             for name in names {
                 let place = format!("{path}[{}]", name.as_str().unwrap_or_default());
                 let (was, is) = (find(before, name), find(after, name));
-                fields(&place, was.map(|at| &before[at]), is.map(|at| &after[at]), changes);
+                walk(&place, was.map(|at| &before[at]), is.map(|at| &after[at]), changes);
             }
         }
         (from, to) => changes.push(FieldChange {
@@ -263,8 +268,7 @@ mod tests {
         };
         let from = set(json!([{ "name": "side" }, container("a")]), "1");
         let to = set(json!([container("b"), { "name": "side" }, { "name": "new" }]), "2");
-        let mut changes = Vec::new();
-        fields("", Some(&bare(&from)), Some(&bare(&to)), &mut changes);
+        let changes = fields(&bare(&from), &bare(&to));
         let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
         let containers = "spec.template.spec.containers";
         assert_eq!(paths, [format!("{containers}[postgres].image"), format!("{containers}[new]")]);

@@ -10,11 +10,13 @@ mod style;
 mod summary;
 mod terminal;
 mod text;
+mod upgrade;
 
 pub use event::*;
 pub use junit::{JunitError, write as write_junit};
 pub use rendering::{RenderingRecord, Sources, table};
 pub use terminal::{DrillId, Format, Terminal};
+pub use upgrade::{UpgradeRecord, matrix, text as upgrade_text};
 
 use crate::exit::Verdict;
 
