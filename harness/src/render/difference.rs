@@ -1,7 +1,9 @@
 //! What two renderings of one input have in common, and what not.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use regex::Regex;
 use serde_json::Value;
 
 use super::types::{Refused, RenderedCluster, RenderedSet, RenderedVariable, Rendering};
@@ -89,15 +91,20 @@ fn outcome(from: &RenderedCluster, to: &RenderedCluster) -> Outcome {
 }
 
 fn sets(from: &RenderedSet, to: &RenderedSet) -> SetDifference {
-    let only_in = |lines: &[String], other: &[String]| {
-        lines.iter().filter(|line| !other.contains(line)).cloned().collect::<Vec<_>>()
-    };
     SetDifference {
         env: env(&from.env, &to.env),
         log_new: only_in(&to.log, &from.log),
         log_gone: only_in(&from.log, &to.log),
         stateful_set: fields(&bare(&from.stateful_set), &bare(&to.stateful_set)),
     }
+}
+
+/// The lines that the other log has not. Positions in lists (`env[25]`) move with every entry and say nothing.
+pub fn only_in(lines: &[String], other: &[String]) -> Vec<String> {
+    static POSITION: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\[\d+\]").expect("a constant, and tested"));
+    let known: Vec<_> = other.iter().map(|line| POSITION.replace_all(line, "[]")).collect();
+    lines.iter().filter(|line| !known.contains(&POSITION.replace_all(line, "[]"))).cloned().collect()
 }
 
 fn env(from: &[RenderedVariable], to: &[RenderedVariable]) -> Vec<EnvChange> {
@@ -258,6 +265,15 @@ mod tests {
         assert_eq!(said(&env(&from, &to)), ["-A"]);
         let to = list(&[("A", "own"), ("B", "2"), ("A", "other")]);
         assert_eq!(said(&env(&from, &to)), ["~A=other"]);
+    }
+
+    #[test]
+    fn a_log_line_about_another_position_is_the_same_line() {
+        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let from = lines(&["env[24]: hides A", "gone"]);
+        let to = lines(&["env[25]: hides A", "env[25]: hides B"]);
+        assert_eq!(only_in(&to, &from), ["env[25]: hides B"]);
+        assert_eq!(only_in(&from, &to), ["gone"]);
     }
 
     #[test]

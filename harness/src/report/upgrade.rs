@@ -11,7 +11,7 @@ use super::text::{WIDTH, cut};
 use crate::observe::env::{Hider, Written};
 use crate::render::{
     EnvChange, Fate, FieldChange, Outcome, Refused, RenderInput, RenderedVariable, SetDifference, Takeover,
-    Upgrade, between,
+    Upgrade, between, only_in,
 };
 use crate::secret::Secret;
 
@@ -105,12 +105,9 @@ impl UpgradeRecord {
                 change
             })
             .collect();
-        let only = |one: &[String], other: &[String]| {
-            one.iter().filter(|line| !other.contains(line)).cloned().collect::<Vec<_>>()
-        };
         let log = LogChange {
-            new: only(&upgrade.to.log, &upgrade.from.log),
-            gone: only(&upgrade.from.log, &upgrade.to.log),
+            new: only_in(&upgrade.to.log, &upgrade.from.log),
+            gone: only_in(&upgrade.from.log, &upgrade.to.log),
         };
         let others = upgrade.from.refused != upgrade.to.refused || !log.new.is_empty() || !log.gone.is_empty();
         UpgradeRecord {
