@@ -64,6 +64,9 @@ pub fn main(args: &RenderArgs) -> Result<Verdict, Failure> {
     Ok(if at_fault { Verdict::Invalid } else { Verdict::Passed })
 }
 
+/// More refusals than these say nothing new.
+const SHOWN: usize = 10;
+
 /// Everything that was refused, each at its place; whether there was anything.
 fn tell_refusals(input: &Input, rendering: &Rendering) -> bool {
     let clusters = rendering.clusters.iter().filter_map(|rendered| {
@@ -71,15 +74,22 @@ fn tell_refusals(input: &Input, rendering: &Rendering) -> bool {
         Some((InputObject::Cluster(rendered.cluster), refused))
     });
     let others = rendering.refused.iter().map(|(object, refused)| (*object, refused));
-    let mut any = false;
+    let mut told = 0;
+    let mut any = 0;
     for (object, refused) in others.chain(clusters) {
-        any = true;
+        any += 1;
         // Without settings no cluster is rendered; that is told once.
         let settings = rendering.refused.iter().any(|(object, _)| *object == InputObject::Settings);
         if settings && matches!(object, InputObject::Cluster(_)) {
             continue;
         }
-        eprintln!("{:?}", input.refusal(object, refused));
+        if told < SHOWN {
+            eprintln!("{:?}", input.refusal(object, refused));
+            told += 1;
+        }
     }
-    any
+    if any > told && told == SHOWN {
+        eprintln!("… and {} more that are refused", any - told);
+    }
+    any > 0
 }

@@ -8,7 +8,7 @@ use miette::IntoDiagnostic;
 use super::Failure;
 use crate::environment::local::{LocalEnvironment, enter};
 use crate::exit::Verdict;
-use crate::render::{RenderError, RenderEvent, RenderJob, Task, render_in, upgrade_in};
+use crate::render::{RenderError, RenderEvent, RenderJob, Task, render_in, upgrade_in, write_in};
 
 /// Render inside an environment. The job is read from stdin, events are written to stdout.
 #[derive(Debug, Args)]
@@ -39,6 +39,9 @@ async fn work(job: &RenderJob) -> Result<RenderEvent, RenderError> {
             let upgrade = upgrade_in(&environment, &job.tools, from, to, &job.input, &told).await?;
             RenderEvent::Upgraded { upgrade: Box::new(upgrade) }
         }
+        Task::Write { operator } => RenderEvent::Written {
+            stateful_sets: write_in(&environment, &job.tools, operator, &job.input).await?,
+        },
     })
 }
 

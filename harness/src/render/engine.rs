@@ -78,6 +78,27 @@ pub async fn render_in<'e>(
     render_prepared(environment, &prepared, input, Provenance::Told, told).await
 }
 
+/// Lets the operator write the StatefulSets of `input` and does nothing else; how many there are.
+///
+/// # Errors
+/// As [`render_in`].
+pub async fn write_in(
+    environment: &LocalEnvironment,
+    tools: &Tools,
+    operator: &str,
+    input: &RenderInput,
+) -> Result<usize, RenderError> {
+    let prepared = Prepared::new(tools, operator)?;
+    definitions(&environment.client(), &prepared.release).await?;
+    let blueprint = Blueprint::plain(input, &prepared.release);
+    let settings = Some(InputObject::Settings);
+    let objects = input.objects.len();
+    let mut world = World::make(environment, blueprint, prepared.operator(), settings, objects).await?;
+    world.written(&|_, _| {}).await?;
+    let found = world.found(&OperatorLog::default());
+    Ok(found.iter().filter(|found| matches!(found, Found::Set(_))).count())
+}
+
 /// Whether the world with markers is made as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Provenance {

@@ -24,9 +24,9 @@ mod warnings;
 mod world;
 
 pub use difference::{ClusterDifference, EnvChange, FieldChange, Outcome, SetDifference, between, fields, only_in};
-pub use engine::{Rendered, Told, render_in};
+pub use engine::{Rendered, Told, render_in, write_in};
 pub use error::RenderError;
 pub use scenario::{input_of, pointer_in};
-pub use session::{RenderEvent, RenderJob, Task, WORKER, render, upgrade};
+pub use session::{RenderEvent, RenderJob, Task, WORKER, operator_alone, render, upgrade};
 pub use types::*;
 pub use upgrade::{Fate, Takeover, Upgrade, upgrade_in};

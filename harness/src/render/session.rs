@@ -32,13 +32,15 @@ pub struct RenderJob {
 pub enum Task {
     Render { operator: String },
     Upgrade { from: String, to: String },
+    /// Only let the operator write its StatefulSets, for a measurement.
+    Write { operator: String },
 }
 
 impl Task {
     /// Environments are shared by those who use the same operators.
     fn environment(&self) -> String {
         match self {
-            Task::Render { operator } => format!("render-{operator}"),
+            Task::Render { operator } | Task::Write { operator } => format!("render-{operator}"),
             Task::Upgrade { from, to } => format!("upgrade-{from}-{to}"),
         }
     }
@@ -51,6 +53,7 @@ pub enum RenderEvent {
     Progress { text: String },
     Rendered { rendering: Box<Rendering> },
     Upgraded { upgrade: Box<Upgrade> },
+    Written { stateful_sets: usize },
     Failed { why: String },
 }
 
@@ -86,6 +89,23 @@ pub async fn upgrade(
     let task = Task::Upgrade { from: from.to_owned(), to: to.to_owned() };
     match in_environment(tools, task, input, share, told).await? {
         RenderEvent::Upgraded { upgrade } => Ok(*upgrade),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Lets the operator alone write the StatefulSets of an input, on a control plane of its own; how many there are.
+///
+/// # Errors
+/// As [`render`].
+pub async fn operator_alone(
+    tools: &Tools,
+    operator: &str,
+    input: &RenderInput,
+    told: Told<'_>,
+) -> Result<usize, RenderError> {
+    let task = Task::Write { operator: operator.to_owned() };
+    match in_environment(tools, task, input, None, told).await? {
+        RenderEvent::Written { stateful_sets } => Ok(stateful_sets),
         _ => Err(unexpected()),
     }
 }

@@ -333,8 +333,10 @@ impl<'e> World<'e> {
                 (Some(Err(refused)), _) => Found::Refused(refused.clone()),
                 (Some(Ok(_)), dead) => {
                     let key = self.key(cluster);
-                    match self.follower.seen().sets.get(&key) {
-                        Some(set) => Found::Set(Box::new(set.clone())),
+                    // Not in the `match` itself, which would keep the lock.
+                    let set = self.follower.seen().sets.get(&key).cloned();
+                    match set {
+                        Some(set) => Found::Set(Box::new(set)),
                         None => Found::Refused(self.refused_by_operator(&key, log, dead.as_deref())),
                     }
                 }
