@@ -1,15 +1,17 @@
 //! What `render` and `upgrade` are given: scenarios, each by itself, and manifests, all of them together.
 
-use std::path::{Path, PathBuf};
-
-use indicatif::ProgressBar;
-use miette::{IntoDiagnostic, SourceSpan};
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use indicatif::ProgressBar;
+use miette::{IntoDiagnostic, SourceSpan};
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::Failure;
 use super::checks::with_checks;
+use crate::exit::Verdict;
 use crate::manifests::{Index, Kind, Manifests, Problem, ProblemKind};
 use crate::operator::Release;
 use crate::render::{InputObject, Refused, RefusedBy, RenderInput, input_of, pointer_in};
@@ -197,6 +199,28 @@ fn postgres_major(tools: &Tools) -> miette::Result<u16> {
     let installed = || tools.postgres.iter().map(|postgres| postgres.major);
     let by_all = |major: &u16| allowed.iter().all(|majors| majors.is_empty() || majors.contains(major));
     Ok(installed().filter(by_all).max().or_else(|| installed().max()).unwrap_or_default())
+}
+
+/// Does something that may take a while, until it is done or somebody wants it to end. What was started ends with this
+/// process.
+///
+/// # Errors
+/// When it was interrupted.
+pub(super) fn until_interrupted<T>(doing: impl Future<Output = T>) -> Result<T, Failure> {
+    // One thread: children are told to end with the thread that started them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
+        let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
+        let interrupted =
+            || Failure { verdict: Verdict::Interrupted, report: miette::miette!("interrupted") };
+        tokio::select! {
+            done = doing => Ok(done),
+            _ = terminate.recv() => Err(interrupted()),
+            _ = interrupt.recv() => Err(interrupted()),
+        }
+    })
 }
 
 /// Says on stderr what is being waited for: in place on a terminal, else a line each.

@@ -41,14 +41,12 @@ pub fn main(args: &RenderArgs) -> Result<Verdict, Failure> {
     };
     let operators: Vec<String> = given.iter().map(operator).collect();
     let tools = inputs::tools(&operators)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
     let (mut records, mut at_fault) = (Vec::new(), false);
     for (given, operator) in given.into_iter().zip(&operators) {
         let input = Input::new(given, &tools)?;
         let doing = Doing::new();
         let told = |text: &str| doing.tell(text);
-        let rendering = runtime.block_on(render(&tools, operator, &input.input, None, &told));
+        let rendering = inputs::until_interrupted(render(&tools, operator, &input.input, None, &told))?;
         drop(doing);
         let rendering = rendering.map_err(|error| Failure::broken(miette::miette!("failed to {error}")))?;
         at_fault |= input.is_at_fault() | tell_refusals(&input, &rendering);

@@ -48,8 +48,6 @@ pub fn main(args: &UpgradeArgs) -> Result<Verdict, Failure> {
     operators.sort();
     operators.dedup();
     let tools = inputs::tools(&operators)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
     let (mut records, mut at_fault) = (Vec::new(), false);
     for (given, steps) in given.into_iter().zip(steps) {
         let input = Input::new(given, &tools)?;
@@ -57,7 +55,7 @@ pub fn main(args: &UpgradeArgs) -> Result<Verdict, Failure> {
         for (from, to) in steps {
             let doing = Doing::new();
             let told = |text: &str| doing.tell(text);
-            let done = runtime.block_on(upgrade(&tools, (&from, &to), &input.input, None, &told));
+            let done = inputs::until_interrupted(upgrade(&tools, (&from, &to), &input.input, None, &told))?;
             drop(doing);
             let done = done.map_err(|error| Failure::broken(miette::miette!("failed to {error}")))?;
             records.push(UpgradeRecord::new(&input.name(), &input.input, &done, &input.secrets));

@@ -85,7 +85,8 @@ impl Blueprint {
             let text = self.settings.pointer(&format!("{path}/{key}")).and_then(Value::as_str);
             text.filter(|text| !text.is_empty()).map(str::to_owned)
         };
-        let clusters: BTreeSet<String> = self.clusters.iter().map(|(namespace, _)| namespace.clone()).collect();
+        let clusters: BTreeSet<String> =
+            self.clusters.iter().map(|(namespace, _)| namespace.clone()).collect();
         let mut missing = Vec::new();
         if let Some(name) = setting("pod_environment_secret") {
             let lacking = clusters.iter().filter(|namespace| !self.has("Secret", namespace, &name));
@@ -111,9 +112,9 @@ impl Blueprint {
     }
 
     fn has(&self, kind: &str, namespace: &str, name: &str) -> bool {
-        self.objects
-            .iter()
-            .any(|(own, object)| own == namespace && object["kind"] == kind && object["metadata"]["name"] == name)
+        self.objects.iter().any(|(own, object)| {
+            own == namespace && object["kind"] == kind && object["metadata"]["name"] == name
+        })
     }
 }
 
@@ -150,7 +151,10 @@ pub(super) fn settled(settings: &Value, namespaces: &Namespaces) -> Value {
         }
         Value::Array(items) => items.iter().map(|item| settled(item, namespaces)).collect(),
         Value::Object(fields) => Value::Object(
-            fields.iter().map(|(key, field)| (key.clone(), settled(field, namespaces))).collect::<Map<_, _>>(),
+            fields
+                .iter()
+                .map(|(key, field)| (key.clone(), settled(field, namespaces)))
+                .collect::<Map<_, _>>(),
         ),
         other => other.clone(),
     }

@@ -49,9 +49,16 @@ impl SetDifference {
 pub enum EnvChange {
     Added(RenderedVariable),
     Removed(RenderedVariable),
-    Changed { from: RenderedVariable, to: RenderedVariable },
+    Changed {
+        from: RenderedVariable,
+        to: RenderedVariable,
+    },
     /// It stands before or behind others than before: positions from 1.
-    Reordered { name: String, from: usize, to: usize },
+    Reordered {
+        name: String,
+        from: usize,
+        to: usize,
+    },
 }
 
 /// A field of the StatefulSet.
@@ -84,9 +91,7 @@ fn outcome(from: &RenderedCluster, to: &RenderedCluster) -> Outcome {
         (Ok(from), Ok(to)) => Outcome::Compared(sets(from, to)),
         (Ok(_), Err(refused)) => Outcome::Refused(refused.clone()),
         (Err(refused), Ok(_)) => Outcome::Accepted(refused.clone()),
-        (Err(from), Err(to)) => {
-            Outcome::RefusedByBoth((from != to).then(|| (from.clone(), to.clone())))
-        }
+        (Err(from), Err(to)) => Outcome::RefusedByBoth((from != to).then(|| (from.clone(), to.clone()))),
     }
 }
 
@@ -122,9 +127,8 @@ fn env(from: &[RenderedVariable], to: &[RenderedVariable]) -> Vec<EnvChange> {
         }
     }
     // Those of both lists, in the new order, by their positions in the old one: the fewest that must have moved.
-    let common: Vec<(usize, usize)> = (0..to.len())
-        .filter_map(|index| Some((*before.get(&key(to, index))?, index)))
-        .collect();
+    let common: Vec<(usize, usize)> =
+        (0..to.len()).filter_map(|index| Some((*before.get(&key(to, index))?, index))).collect();
     let stayed = longest_rising(&common.iter().map(|(was, _)| *was).collect::<Vec<_>>());
     let moved = common.iter().enumerate().filter(|(number, _)| !stayed.contains(number));
     changes.extend(moved.map(|(_, (was, is))| EnvChange::Reordered {
@@ -209,11 +213,9 @@ fn walk(path: &str, from: Option<&Value>, to: Option<&Value>, changes: &mut Vec<
                 walk(&place, was.map(|at| &before[at]), is.map(|at| &after[at]), changes);
             }
         }
-        (from, to) => changes.push(FieldChange {
-            path: path.to_owned(),
-            from: from.cloned(),
-            to: to.cloned(),
-        }),
+        (from, to) => {
+            changes.push(FieldChange { path: path.to_owned(), from: from.cloned(), to: to.cloned() })
+        }
     }
 }
 
@@ -279,9 +281,7 @@ mod tests {
     #[test]
     fn fields_are_found_by_the_names_of_their_items() {
         let container = |image: &str| json!({ "name": "postgres", "image": image, "env": [image] });
-        let set = |containers: Value, uid: &str| {
-            json!({ "metadata": { "uid": uid }, "spec": { "template": { "spec": { "containers": containers } } } })
-        };
+        let set = |containers: Value, uid: &str| json!({ "metadata": { "uid": uid }, "spec": { "template": { "spec": { "containers": containers } } } });
         let from = set(json!([{ "name": "side" }, container("a")]), "1");
         let to = set(json!([container("b"), { "name": "side" }, { "name": "new" }]), "2");
         let changes = fields(&bare(&from), &bare(&to));

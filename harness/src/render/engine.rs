@@ -36,11 +36,7 @@ impl Prepared {
     pub(super) fn new(tools: &Tools, operator: &str) -> Result<Prepared, RenderError> {
         let tool: &OperatorTool =
             tools.operators.get(operator).ok_or_else(|| RenderError::NoOperator(operator.to_owned()))?;
-        Ok(Prepared {
-            tag: operator.to_owned(),
-            release: Release::read(tool)?,
-            flags: Flags::of(tool)?,
-        })
+        Ok(Prepared { tag: operator.to_owned(), release: Release::read(tool)?, flags: Flags::of(tool)? })
     }
 
     pub(super) fn operator(&self) -> Operator<'_> {
@@ -223,12 +219,7 @@ fn rendered_set(
 }
 
 /// The StatefulSet with the input's namespaces, and the uid that the cluster's manifest has or will get.
-fn in_input_words(
-    world: &World<'_>,
-    cluster: usize,
-    set: &DynamicObject,
-    input: &RenderInput,
-) -> Value {
+fn in_input_words(world: &World<'_>, cluster: usize, set: &DynamicObject, input: &RenderInput) -> Value {
     let mut value = serde_json::to_value(set).unwrap_or_default();
     if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.shift_remove("managedFields");
@@ -270,7 +261,8 @@ fn add_origins(
 
 /// In the world with markers a namespace's own name there is one.
 fn mark_namespaces(markers: &mut Markers, namespaces: &Namespaces, input: &RenderInput) {
-    let given = |object: &Value| object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
+    let given =
+        |object: &Value| object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
     let mut first: HashMap<String, InputObject> = HashMap::new();
     let settings = match &input.settings {
         Settings::Object(object) | Settings::ConfigMap(object) => given(object),

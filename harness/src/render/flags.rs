@@ -21,8 +21,7 @@ impl Flags {
     /// When it cannot be executed.
     pub(super) fn of(tool: &OperatorTool) -> Result<Flags, RenderError> {
         let asked = Command::new(&tool.binary).arg("-h").env_clear().output();
-        let asked =
-            asked.map_err(|source| RenderError::Flags { operator: tool.version.clone(), source })?;
+        let asked = asked.map_err(|source| RenderError::Flags { operator: tool.version.clone(), source })?;
         let usage = [asked.stdout, asked.stderr].concat();
         Ok(Flags::read(&String::from_utf8_lossy(&usage)))
     }

@@ -7,8 +7,8 @@ use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, ApiResource, DynamicObject};
 use kube::core::GroupVersionKind;
-use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, Resource, ResourceExt};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -95,5 +95,8 @@ pub(super) fn stateful_sets() -> ApiResource {
 }
 
 fn postgresqls() -> ApiResource {
-    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql"), "postgresqls")
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql"),
+        "postgresqls",
+    )
 }

@@ -5,13 +5,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
-/// Switches, numbers, durations, quantities, JSON and texts of several lines: a marker would make something else of them.
+/// Switches, numbers, durations, quantities and texts of several lines: a marker would make something else of them.
 static PARSED: LazyLock<Regex> = LazyLock::new(|| {
     let forms = [
         r"(?i:true|false|yes|no|on|off)",
         r"[+-]?\d+(?:\.\d+)?(?:e\d+)?(?:[numkKMGTPE]i?)?",
         r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+",
-        r"[\[{](?s:.*)",
         r"(?s:.*\n.*)",
     ];
     Regex::new(&format!("^(?:{})$", forms.join("|"))).expect("a constant, and tested")
@@ -19,7 +18,9 @@ static PARSED: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Whether the operator may parse the text, by its looks.
 pub(super) fn is_parsed(text: &str) -> bool {
-    PARSED.is_match(text)
+    // A template begins as JSON does: `{cluster}.{namespace}`.
+    let json = text.starts_with(['{', '[']) && serde_json::from_str::<Value>(text).is_ok();
+    json || PARSED.is_match(text)
 }
 
 /// Whether the text may be a label, a name or a part of one, whose length is limited.
@@ -85,10 +86,12 @@ mod tests {
 
     #[test]
     fn what_is_parsed_is_told_from_free_text_by_its_looks() {
-        for parsed in ["true", "Off", "5432", "-1", "0.5", "100Mi", "250m", "1h30m", "{}", "[a]", "a: b\nc: d"] {
+        for parsed in
+            ["true", "Off", "5432", "-1", "0.5", "100Mi", "250m", "1h30m", "{}", "[1]", "a: b\nc: d"]
+        {
             assert!(is_parsed(parsed), "{parsed}");
         }
-        for free in ["postgres", "10.0.0.1", "s3", "s3://bucket", "1a", "30 00 * * *", ""] {
+        for free in ["postgres", "10.0.0.1", "s3", "s3://bucket", "1a", "30 00 * * *", "{cluster}.x", ""] {
             assert!(!is_parsed(free), "{free}");
         }
     }

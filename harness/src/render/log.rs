@@ -40,17 +40,11 @@ impl OperatorLog {
         let mut read = OperatorLog::default();
         for text in logs.into_iter().map(|log| &log.text) {
             for line in text.lines() {
-                let panics = line.starts_with("panic: ") || line.starts_with("fatal error: ");
-                let seen = match recognise(line) {
-                    Some(seen) => Line {
-                        level: seen.level,
-                        message: seen.message.into_owned(),
-                        of_api_server: seen.source == Source::ApiServer,
-                    },
-                    None if panics => {
-                        Line { level: Level::Error, message: line.to_owned(), of_api_server: false }
-                    }
-                    None => continue,
+                let Some(seen) = recognise(line) else { continue };
+                let seen = Line {
+                    level: seen.level,
+                    message: seen.message.into_owned(),
+                    of_api_server: seen.source == Source::ApiServer,
                 };
                 match CLUSTER.captures(line) {
                     Some(found) => read.clusters.entry(found[1].to_owned()).or_default().push(seen),
@@ -131,7 +125,7 @@ mod tests {
         assert_eq!(log.until_creation("prod/acid-a"), ["no teamId specified"]);
         assert!(log.has_created("prod/acid-a") && !log.has_created("prod/acid-b"));
         assert_eq!(log.last_word("prod/acid-b").as_deref(), Some("could not create cluster"));
-        assert_eq!(telling(log.others.iter()), ["v1 Endpoints is deprecated", "panic: no such setting"]);
-        assert_eq!(log.death().as_deref(), Some("panic: no such setting"));
+        assert_eq!(telling(log.others.iter()), ["v1 Endpoints is deprecated", "no such setting"]);
+        assert_eq!(log.death().as_deref(), Some("no such setting"));
     }
 }

@@ -72,7 +72,8 @@ fn settings(blueprint: &mut Blueprint, input: &RenderInput, release: &Release, m
     }
     // What a setting refers to is there by its new name too.
     for (name, renamed) in referred {
-        let named = blueprint.objects.iter().filter(|(_, object)| object["metadata"]["name"] == name.as_str());
+        let named =
+            blueprint.objects.iter().filter(|(_, object)| object["metadata"]["name"] == name.as_str());
         let copies: Vec<(String, Value)> = named
             .map(|(namespace, object)| {
                 let mut copy = object.clone();
@@ -86,7 +87,9 @@ fn settings(blueprint: &mut Blueprint, input: &RenderInput, release: &Release, m
 
 /// Values of ConfigMaps; those of Secrets never stand in an env.
 fn objects(blueprint: &mut Blueprint, input: &RenderInput, markers: &mut Markers) {
-    for (index, object) in input.objects.iter().enumerate().filter(|(_, object)| object["kind"] == "ConfigMap") {
+    for (index, object) in
+        input.objects.iter().enumerate().filter(|(_, object)| object["kind"] == "ConfigMap")
+    {
         for (pointer, text) in texts(&object["data"]) {
             let pointer = format!("/data{pointer}");
             let place = blueprint.objects.get_mut(index).and_then(|(_, own)| own.pointer_mut(&pointer));
@@ -147,7 +150,9 @@ fn free_texts(cluster: &Value) -> Vec<String> {
     ];
     let found = sections.iter().filter_map(|section| Some((section, cluster.pointer(section)?)));
     found
-        .flat_map(|(section, content)| texts(content).into_iter().map(move |(rest, _)| format!("{section}{rest}")))
+        .flat_map(|(section, content)| {
+            texts(content).into_iter().map(move |(rest, _)| format!("{section}{rest}"))
+        })
         .collect()
 }
 

@@ -24,8 +24,7 @@ impl Markers {
     pub(super) fn apart_from(texts: &str) -> Markers {
         let texts = texts.to_ascii_lowercase();
         let letters = || "qxjzvkwy".chars();
-        let mut prefixes =
-            letters().flat_map(|one| letters().map(move |two| format!("z{one}{two}"))).skip(1);
+        let mut prefixes = letters().flat_map(|one| letters().map(move |two| format!("z{one}{two}"))).skip(1);
         let free = prefixes.find(|prefix| !texts.contains(prefix.as_str()));
         Markers {
             prefix: free.unwrap_or_else(|| "zqzqzq".to_owned()),
@@ -91,7 +90,8 @@ impl Markers {
         let mut found: Vec<(usize, &Origin)> = Vec::new();
         for (at, _) in lower.match_indices(&self.prefix) {
             let from = at + self.prefix.len();
-            let number = lower.get(from..from + DIGITS).and_then(|text| usize::from_str_radix(text, BASE).ok());
+            let number =
+                lower.get(from..from + DIGITS).and_then(|text| usize::from_str_radix(text, BASE).ok());
             found.extend(number.and_then(|number| self.origins.get(number)).map(|origin| (at, origin)));
         }
         for (marker, origin) in &self.whole {

@@ -23,7 +23,9 @@ mod upgrade;
 mod warnings;
 mod world;
 
-pub use difference::{ClusterDifference, EnvChange, FieldChange, Outcome, SetDifference, between, fields, only_in};
+pub use difference::{
+    ClusterDifference, EnvChange, FieldChange, Outcome, SetDifference, between, fields, only_in,
+};
 pub use engine::{Rendered, Told, render_in, write_in};
 pub use error::RenderError;
 pub use scenario::{input_of, pointer_in};

@@ -41,7 +41,8 @@ pub(super) fn set(settings: &mut Value, schema: Option<&Value>, clusters: usize,
             settings["data"][key] = json!(text);
             continue;
         }
-        let known = schema.is_some_and(|schema| schema_at(schema, &format!("/configuration/{path}")).is_some());
+        let known =
+            schema.is_some_and(|schema| schema_at(schema, &format!("/configuration/{path}")).is_some());
         if known {
             match path.split_once('/') {
                 Some((section, key)) => settings["configuration"][section][key] = value,
@@ -64,7 +65,8 @@ mod tests {
         let mut settings =
             json!({ "kind": "OperatorConfiguration", "configuration": { "workers": 1, "etcd_host": "" } });
         set(&mut settings, Some(&schema), 100, Waits::ForPods);
-        let expected = json!({ "workers": 100, "etcd_host": "", "timeouts": { "resource_check_interval": "30s" } });
+        let expected =
+            json!({ "workers": 100, "etcd_host": "", "timeouts": { "resource_check_interval": "30s" } });
         assert_eq!(settings["configuration"], expected);
     }
 

@@ -83,7 +83,8 @@ impl Of<'_> {
         let index = self.input.objects.iter().position(|object| is(&object))?;
         // Kubernetes lays `stringData` over `data`.
         let pointers = ["stringData", "data", "binaryData"].map(|field| format!("/{field}/{key}"));
-        let pointer = pointers.into_iter().find(|pointer| self.input.objects[index].pointer(pointer).is_some())?;
+        let pointer =
+            pointers.into_iter().find(|pointer| self.input.objects[index].pointer(pointer).is_some())?;
         Some(Origin { object: InputObject::Object(index), pointer, release_default: false })
     }
 }
@@ -126,8 +127,10 @@ mod tests {
         let place =
             Origin { object: InputObject::Cluster(0), pointer: "/spec/x".to_owned(), release_default: false };
         let marked = markers.append("v", place.clone());
-        let reference = json!({ "name": "K", "valueFrom": { "secretKeyRef": { "name": "keys", "key": "a" } } });
-        let plain = json!([{ "name": "A", "value": "v" }, { "name": "A" }, { "name": "B", "value": "1" }, reference]);
+        let reference =
+            json!({ "name": "K", "valueFrom": { "secretKeyRef": { "name": "keys", "key": "a" } } });
+        let plain =
+            json!([{ "name": "A", "value": "v" }, { "name": "A" }, { "name": "B", "value": "1" }, reference]);
         let other = json!([{ "name": "A", "value": marked }, { "name": "A" }, { "name": "B", "value": "2" }, reference]);
         let read = read(plain, other, &markers).unwrap();
         assert_eq!((read[0].origins.as_slice(), read[0].hidden), ([place].as_slice(), true));

@@ -17,7 +17,10 @@ const MARKED: &str = "2026-01-01T12:00:00.000000+00:00";
 ///
 /// # Errors
 /// Where a `${…}` is none, which loading rules out.
-pub fn input_of(loaded: &LoadedScenario, postgres_major: u16) -> Result<(RenderInput, Vec<Secret>), FillError> {
+pub fn input_of(
+    loaded: &LoadedScenario,
+    postgres_major: u16,
+) -> Result<(RenderInput, Vec<Secret>), FillError> {
     let scenario = &loaded.scenario;
     let uid = |short: &str| {
         let index = scenario.clusters.keys().position(|name| name == short);

@@ -30,10 +30,17 @@ pub struct RenderJob {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
-    Render { operator: String },
-    Upgrade { from: String, to: String },
+    Render {
+        operator: String,
+    },
+    Upgrade {
+        from: String,
+        to: String,
+    },
     /// Only let the operator write its StatefulSets, for a measurement.
-    Write { operator: String },
+    Write {
+        operator: String,
+    },
 }
 
 impl Task {
@@ -128,12 +135,8 @@ async fn in_environment(
     let log = tempfile::NamedTempFile::new().map_err(RenderError::Log)?;
     let starting = |doing: &str| told(&format!("starting {doing}"));
     let obtained = shared::obtain(tools, &environment, owner, log.path(), &starting).await?;
-    let job = RenderJob {
-        environment: environment.clone(),
-        tools: tools.clone(),
-        task,
-        input: input.clone(),
-    };
+    let job =
+        RenderJob { environment: environment.clone(), tools: tools.clone(), task, input: input.clone() };
     let result = worker(&job, told).await;
     drop(obtained);
     if share.is_none() {

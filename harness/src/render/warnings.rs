@@ -21,10 +21,11 @@ pub(super) async fn of(client: &Client, set: &DynamicObject) -> Result<Vec<Strin
         "spec": set.data["spec"],
     });
     let body = serde_json::to_vec(&body).map_err(kube::Error::SerdeError)?;
-    let request = http::Request::post(format!("/apis/apps/v1/namespaces/{namespace}/statefulsets?dryRun=All"))
-        .header(http::header::CONTENT_TYPE, "application/json")
-        .body(Body::from(body))
-        .map_err(kube::Error::HttpError)?;
+    let request =
+        http::Request::post(format!("/apis/apps/v1/namespaces/{namespace}/statefulsets?dryRun=All"))
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body))
+            .map_err(kube::Error::HttpError)?;
     let response = client.send(request).await?;
     let warnings = response.headers().get_all(http::header::WARNING).iter();
     Ok(warnings.filter_map(|value| text_of(value.to_str().ok()?)).collect())

@@ -74,11 +74,14 @@ impl<'e> World<'e> {
         let namespaces: Namespaces =
             blueprint.namespaces().into_iter().map(|namespace| (namespace.to_owned(), fresh())).collect();
         futures::future::try_join_all(
-            namespaces.iter().map(|(original, name)| make_namespace(&client, environment.namespace(), original, name)),
+            namespaces
+                .iter()
+                .map(|(original, name)| make_namespace(&client, environment.namespace(), original, name)),
         )
         .await?;
         let clusters = blueprint.clusters.len();
-        let operators = if operator.flags.requests { 1 } else { clusters.div_ceil(LIMITED).clamp(1, OPERATORS) };
+        let operators =
+            if operator.flags.requests { 1 } else { clusters.div_ceil(LIMITED).clamp(1, OPERATORS) };
         let follower = Follower::start(&client, namespaces.values().map(String::as_str));
         let mut world = World {
             environment,
@@ -196,7 +199,8 @@ impl<'e> World<'e> {
     pub(super) async fn death(&self) -> Result<Option<String>, RenderError> {
         let pods: Api<Pod> = Api::namespaced(self.environment.client(), self.home());
         let pods = pods.list(&ListParams::default().labels(crate::environment::RUN_LABEL)).await?;
-        let containers = pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
+        let containers =
+            pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
         let ended = containers.into_iter().any(|container| {
             let state = container.state.as_ref();
             container.restart_count > 0 || state.is_some_and(|state| state.terminated.is_some())

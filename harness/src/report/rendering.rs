@@ -212,7 +212,9 @@ impl Of<'_> {
                     None => Secret::new(value).fingerprint(),
                 })
             }
-            _ => object.pointer(&origin.pointer)?.as_str().map(|value| self.hider.value(&variable.name, value)),
+            _ => {
+                object.pointer(&origin.pointer)?.as_str().map(|value| self.hider.value(&variable.name, value))
+            }
         }
     }
 

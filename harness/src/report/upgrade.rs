@@ -109,7 +109,8 @@ impl UpgradeRecord {
             new: only_in(&upgrade.to.log, &upgrade.from.log),
             gone: only_in(&upgrade.from.log, &upgrade.to.log),
         };
-        let others = upgrade.from.refused != upgrade.to.refused || !log.new.is_empty() || !log.gone.is_empty();
+        let others =
+            upgrade.from.refused != upgrade.to.refused || !log.new.is_empty() || !log.gone.is_empty();
         UpgradeRecord {
             input: name.to_owned(),
             from: upgrade.from.operator.clone(),
@@ -202,7 +203,8 @@ pub fn text(record: &UpgradeRecord, coloured: bool) -> String {
     text.push_str(&log_lines("", &record.log));
     let same = record.clusters.iter().filter(|cluster| !cluster.changed).count();
     let restarts = record.clusters.iter().filter(|cluster| restarts(cluster)).count();
-    let clusters = |number: usize| if number == 1 { "1 cluster".to_owned() } else { format!("{number} clusters") };
+    let clusters =
+        |number: usize| if number == 1 { "1 cluster".to_owned() } else { format!("{number} clusters") };
     let changed = record.clusters.len() - same;
     text.push_str(&format!(
         "\n{} changed, {} the same; pods of {} will be restarted\n",
@@ -286,7 +288,8 @@ fn inside(from: &str, to: &str) -> String {
         (Some(before), Some(after)) => {
             let parts = crate::render::fields(&before, &after);
             let parts = parts.iter().map(|part| {
-                let value = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), Value::to_string);
+                let value =
+                    |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), Value::to_string);
                 format!("{}: {} → {}", part.path, value(&part.from), value(&part.to))
             });
             parts.collect::<Vec<_>>().join("; ")

@@ -48,7 +48,10 @@ pub fn main(args: &CheckBenchArgs) -> Result<Verdict> {
         let written = written.map_err(|error| miette!("failed to {error}"))?;
         alone.push(start.elapsed());
         if written != args.clusters {
-            return Err(miette!("the operator alone has written {written} of {} StatefulSets", args.clusters));
+            return Err(miette!(
+                "the operator alone has written {written} of {} StatefulSets",
+                args.clusters
+            ));
         }
         checked.push(run(&args.command, &many, &args.operator)?);
         single.push(run(&args.command, &one, &args.operator)?);

@@ -13,10 +13,10 @@ use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::protocol::{self, Place, Request, Response};
-use crate::environment::{EnvironmentError, PLACE_LABEL};
 use crate::environment::local::dns::StorageHosts;
 use crate::environment::local::network::Network;
 use crate::environment::local::node::Node;
+use crate::environment::{EnvironmentError, PLACE_LABEL};
 use crate::poll::TimedOut;
 use crate::secret::Secret;
 use crate::storage::Authority;
@@ -136,7 +136,8 @@ impl Places {
 
     async fn remove(&self, place: &str) -> Result<(), EnvironmentError> {
         let namespaces = Api::<Namespace>::all(self.client.clone());
-        let others = namespaces.list(&ListParams::default().labels(&format!("{PLACE_LABEL}={place}"))).await?;
+        let others =
+            namespaces.list(&ListParams::default().labels(&format!("{PLACE_LABEL}={place}"))).await?;
         let others = others.into_iter().filter_map(|namespace| namespace.metadata.name);
         for namespace in others.chain([place.to_owned()]) {
             // The namespace first: in one that is ending, no controller can make a pod anew.
