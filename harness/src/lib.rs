@@ -3,10 +3,12 @@
 //! Data flows one way: [`scenario`] → [`environment`] → [`drill`] (steps) → [`observe`] →
 //! [`snapshot`] (comparison) → [`report`]. See `ARCHITECTURE.md`.
 
+pub mod check;
 pub mod cli;
 pub mod drill;
 pub mod environment;
 pub mod exit;
+pub mod inventory;
 pub mod manifests;
 pub mod observe;
 pub mod operator;

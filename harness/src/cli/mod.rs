@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod bench;
+mod check;
 mod checks;
 mod container;
 mod doctor;
@@ -8,8 +9,10 @@ mod down;
 mod drill;
 mod environment;
 mod inputs;
+mod inventory;
 mod render;
 mod render_worker;
+mod rendering;
 mod run;
 mod schema;
 mod tools;
@@ -36,6 +39,8 @@ enum Command {
     Run(run::RunArgs),
     Render(render::RenderArgs),
     Upgrade(upgrade::UpgradeArgs),
+    Check(check::CheckArgs),
+    Inventory(inventory::InventoryArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Tools(tools::ToolsArgs),
@@ -60,6 +65,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::main(args),
         Command::Render(args) => render::main(&args),
         Command::Upgrade(args) => upgrade::main(&args),
+        Command::Check(args) => check::main(args),
+        Command::Inventory(args) => inventory::main(args),
         Command::Validate(args) => validate::main(args),
         Command::Schema(args) => schema::main(args),
         Command::Tools(args) => tools::main(args),

@@ -1,0 +1,100 @@
+//! Two clusters that archive into one place.
+
+use std::collections::BTreeMap;
+
+use crate::check::definition;
+use crate::check::finding::{Definition, Found, Severity};
+use crate::check::pod::is_known;
+use crate::check::prefix;
+use crate::check::world::{Cluster, Rendered, World};
+
+pub(super) static SHARED: Definition = Definition {
+    code: "prefix-shared",
+    severity: Severity::Error,
+    title: "two clusters archive into the same place",
+    page: definition::page!("prefix-shared"),
+    shown_by: &["clone/prefix-shared"],
+    find: shared,
+};
+
+pub(super) static INTO_SOURCE: Definition = Definition {
+    code: "clone-writes-into-source",
+    severity: Severity::Error,
+    title: "the clone archives into the place that it is restored from",
+    page: definition::page!("clone-writes-into-source"),
+    shown_by: &["clone/writes-into-source"],
+    find: into_source,
+};
+
+const NAME: &str = "WALG_AZ_PREFIX";
+
+type Member<'a, 'w> = (&'a Cluster<'w>, &'a Rendered<'w>);
+
+fn shared(world: &World<'_>, found: &mut Found) {
+    let mut places: BTreeMap<(Option<&str>, &str), Vec<Member<'_, '_>>> = BTreeMap::new();
+    for (cluster, rendered) in world.rendered() {
+        if let Some(own) = rendered.pod.own().filter(|own| is_known(&own.prefix)) {
+            places.entry((own.account.as_deref(), &own.prefix)).or_default().push((cluster, rendered));
+        }
+    }
+    for ((account, prefix), members) in places {
+        let [(first, first_rendered), others @ ..] = &members[..] else { continue };
+        for (cluster, rendered) in others {
+            // The clone's own finding says more.
+            if writes_into(rendered, first_rendered) || writes_into(first_rendered, rendered) {
+                continue;
+            }
+            let message = format!(
+                "{} and {} will archive into the same place, `{prefix}`{}: each overwrites or refuses the other's WAL, and a \
+                 restore of either may get the other's data",
+                first.name(),
+                cluster.name(),
+                in_account(account)
+            );
+            let place = world.place_of_name(cluster, rendered, NAME);
+            let first_place = world.place_of_name(first, first_rendered, NAME);
+            let repair = "give each a prefix of its own, such as azure://<container>/$(SCOPE)/$(PGVERSION)";
+            let finding = found.add(cluster.name(), place, "the same place", message, repair);
+            finding.beside(first_place, format!("{} archives here", first.name()));
+        }
+    }
+}
+
+/// Whether the one is restored from where both write.
+fn writes_into(clone: &Rendered<'_>, source: &Rendered<'_>) -> bool {
+    let (Some(own), Some(reads), Some(others)) = (clone.pod.own(), clone.pod.source(), source.pod.own())
+    else {
+        return false;
+    };
+    own.account == others.account
+        && own.account == reads.account
+        && prefix::is_searched(&reads.prefix, &own.prefix, clone.pod.major())
+}
+
+fn into_source(world: &World<'_>, found: &mut Found) {
+    for (cluster, rendered) in world.rendered() {
+        let (Some(own), Some(reads)) = (rendered.pod.own(), rendered.pod.source()) else { continue };
+        let same = own.account == reads.account
+            && is_known(&own.prefix)
+            && prefix::is_searched(&reads.prefix, &own.prefix, rendered.pod.major());
+        if !same {
+            continue;
+        }
+        let message = format!(
+            "{}: the clone will archive into the very place that it is restored from, `{}`{}: its WAL gets between its \
+             source's, and the source can no longer be restored past this moment",
+            cluster.name(),
+            own.prefix,
+            in_account(own.account.as_deref())
+        );
+        let place = world.place_of_name(cluster, rendered, NAME);
+        let repair =
+            "give the clone a WALG_AZ_PREFIX of its own, such as azure://<container>/$(SCOPE)/$(PGVERSION)";
+        let finding = found.add(cluster.name(), place, "written here", message, repair);
+        finding.beside(world.place_of_name(cluster, rendered, "CLONE_WALG_AZ_PREFIX"), "and read here");
+    }
+}
+
+fn in_account(account: Option<&str>) -> String {
+    account.map_or(String::new(), |account| format!(" in the storage account `{account}`"))
+}
