@@ -28,7 +28,7 @@ use crate::toolchain::Configuration;
   helm template postgres-operator chart/ | clonedrill check - clusters/
   clonedrill check manifests/ --format sarif > findings.sarif
   clonedrill check --list
-  clonedrill check --explain clone-comes-up-empty")]
+  clonedrill check --explain clone-without-prefix")]
 pub struct CheckArgs {
     /// Files and folders of manifests; `-` is stdin
     #[arg(required_unless_present_any = ["list", "explain"], value_name = "FILE OR FOLDER")]

@@ -1,46 +1,46 @@
 //! All kinds of findings: one file for each, or for a small family.
 
-mod accounts;
+mod without_account;
 mod credentials;
-mod elsewhere;
-mod empty_clone;
+mod reads_elsewhere;
+mod clone_without_prefix;
 mod harmless;
 mod ignored;
-mod no_backups;
+mod account_without_prefix;
 mod overridden;
 mod plain_text;
-mod prefix_name;
+mod prefix_form;
 mod references;
 mod shared_prefix;
-mod target_time;
+mod timestamp;
 mod uid;
-mod walg_restore;
+mod without_walg_restore;
 
 use super::finding::Definition;
 
 /// In the order in which they are listed: what is lost first.
 pub(super) static ALL: &[&Definition] = &[
-    &empty_clone::DEFINITION,
+    &clone_without_prefix::DEFINITION,
     &overridden::DEFINITION,
     &ignored::DEFINITION,
-    &walg_restore::DEFINITION,
-    &accounts::DEFINITION,
+    &without_walg_restore::DEFINITION,
+    &without_account::DEFINITION,
     &credentials::CLONE_WITHOUT,
     &credentials::OF_ANOTHER_ACCOUNT,
     &credentials::TWO,
-    &elsewhere::ELSEWHERE,
-    &elsewhere::OLDER,
+    &reads_elsewhere::ELSEWHERE,
+    &reads_elsewhere::OLDER,
     &shared_prefix::INTO_SOURCE,
     &shared_prefix::SHARED,
-    &prefix_name::WITHOUT_CLUSTER,
-    &prefix_name::AGAINST_CONVENTION,
-    &no_backups::DEFINITION,
+    &prefix_form::WITHOUT_CLUSTER,
+    &prefix_form::AGAINST_CONVENTION,
+    &account_without_prefix::DEFINITION,
     &credentials::BACKUPS_WITHOUT,
     &plain_text::DEFINITION,
     &references::DEFINITION,
-    &target_time::WITHOUT_ZONE,
-    &target_time::IN_THE_FUTURE,
-    &target_time::BEFORE_RETENTION,
+    &timestamp::WITHOUT_ZONE,
+    &timestamp::IN_THE_FUTURE,
+    &timestamp::BEFORE_RETENTION,
     &uid::DEFINITION,
     &harmless::DEFINITION,
 ];

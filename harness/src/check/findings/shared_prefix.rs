@@ -9,19 +9,19 @@ use crate::check::prefix;
 use crate::check::world::{Cluster, Rendered, World};
 
 pub(super) static SHARED: Definition = Definition {
-    code: "prefix-shared",
+    code: "prefix-shared-by-clusters",
     severity: Severity::Error,
     title: "two clusters archive into the same place",
-    page: definition::page!("prefix-shared"),
+    page: definition::page!("prefix-shared-by-clusters"),
     shown_by: &["clone/prefix-shared"],
     find: shared,
 };
 
 pub(super) static INTO_SOURCE: Definition = Definition {
-    code: "clone-writes-into-source",
+    code: "prefix-shared-with-source",
     severity: Severity::Error,
     title: "the clone archives into the place that it is restored from",
-    page: definition::page!("clone-writes-into-source"),
+    page: definition::page!("prefix-shared-with-source"),
     shown_by: &["clone/writes-into-source"],
     find: into_source,
 };

@@ -6,10 +6,10 @@ use crate::check::prefix::is_uid;
 use crate::check::world::World;
 
 pub(super) static DEFINITION: Definition = Definition {
-    code: "clone-uid-is-no-uid",
+    code: "uid-not-a-uid",
     severity: Severity::Error,
     title: "the clone's uid is not a uid",
-    page: definition::page!("clone-uid-is-no-uid"),
+    page: definition::page!("uid-not-a-uid"),
     shown_by: &["clone/uid-is-no-uid"],
     find,
 };

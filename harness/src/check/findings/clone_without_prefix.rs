@@ -6,10 +6,10 @@ use crate::check::world::World;
 use crate::environment::local::images::spilo::settings::CloneMethod;
 
 pub(super) static DEFINITION: Definition = Definition {
-    code: "clone-comes-up-empty",
+    code: "clone-without-prefix",
     severity: Severity::Error,
     title: "the clone will say Running and hold nothing",
-    page: definition::page!("clone-comes-up-empty"),
+    page: definition::page!("clone-without-prefix"),
     shown_by: &["clone/without-az-prefix"],
     find,
 };

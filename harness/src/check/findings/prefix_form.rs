@@ -8,10 +8,10 @@ use crate::check::prefix::{container, folder, is_uid};
 use crate::check::world::{Cluster, Rendered, World};
 
 pub(super) static WITHOUT_CLUSTER: Definition = Definition {
-    code: "prefix-without-cluster",
+    code: "prefix-without-own-name",
     severity: Severity::Warning,
     title: "the prefix does not end in the cluster's own name or uid",
-    page: definition::page!("prefix-without-cluster"),
+    page: definition::page!("prefix-without-own-name"),
     shown_by: &["clone/prefix-shared"],
     find: without_cluster,
 };

@@ -5,10 +5,10 @@ use crate::check::finding::{Definition, Found, Severity};
 use crate::check::world::World;
 
 pub(super) static DEFINITION: Definition = Definition {
-    code: "no-backups",
+    code: "account-without-prefix",
     severity: Severity::Error,
     title: "the cluster has a storage account, and will not be backed up",
-    page: definition::page!("no-backups"),
+    page: definition::page!("account-without-prefix"),
     shown_by: &["clone/no-backups"],
     find,
 };

@@ -8,28 +8,28 @@ use crate::check::world::{Cluster, Rendered, World};
 use crate::environment::local::images::spilo::schedule::Schedule;
 
 pub(super) static WITHOUT_ZONE: Definition = Definition {
-    code: "target-time-without-zone",
+    code: "timestamp-without-time-zone",
     severity: Severity::Error,
     title: "the clone's timestamp has no time zone",
-    page: definition::page!("target-time-without-zone"),
+    page: definition::page!("timestamp-without-time-zone"),
     shown_by: &["clone/target-time-without-zone"],
     find: without_zone,
 };
 
 pub(super) static IN_THE_FUTURE: Definition = Definition {
-    code: "target-time-in-the-future",
+    code: "timestamp-in-the-future",
     severity: Severity::Error,
     title: "the clone's timestamp is in the future",
-    page: definition::page!("target-time-in-the-future"),
+    page: definition::page!("timestamp-in-the-future"),
     shown_by: &["clone/target-past-the-end"],
     find: in_the_future,
 };
 
 pub(super) static BEFORE_RETENTION: Definition = Definition {
-    code: "target-time-before-retention",
+    code: "timestamp-before-retention",
     severity: Severity::Error,
     title: "the clone's timestamp is older than what is kept of the source's backups",
-    page: definition::page!("target-time-before-retention"),
+    page: definition::page!("timestamp-before-retention"),
     shown_by: &["clone/target-before-first-backup"],
     find: before_retention,
 };

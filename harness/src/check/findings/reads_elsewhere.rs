@@ -7,10 +7,10 @@ use crate::check::prefix;
 use crate::check::world::{Cluster, Rendered, World};
 
 pub(super) static OLDER: Definition = Definition {
-    code: "older-version-not-searched",
+    code: "prefix-not-searched",
     severity: Severity::Error,
     title: "the clone's version is above its source's, and Spilo does not search this prefix for older versions",
-    page: definition::page!("older-version-not-searched"),
+    page: definition::page!("prefix-not-searched"),
     shown_by: &["clone/older-version-not-searched"],
     find: |world, found| find(world, found, Why::Older),
 };
