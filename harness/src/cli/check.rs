@@ -39,6 +39,9 @@ pub struct CheckArgs {
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// What timestamps are held against, in place of the present
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
     /// List all kinds of findings
     #[arg(long, conflicts_with = "explain")]
     list: bool,
@@ -74,7 +77,7 @@ pub fn main(args: CheckArgs) -> Result<Verdict, Failure> {
         )));
     }
     let Rendered { rendering, index } = rendering::of(&configuration, &args.operator, &manifests)?;
-    let checked = check::check(&manifests, &index, &rendering, &configuration.check, Timestamp::now());
+    let checked = check::check(&manifests, &index, &rendering, &configuration.check, args.now.unwrap_or_else(Timestamp::now));
     match args.format {
         Format::Text => output::text(&manifests, &rendering, &checked),
         Format::Json => output::json(&manifests, &rendering, &checked)?,

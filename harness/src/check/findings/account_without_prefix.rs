@@ -9,7 +9,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "the cluster has a storage account, and will not be backed up",
     page: definition::page!("account-without-prefix"),
-    shown_by: &["clone/no-backups"],
+    shown_by: &["check/account-without-prefix"],
     find,
 };
 

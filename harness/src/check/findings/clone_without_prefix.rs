@@ -16,33 +16,17 @@ pub(super) static DEFINITION: Definition = Definition {
 
 fn find(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
-        if !cluster.is_clone() || *rendered.pod.clone_method() != CloneMethod::Nothing {
+        let asked = rendered.pod.value("CLONE_METHOD") == Some("CLONE_WITH_WALE");
+        if !asked || *rendered.pod.clone_method() != CloneMethod::Nothing {
             continue;
         }
-        let (why, repair) = match rendered.pod.value("CLONE_METHOD") {
-            Some("CLONE_WITH_WALE") => (
-                "nothing says where the backups are that it is cloned from",
-                "set CLONE_WALG_AZ_PREFIX in spec.env to the WALG_AZ_PREFIX that the source had",
-            ),
-            Some(_) => (
-                "it lacks what it needs to copy the running source",
-                "give the clone section a timestamp, so that it is restored from backups",
-            ),
-            None => (
-                "the operator makes nothing of the clone section",
-                "name the source in spec.clone.cluster; a timestamp restores it from backups",
-            ),
-        };
         let message = format!(
-            "{}: the clone will come up empty and say Running: {why}, so Spilo initialises a new database instead",
+            "{}: the clone will come up empty and say Running: nothing says where its source's backups are, so Spilo makes a \
+             new database instead",
             cluster.name()
         );
-        found.add(
-            cluster.name(),
-            cluster.document.place("/spec/clone"),
-            "will not be cloned",
-            message,
-            repair,
-        );
+        let repair = "set CLONE_WALG_AZ_PREFIX in spec.env to the WALG_AZ_PREFIX that the source has";
+        let place = cluster.document.place("/spec/clone");
+        found.add(cluster.name(), place, "will not be cloned", message, repair);
     }
 }

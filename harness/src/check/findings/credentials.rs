@@ -13,7 +13,7 @@ pub(super) static CLONE_WITHOUT: Definition = Definition {
     severity: Severity::Error,
     title: "the clone has no credential for the account that it reads",
     page: definition::page!("clone-without-credentials"),
-    shown_by: &["clone/without-credentials"],
+    shown_by: &["check/clone-without-credentials"],
     find: |world, found| without(world, found, Scope::Clone),
 };
 
@@ -22,7 +22,7 @@ pub(super) static BACKUPS_WITHOUT: Definition = Definition {
     severity: Severity::Error,
     title: "the cluster has no credential for the account that it writes its backups into",
     page: definition::page!("backups-without-credentials"),
-    shown_by: &["clone/backups-without-credentials"],
+    shown_by: &["check/backups-without-credentials"],
     find: |world, found| without(world, found, Scope::Own),
 };
 
@@ -31,7 +31,7 @@ pub(super) static TWO: Definition = Definition {
     severity: Severity::Warning,
     title: "two kinds of credentials are given, and only one is used",
     page: definition::page!("two-kinds-of-credentials"),
-    shown_by: &["clone/two-kinds-of-credentials"],
+    shown_by: &["check/two-kinds-of-credentials"],
     find: two,
 };
 
@@ -132,6 +132,10 @@ fn of_another_account(world: &World<'_>, found: &mut Found) {
     }
     for (cluster, rendered) in world.rendered() {
         let Some(azure) = rendered.pod.source() else { continue };
+        // What overrides the account is a finding of its own.
+        if rendered.pod.entries().iter().any(|entry| entry.hidden && entry.name == "CLONE_AZURE_STORAGE_ACCOUNT") {
+            continue;
+        }
         // A service principal may open any number of accounts.
         let Some(kind) = azure.credential.filter(|kind| *kind != CredentialKind::ServicePrincipal) else {
             continue;

@@ -9,32 +9,35 @@ use crate::manifests::{Document, Kind};
 use crate::secret::{is_a_word, is_told_by_form, is_told_by_name};
 use crate::yaml::child;
 
-pub(super) static DEFINITION: Definition = Definition {
-    code: "key-in-plain-text",
+pub(super) static IN_MANIFEST: Definition = Definition {
+    code: "key-in-manifest",
     severity: Severity::Error,
-    title: "a key stands in plain text where a reference to a Secret belongs",
-    page: definition::page!("key-in-plain-text"),
-    shown_by: &["clone/key-in-plain-text"],
-    find,
+    title: "a key stands in plain text in a postgresql manifest",
+    page: definition::page!("key-in-manifest"),
+    shown_by: &["check/key-in-plain-text"],
+    find: |world, found| world.manifests.of_kind(Kind::Postgresql).for_each(|cluster| in_env(found, cluster)),
 };
 
-fn find(world: &World<'_>, found: &mut Found) {
-    for cluster in world.manifests.of_kind(Kind::Postgresql) {
-        in_env(found, cluster);
-    }
+pub(super) static IN_CONFIG_MAP: Definition = Definition {
+    code: "key-in-configmap",
+    severity: Severity::Error,
+    title: "a key stands in plain text in a ConfigMap",
+    page: definition::page!("key-in-configmap"),
+    shown_by: &["check/key-in-plain-text"],
+    find: in_config_map,
+};
+
+fn in_config_map(world: &World<'_>, found: &mut Found) {
     for map in world.manifests.of_kind(Kind::ConfigMap) {
         let data = map.value.get("data").and_then(Value::as_object);
-        for (name, value) in data.into_iter().flatten() {
-            if is_key(name, value.as_str()) {
-                let message = format!(
-                    "ConfigMap {}: {name} can be read by everyone who may read ConfigMaps, and in the repository",
-                    map.full_name()
-                );
-                let repair =
-                    format!("move {name} into a Secret, such as the operator's pod_environment_secret");
-                let place = map.place_of_key(&child("/data", name));
-                found.add(String::new(), place, "a key in plain text", message, repair);
-            }
+        for (name, _) in data.into_iter().flatten().filter(|(name, value)| is_key(name, value.as_str())) {
+            let message = format!(
+                "ConfigMap {}: everyone who may read ConfigMaps, StatefulSets or the repository can read {name}",
+                map.full_name()
+            );
+            let repair = format!("move {name} into a Secret, such as the operator's pod_environment_secret, and make a new key");
+            let place = map.place_of_key(&child("/data", name));
+            found.add(String::new(), place, "a key in plain text", message, repair);
         }
     }
 }

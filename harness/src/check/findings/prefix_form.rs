@@ -1,5 +1,6 @@
 //! A prefix that does not say whose backups are below it.
 
+use super::shared_prefix;
 use crate::check::convention::Names;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
@@ -12,7 +13,7 @@ pub(super) static WITHOUT_CLUSTER: Definition = Definition {
     severity: Severity::Warning,
     title: "the prefix does not end in the cluster's own name or uid",
     page: definition::page!("prefix-without-own-name"),
-    shown_by: &["clone/prefix-shared"],
+    shown_by: &["check/prefix-shared-by-clusters"],
     find: without_cluster,
 };
 
@@ -30,7 +31,7 @@ const NAME: &str = "WALG_AZ_PREFIX";
 fn without_cluster(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
         let Some(prefix) = own_prefix(rendered) else { continue };
-        if says_whose(prefix, cluster, rendered) {
+        if says_whose(prefix, cluster, rendered) || shared_prefix::is_shared(world, rendered) {
             continue;
         }
         let last = folder(prefix).rsplit('/').next().unwrap_or_default();

@@ -11,7 +11,7 @@ pub(super) static OLDER: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's version is above its source's, and Spilo does not search this prefix for older versions",
     page: definition::page!("prefix-not-searched"),
-    shown_by: &["clone/older-version-not-searched"],
+    shown_by: &["check/prefix-not-searched"],
     find: |world, found| find(world, found, Why::Older),
 };
 
@@ -20,7 +20,7 @@ pub(super) static ELSEWHERE: Definition = Definition {
     severity: Severity::Error,
     title: "the clone reads where its source does not write",
     page: definition::page!("clone-reads-elsewhere"),
-    shown_by: &["clone/reads-elsewhere"],
+    shown_by: &["check/clone-reads-elsewhere"],
     find: |world, found| find(world, found, Why::Elsewhere),
 };
 

@@ -13,7 +13,7 @@ pub(super) static SHARED: Definition = Definition {
     severity: Severity::Error,
     title: "two clusters archive into the same place",
     page: definition::page!("prefix-shared-by-clusters"),
-    shown_by: &["clone/prefix-shared"],
+    shown_by: &["check/prefix-shared-by-clusters"],
     find: shared,
 };
 
@@ -22,7 +22,7 @@ pub(super) static INTO_SOURCE: Definition = Definition {
     severity: Severity::Error,
     title: "the clone archives into the place that it is restored from",
     page: definition::page!("prefix-shared-with-source"),
-    shown_by: &["clone/writes-into-source"],
+    shown_by: &["check/prefix-shared-with-source"],
     find: into_source,
 };
 
@@ -60,6 +60,14 @@ fn shared(world: &World<'_>, found: &mut Found) {
     }
 }
 
+/// Whether another cluster's backups are where this one's go: that says more than how the place is called.
+pub(super) fn is_shared(world: &World<'_>, rendered: &Rendered<'_>) -> bool {
+    let place = |rendered: &Rendered<'_>| rendered.pod.own().map(|own| (own.account.clone(), own.prefix.clone()));
+    let own = place(rendered);
+    let others = world.rendered().filter(|(_, other)| place(other) == own).count();
+    own.is_some() && (others > 1 || writes_into(rendered, rendered))
+}
+
 /// Whether the one is restored from where both write.
 fn writes_into(clone: &Rendered<'_>, source: &Rendered<'_>) -> bool {
     let (Some(own), Some(reads), Some(others)) = (clone.pod.own(), clone.pod.source(), source.pod.own())
@@ -73,11 +81,8 @@ fn writes_into(clone: &Rendered<'_>, source: &Rendered<'_>) -> bool {
 
 fn into_source(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
-        let (Some(own), Some(reads)) = (rendered.pod.own(), rendered.pod.source()) else { continue };
-        let same = own.account == reads.account
-            && is_known(&own.prefix)
-            && prefix::is_searched(&reads.prefix, &own.prefix, rendered.pod.major());
-        if !same {
+        let Some(own) = rendered.pod.own().filter(|own| is_known(&own.prefix)) else { continue };
+        if !writes_into(rendered, rendered) {
             continue;
         }
         let message = format!(

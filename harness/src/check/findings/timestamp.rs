@@ -12,7 +12,7 @@ pub(super) static WITHOUT_ZONE: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's timestamp has no time zone",
     page: definition::page!("timestamp-without-time-zone"),
-    shown_by: &["clone/target-time-without-zone"],
+    shown_by: &["check/clone-section-refused"],
     find: without_zone,
 };
 

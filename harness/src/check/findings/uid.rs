@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's uid is not a uid",
     page: definition::page!("uid-not-a-uid"),
-    shown_by: &["clone/uid-is-no-uid"],
+    shown_by: &["check/clone-section-refused"],
     find,
 };
 

@@ -9,7 +9,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "nothing names the storage account that the clone reads",
     page: definition::page!("clone-without-account"),
-    shown_by: &["clone/without-account"],
+    shown_by: &["check/clone-without-account"],
     find,
 };
 

@@ -25,9 +25,15 @@ pub(super) fn text(manifests: &Manifests, rendering: &Rendering, checked: &Check
 }
 
 fn shown(diagnostic: &dyn Diagnostic) -> String {
+    // Prefixes and names of Secrets are to be copied: they are not broken at slashes and hyphens.
+    let handler = GraphicalReportHandler::new()
+        .with_width(WIDTH)
+        .with_break_words(false)
+        .with_word_separator(textwrap::WordSeparator::AsciiSpace)
+        .with_word_splitter(textwrap::WordSplitter::NoHyphenation);
     let mut text = String::new();
     // Formatting into a String cannot fail.
-    let _ = GraphicalReportHandler::new().with_width(WIDTH).render_report(&mut text, diagnostic);
+    let _ = handler.render_report(&mut text, diagnostic);
     text
 }
 
