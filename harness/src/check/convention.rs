@@ -3,8 +3,8 @@
 use regex::Regex;
 use serde::Deserialize;
 
-/// Everywhere below a container, in a folder that is the cluster's own.
-const DEFAULT: &str = "azure://{container}/{path}{cluster}[/{uid}][/wal][/{version}]";
+/// Directly below a container, below `spilo` or the namespace, in a folder that is the cluster's own.
+const DEFAULT: &str = "azure://{container}[/spilo][/{namespace}]/{cluster}[/{uid}][/wal][/{version}]";
 const UID: &str = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 
 /// What a prefix is held to.
@@ -189,12 +189,13 @@ mod tests {
             "azure://backups/acid-orders/16",
             "azure://backups/spilo/acid-orders/d4b7c1a2-0000-4000-8000-1234567890ab/wal/16",
             "azure://backups/spilo/acid-orders/wal",
-            "azure://backups/team/prod/acid-orders",
+            "azure://backups/shop/acid-orders",
         ] {
             assert!(holds(DEFAULT, prefix), "{prefix}");
         }
         for prefix in [
             "azure://backups/acid-orders/15",
+            "azure://backups/team/acid-orders",
             "azure://backups/acid-other",
             "azure://backups//acid-orders",
             "azure://Backups/acid-orders",

@@ -4,6 +4,7 @@ mod convention;
 mod definition;
 mod finding;
 mod findings;
+mod missing;
 mod pod;
 mod prefix;
 pub mod sarif;

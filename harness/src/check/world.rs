@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::missing;
 use super::pod::Pod;
 use super::settings::CheckSettings;
 use crate::manifests::{Document, Index, Manifests, Place};
@@ -14,7 +15,6 @@ pub struct World<'w> {
     index: &'w Index,
     pub settings: &'w CheckSettings,
     pub now: Timestamp,
-    /// Of the operator's configuration nothing is known to concern one cluster alone.
     pub clusters: Vec<Cluster<'w>>,
 }
 
@@ -54,7 +54,12 @@ impl<'w> World<'w> {
         self.clusters.iter().filter_map(|cluster| Some((cluster, cluster.rendered.as_ref().ok()?)))
     }
 
-    /// Those of them that are restored from backups, with the name of the cluster that those are of.
+    /// Clusters of which all variables are known: nothing that is missing among the manifests could add one.
+    pub fn known_in_full(&self) -> impl Iterator<Item = (&Cluster<'w>, &Rendered<'w>)> {
+        self.rendered().filter(|(cluster, _)| missing::of_pods(self.manifests, &cluster.document.namespace).is_empty())
+    }
+
+    /// The cluster that this one is cloned from, where that is among the manifests.
     pub fn source_of(&self, cluster: &Cluster<'_>) -> Option<(&Cluster<'w>, &Rendered<'w>)> {
         let name = cluster.document.text("/spec/clone/cluster")?;
         self.rendered().find(|(other, _)| {

@@ -18,7 +18,7 @@ const WANTED: [&str; 4] =
     ["AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET"];
 
 fn find(world: &World<'_>, found: &mut Found) {
-    for (cluster, rendered) in world.rendered() {
+    for (cluster, rendered) in world.known_in_full() {
         let Some(wanted) = WANTED.iter().find(|name| rendered.pod.has(name)) else { continue };
         if rendered.pod.archives() {
             continue;

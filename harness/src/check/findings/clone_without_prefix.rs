@@ -15,7 +15,7 @@ pub(super) static DEFINITION: Definition = Definition {
 };
 
 fn find(world: &World<'_>, found: &mut Found) {
-    for (cluster, rendered) in world.rendered() {
+    for (cluster, rendered) in world.known_in_full() {
         let asked = rendered.pod.value("CLONE_METHOD") == Some("CLONE_WITH_WALE");
         if !asked || *rendered.pod.clone_method() != CloneMethod::Nothing {
             continue;

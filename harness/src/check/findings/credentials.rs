@@ -64,7 +64,7 @@ fn without(world: &World<'_>, found: &mut Found, scope: Scope) {
     if world.settings.managed_identity {
         return;
     }
-    for (cluster, rendered) in world.rendered() {
+    for (cluster, rendered) in world.known_in_full() {
         let Some(azure) = azure(rendered, scope).filter(|azure| azure.credential.is_none()) else { continue };
         let prefix = scope.prefix();
         let account = account(azure);

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
+use crate::check::missing::{self, Missing};
 use crate::check::world::{Cluster, World};
 use crate::manifests::{Document, Kind};
 use crate::render::RenderedVariable;
@@ -132,21 +133,15 @@ fn holds(object: &Document, key: &str) -> bool {
 /// What the operator's own settings refer to.
 fn settings(world: &World<'_>, found: &mut Found, kind: Kind) {
     let Some(settings) = world.manifests.settings() else { return };
-    let setting = if kind == Kind::Secret { "pod_environment_secret" } else { "pod_environment_configmap" };
-    let section = if settings.kind == Kind::OperatorConfigMap { "/data" } else { "/configuration/kubernetes" };
-    let pointer = format!("{section}/{setting}");
-    let Some(reference) = settings.text(&pointer).filter(|reference| !reference.is_empty()) else { return };
-    let (given, name) = reference.split_once('/').map_or((None, reference), |(space, name)| (Some(space), name));
-    let mut namespaces: BTreeSet<&str> =
+    let namespaces: BTreeSet<&str> =
         world.clusters.iter().map(|cluster| cluster.document.namespace.as_str()).collect();
-    if kind == Kind::ConfigMap {
-        namespaces = BTreeSet::from([given.unwrap_or(&settings.namespace)]);
-    }
-    for namespace in namespaces.into_iter().filter(|space| world.manifests.find(kind, space, name).is_none()) {
+    let missing: BTreeSet<Missing> =
+        namespaces.iter().flat_map(|namespace| missing::of_pods(world.manifests, namespace)).collect();
+    for Missing { namespace, name, setting, pointer, .. } in missing.into_iter().filter(|missing| missing.kind == kind) {
         let kind = kind.name();
         let message = format!(
             "the operator will make no cluster at all unless the namespace {namespace} has a {kind} {name}, which {setting} \
-             names; it is not among the manifests, and checked as if it were empty"
+             names; it is not among the manifests, so what it may add to the pods is not known"
         );
         let repair = format!(
             "give its manifest as well, or look with `kubectl -n {namespace} get {} {name}`",

@@ -14,7 +14,7 @@ pub(super) static DEFINITION: Definition = Definition {
 };
 
 fn find(world: &World<'_>, found: &mut Found) {
-    for (cluster, rendered) in world.rendered() {
+    for (cluster, rendered) in world.known_in_full() {
         let Some(azure) = rendered.pod.source().filter(|azure| azure.account.is_none()) else { continue };
         let own = rendered.pod.own().and_then(|own| own.account.as_ref());
         let not_own =

@@ -16,7 +16,7 @@ pub(super) static DEFINITION: Definition = Definition {
 const NAME: &str = "CLONE_USE_WALG_RESTORE";
 
 fn find(world: &World<'_>, found: &mut Found) {
-    for (cluster, rendered) in world.rendered() {
+    for (cluster, rendered) in world.known_in_full() {
         if rendered.pod.source().is_none() || rendered.pod.setting(NAME) == "true" {
             continue;
         }
