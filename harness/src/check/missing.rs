@@ -20,7 +20,8 @@ pub(super) struct Missing {
 /// What is missing for the clusters of a namespace.
 pub(super) fn of_pods(manifests: &Manifests, namespace: &str) -> Vec<Missing> {
     let Some(settings) = manifests.settings() else { return Vec::new() };
-    let section = if settings.kind == Kind::OperatorConfigMap { "/data" } else { "/configuration/kubernetes" };
+    let section =
+        if settings.kind == Kind::OperatorConfigMap { "/data" } else { "/configuration/kubernetes" };
     let named = SETTINGS.into_iter().filter_map(|(kind, setting)| {
         let pointer = format!("{section}/{setting}");
         let reference = settings.text(&pointer).filter(|reference| !reference.is_empty())?;
@@ -31,7 +32,13 @@ pub(super) fn of_pods(manifests: &Manifests, namespace: &str) -> Vec<Missing> {
             (_, None) => (settings.namespace.as_str(), reference),
         };
         let missing = manifests.find(kind, namespace, name).is_none();
-        missing.then(|| Missing { kind, namespace: namespace.to_owned(), name: name.to_owned(), setting, pointer })
+        missing.then(|| Missing {
+            kind,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            setting,
+            pointer,
+        })
     });
     named.collect()
 }

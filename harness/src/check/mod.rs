@@ -21,6 +21,7 @@ pub use world::{Cluster, Rendered, World};
 
 use crate::manifests::{Index, Manifests, Problem, ProblemKind};
 use crate::render::{RefusedBy, Rendering};
+use crate::snapshot::redact::Redactor;
 
 /// All kinds of findings.
 pub fn definitions() -> &'static [&'static Definition] {
@@ -83,8 +84,10 @@ pub(crate) fn refusals(
     let others = rendering.refused.iter().filter_map(|(object, refused)| {
         Some((world.manifests.documents.get(index.document(*object)?)?, refused))
     });
+    // A refusal may repeat the value that it is about.
+    let hider = world.manifests.secrets.iter().fold(Redactor::new(), Redactor::password);
     let problems = clusters.chain(others).map(|(document, refused)| {
-        let (object, why) = (document.to_string(), refused.message.clone());
+        let (object, why) = (document.to_string(), hider.hide(&refused.message));
         let kind = match refused.by {
             RefusedBy::ApiServer => ProblemKind::RefusedByApiServer { object, why },
             RefusedBy::Operator => ProblemKind::RefusedByOperator { object, why },

@@ -56,7 +56,8 @@ impl<'w> World<'w> {
 
     /// Clusters of which all variables are known: nothing that is missing among the manifests could add one.
     pub fn known_in_full(&self) -> impl Iterator<Item = (&Cluster<'w>, &Rendered<'w>)> {
-        self.rendered().filter(|(cluster, _)| missing::of_pods(self.manifests, &cluster.document.namespace).is_empty())
+        self.rendered()
+            .filter(|(cluster, _)| missing::of_pods(self.manifests, &cluster.document.namespace).is_empty())
     }
 
     /// The cluster that this one is cloned from, where that is among the manifests.

@@ -77,7 +77,13 @@ pub fn main(args: CheckArgs) -> Result<Verdict, Failure> {
         )));
     }
     let Rendered { rendering, index } = rendering::of(&configuration, &args.operator, &manifests)?;
-    let checked = check::check(&manifests, &index, &rendering, &configuration.check, args.now.unwrap_or_else(Timestamp::now));
+    let checked = check::check(
+        &manifests,
+        &index,
+        &rendering,
+        &configuration.check,
+        args.now.unwrap_or_else(Timestamp::now),
+    );
     match args.format {
         Format::Text => output::text(&manifests, &rendering, &checked),
         Format::Json => output::json(&manifests, &rendering, &checked)?,

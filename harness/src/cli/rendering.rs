@@ -32,22 +32,26 @@ pub(super) fn of(
     let (input, index) = manifests.to_render_input();
     if manifests.of_kind(Kind::Postgresql).next().is_none() {
         let operator = operator.to_owned();
-        let rendering =
-            Rendering { operator, clusters: Vec::new(), log: Vec::new(), refused: Vec::new() };
+        let rendering = Rendering { operator, clusters: Vec::new(), log: Vec::new(), refused: Vec::new() };
         return Ok(Rendered { rendering, index });
     }
     let rendering = rendered(configuration, operator, &input)?;
     Ok(Rendered { rendering, index })
 }
 
-fn rendered(configuration: &Configuration, operator: &str, input: &RenderInput) -> Result<Rendering, Failure> {
+fn rendered(
+    configuration: &Configuration,
+    operator: &str,
+    input: &RenderInput,
+) -> Result<Rendering, Failure> {
     let operators = [operator.to_owned()];
     let tools = toolchain::ensure(configuration, &operators, &toolchain::Terminal::new())
         .map_err(|error| Failure { verdict: error.verdict(), report: error.into() })?;
     let on_terminal = std::io::stderr().is_terminal();
     let bar = if on_terminal { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.enable_steady_tick(Duration::from_millis(100));
-    let told = |doing: &str| if on_terminal { bar.set_message(doing.to_owned()) } else { eprintln!("{doing}") };
+    let told =
+        |doing: &str| if on_terminal { bar.set_message(doing.to_owned()) } else { eprintln!("{doing}") };
     // One thread: children are told to end with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;

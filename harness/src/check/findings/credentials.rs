@@ -133,7 +133,12 @@ fn of_another_account(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
         let Some(azure) = rendered.pod.source() else { continue };
         // What overrides the account is a finding of its own.
-        if rendered.pod.entries().iter().any(|entry| entry.hidden && entry.name == "CLONE_AZURE_STORAGE_ACCOUNT") {
+        if rendered
+            .pod
+            .entries()
+            .iter()
+            .any(|entry| entry.hidden && entry.name == "CLONE_AZURE_STORAGE_ACCOUNT")
+        {
             continue;
         }
         // A service principal may open any number of accounts.

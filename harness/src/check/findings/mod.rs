@@ -1,19 +1,19 @@
 //! All kinds of findings: one file for each, or for a small family.
 
-mod without_account;
-mod credentials;
-mod reads_elsewhere;
+mod account_without_prefix;
 mod clone_without_prefix;
+mod credentials;
 mod harmless;
 mod ignored;
-mod account_without_prefix;
 mod overridden;
 mod plain_text;
 mod prefix_form;
+mod reads_elsewhere;
 mod references;
 mod shared_prefix;
 mod timestamp;
 mod uid;
+mod without_account;
 mod without_walg_restore;
 
 use super::finding::Definition;

@@ -35,7 +35,9 @@ fn in_config_map(world: &World<'_>, found: &mut Found) {
                 "ConfigMap {}: everyone who may read ConfigMaps, StatefulSets or the repository can read {name}",
                 map.full_name()
             );
-            let repair = format!("move {name} into a Secret, such as the operator's pod_environment_secret, and make a new key");
+            let repair = format!(
+                "move {name} into a Secret, such as the operator's pod_environment_secret, and make a new key"
+            );
             let place = map.place_of_key(&child("/data", name));
             found.add(String::new(), place, "a key in plain text", message, repair);
         }

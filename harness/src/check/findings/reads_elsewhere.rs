@@ -20,7 +20,7 @@ pub(super) static ELSEWHERE: Definition = Definition {
     severity: Severity::Error,
     title: "the clone reads where its source does not write",
     page: definition::page!("clone-reads-elsewhere"),
-    shown_by: &["check/clone-reads-elsewhere"],
+    shown_by: &["check/prefix-not-searched", "clone/global-account-wrong-data"],
     find: |world, found| find(world, found, Why::Elsewhere),
 };
 

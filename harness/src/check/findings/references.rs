@@ -100,7 +100,13 @@ fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
                 "give its manifest as well, or look with `kubectl -n {namespace} get {} {name}`",
                 kind.to_lowercase()
             );
-            found.add(cluster.name(), world.place_of(cluster, variable), "not among the manifests", message, repair);
+            found.add(
+                cluster.name(),
+                world.place_of(cluster, variable),
+                "not among the manifests",
+                message,
+                repair,
+            );
         }
     }
 }
@@ -137,7 +143,9 @@ fn settings(world: &World<'_>, found: &mut Found, kind: Kind) {
         world.clusters.iter().map(|cluster| cluster.document.namespace.as_str()).collect();
     let missing: BTreeSet<Missing> =
         namespaces.iter().flat_map(|namespace| missing::of_pods(world.manifests, namespace)).collect();
-    for Missing { namespace, name, setting, pointer, .. } in missing.into_iter().filter(|missing| missing.kind == kind) {
+    for Missing { namespace, name, setting, pointer, .. } in
+        missing.into_iter().filter(|missing| missing.kind == kind)
+    {
         let kind = kind.name();
         let message = format!(
             "the operator will make no cluster at all unless the namespace {namespace} has a {kind} {name}, which {setting} \

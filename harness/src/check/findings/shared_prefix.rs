@@ -62,7 +62,8 @@ fn shared(world: &World<'_>, found: &mut Found) {
 
 /// Whether another cluster's backups are where this one's go: that says more than how the place is called.
 pub(super) fn is_shared(world: &World<'_>, rendered: &Rendered<'_>) -> bool {
-    let place = |rendered: &Rendered<'_>| rendered.pod.own().map(|own| (own.account.clone(), own.prefix.clone()));
+    let place =
+        |rendered: &Rendered<'_>| rendered.pod.own().map(|own| (own.account.clone(), own.prefix.clone()));
     let own = place(rendered);
     let others = world.rendered().filter(|(_, other)| place(other) == own).count();
     own.is_some() && (others > 1 || writes_into(rendered, rendered))
