@@ -20,7 +20,7 @@ pub use settings::{CheckSettings, Retention};
 pub use world::{Cluster, Rendered, World};
 
 use crate::manifests::{Index, Manifests, Problem, ProblemKind};
-use crate::render::{RefusedBy, Rendering};
+use crate::render::{InputObject, RefusedBy, Rendering};
 use crate::snapshot::redact::Redactor;
 
 /// All kinds of findings.
@@ -72,7 +72,9 @@ pub(crate) fn refusals(
     rendering: &Rendering,
     findings: &[Finding],
 ) -> Vec<Problem> {
-    let clusters = world.clusters.iter().filter_map(|cluster| {
+    // Without settings no cluster is rendered; that is told once.
+    let without_settings = rendering.refused.iter().any(|(object, _)| *object == InputObject::Settings);
+    let clusters = world.clusters.iter().filter(|_| !without_settings).filter_map(|cluster| {
         let refused = cluster.rendered.as_ref().err()?;
         let place = refused.field.as_deref().map(|field| cluster.document.place_of_field(field));
         let explained = findings.iter().any(|finding| {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::manifests::Manifests;
-use crate::render::{Origin, RefusedBy, Refused, RenderedCluster, RenderedSet, RenderedVariable, Rendering};
 use crate::render::InputObject;
+use crate::render::{Origin, Refused, RefusedBy, RenderedCluster, RenderedSet, RenderedVariable, Rendering};
 
 const NOW: &str = "2026-11-24T08:00:00Z";
 
@@ -97,7 +97,8 @@ impl Case {
                 hidden: false,
             });
         }
-        let set = RenderedSet { env: variables, stateful_set: Value::Null, log: Vec::new(), origins_unknown: None };
+        let set =
+            RenderedSet { env: variables, stateful_set: Value::Null, log: Vec::new(), origins_unknown: None };
         let result = self.refused.clone().map_or(Ok(set), Err);
         let rendering = Rendering {
             operator: "v1.15.1".to_owned(),
@@ -151,7 +152,10 @@ fn a_service_principal_counts_when_it_is_complete() {
     let alone = id(Case::new().without("CLONE_AZURE_STORAGE_ACCESS_KEY"));
     assert_eq!(alone.codes(), ["clone-without-credentials"]);
     assert_eq!(alone.with("CLONE_AZURE_CLIENT_SECRET", secret.clone()).codes(), [""; 0]);
-    assert_eq!(id(Case::new()).with("CLONE_AZURE_CLIENT_SECRET", secret).codes(), ["two-kinds-of-credentials"]);
+    assert_eq!(
+        id(Case::new()).with("CLONE_AZURE_CLIENT_SECRET", secret).codes(),
+        ["two-kinds-of-credentials"]
+    );
 }
 
 #[test]
@@ -236,7 +240,8 @@ fn a_prefix_that_only_the_cluster_knows_is_not_judged() {
 
 #[test]
 fn a_reference_that_is_optional_may_be_missing() {
-    let reference = json!({ "valueFrom": { "secretKeyRef": { "name": "nowhere", "key": "a", "optional": true } } });
+    let reference =
+        json!({ "valueFrom": { "secretKeyRef": { "name": "nowhere", "key": "a", "optional": true } } });
     assert_eq!(Case::new().with("EXTRA", reference).codes(), [""; 0]);
 }
 

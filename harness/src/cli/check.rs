@@ -33,9 +33,9 @@ pub struct CheckArgs {
     /// Files and folders of manifests; `-` is stdin
     #[arg(required_unless_present_any = ["list", "explain"], value_name = "FILE OR FOLDER")]
     paths: Vec<PathBuf>,
-    /// The operator's version, or a name from clonedrill.yaml
-    #[arg(long, value_name = "VERSION", default_value = rendering::NEWEST)]
-    operator: String,
+    /// The operator's version, or a name from clonedrill.yaml; without it, the newest
+    #[arg(long, value_name = "VERSION")]
+    operator: Option<String>,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -76,7 +76,7 @@ pub fn main(args: CheckArgs) -> Result<Verdict, Failure> {
             "find a cluster: there is none among these manifests"
         )));
     }
-    let Rendered { rendering, index } = rendering::of(&configuration, &args.operator, &manifests)?;
+    let Rendered { rendering, index } = rendering::of(args.operator.as_deref(), &manifests)?;
     let checked = check::check(
         &manifests,
         &index,

@@ -10,7 +10,6 @@ use super::rendering::{self, Rendered};
 use crate::exit::Verdict;
 use crate::inventory::{self, Entry};
 use crate::manifests::Manifests;
-use crate::toolchain::Configuration;
 
 /// List where each cluster's backups are: account, container, prefix, kind of credential, cloned from
 ///
@@ -39,9 +38,9 @@ pub struct InventoryArgs {
     /// Only this namespace; without it, all
     #[arg(long, short, requires = "kubeconfig")]
     namespace: Option<String>,
-    /// The operator's version, or a name from clonedrill.yaml; of what runs, its own
-    #[arg(long, value_name = "VERSION", default_value = rendering::NEWEST, conflicts_with = "kubeconfig")]
-    operator: String,
+    /// The operator's version, or a name from clonedrill.yaml; without it, the newest
+    #[arg(long, value_name = "VERSION", conflicts_with = "kubeconfig")]
+    operator: Option<String>,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -81,10 +80,8 @@ pub fn main(args: InventoryArgs) -> Result<Verdict, Failure> {
 }
 
 fn of_manifests(args: &InventoryArgs) -> Result<(Vec<Entry>, bool), Failure> {
-    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
-    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
     let manifests = Manifests::read(&args.paths);
-    let Rendered { rendering, index } = rendering::of(&configuration, &args.operator, &manifests)?;
+    let Rendered { rendering, index } = rendering::of(args.operator.as_deref(), &manifests)?;
     let (entries, refused) = inventory::of_rendering(&manifests, &index, &rendering);
     for problem in manifests.problems.iter().chain(&refused) {
         eprintln!("{:?}", miette::Report::new(problem.clone()));
