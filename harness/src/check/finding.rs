@@ -54,7 +54,7 @@ impl fmt::Debug for Definition {
 #[error("{message}")]
 pub struct Finding {
     pub definition: &'static Definition,
-    /// The cluster that it befalls, as `namespace/name` outside `default`.
+    /// The cluster that it befalls, as `namespace/name` outside `default`; empty for what concerns no single one.
     pub cluster: String,
     /// What will happen.
     pub message: String,
@@ -111,7 +111,7 @@ impl Finding {
         FindingRecord {
             code: self.definition.code,
             severity: self.definition.severity,
-            cluster: self.cluster.clone(),
+            cluster: Some(self.cluster.clone()).filter(|cluster| !cluster.is_empty()),
             message: self.message.clone(),
             repair: self.repair.clone(),
             file: self.place.file().display().to_string(),
@@ -160,7 +160,8 @@ impl Diagnostic for Finding {
 pub struct FindingRecord {
     pub code: &'static str,
     pub severity: Severity,
-    pub cluster: String,
+    /// None for what concerns no single cluster.
+    pub cluster: Option<String>,
     pub message: String,
     pub repair: String,
     pub file: String,

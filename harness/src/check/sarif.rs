@@ -1,4 +1,7 @@
 //! Findings as SARIF 2.1.0, so that code review shows them at the lines they are about.
+//!
+//! Of the format only what is written. The crate for all of it makes its types from the JSON Schema at build time, with
+//! two further versions of the parser that macros use.
 
 use std::collections::BTreeMap;
 use std::path::Path;

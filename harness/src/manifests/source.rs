@@ -41,11 +41,16 @@ impl miette::SourceCode for Shown {
 impl SourceFile {
     /// `secret` are the parts that nobody may read, as bytes of `text`.
     pub(super) fn new(file: &Path, text: &str, secret: &[Range<usize>]) -> Self {
+        let mut secret = secret.to_vec();
+        secret.sort_by_key(|range| range.start);
+        let (mut ranges, mut end) = (secret.iter().peekable(), 0);
         let shown: String = text
             .char_indices()
             .map(|(at, symbol)| {
-                let covered = secret.iter().any(|range| range.contains(&at)) && !symbol.is_whitespace();
-                if covered { cover(symbol) } else { symbol }
+                while let Some(range) = ranges.next_if(|range| range.start <= at) {
+                    end = end.max(range.end);
+                }
+                if at < end && !symbol.is_whitespace() { cover(symbol) } else { symbol }
             })
             .collect();
         let name = file.display().to_string();
@@ -107,7 +112,7 @@ mod tests {
     fn what_is_covered_keeps_its_length_in_bytes_and_characters() {
         let text = "a: kéy€🔑\n  more\nb: 1\n";
         let end = text.find("b:").unwrap_or_default();
-        let source = SourceFile::new(Path::new("x.yaml"), text, &[3..end]);
+        let source = SourceFile::new(Path::new("x.yaml"), text, &[4..5, 3..end, 3..4]);
         assert_eq!(source.text(), "a: *·*•🞄\n  ****\nb: 1\n");
         assert_eq!(source.text().len(), text.len());
     }

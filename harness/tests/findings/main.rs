@@ -1,6 +1,7 @@
 //! Findings through the real operator: each page's example gives its finding, and its repair none.
 #![allow(clippy::unwrap_used)]
 
+mod fixtures;
 mod input;
 mod pages;
 mod review;

@@ -28,7 +28,7 @@ fn find(world: &World<'_>, found: &mut Found) {
         let Some(account) = &azure.account else { continue };
         let message = format!(
             "{}: the operator will log at level error \"cannot figure out S3 or GS bucket or AZ storage account\". This is \
-             harmless here: the clone is told its account, `{account}`, and its prefix by spec.env",
+             harmless here: the clone is told its account, `{account}`, and its prefix",
             cluster.name()
         );
         let place = world.place_of_name(cluster, rendered, "CLONE_AZURE_STORAGE_ACCOUNT");

@@ -16,7 +16,7 @@ pub(super) static SECRET: Definition = Definition {
     severity: Severity::Warning,
     title: "a Secret that is referred to is not among the manifests",
     page: definition::page!("missing-secret"),
-    shown_by: &["check/missing-secret"],
+    shown_by: &["check/missing-secret", "check/missing-pod-environment-secret"],
     find: |world, found| {
         objects(world, found, Kind::Secret);
         settings(world, found, Kind::Secret);
