@@ -198,9 +198,9 @@ fn retention_is_that_of_spilo_unless_the_team_says_otherwise() {
         case
     };
     let too_old = ["timestamp-before-retention"];
-    // Five backups, one a night at 1, and five days: the oldest that is kept is of the 19th.
-    assert_eq!(at("2026-11-19T09:00:00+00:00").codes(), [""; 0]);
-    assert_eq!(at("2026-11-19T07:00:00+00:00").codes(), too_old);
+    // Five days, and a backup each night at 1: the newest that is five days old is of the 19th.
+    assert_eq!(at("2026-11-19T01:30:00+00:00").codes(), [""; 0]);
+    assert_eq!(at("2026-11-19T00:30:00+00:00").codes(), too_old);
     let weekly = at("2026-10-27T07:00:00+00:00").with("BACKUP_SCHEDULE", value("0 1 * * 1"));
     assert_eq!(weekly.codes(), [""; 0]);
     let mut case = at("2026-11-01T00:00:00+00:00");

@@ -119,8 +119,8 @@ fn parsed<'c>(cluster: &'c Cluster<'_>) -> Option<(Timestamp, &'c str)> {
     Some((shown.parse().ok()?, shown))
 }
 
-/// The time of the oldest backup that is still there, and what says so. Spilo keeps at least so many backups, and all of
-/// the last so many days.
+/// The time of the oldest backup that is still there, and what says so. Spilo keeps at least so many backups, and as many
+/// as it takes to go back so many days.
 fn oldest_kept(world: &World<'_>, rendered: &Rendered<'_>) -> Option<(Timestamp, String)> {
     if let Some(retention) = world.settings.retention {
         let days = retention.0.as_hours() / 24;
@@ -131,8 +131,10 @@ fn oldest_kept(world: &World<'_>, rendered: &Rendered<'_>) -> Option<(Timestamp,
     }
     let (count, schedule) =
         (rendered.pod.setting("BACKUP_NUM_TO_RETAIN"), rendered.pod.setting("BACKUP_SCHEDULE"));
-    let kept: u16 = count.trim().parse().ok().map(|count: u16| count.max(2))?;
-    let by_days = world.now.checked_sub(SignedDuration::from_hours(24 * i64::from(kept))).ok()?;
-    let by_count = Schedule::parse(schedule).ok()?.last(world.now, usize::from(kept))?;
+    let kept: u16 = count.trim().parse().unwrap_or(0).max(2);
+    let runs = Schedule::parse(schedule).ok()?;
+    let days_ago = world.now.checked_sub(SignedDuration::from_hours(24 * i64::from(kept))).ok()?;
+    let by_days = runs.last(days_ago, 1)?;
+    let by_count = runs.last(world.now, usize::from(kept))?;
     Some((by_days.min(by_count), format!("BACKUP_NUM_TO_RETAIN {count} and BACKUP_SCHEDULE \"{schedule}\"")))
 }
