@@ -3,16 +3,21 @@
 //! Data flows one way: [`scenario`] → [`environment`] → [`drill`] (steps) → [`observe`] →
 //! [`snapshot`] (comparison) → [`report`]. See `ARCHITECTURE.md`.
 
+pub mod check;
 pub mod cli;
 pub mod drill;
 pub mod environment;
 pub mod exit;
+pub mod inventory;
+pub mod manifests;
 pub mod observe;
 pub mod operator;
 pub mod poll;
+pub mod render;
 pub mod report;
 pub mod scenario;
 pub mod secret;
 pub mod snapshot;
 pub mod storage;
 pub mod toolchain;
+pub mod yaml;

@@ -1,6 +1,7 @@
 //! `clonedrill bench`: Measure the harness against plain programs that do the same, within one run.
 
 mod baseline;
+mod check;
 mod digest;
 mod drill;
 mod environment;
@@ -29,6 +30,7 @@ pub struct BenchArgs {
 
 #[derive(Debug, Subcommand)]
 enum Bench {
+    Check(check::CheckBenchArgs),
     Digest(digest::DigestArgs),
     Drill(drill::DrillBenchArgs),
     Environment(environment::EnvironmentBenchArgs),
@@ -39,6 +41,7 @@ enum Bench {
 
 pub fn main(args: BenchArgs) -> Result<Verdict, Failure> {
     match args.what {
+        Bench::Check(args) => measured(check::main(&args)),
         Bench::Digest(args) => digest::main(args),
         Bench::Drill(args) => drill::main(&args),
         Bench::Environment(args) => measured(environment::main(&args)),

@@ -1,19 +1,26 @@
 //! The command line: one file a subcommand.
 
 mod bench;
+mod check;
 mod checks;
 mod container;
 mod doctor;
 mod down;
 mod drill;
 mod environment;
+mod inputs;
+mod inventory;
 mod output;
 mod programs;
+mod render;
+mod render_worker;
+mod rendering;
 mod run;
 mod schema;
 mod stop;
 mod tools;
 mod up;
+mod upgrade;
 mod validate;
 mod world;
 
@@ -43,6 +50,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Render(render::RenderArgs),
+    Upgrade(upgrade::UpgradeArgs),
+    Check(check::CheckArgs),
+    Inventory(inventory::InventoryArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Tools(tools::ToolsArgs),
@@ -58,6 +69,8 @@ enum Command {
     Drill(drill::DrillArgs),
     #[command(hide = true)]
     World(world::WorldArgs),
+    #[command(hide = true)]
+    RenderWorker(render_worker::RenderWorkerArgs),
 }
 
 /// Reads the command line and runs the subcommand. No thread exists before a subcommand starts one,
@@ -65,6 +78,10 @@ enum Command {
 pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Run(args) => run::main(args),
+        Command::Render(args) => render::main(&args),
+        Command::Upgrade(args) => upgrade::main(&args),
+        Command::Check(args) => check::main(args),
+        Command::Inventory(args) => inventory::main(args),
         Command::Validate(args) => validate::main(args),
         Command::Schema(args) => schema::main(args),
         Command::Tools(args) => tools::main(args),
@@ -76,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Environment(args) => environment::main(args),
         Command::Drill(args) => drill::main(args),
         Command::World(args) => world::main(args),
+        Command::RenderWorker(args) => render_worker::main(&args),
     };
     match verdict {
         Ok(verdict) => ExitCode::from(verdict.code()),

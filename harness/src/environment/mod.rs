@@ -12,6 +12,14 @@ use crate::storage::Authority;
 
 pub use trouble::trouble;
 
+/// Namespaces whose names begin so hold what is rendered: of their pods only those with [`RUN_LABEL`] run. It is the
+/// name that tells, since a namespace's labels may become known later than a pod in it.
+pub const RENDERED: &str = "render-";
+/// Pods of such a namespace carry it where they shall run.
+pub const RUN_LABEL: &str = "clonedrill/run";
+/// Says whose namespace it is: that of the place with this name, and it goes with it.
+pub const PLACE_LABEL: &str = "clonedrill/place";
+
 /// A drill's place in an environment: a namespace of its own, and the ways to look into it.
 ///
 /// Dropping it lets go of the environment, which then removes the namespace.

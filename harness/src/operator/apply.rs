@@ -1,5 +1,8 @@
 //! Kubernetes objects of any kind, as they stand in a file.
 
+use std::collections::HashMap;
+
+use futures::StreamExt;
 use kube::Client;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
@@ -47,6 +50,45 @@ pub async fn create(client: &Client, namespace: &str, object: &Value) -> Result<
     target.create(client).await.map_err(|error| target.refused(error))
 }
 
+/// How many objects are on their way at once. The API server takes more; two cores do not.
+const AT_ONCE: usize = 8;
+
+/// Creates all objects, each in its namespace; the answers in the same order. Their kinds must be known already.
+///
+/// # Errors
+/// Each by itself, as [`create`].
+pub async fn create_all(
+    client: &Client,
+    objects: Vec<(String, Value)>,
+) -> Vec<Result<DynamicObject, ApplyError>> {
+    let mut kinds: HashMap<(String, String), (ApiResource, ApiCapabilities)> = HashMap::new();
+    let mut targets = Vec::new();
+    for (namespace, object) in objects {
+        targets.push(match Wanted::of(&object) {
+            Err(error) => Err(error),
+            Ok(wanted) => {
+                let key = (wanted.version.clone(), wanted.kind.clone());
+                let known = match kinds.get(&key) {
+                    Some(known) => Ok(known.clone()),
+                    None => wanted.discover(client).await,
+                };
+                known.and_then(|known| {
+                    kinds.insert(key, known.clone());
+                    Target::new(client, &namespace, &object, wanted, &known)
+                })
+            }
+        });
+    }
+    futures::stream::iter(targets)
+        .map(async |target| {
+            let target = target?;
+            target.create(client).await.map_err(|error| target.refused(error))
+        })
+        .buffered(AT_ONCE)
+        .collect()
+        .await
+}
+
 struct Target {
     api: Api<DynamicObject>,
     object: DynamicObject,
@@ -56,14 +98,19 @@ struct Target {
 
 impl Target {
     async fn find(client: &Client, namespace: &str, object: &Value) -> Result<Target, ApplyError> {
-        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
-        let kind = text(&object["kind"]).ok_or(ApplyError::Incomplete("kind"))?;
-        let version = text(&object["apiVersion"]).ok_or(ApplyError::Incomplete("apiVersion"))?;
-        let name = text(&object["metadata"]["name"]).ok_or(ApplyError::Incomplete("metadata.name"))?;
-        let (group, version) = version.split_once('/').unwrap_or(("", &version));
-        let (resource, capabilities) =
-            discover(client, &GroupVersionKind::gvk(group, version, &kind), &name).await?;
+        let wanted = Wanted::of(object)?;
+        let known = wanted.discover(client).await?;
+        Target::new(client, namespace, object, wanted, &known)
+    }
 
+    fn new(
+        client: &Client,
+        namespace: &str,
+        object: &Value,
+        wanted: Wanted,
+        (resource, capabilities): &(ApiResource, ApiCapabilities),
+    ) -> Result<Target, ApplyError> {
+        let Wanted { kind, name, .. } = wanted;
         let mut object: DynamicObject =
             serde_json::from_value(object.clone()).map_err(|error| ApplyError::Rejected {
                 kind: kind.clone(),
@@ -73,9 +120,9 @@ impl Target {
             })?;
         let api = if capabilities.scope == Scope::Namespaced {
             object.metadata.namespace = Some(namespace.to_owned());
-            Api::namespaced_with(client.clone(), namespace, &resource)
+            Api::namespaced_with(client.clone(), namespace, resource)
         } else {
-            Api::all_with(client.clone(), &resource)
+            Api::all_with(client.clone(), resource)
         };
         Ok(Target { api, object, kind, name })
     }
@@ -107,6 +154,29 @@ impl Target {
             }
             source => ApplyError::Kube { kind, name, source: Box::new(source) },
         }
+    }
+}
+
+/// What an object says that it is.
+struct Wanted {
+    version: String,
+    kind: String,
+    name: String,
+}
+
+impl Wanted {
+    fn of(object: &Value) -> Result<Wanted, ApplyError> {
+        let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        Ok(Wanted {
+            kind: text(&object["kind"]).ok_or(ApplyError::Incomplete("kind"))?,
+            version: text(&object["apiVersion"]).ok_or(ApplyError::Incomplete("apiVersion"))?,
+            name: text(&object["metadata"]["name"]).ok_or(ApplyError::Incomplete("metadata.name"))?,
+        })
+    }
+
+    async fn discover(&self, client: &Client) -> Result<(ApiResource, ApiCapabilities), ApplyError> {
+        let (group, version) = self.version.split_once('/').unwrap_or(("", &self.version));
+        discover(client, &GroupVersionKind::gvk(group, version, &self.kind), &self.name).await
     }
 }
 

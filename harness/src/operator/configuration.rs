@@ -17,7 +17,7 @@ fn deviations() -> Value {
 }
 
 /// Lays `over` upon `base`: objects merge key by key, everything else (lists too) is replaced.
-fn merge(base: &mut Value, over: &Value) {
+pub fn merge(base: &mut Value, over: &Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {

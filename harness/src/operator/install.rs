@@ -13,7 +13,7 @@ use crate::environment::{ContainerLog, Environment, EnvironmentError, trouble};
 use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
 
 /// What every release of the operator logs once it watches its namespace.
-const WORKING: &str = "started working in background";
+pub const WORKING: &str = "started working in background";
 /// The label that the release's Deployment gives its pod.
 const POD_LABEL: &str = "name=postgres-operator";
 
@@ -67,7 +67,10 @@ pub async fn upgrade<E: Environment>(
 
 /// The custom resource definitions are the whole control plane's: applied once for a release, since the operator
 /// writes its own form of them when it starts, and changing them back would interrupt other drills.
-async fn definitions(client: &Client, release: &Release) -> Result<(), InstallError> {
+///
+/// # Errors
+/// When the API server refuses one, or does not serve it.
+pub async fn definitions(client: &Client, release: &Release) -> Result<(), InstallError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     for crd in release.crds() {
         let name = crd["metadata"]["name"].as_str().unwrap_or_default().to_owned();
@@ -111,7 +114,11 @@ async fn place<E: Environment>(
     working(environment, release, &image(&deployment), generation).await
 }
 
-async fn owner(client: &Client, namespace: &str) -> Result<OwnerReference, InstallError> {
+/// The namespace as the owner of what is cluster-wide: it goes when the namespace goes.
+///
+/// # Errors
+/// When there is no such namespace.
+pub async fn owner(client: &Client, namespace: &str) -> Result<OwnerReference, InstallError> {
     let object = Api::<Namespace>::all(client.clone()).get(namespace).await?;
     Ok(OwnerReference {
         api_version: "v1".to_owned(),

@@ -144,6 +144,29 @@ impl Release {
         Ok(deployment)
     }
 
+    /// The `OperatorConfiguration` as the release ships it.
+    pub fn default_configuration(&self) -> &Value {
+        &self.configuration
+    }
+
+    /// The OpenAPI schema of the definition's kind, such as `OperatorConfiguration`.
+    pub fn schema(&self, kind: &str) -> Option<&Value> {
+        let crd = self.crds.iter().find(|crd| crd["spec"]["names"]["kind"] == kind)?;
+        crd.pointer("/spec/versions/0/schema/openAPIV3Schema")
+    }
+
+    /// What the Deployment's pods are made from.
+    pub(super) fn pod_spec(&self) -> Result<Value, ManifestError> {
+        let spec = &self.deployment["spec"]["template"]["spec"];
+        if !spec["containers"][0].is_object() {
+            return Err(ManifestError::Unknown {
+                path: self.folder.join(DEPLOYMENT),
+                why: "its pod template has no container".to_owned(),
+            });
+        }
+        Ok(spec.clone())
+    }
+
     /// The Deployment's name.
     pub fn deployment_name(&self) -> &str {
         self.deployment["metadata"]["name"].as_str().unwrap_or("postgres-operator")

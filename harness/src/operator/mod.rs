@@ -5,10 +5,13 @@ mod configuration;
 mod fields;
 mod install;
 mod manifests;
+mod pod;
 
-pub use apply::{ApplyError, apply, create};
-pub use install::{InstallError, install, upgrade};
+pub use apply::{ApplyError, apply, create, create_all};
+pub use configuration::merge;
+pub use install::{InstallError, WORKING, definitions, install, owner, upgrade};
 pub use manifests::{ManifestError, Release};
+pub use pod::{CONTROLLER_ANNOTATION, OperatorPod, SettingsName};
 
 /// The field manager of everything that the harness applies.
 pub(crate) const MANAGER: &str = "clonedrill";

@@ -5,16 +5,20 @@ mod event;
 mod json;
 mod junit;
 mod progress;
+mod rendering;
 mod style;
 mod summary;
 mod terminal;
 mod text;
+mod upgrade;
 
 pub use event::*;
 pub use json::RunError;
 pub use junit::{JunitError, write as write_junit};
+pub use rendering::{RenderingRecord, Sources, table};
 pub use terminal::{DrillId, Format, Terminal};
 pub(crate) use text::wrap;
+pub use upgrade::{UpgradeRecord, matrix, text as upgrade_text};
 
 use crate::exit::Verdict;
 

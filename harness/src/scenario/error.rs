@@ -7,8 +7,8 @@ use std::sync::Arc;
 use miette::{Diagnostic, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 use serde::Serialize;
 
-use super::places::line_and_column;
 use super::problem::ProblemKind;
+use crate::yaml::line_and_column;
 
 /// All that is wrong with one scenario file. Exit code 2. Never empty.
 ///

@@ -8,10 +8,10 @@ use miette::SourceSpan;
 
 use super::check::{self, Checks};
 use super::error::{Problem, ScenarioError};
-use super::places::{Places, child};
 use super::problem::ProblemKind;
+use super::syntax;
 use super::types::{Scenario, SqlStep, Step};
-use super::{nearest, syntax};
+use crate::yaml::{Places, nearest, pointer_of_field};
 
 /// A scenario that is known to be sound, with the places of its parts.
 #[derive(Debug, Clone)]
@@ -84,7 +84,7 @@ impl LoadedScenario {
         message: &str,
         siblings: &[&str],
     ) -> ScenarioError {
-        let inside = field.map(|field| pointer_of_field(pointer, field));
+        let inside = field.map(|field| format!("{pointer}{}", pointer_of_field(field)));
         let span = match &inside {
             Some(inside) if !siblings.is_empty() => self.locate_key(inside),
             Some(inside) => self.locate(inside),
@@ -92,7 +92,7 @@ impl LoadedScenario {
         };
         let name = inside.as_deref().and_then(|inside| inside.rsplit('/').next());
         let help = name.filter(|name| !siblings.is_empty() && !siblings.contains(name));
-        let help = help.map(|name| nearest::help(name, siblings));
+        let help = help.map(|name| crate::yaml::help(name, siblings));
         let kind = ProblemKind::RejectedByApiServer(message.to_owned());
         ScenarioError::one(Problem::new(kind, help, &self.file, &self.source, span))
     }
@@ -113,14 +113,6 @@ impl LoadedScenario {
         let kind = ProblemKind::RefusedByDatabase(format!("{message}{}", given.1));
         ScenarioError::one(Problem::new(kind, None, &self.file, &self.source, self.locate(&given.0)))
     }
-}
-
-/// `spec.env[0].name` inside `/clusters/clone` as a JSON pointer.
-fn pointer_of_field(pointer: &str, field: &str) -> String {
-    field
-        .split(['.', '[', ']'])
-        .filter(|part| !part.is_empty())
-        .fold(pointer.to_owned(), |pointer, part| child(&pointer, part.trim_matches('"')))
 }
 
 /// The folder's name and the file's, which make the scenario's name.
@@ -174,6 +166,6 @@ fn neighbour(path: &Path) -> Option<String> {
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let near = nearest::nearest(&path.file_name()?.to_string_lossy(), &names)?;
+    let near = nearest(&path.file_name()?.to_string_lossy(), &names)?;
     Some(format!("did you mean `{}`?", folder.join(near).display()))
 }

@@ -5,8 +5,6 @@ mod error;
 mod expect;
 mod fill;
 mod load;
-mod nearest;
-mod places;
 mod problem;
 mod schema;
 mod syntax;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::nearest::nearest;
+use crate::yaml::nearest;
 
 /// What stands inside `${…}`. There is no expression language: these are all.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

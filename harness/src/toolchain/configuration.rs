@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::error::ToolchainError;
+use crate::check::CheckSettings;
 
 mod file;
 
@@ -109,6 +110,8 @@ pub struct Configuration {
     pub(super) operators: BTreeMap<String, GivenOperator>,
     /// The names of those operators that come from the environment.
     pub(super) from_variable: BTreeSet<String>,
+    /// What manifests are held to.
+    pub check: CheckSettings,
     /// The file that was read, where there is one.
     pub(super) file: Option<PathBuf>,
     home: Option<PathBuf>,
@@ -282,6 +285,21 @@ mod tests {
         let error = load("opperators: {}\n", &[]).unwrap_err();
         let shown = format!("{:?}", miette::Report::new(error));
         assert!(shown.contains("did you mean `operators`?"), "{shown}");
+    }
+
+    #[test]
+    fn a_convention_that_is_none_is_an_error_at_its_place() {
+        let found = load("check: { prefix: 'azure://{container}/{cluster}', retention: 2w }", &[]).unwrap();
+        assert_eq!(found.check.prefix.text(), "azure://{container}/{cluster}");
+        assert_eq!(found.check.retention.unwrap().0.as_hours(), 14 * 24);
+        for (text, why) in [
+            ("check:\n  prefix: 'azure://{contaner}/x'\n", "did you mean `container`?"),
+            ("check:\n  retention: soon\n", "such as `30d`"),
+            ("check:\n  retentoin: 3d\n", "did you mean `retention`?"),
+        ] {
+            let shown = format!("{:?}", miette::Report::new(load(text, &[]).unwrap_err()));
+            assert!(shown.contains("clonedrill.yaml:2:") && shown.contains(why), "{shown}");
+        }
     }
 
     #[test]

@@ -136,6 +136,17 @@ impl LocalEnvironment {
         Ok(LocalEnvironment { place, client, authority, _lease: lease })
     }
 
+    /// As [`Environment::container_logs`], of another namespace that belongs to this place.
+    ///
+    /// # Errors
+    /// When the environment does not answer.
+    pub async fn container_logs_of(&self, namespace: &str) -> Result<Vec<ContainerLog>, EnvironmentError> {
+        match self.ask(Request::ContainerLogs { namespace: namespace.to_owned() }).await? {
+            Response::ContainerLogs { logs } => Ok(logs),
+            other => Err(unexpected(Some(other))),
+        }
+    }
+
     async fn ask(&self, request: Request) -> Result<Response, EnvironmentError> {
         ask_within("the environment's answer", ANSWER, &request).await
     }
@@ -179,10 +190,7 @@ impl Environment for LocalEnvironment {
     }
 
     async fn container_logs(&self) -> Result<Vec<ContainerLog>, EnvironmentError> {
-        match self.ask(Request::ContainerLogs { namespace: self.place.namespace.clone() }).await? {
-            Response::ContainerLogs { logs } => Ok(logs),
-            other => Err(unexpected(Some(other))),
-        }
+        self.container_logs_of(&self.place.namespace).await
     }
 
     async fn exec(

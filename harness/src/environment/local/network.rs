@@ -3,8 +3,8 @@
 //! | addresses | whose |
 //! | --- | --- |
 //! | 10.244.0.1 | the API server (:443) and DNS (:53) |
-//! | 10.244.0.0/24 | services; the first of them, `kubernetes`, is the API server's very address |
-//! | 10.244.1.0 – 10.244.199.255 | pods |
+//! | 10.244.0.0/20 | services; the first of them, `kubernetes`, is the API server's very address |
+//! | 10.244.16.0 – 10.244.199.255 | pods |
 //! | 10.244.254.1 – 10.244.254.254 | storage gateways, one for each drill |
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -17,7 +17,8 @@ use crate::environment::EnvironmentError;
 pub const BRIDGE: &str = "cd0";
 pub const API_SERVER: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
 pub const DNS: Ipv4Addr = API_SERVER;
-pub const SERVICES: &str = "10.244.0.0/24";
+/// Two services for each cluster that is rendered, and a check may have hundreds, each in two worlds.
+pub const SERVICES: &str = "10.244.0.0/20";
 const PREFIX: u8 = 16;
 
 /// The sandbox's own network namespace.

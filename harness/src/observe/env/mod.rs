@@ -3,12 +3,11 @@
 mod origin;
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use serde_json::Value;
 
 use crate::scenario::{EnvForm, EnvOrigin};
-use crate::secret::Secret;
+use crate::secret::{Secret, is_a_word, is_told_by_name};
 use crate::snapshot::redact::{CELL, ROW, Redactor};
 
 /// All that an observation of one cluster's container is made from.
@@ -175,7 +174,8 @@ fn laid_out(value: &str) -> String {
     }
 }
 
-fn written(item: &Value, name: &str, hider: &impl Fn(&str, &str) -> String) -> Written {
+/// What an item of an env list says, secrets in it as `hider` shows them.
+pub(crate) fn written(item: &Value, name: &str, hider: &impl Fn(&str, &str) -> String) -> Written {
     match item.get("valueFrom") {
         Some(source) => Written::Reference(reference(source)),
         None => Written::Value(hider(name, item.get("value").and_then(Value::as_str).unwrap_or_default())),
@@ -204,23 +204,13 @@ fn reference(source: &Value) -> String {
     source.to_string()
 }
 
-static TELLING: LazyLock<regex::Regex> =
-    LazyLock::new(|| regex::Regex::new("(?i)KEY|PASSWORD|TOKEN|SECRET").expect("a constant, and tested"));
-
 /// A variable's value as an observation shows it: secrets are hidden by their values wherever they stand, and by the
 /// variable's name where nobody told the value.
 pub fn shown(name: &str, value: &str, known: &Redactor) -> String {
-    if value.is_empty() || !TELLING.is_match(name) || is_a_word(value) {
+    if value.is_empty() || !is_told_by_name(name) || is_a_word(value) {
         return known.hide(value);
     }
     Secret::new(value).fingerprint()
-}
-
-/// What a name that tells of secrets may hold besides: a switch, a number, a path.
-fn is_a_word(value: &str) -> bool {
-    matches!(value, "true" | "false")
-        || value.starts_with('/')
-        || value.bytes().all(|byte| byte.is_ascii_digit()) && value.len() < 8
 }
 
 #[cfg(test)]

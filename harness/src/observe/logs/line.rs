@@ -9,10 +9,10 @@ use crate::observe::catalogue::{Level, Source};
 
 /// A line with a frame that was recognised.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'t> {
-    pub(super) source: Source,
-    pub(super) level: Level,
-    pub(super) message: Cow<'t, str>,
+pub(crate) struct Line<'t> {
+    pub(crate) source: Source,
+    pub(crate) level: Level,
+    pub(crate) message: Cow<'t, str>,
 }
 
 struct Format {
@@ -97,7 +97,7 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
 });
 
 /// Recognises a line's frame; `None` where it has none.
-pub(super) fn recognise(line: &str) -> Option<Line<'_>> {
+pub(crate) fn recognise(line: &str) -> Option<Line<'_>> {
     if line.starts_with('{') {
         return json(line);
     }

@@ -10,6 +10,8 @@ use crate::observe::catalogue::{self, Entry, Level, Source, Standing};
 use crate::snapshot::redact::Redactor;
 use record::Record;
 
+pub(crate) use line::recognise;
+
 /// Whose log it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {

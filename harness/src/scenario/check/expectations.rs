@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::super::places::child;
 use super::super::problem::{ProblemKind, What};
 use super::super::types::{ClusterExpectation, ClusterOutcome, EnvExpectation};
 use super::Checker;
 use super::texts::Scope;
+use crate::yaml::child;
 
 impl Checker<'_> {
     pub(super) fn expectations(&mut self) {

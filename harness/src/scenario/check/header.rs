@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::nearest;
 use super::super::problem::{ProblemKind, What};
 use super::Checker;
 use super::texts::Scope;
+use crate::yaml;
 
 impl Checker<'_> {
     pub(super) fn header(&mut self) {
@@ -107,7 +107,7 @@ impl Checker<'_> {
     fn field_help(&self, object: &Value) -> String {
         let fields = object.as_object().map(|fields| fields.keys().map(String::as_str).collect::<Vec<_>>());
         let unknown = fields.unwrap_or_default().into_iter().find_map(|field| {
-            let near = nearest::nearest(field, &["apiVersion", "kind", "metadata"])?;
+            let near = yaml::nearest(field, &["apiVersion", "kind", "metadata"])?;
             (near != field).then(|| format!("`{field}` is probably meant to be `{near}`"))
         });
         unknown.unwrap_or_else(|| "every Kubernetes object has apiVersion, kind and metadata.name".to_owned())

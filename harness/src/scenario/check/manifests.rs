@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::super::expect::RESERVED_NAMES;
-use super::super::places::child;
 use super::super::problem::{ProblemKind, What};
 use super::texts::Scope;
 use super::{Checker, name_problem};
+use crate::yaml::child;
 
 impl Checker<'_> {
     pub(super) fn manifests(&mut self) {

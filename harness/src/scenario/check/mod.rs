@@ -12,9 +12,9 @@ use miette::SourceSpan;
 
 use super::error::Problem;
 use super::load::LoadedScenario;
-use super::nearest;
 use super::problem::{ProblemKind, What};
 use super::types::Step;
+use crate::yaml;
 
 pub use header::account_name_problem;
 
@@ -92,7 +92,7 @@ impl<'a> Checker<'a> {
         let known = candidates.contains(&name);
         if !known {
             let kind = ProblemKind::UnknownName { what, name: name.to_owned() };
-            self.add(pointer, kind, Some(nearest::help(name, candidates)));
+            self.add(pointer, kind, Some(yaml::help(name, candidates)));
         }
         known
     }
@@ -101,7 +101,7 @@ impl<'a> Checker<'a> {
     fn known_key(&mut self, pointer: &str, what: What, name: &str, candidates: &[&str]) {
         if !candidates.contains(&name) {
             let kind = ProblemKind::UnknownName { what, name: name.to_owned() };
-            self.add_at_key(pointer, kind, Some(nearest::help(name, candidates)));
+            self.add_at_key(pointer, kind, Some(yaml::help(name, candidates)));
         }
     }
 

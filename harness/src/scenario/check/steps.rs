@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::super::places::child;
 use super::super::problem::{ProblemKind, What};
 use super::super::types::{CopyAccountStep, MarkStep, SqlStep, Step};
 use super::texts::Scope;
 use super::{Checker, name_problem};
+use crate::yaml::child;
 
 /// What exists when a step begins.
 #[derive(Default)]

@@ -6,11 +6,10 @@ use std::ops::Range;
 use miette::SourceSpan;
 use serde_json::Value;
 
-use super::super::nearest;
-use super::super::places::child;
 use super::super::problem::{ProblemKind, What};
 use super::super::variable::{Piece, Variable, pieces};
 use super::Checker;
+use crate::yaml::{self, child};
 
 /// When a text is filled in.
 pub(super) enum Scope<'s> {
@@ -76,7 +75,7 @@ impl Checker<'_> {
         };
         if !candidates.contains(&name.as_str()) {
             let kind = ProblemKind::UnknownName { what, name: name.clone() };
-            return Some((kind, Some(nearest::help(name, &candidates))));
+            return Some((kind, Some(yaml::help(name, &candidates))));
         }
         let variable = variable.to_string();
         match (what, scope) {

@@ -8,6 +8,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 
 use super::{Configuration, Given, GivenOperator, Program};
+use crate::check::CheckSettings;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -15,6 +16,7 @@ struct File {
     cache: Option<PathBuf>,
     programs: BTreeMap<Program, PathBuf>,
     operators: BTreeMap<String, GivenOperator>,
+    check: CheckSettings,
 }
 
 /// Why `clonedrill.yaml` could not be used. Exit code 2.
@@ -48,6 +50,7 @@ pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
         cache: file.cache.map(|cache| folder.join(cache)),
         programs: programs.collect(),
         operators: from_folder(file.operators, folder),
+        check: file.check,
         file: Some(path.to_owned()),
         ..Configuration::default()
     })

@@ -13,12 +13,12 @@ use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::protocol::{self, Place, Request, Response};
-use crate::environment::EnvironmentError;
 use crate::environment::local::control_plane::ControlPlane;
 use crate::environment::local::dns::StorageHosts;
 use crate::environment::local::images::ImageStore;
 use crate::environment::local::network::Network;
 use crate::environment::local::node::Node;
+use crate::environment::{EnvironmentError, PLACE_LABEL};
 use crate::poll::{Limit, Patience};
 use crate::secret::Secret;
 use crate::storage::Authority;
@@ -167,17 +167,26 @@ impl Places {
         }
     }
 
-    async fn remove_objects(&self, namespace: &str) -> Result<(), kube::Error> {
+    /// Those of the place itself and of the namespaces that were made for it.
+    async fn remove_objects(&self, place: &str) -> Result<(), kube::Error> {
         let client = self.control_plane.client();
-        // The namespace first: in one that is ending, no controller can make a pod anew.
-        let deleted = Api::<Namespace>::all(client.clone()).delete(namespace, &DeleteParams::default()).await;
-        match deleted {
-            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
-            deleted => drop(deleted?),
+        let namespaces = Api::<Namespace>::all(client.clone());
+        let others =
+            namespaces.list(&ListParams::default().labels(&format!("{PLACE_LABEL}={place}"))).await?;
+        let others = others.into_iter().filter_map(|namespace| namespace.metadata.name);
+        for namespace in others.chain([place.to_owned()]) {
+            // The namespace first: in one that is ending, no controller can make a pod anew.
+            match namespaces.delete(&namespace, &DeleteParams::default()).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => continue,
+                deleted => drop(deleted?),
+            }
+            let pods: Api<Pod> = Api::namespaced(client.clone(), &namespace);
+            // Nobody looks at these data again, so nothing needs a clean shutdown.
+            pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default()).await?;
+            if namespace != place {
+                self.node.forget_namespace(&namespace).await;
+            }
         }
-        let pods: Api<Pod> = Api::namespaced(client, namespace);
-        // Nobody looks at these data again, so nothing needs a clean shutdown.
-        pods.delete_collection(&DeleteParams::default().grace_period(0), &ListParams::default()).await?;
         Ok(())
     }
 }

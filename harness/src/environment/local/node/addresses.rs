@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 
-const FIRST: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 0);
+const FIRST: Ipv4Addr = Ipv4Addr::new(10, 244, 16, 0);
 const LAST: Ipv4Addr = Ipv4Addr::new(10, 244, 199, 255);
 
 /// Hands out pod addresses and knows whose they are.
@@ -60,9 +60,9 @@ mod tests {
         let first = addresses.take("one").unwrap();
         assert_eq!(first, FIRST);
         addresses.give_back(first);
-        assert_eq!(addresses.take("two").unwrap(), Ipv4Addr::new(10, 244, 1, 1));
+        assert_eq!(addresses.take("two").unwrap(), Ipv4Addr::new(10, 244, 16, 1));
         assert_eq!(addresses.namespace_of(first.into()).as_deref(), Some("one"));
-        assert_eq!(addresses.namespace_of("::ffff:10.244.1.1".parse().unwrap()).as_deref(), Some("two"));
+        assert_eq!(addresses.namespace_of("::ffff:10.244.16.1".parse().unwrap()).as_deref(), Some("two"));
     }
 
     #[test]
@@ -74,7 +74,7 @@ mod tests {
             last = addresses.take("a").unwrap();
             addresses.give_back(last);
         }
-        assert_eq!(addresses.take("b").unwrap(), Ipv4Addr::new(10, 244, 1, 1));
+        assert_eq!(addresses.take("b").unwrap(), Ipv4Addr::new(10, 244, 16, 1));
         assert_eq!(addresses.namespace_of(kept.into()).as_deref(), Some("a"));
     }
 }

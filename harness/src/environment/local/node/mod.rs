@@ -7,7 +7,7 @@ mod addresses;
 mod agent;
 mod binding;
 mod certificates;
-mod env;
+pub(crate) mod env;
 mod exec;
 mod images;
 mod logs;

@@ -5,7 +5,7 @@
 //! of PostgreSQL that this machine lacks, and a clone whose source has an older one, which Spilo upgrades.
 
 mod account;
-mod archive;
+pub(crate) mod archive;
 mod backup_list;
 mod certificate;
 mod child;
@@ -25,9 +25,9 @@ mod replica;
 mod restart;
 mod restore_command;
 mod roles;
-mod schedule;
-mod settings;
-mod variables;
+pub(crate) mod schedule;
+pub(crate) mod settings;
+pub(crate) mod variables;
 
 pub use roles::LEGACY_FUNCTIONS;
 use std::path::{Path, PathBuf};

@@ -55,11 +55,11 @@ fn variables(settings: &Settings) -> Variables {
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("understand the backup schedule \"{0}\": it should be five fields of cron, or @daily and the like")]
-struct BadSchedule(String);
+pub struct BadSchedule(String);
 
 /// Five fields of cron; each holds the values that match.
 #[derive(Debug)]
-struct Schedule {
+pub struct Schedule {
     minutes: Vec<i8>,
     hours: Vec<i8>,
     days: Vec<i8>,
@@ -71,7 +71,11 @@ struct Schedule {
 }
 
 impl Schedule {
-    fn parse(text: &str) -> Result<Self, BadSchedule> {
+    /// Reads five fields of cron.
+    ///
+    /// # Errors
+    /// When they are not five, or one is out of its range.
+    pub fn parse(text: &str) -> Result<Self, BadSchedule> {
         let bad = || BadSchedule(text.to_owned());
         let fields: Vec<&str> = nickname(text.trim()).unwrap_or(text).split_whitespace().collect();
         let [minutes, hours, days, months, weekdays] = fields[..] else { return Err(bad()) };
@@ -106,6 +110,20 @@ impl Schedule {
             day = day.checked_add(1.day()).ok()?;
         }
         None
+    }
+
+    /// The time of the oldest of so many last runs; `None` where four years hold fewer.
+    pub fn last(&self, now: Timestamp, runs: usize) -> Option<Timestamp> {
+        let now = now.to_zoned(TimeZone::UTC).datetime();
+        // Every minute or once a year: the window grows until it holds them.
+        [1, 8, 64, 512, 4 * 366].into_iter().find_map(|days| {
+            let start = now.checked_sub(days.days()).ok()?;
+            let times: Vec<DateTime> = std::iter::successors(self.after(start), |time| self.after(*time))
+                .take_while(|time| *time <= now)
+                .collect();
+            let oldest = times.len().checked_sub(runs.max(1)).and_then(|at| times.get(at))?;
+            oldest.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp())
+        })
     }
 
     fn matches_day(&self, date: jiff::civil::Date) -> bool {
@@ -222,6 +240,20 @@ mod tests {
             with_libraries,
             [always[0], "LD_LIBRARY_PATH=/cache/lib", always[1], always[2], always[3]]
         );
+    }
+
+    #[test]
+    fn the_last_runs_are_found() {
+        let last = |schedule: &str, runs| {
+            Schedule::parse(schedule)
+                .unwrap()
+                .last("2026-01-10T12:00:00Z".parse().unwrap(), runs)
+                .map(|time| time.to_string())
+        };
+        assert_eq!(last("0 1 * * *", 5).unwrap(), "2026-01-06T01:00:00Z");
+        assert_eq!(last("*/15 * * * *", 1).unwrap(), "2026-01-10T12:00:00Z");
+        assert_eq!(last("0 0 1 * *", 2).unwrap(), "2025-12-01T00:00:00Z");
+        assert_eq!(last("0 0 30 2 *", 1), None);
     }
 
     #[test]

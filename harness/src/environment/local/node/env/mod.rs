@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, Pod, Service};
 
-pub(super) use expand::expand;
+pub(crate) use expand::expand;
 pub(super) use fields::{field, resource};
 
 use super::super::images::Image;

@@ -1,7 +1,7 @@
 //! The name that was probably meant.
 
 /// The candidate most like `name`, where one is like it at all.
-pub(super) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     candidates
         .iter()
         .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
@@ -14,7 +14,7 @@ pub(super) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str>
 }
 
 /// `did you mean …`, or the names there are.
-pub(super) fn help(name: &str, candidates: &[&str]) -> String {
+pub fn help(name: &str, candidates: &[&str]) -> String {
     if let Some(near) = nearest(name, candidates) {
         return did_you_mean(near);
     }
@@ -24,6 +24,6 @@ pub(super) fn help(name: &str, candidates: &[&str]) -> String {
     format!("there are: {}", candidates.join(", "))
 }
 
-pub(super) fn did_you_mean(name: &str) -> String {
+pub fn did_you_mean(name: &str) -> String {
     format!("did you mean `{name}`?")
 }

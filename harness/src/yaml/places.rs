@@ -5,10 +5,15 @@ use std::collections::BTreeMap;
 use miette::SourceSpan;
 use serde_saphyr::granit_parser::{Event, Parser, Span};
 
+/// Aliases of aliases that are followed; YAML that people write has none, and this ends what has no end.
+const DEEPEST: usize = 8;
+
 /// The places of one document's keys and values.
 #[derive(Debug, Clone, Default)]
 pub struct Places {
     by_pointer: BTreeMap<String, Place>,
+    /// The pointer of each value that is an alias, and that of the value that it stands for.
+    aliases: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,21 +42,34 @@ enum Open {
 impl Places {
     /// Reads the places of the first document of `source`; of a document that is no YAML, those before the error.
     pub fn of(source: &str) -> Places {
+        Places::of_part(source, 0)
+    }
+
+    /// The same of a document that begins at a byte of a longer text: places are those in the longer text.
+    pub fn of_part(source: &str, start: usize) -> Places {
         let mut places = Places::default();
         let mut open: Vec<Open> = Vec::new();
+        let mut anchors: BTreeMap<usize, String> = BTreeMap::new();
         for event in Parser::new_from_str(source) {
             let Ok((event, span)) = event else { break };
-            let span = bytes(&span, source.len());
+            let span = bytes(&span, source.len(), start);
             match event {
-                Event::Scalar(text, ..) => places.scalar(&mut open, &text, span),
-                // What stands behind an alias has no place of its own: the alias stands for all of it.
-                Event::Alias(_) => places.scalar(&mut open, "", span),
-                Event::SequenceStart(..) => {
+                Event::Scalar(text, _, anchor, _) => {
+                    let pointer = places.scalar(&mut open, &text, span);
+                    anchors.extend(pointer.filter(|_| anchor > 0).map(|pointer| (anchor, pointer)));
+                }
+                Event::Alias(anchor) => {
+                    let pointer = places.scalar(&mut open, "", span);
+                    places.aliases.extend(pointer.zip(anchors.get(&anchor).cloned()));
+                }
+                Event::SequenceStart(_, anchor, _) => {
                     let pointer = places.value(&mut open, span, false);
+                    anchors.extend(pointer.clone().filter(|_| anchor > 0).map(|pointer| (anchor, pointer)));
                     open.push(pointer.map_or(Open::InsideKey, |pointer| Open::List { pointer, next: 0 }));
                 }
-                Event::MappingStart(..) => {
+                Event::MappingStart(_, anchor, _) => {
                     let pointer = places.value(&mut open, span, false);
+                    anchors.extend(pointer.clone().filter(|_| anchor > 0).map(|pointer| (anchor, pointer)));
                     open.push(pointer.map_or(Open::InsideKey, |pointer| Open::Map { pointer, key: None }));
                 }
                 Event::SequenceEnd | Event::MappingEnd => {
@@ -68,12 +86,13 @@ impl Places {
         places
     }
 
-    fn scalar(&mut self, open: &mut [Open], text: &str, span: SourceSpan) {
+    /// Notes a key, or a value and gives its pointer.
+    fn scalar(&mut self, open: &mut [Open], text: &str, span: SourceSpan) -> Option<String> {
         if let Some(Open::Map { key: key @ None, .. }) = open.last_mut() {
             *key = Some((text.to_owned(), span));
-        } else {
-            self.value(open, span, true);
+            return None;
         }
+        self.value(open, span, true)
     }
 
     /// Notes a value and gives its pointer, or none where it is part of a key.
@@ -113,20 +132,71 @@ impl Places {
         self.by_pointer.iter().rev().find(|(_, place)| found(place)).map(|(pointer, _)| pointer.as_str())
     }
 
+    /// The span of the value itself, where it stands in the document; the whole of a scalar, the start of others.
+    pub fn value_span(&self, pointer: &str) -> Option<SourceSpan> {
+        self.by_pointer.get(pointer).map(|place| place.value)
+    }
+
+    /// Every scalar below a pointer, with its place.
+    pub fn scalars_below<'a>(&'a self, pointer: &'a str) -> impl Iterator<Item = (&'a str, SourceSpan)> {
+        let below = format!("{pointer}/");
+        self.by_pointer
+            .range(below.clone()..)
+            .take_while(move |(at, _)| at.starts_with(&below))
+            .filter(|(_, place)| place.scalar)
+            .map(|(at, place)| (at.as_str(), place.value))
+    }
+
     fn nearest(&self, pointer: &str) -> Option<Place> {
-        let mut pointer = pointer;
-        loop {
-            if let Some(place) = self.by_pointer.get(pointer) {
-                return Some(*place);
+        self.behind_aliases(pointer, 0).or_else(|| {
+            let mut pointer = pointer;
+            loop {
+                if let Some(place) = self.by_pointer.get(pointer) {
+                    return Some(*place);
+                }
+                pointer = &pointer[..pointer.rfind('/')?];
             }
-            pointer = &pointer[..pointer.rfind('/')?];
+        })
+    }
+
+    /// The value itself, where need be behind aliases and merge keys.
+    fn behind_aliases(&self, pointer: &str, depth: usize) -> Option<Place> {
+        if let Some(place) = self.by_pointer.get(pointer) {
+            return Some(*place);
         }
+        if depth == DEEPEST {
+            return None;
+        }
+        let ancestors = pointer.match_indices('/').map(|(end, _)| pointer.split_at(end)).rev();
+        ancestors.filter(|(ancestor, _)| self.by_pointer.contains_key(*ancestor)).find_map(
+            |(ancestor, rest)| {
+                let merged = child(ancestor, "<<");
+                let here = [ancestor.to_owned(), merged.clone()].into_iter();
+                // A merge key takes a list of maps as well.
+                let candidates = here.chain(
+                    (0..)
+                        .map(|index| format!("{merged}/{index}"))
+                        .take_while(|item| self.by_pointer.contains_key(item)),
+                );
+                candidates
+                    .filter_map(|candidate| self.aliases.get(&candidate))
+                    .find_map(|target| self.behind_aliases(&format!("{target}{rest}"), depth + 1))
+            },
+        )
     }
 }
 
 /// The pointer of `name` inside `pointer`, escaped as RFC 6901 asks.
 pub fn child(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// `spec.env[0].name`, as the API server names a field, as a JSON pointer.
+pub fn pointer_of_field(field: &str) -> String {
+    field
+        .split(['.', '[', ']'])
+        .filter(|part| !part.is_empty())
+        .fold(String::new(), |pointer, part| child(&pointer, part.trim_matches('"')))
 }
 
 /// Line and column of a byte of `source`, both from 1, the column in characters.
@@ -137,11 +207,11 @@ pub fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
     (line, column)
 }
 
-fn bytes(span: &Span, limit: usize) -> SourceSpan {
+fn bytes(span: &Span, limit: usize, base: usize) -> SourceSpan {
     let start = span.start.byte_offset().unwrap_or(0).min(limit);
     let end = span.end.byte_offset().unwrap_or(start).clamp(start, limit);
     // A caret needs one character; starts of lists and maps are empty spans.
-    (start, (end - start).max(1)).into()
+    (base + start, (end - start).max(1)).into()
 }
 
 #[cfg(test)]
@@ -173,7 +243,30 @@ mod tests {
     #[test]
     fn missing_values_are_pointed_at_by_their_nearest_ancestor() {
         assert_eq!(text_at("/a/b/missing/deeper"), "b");
-        assert_eq!(text_at("/w/k"), "*anchor");
+        assert_eq!(text_at("/w/missing"), "*anchor");
+    }
+
+    #[test]
+    fn what_stands_behind_an_alias_or_a_merge_key_is_found_at_the_anchor() {
+        assert_eq!(text_at("/w/k"), "v");
+        assert_eq!(text_at("/w"), "*anchor");
+        let merged = "base: &base { image: x, env: [{ name: A }] }\none: { <<: *base, image: y }\ntwo: { <<: [*base] }\n";
+        let text_at = |pointer: &str| {
+            let span = Places::of(merged).locate(pointer).unwrap();
+            &merged[span.offset()..span.offset() + span.len()]
+        };
+        assert_eq!(
+            (text_at("/one/env/0/name"), text_at("/one/image"), text_at("/two/image")),
+            ("A", "y", "x")
+        );
+    }
+
+    #[test]
+    fn places_of_a_part_are_those_of_the_whole() {
+        let whole = "a: 1\n---\nb: 2\n";
+        let start = whole.find("---").unwrap();
+        let span = Places::of_part(&whole[start..], start).locate("/b").unwrap();
+        assert_eq!(span.offset(), whole.find('2').unwrap());
     }
 
     #[test]

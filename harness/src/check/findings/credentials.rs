@@ -1,0 +1,167 @@
+//! What WAL-G shows the storage accounts: nothing, too much, or what opens another account.
+
+use std::collections::BTreeMap;
+
+use crate::check::definition;
+use crate::check::finding::{Definition, Found, Severity};
+use crate::check::pod::{Azure, CredentialKind};
+use crate::check::world::{Cluster, Rendered, World};
+use crate::environment::local::images::spilo::archive::Scope;
+
+pub(super) static CLONE_WITHOUT: Definition = Definition {
+    code: "clone-without-credentials",
+    severity: Severity::Error,
+    title: "the clone has no credential for the account that it reads",
+    page: definition::page!("clone-without-credentials"),
+    shown_by: &["check/clone-without-credentials"],
+    find: |world, found| without(world, found, Scope::Clone),
+};
+
+pub(super) static BACKUPS_WITHOUT: Definition = Definition {
+    code: "backups-without-credentials",
+    severity: Severity::Error,
+    title: "the cluster has no credential for the account that it writes its backups into",
+    page: definition::page!("backups-without-credentials"),
+    shown_by: &["check/backups-without-credentials"],
+    find: |world, found| without(world, found, Scope::Own),
+};
+
+pub(super) static TWO: Definition = Definition {
+    code: "two-kinds-of-credentials",
+    severity: Severity::Warning,
+    title: "two kinds of credentials are given, and only one is used",
+    page: definition::page!("two-kinds-of-credentials"),
+    shown_by: &["check/two-kinds-of-credentials"],
+    find: two,
+};
+
+pub(super) static OF_ANOTHER_ACCOUNT: Definition = Definition {
+    code: "clone-with-another-accounts-key",
+    severity: Severity::Error,
+    title: "the clone's credential opens another account than the one that it reads",
+    page: definition::page!("clone-with-another-accounts-key"),
+    shown_by: &["clone/wrong-key"],
+    find: of_another_account,
+};
+
+const SCOPES: [Scope; 2] = [Scope::Own, Scope::Clone];
+
+fn azure<'r>(rendered: &'r Rendered<'_>, scope: Scope) -> Option<&'r Azure> {
+    match scope {
+        Scope::Own => rendered.pod.own(),
+        Scope::Clone => rendered.pod.source(),
+    }
+}
+
+fn account(azure: &Azure) -> String {
+    azure
+        .account
+        .as_ref()
+        .map_or("the storage account".to_owned(), |account| format!("the storage account `{account}`"))
+}
+
+fn without(world: &World<'_>, found: &mut Found, scope: Scope) {
+    if world.settings.managed_identity {
+        return;
+    }
+    for (cluster, rendered) in world.known_in_full() {
+        let Some(azure) = azure(rendered, scope).filter(|azure| azure.credential.is_none()) else { continue };
+        let prefix = scope.prefix();
+        let account = account(azure);
+        let message = match scope {
+            Scope::Own => format!(
+                "{}: every backup and WAL file will be refused: WAL-G gets no credential for {account}",
+                cluster.name()
+            ),
+            Scope::Clone => format!(
+                "{}: the clone's bootstrap will fail: WAL-G gets no credential for {account}, since only names that begin \
+                 with CLONE_ count there",
+                cluster.name()
+            ),
+        };
+        let repair = format!(
+            "set {prefix}AZURE_STORAGE_ACCESS_KEY in spec.env from a Secret; where the nodes' managed identity opens the \
+             account, say `check: {{ managed-identity: true }}` in clonedrill.yaml"
+        );
+        let place = world.place_of_name(cluster, rendered, &format!("{prefix}WALG_AZ_PREFIX"));
+        found.add(cluster.name(), place, "nothing opens its account", message, repair);
+    }
+}
+
+fn two(world: &World<'_>, found: &mut Found) {
+    for (cluster, rendered) in world.rendered() {
+        for scope in SCOPES {
+            let Some(azure) = azure(rendered, scope).filter(|azure| azure.warning.is_some()) else {
+                continue;
+            };
+            let Some(taken) = azure.credential else { continue };
+            let prefix = scope.prefix();
+            let left: Vec<CredentialKind> = [CredentialKind::SasToken, CredentialKind::ServicePrincipal]
+                .into_iter()
+                .filter(|kind| *kind != taken && rendered.pod.has(&format!("{prefix}{}", kind.variable())))
+                .collect();
+            let names: Vec<&str> = left.iter().map(|kind| kind.name()).collect();
+            let message = format!(
+                "{}: WAL-G will use the {} for {}, and the {} will be without effect",
+                cluster.name(),
+                taken.name(),
+                account(azure),
+                names.join(" and ")
+            );
+            let repair = format!(
+                "keep one of them; Spilo takes {prefix}AZURE_STORAGE_ACCESS_KEY before {prefix}AZURE_STORAGE_SAS_TOKEN before a service principal"
+            );
+            let place = |kind: CredentialKind| {
+                world.place_of_name(cluster, rendered, &format!("{prefix}{}", kind.variable()))
+            };
+            let first = left.first().copied().unwrap_or(taken);
+            let finding = found.add(cluster.name(), place(first), "without effect", message, repair);
+            finding.beside(place(taken), "this one is used");
+        }
+    }
+}
+
+/// A credential that some cluster archives with belongs to the account that it archives into.
+fn of_another_account(world: &World<'_>, found: &mut Found) {
+    let mut opens: BTreeMap<String, Vec<(String, &Cluster<'_>)>> = BTreeMap::new();
+    for (cluster, rendered) in world.rendered() {
+        let account = rendered.pod.own().and_then(|azure| azure.account.clone());
+        if let (Some(account), Some(credential)) = (account, rendered.pod.credential(Scope::Own)) {
+            opens.entry(credential).or_default().push((account, cluster));
+        }
+    }
+    for (cluster, rendered) in world.rendered() {
+        let Some(azure) = rendered.pod.source() else { continue };
+        // What overrides the account is a finding of its own.
+        if rendered
+            .pod
+            .entries()
+            .iter()
+            .any(|entry| entry.hidden && entry.name == "CLONE_AZURE_STORAGE_ACCOUNT")
+        {
+            continue;
+        }
+        // A service principal may open any number of accounts.
+        let Some(kind) = azure.credential.filter(|kind| *kind != CredentialKind::ServicePrincipal) else {
+            continue;
+        };
+        let (Some(reads), Some(credential)) = (&azure.account, rendered.pod.credential(Scope::Clone)) else {
+            continue;
+        };
+        let Some(known) = opens.get(&credential) else { continue };
+        let Some((other, user)) = known.first().filter(|_| known.iter().all(|(account, _)| account != reads))
+        else {
+            continue;
+        };
+        let message = format!(
+            "{}: the storage account `{reads}` will refuse the clone: its {} is the one that {} uses for `{other}`",
+            cluster.name(),
+            kind.name(),
+            if std::ptr::eq(*user, cluster) { "this cluster itself".to_owned() } else { user.name() },
+        );
+        let name = format!("CLONE_{}", kind.variable());
+        let repair = format!("set {name} to the {} of `{reads}`", kind.name());
+        let place = world.place_of_name(cluster, rendered, &name);
+        found.add(cluster.name(), place, format!("opens `{other}`"), message, repair);
+    }
+}

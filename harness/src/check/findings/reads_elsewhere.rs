@@ -1,0 +1,141 @@
+//! A clone that looks for its source's backups where its source does not write them.
+
+use crate::check::definition;
+use crate::check::finding::{Definition, Found, Severity};
+use crate::check::pod::{Azure, is_known};
+use crate::check::prefix;
+use crate::check::world::{Cluster, Rendered, World};
+
+pub(super) static OLDER: Definition = Definition {
+    code: "prefix-not-searched",
+    severity: Severity::Error,
+    title: "the clone's version is above its source's, and Spilo does not search this prefix for older versions",
+    page: definition::page!("prefix-not-searched"),
+    shown_by: &["check/prefix-not-searched"],
+    find: |world, found| find(world, found, Why::Older),
+};
+
+pub(super) static ELSEWHERE: Definition = Definition {
+    code: "clone-reads-elsewhere",
+    severity: Severity::Error,
+    title: "the clone reads where its source does not write",
+    page: definition::page!("clone-reads-elsewhere"),
+    shown_by: &["check/prefix-not-searched", "clone/global-account-wrong-data"],
+    find: |world, found| find(world, found, Why::Elsewhere),
+};
+
+#[derive(PartialEq)]
+enum Why {
+    Older,
+    Elsewhere,
+}
+
+const PREFIX: &str = "CLONE_WALG_AZ_PREFIX";
+const ACCOUNT: &str = "CLONE_AZURE_STORAGE_ACCOUNT";
+
+fn find(world: &World<'_>, found: &mut Found, why: Why) {
+    for (cluster, rendered) in world.rendered() {
+        let Some((source, source_rendered)) = world.source_of(cluster) else { continue };
+        let (Some(reads), Some(writes)) = (rendered.pod.source(), source_rendered.pod.own()) else {
+            continue;
+        };
+        if !is_known(&reads.prefix) || !is_known(&writes.prefix) {
+            continue;
+        }
+        let majors = (rendered.pod.major(), source_rendered.pod.major());
+        let searched = prefix::is_searched(&reads.prefix, &writes.prefix, majors.0);
+        let older = match majors {
+            (Some(clone), Some(source)) if clone > source => Some((clone, source)),
+            _ => None,
+        };
+        let both = ((cluster, rendered), (source, source_rendered));
+        match older {
+            Some(majors) if !searched && why == Why::Older => {
+                older_version(world, found, both, (reads, writes), majors)
+            }
+            None if !searched && why == Why::Elsewhere => other_prefix(world, found, both, (reads, writes)),
+            _ if searched && why == Why::Elsewhere => other_account(world, found, both, (reads, writes)),
+            _ => {}
+        }
+    }
+}
+
+type Both<'a, 'w> = ((&'a Cluster<'w>, &'a Rendered<'w>), (&'a Cluster<'w>, &'a Rendered<'w>));
+
+fn older_version(
+    world: &World<'_>,
+    found: &mut Found,
+    both: Both<'_, '_>,
+    azure: (&Azure, &Azure),
+    majors: (u16, u16),
+) {
+    let ((cluster, rendered), (source, source_rendered)) = both;
+    let (reads, writes) = azure;
+    let message = format!(
+        "{}: no backup will be found and the bootstrap will fail: the clone is PostgreSQL {}, its source {} is {} and \
+         archives into `{}`, but Spilo searches `{}` as it stands. It looks for older versions only below …/spilo/…/wal",
+        cluster.name(),
+        majors.0,
+        source.name(),
+        majors.1,
+        writes.prefix,
+        reads.prefix
+    );
+    let repair = if prefix::is_versioned(without_version(&writes.prefix)) {
+        format!("set {PREFIX} to {} (without the version)", without_version(&writes.prefix))
+    } else {
+        format!("set {PREFIX} to {}", writes.prefix)
+    };
+    let place = world.place_of_name(cluster, rendered, PREFIX);
+    let finding = found.add(cluster.name(), place, "searched as it stands", message, repair);
+    finding.beside(
+        world.place_of_name(source, source_rendered, "WALG_AZ_PREFIX"),
+        format!("{} archives here", source.name()),
+    );
+}
+
+fn without_version(prefix: &str) -> &str {
+    match prefix.rsplit_once('/') {
+        Some((before, version)) if version.parse::<u16>().is_ok() => before,
+        _ => prefix,
+    }
+}
+
+fn other_prefix(world: &World<'_>, found: &mut Found, both: Both<'_, '_>, azure: (&Azure, &Azure)) {
+    let ((cluster, rendered), (source, source_rendered)) = both;
+    let (reads, writes) = azure;
+    let message = format!(
+        "{}: the clone will look for backups below `{}`, but its source {} archives into `{}`: it finds none, or another \
+         cluster's",
+        cluster.name(),
+        reads.prefix,
+        source.name(),
+        writes.prefix
+    );
+    let place = world.place_of_name(cluster, rendered, PREFIX);
+    let repair = format!("set {PREFIX} to {}", writes.prefix);
+    let finding = found.add(cluster.name(), place, "read here", message, repair);
+    finding.beside(world.place_of_name(source, source_rendered, "WALG_AZ_PREFIX"), "written here");
+}
+
+/// Only where nobody chose the account for this clone: whoever names it may well have copied the backups there.
+fn other_account(world: &World<'_>, found: &mut Found, both: Both<'_, '_>, azure: (&Azure, &Azure)) {
+    let ((cluster, rendered), (source, source_rendered)) = both;
+    let (Some(reads), Some(writes)) = (&azure.0.account, &azure.1.account) else { return };
+    let chosen = cluster.spec_env(ACCOUNT).is_some();
+    if reads == writes || chosen {
+        return;
+    }
+    let message = format!(
+        "{}: the clone will look for backups in the storage account `{reads}`, but its source {} archives into `{writes}`: it \
+         finds none, or another cluster's",
+        cluster.name(),
+        source.name()
+    );
+    let place = world.place_of_name(cluster, rendered, ACCOUNT);
+    let repair = format!(
+        "leave wal_az_storage_account out of the operator configuration, and set {ACCOUNT} in the clone's spec.env to {writes}"
+    );
+    let finding = found.add(cluster.name(), place, "read here", message, repair);
+    finding.beside(world.place_of_name(source, source_rendered, "AZURE_STORAGE_ACCOUNT"), "written here");
+}

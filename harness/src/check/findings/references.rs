@@ -1,0 +1,160 @@
+//! Secrets and ConfigMaps that are referred to, and are not among the manifests: they may exist in the cluster.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::check::definition;
+use crate::check::finding::{Definition, Found, Severity};
+use crate::check::missing::{self, Missing};
+use crate::check::world::{Cluster, World};
+use crate::manifests::{Document, Kind};
+use crate::render::RenderedVariable;
+
+pub(super) static SECRET: Definition = Definition {
+    code: "missing-secret",
+    severity: Severity::Warning,
+    title: "a Secret that is referred to is not among the manifests",
+    page: definition::page!("missing-secret"),
+    shown_by: &["check/missing-secret", "check/missing-pod-environment-secret"],
+    find: |world, found| {
+        objects(world, found, Kind::Secret);
+        settings(world, found, Kind::Secret);
+    },
+};
+
+pub(super) static SECRET_KEY: Definition = Definition {
+    code: "missing-secret-key",
+    severity: Severity::Warning,
+    title: "a key that is referred to is not in its Secret",
+    page: definition::page!("missing-secret-key"),
+    shown_by: &["check/missing-secret"],
+    find: |world, found| keys(world, found, Kind::Secret),
+};
+
+pub(super) static CONFIG_MAP: Definition = Definition {
+    code: "missing-configmap",
+    severity: Severity::Warning,
+    title: "a ConfigMap that is referred to is not among the manifests",
+    page: definition::page!("missing-configmap"),
+    shown_by: &["check/missing-configmap"],
+    find: |world, found| {
+        objects(world, found, Kind::ConfigMap);
+        settings(world, found, Kind::ConfigMap);
+    },
+};
+
+pub(super) static CONFIG_MAP_KEY: Definition = Definition {
+    code: "missing-configmap-key",
+    severity: Severity::Warning,
+    title: "a key that is referred to is not in its ConfigMap",
+    page: definition::page!("missing-configmap-key"),
+    shown_by: &["check/missing-secret"],
+    find: |world, found| keys(world, found, Kind::ConfigMap),
+};
+
+/// One reference of a manifest.
+struct Reference<'r> {
+    variable: &'r RenderedVariable,
+    name: &'r str,
+    key: &'r str,
+    /// What it refers to, where that is among the manifests.
+    object: Option<&'r Document>,
+}
+
+/// The references of `spec.env` that reach the pods. What the operator refers to of its own, such as the Secrets of its
+/// users, it makes itself.
+fn references<'r>(world: &World<'r>, cluster: &Cluster<'r>, kind: Kind) -> Vec<Reference<'r>> {
+    let Ok(rendered) = &cluster.rendered else { return Vec::new() };
+    let at = if kind == Kind::Secret { "/valueFrom/secretKeyRef" } else { "/valueFrom/configMapKeyRef" };
+    let found = rendered.pod.entries().iter().filter_map(|variable| {
+        cluster.spec_env(&variable.name)?;
+        let reference = variable.item.pointer(at)?;
+        if reference.get("optional") == Some(&Value::Bool(true)) {
+            return None;
+        }
+        let text = |key: &str| reference.get(key).and_then(Value::as_str);
+        let (name, key) = (text("name")?, text("key")?);
+        let object = world.manifests.find(kind, &cluster.document.namespace, name);
+        Some(Reference { variable, name, key, object })
+    });
+    found.collect()
+}
+
+fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
+    for cluster in &world.clusters {
+        let mut said = BTreeSet::new();
+        for Reference { variable, name, key, .. } in
+            references(world, cluster, kind).into_iter().filter(|reference| reference.object.is_none())
+        {
+            if !said.insert(name) {
+                continue;
+            }
+            let (kind, namespace) = (kind.name(), &cluster.document.namespace);
+            let message = format!(
+                "{}: the pods will not start (CreateContainerConfigError) unless the namespace {namespace} has a {kind} {name} \
+                 with the key {key}; it is not among the manifests",
+                cluster.name()
+            );
+            let repair = format!(
+                "give its manifest as well, or look with `kubectl -n {namespace} get {} {name}`",
+                kind.to_lowercase()
+            );
+            found.add(
+                cluster.name(),
+                world.place_of(cluster, variable),
+                "not among the manifests",
+                message,
+                repair,
+            );
+        }
+    }
+}
+
+fn keys(world: &World<'_>, found: &mut Found, kind: Kind) {
+    for cluster in &world.clusters {
+        for Reference { variable, name, key, object } in references(world, cluster, kind) {
+            let Some(object) = object.filter(|object| !holds(object, key)) else { continue };
+            let message = format!(
+                "{}: the pods will not start (CreateContainerConfigError): {} takes its value from the key {key} of the {} {name}, \
+                 which has no such key",
+                cluster.name(),
+                variable.name,
+                kind.name()
+            );
+            let repair = format!("add {key} to the {}, or name one of its keys", kind.name());
+            let finding =
+                found.add(cluster.name(), world.place_of(cluster, variable), "no such key", message, repair);
+            finding.beside(object.place_of_name(), format!("has no {key}"));
+        }
+    }
+}
+
+fn holds(object: &Document, key: &str) -> bool {
+    ["data", "stringData", "binaryData"]
+        .iter()
+        .any(|field| object.value.get(field).and_then(|data| data.get(key)).is_some())
+}
+
+/// What the operator's own settings refer to.
+fn settings(world: &World<'_>, found: &mut Found, kind: Kind) {
+    let Some(settings) = world.manifests.settings() else { return };
+    let namespaces: BTreeSet<&str> =
+        world.clusters.iter().map(|cluster| cluster.document.namespace.as_str()).collect();
+    let missing: BTreeSet<Missing> =
+        namespaces.iter().flat_map(|namespace| missing::of_pods(world.manifests, namespace)).collect();
+    for Missing { namespace, name, setting, pointer, .. } in
+        missing.into_iter().filter(|missing| missing.kind == kind)
+    {
+        let kind = kind.name();
+        let message = format!(
+            "the operator will make no cluster at all unless the namespace {namespace} has a {kind} {name}, which {setting} \
+             names; it is not among the manifests, so what it may add to the pods is not known"
+        );
+        let repair = format!(
+            "give its manifest as well, or look with `kubectl -n {namespace} get {} {name}`",
+            kind.to_lowercase()
+        );
+        found.add(String::new(), settings.place(&pointer), "not among the manifests", message, repair);
+    }
+}

@@ -1,0 +1,106 @@
+//! Two clusters that archive into one place.
+
+use std::collections::BTreeMap;
+
+use crate::check::definition;
+use crate::check::finding::{Definition, Found, Severity};
+use crate::check::pod::is_known;
+use crate::check::prefix;
+use crate::check::world::{Cluster, Rendered, World};
+
+pub(super) static SHARED: Definition = Definition {
+    code: "prefix-shared-by-clusters",
+    severity: Severity::Error,
+    title: "two clusters archive into the same place",
+    page: definition::page!("prefix-shared-by-clusters"),
+    shown_by: &["check/prefix-shared-by-clusters"],
+    find: shared,
+};
+
+pub(super) static INTO_SOURCE: Definition = Definition {
+    code: "prefix-shared-with-source",
+    severity: Severity::Error,
+    title: "the clone archives into the place that it is restored from",
+    page: definition::page!("prefix-shared-with-source"),
+    shown_by: &["check/prefix-shared-with-source"],
+    find: into_source,
+};
+
+const NAME: &str = "WALG_AZ_PREFIX";
+
+type Member<'a, 'w> = (&'a Cluster<'w>, &'a Rendered<'w>);
+
+fn shared(world: &World<'_>, found: &mut Found) {
+    let mut places: BTreeMap<(Option<&str>, &str), Vec<Member<'_, '_>>> = BTreeMap::new();
+    for (cluster, rendered) in world.rendered() {
+        if let Some(own) = rendered.pod.own().filter(|own| is_known(&own.prefix)) {
+            places.entry((own.account.as_deref(), &own.prefix)).or_default().push((cluster, rendered));
+        }
+    }
+    for ((account, prefix), members) in places {
+        let [(first, first_rendered), others @ ..] = &members[..] else { continue };
+        for (cluster, rendered) in others {
+            // The clone's own finding says more.
+            if writes_into(rendered, first_rendered) || writes_into(first_rendered, rendered) {
+                continue;
+            }
+            let message = format!(
+                "{} and {} will archive into the same place, `{prefix}`{}: each overwrites or refuses the other's WAL, and a \
+                 restore of either may get the other's data",
+                first.name(),
+                cluster.name(),
+                in_account(account)
+            );
+            let place = world.place_of_name(cluster, rendered, NAME);
+            let first_place = world.place_of_name(first, first_rendered, NAME);
+            let repair = "give each a prefix of its own, such as azure://<container>/$(SCOPE)/$(PGVERSION)";
+            let finding = found.add(cluster.name(), place, "the same place", message, repair);
+            finding.beside(first_place, format!("{} archives here", first.name()));
+        }
+    }
+}
+
+/// Whether another cluster's backups are where this one's go: that says more than how the place is called.
+pub(super) fn is_shared(world: &World<'_>, rendered: &Rendered<'_>) -> bool {
+    let place =
+        |rendered: &Rendered<'_>| rendered.pod.own().map(|own| (own.account.clone(), own.prefix.clone()));
+    let own = place(rendered);
+    let others = world.rendered().filter(|(_, other)| place(other) == own).count();
+    own.is_some() && (others > 1 || writes_into(rendered, rendered))
+}
+
+/// Whether the one is restored from where both write.
+fn writes_into(clone: &Rendered<'_>, source: &Rendered<'_>) -> bool {
+    let (Some(own), Some(reads), Some(others)) = (clone.pod.own(), clone.pod.source(), source.pod.own())
+    else {
+        return false;
+    };
+    own.account == others.account
+        && own.account == reads.account
+        && prefix::is_searched(&reads.prefix, &own.prefix, clone.pod.major())
+}
+
+fn into_source(world: &World<'_>, found: &mut Found) {
+    for (cluster, rendered) in world.rendered() {
+        let Some(own) = rendered.pod.own().filter(|own| is_known(&own.prefix)) else { continue };
+        if !writes_into(rendered, rendered) {
+            continue;
+        }
+        let message = format!(
+            "{}: the clone will archive into the very place that it is restored from, `{}`{}: its WAL gets between its \
+             source's, and the source can no longer be restored past this moment",
+            cluster.name(),
+            own.prefix,
+            in_account(own.account.as_deref())
+        );
+        let place = world.place_of_name(cluster, rendered, NAME);
+        let repair =
+            "give the clone a WALG_AZ_PREFIX of its own, such as azure://<container>/$(SCOPE)/$(PGVERSION)";
+        let finding = found.add(cluster.name(), place, "written here", message, repair);
+        finding.beside(world.place_of_name(cluster, rendered, "CLONE_WALG_AZ_PREFIX"), "and read here");
+    }
+}
+
+fn in_account(account: Option<&str>) -> String {
+    account.map_or(String::new(), |account| format!(" in the storage account `{account}`"))
+}

@@ -1,0 +1,140 @@
+//! The point in time that a clone goes back to.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::check::definition;
+use crate::check::finding::{Definition, Found, Severity};
+use crate::check::world::{Cluster, Rendered, World};
+use crate::environment::local::images::spilo::schedule::Schedule;
+
+pub(super) static WITHOUT_ZONE: Definition = Definition {
+    code: "timestamp-without-time-zone",
+    severity: Severity::Error,
+    title: "the clone's timestamp has no time zone",
+    page: definition::page!("timestamp-without-time-zone"),
+    shown_by: &["check/clone-section-refused"],
+    find: without_zone,
+};
+
+pub(super) static IN_THE_FUTURE: Definition = Definition {
+    code: "timestamp-in-the-future",
+    severity: Severity::Error,
+    title: "the clone's timestamp is in the future",
+    page: definition::page!("timestamp-in-the-future"),
+    shown_by: &["clone/target-past-the-end"],
+    find: in_the_future,
+};
+
+pub(super) static BEFORE_RETENTION: Definition = Definition {
+    code: "timestamp-before-retention",
+    severity: Severity::Error,
+    title: "the clone's timestamp is older than what is kept of the source's backups",
+    page: definition::page!("timestamp-before-retention"),
+    shown_by: &["clone/target-before-first-backup"],
+    find: before_retention,
+};
+
+/// The pointer of the clone section's own.
+const TIMESTAMP: &str = "/spec/clone/timestamp";
+/// Clocks differ a little.
+const LEEWAY: SignedDuration = SignedDuration::from_mins(5);
+
+/// The target as the container gets it, else as the manifest has it: the API server may have refused that.
+fn target<'c>(cluster: &'c Cluster<'_>) -> Option<&'c str> {
+    let written = cluster.document.text(TIMESTAMP);
+    let got = cluster.rendered.as_ref().ok().and_then(|rendered| rendered.pod.value("CLONE_TARGET_TIME"));
+    got.or(written).filter(|time| !time.is_empty())
+}
+
+fn without_zone(world: &World<'_>, found: &mut Found) {
+    for cluster in &world.clusters {
+        let Some(time) = target(cluster).filter(|time| time.parse::<Timestamp>().is_err()) else { continue };
+        // What is no time at all the API server or the operator says itself.
+        if time.parse::<jiff::civil::DateTime>().is_err() {
+            continue;
+        }
+        let message = match &cluster.rendered {
+            Ok(_) => format!(
+                "{}: the clone's bootstrap will fail: the timestamp `{time}` has no time zone",
+                cluster.name()
+            ),
+            Err(_) => format!(
+                "{}: the API server will refuse the cluster: the timestamp `{time}` has no time zone",
+                cluster.name()
+            ),
+        };
+        let repair = format!("append the zone that is meant, for UTC {}+00:00", time.replace(' ', "T"));
+        found.add(cluster.name(), cluster.document.place(TIMESTAMP), "which zone?", message, repair);
+    }
+}
+
+fn in_the_future(world: &World<'_>, found: &mut Found) {
+    for cluster in &world.clusters {
+        let Some((time, shown)) = parsed(cluster) else { continue };
+        if time <= world.now.checked_add(LEEWAY).unwrap_or(world.now) {
+            continue;
+        }
+        let message = format!(
+            "{}: the target `{shown}` will not be reached: the clone stops at the end of what is archived by then, and says \
+             Running without a word",
+            cluster.name()
+        );
+        let repair = "name a time that has passed; to follow a source, leave out the timestamp or use a standby section";
+        found.add(cluster.name(), cluster.document.place(TIMESTAMP), "has not come yet", message, repair);
+    }
+}
+
+fn before_retention(world: &World<'_>, found: &mut Found) {
+    for (cluster, rendered) in world.rendered() {
+        let Some((time, shown)) = parsed(cluster).filter(|_| rendered.pod.source().is_some()) else {
+            continue;
+        };
+        // Backups are kept by whoever makes them.
+        let (keeper, keeping) = world.source_of(cluster).unwrap_or((cluster, rendered));
+        let Some((oldest, by)) = oldest_kept(world, keeping) else { continue };
+        if time >= oldest {
+            continue;
+        }
+        let message = format!(
+            "{}: no backup will be found and the bootstrap will fail: the target `{shown}` is older than what is kept ({by} of \
+             {}: nothing from before {})",
+            cluster.name(),
+            keeper.name(),
+            oldest.strftime("%Y-%m-%d %H:%M UTC")
+        );
+        let repair = "name a later time; keep backups for longer with BACKUP_NUM_TO_RETAIN; where they are kept elsewhere, say so \
+                      in clonedrill.yaml (`check: { retention: 90d }`)";
+        found.add(
+            cluster.name(),
+            cluster.document.place(TIMESTAMP),
+            "older than what is kept",
+            message,
+            repair,
+        );
+    }
+}
+
+fn parsed<'c>(cluster: &'c Cluster<'_>) -> Option<(Timestamp, &'c str)> {
+    let shown = target(cluster)?;
+    Some((shown.parse().ok()?, shown))
+}
+
+/// The time of the oldest backup that is still there, and what says so. Spilo keeps at least so many backups, and as many
+/// as it takes to go back so many days.
+fn oldest_kept(world: &World<'_>, rendered: &Rendered<'_>) -> Option<(Timestamp, String)> {
+    if let Some(retention) = world.settings.retention {
+        let days = retention.0.as_hours() / 24;
+        return Some((
+            world.now.checked_sub(retention.0).ok()?,
+            format!("the retention of {days} days in clonedrill.yaml, instead of that"),
+        ));
+    }
+    let (count, schedule) =
+        (rendered.pod.setting("BACKUP_NUM_TO_RETAIN"), rendered.pod.setting("BACKUP_SCHEDULE"));
+    let kept: u16 = count.trim().parse().unwrap_or(0).max(2);
+    let runs = Schedule::parse(schedule).ok()?;
+    let days_ago = world.now.checked_sub(SignedDuration::from_hours(24 * i64::from(kept))).ok()?;
+    let by_days = runs.last(days_ago, 1)?;
+    let by_count = runs.last(world.now, usize::from(kept))?;
+    Some((by_days.min(by_count), format!("BACKUP_NUM_TO_RETAIN {count} and BACKUP_SCHEDULE \"{schedule}\"")))
+}

@@ -1,0 +1,38 @@
+//! What a team holds its manifests to: the section `check` of `clonedrill.yaml`.
+
+use serde::Deserialize;
+
+use super::convention::Convention;
+
+/// The section `check`, each key with a default that suits most.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CheckSettings {
+    /// What `WALG_AZ_PREFIX` looks like.
+    pub prefix: Convention,
+    /// How long a backup is kept, such as `30d`. Without it, what Spilo keeps: `BACKUP_NUM_TO_RETAIN` and `BACKUP_SCHEDULE`.
+    pub retention: Option<Retention>,
+    /// The nodes have an identity of their own that opens the storage accounts: no credential is needed.
+    pub managed_identity: bool,
+}
+
+/// A length of time in days and smaller units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Retention(pub jiff::SignedDuration);
+
+impl TryFrom<String> for Retention {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = |why: String| format!("`{text}` is no length of time, such as `30d` or `2w`: {why}");
+        let span: jiff::Span = text.parse().map_err(|error: jiff::Error| wrong(error.to_string()))?;
+        let relative = jiff::SpanRelativeTo::days_are_24_hours();
+        let length = span.to_duration(relative).map_err(|error| wrong(error.to_string()))?;
+        if length.is_positive() {
+            Ok(Retention(length))
+        } else {
+            Err(wrong("it must be positive".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `clonedrill check`: what will go wrong with manifests, before they are applied.
+
+mod output;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use miette::IntoDiagnostic;
+
+use super::Failure;
+use super::rendering::{self, Rendered};
+use crate::check::{self, Severity};
+use crate::exit::Verdict;
+use crate::manifests::{Kind, Manifests};
+use crate::toolchain::Configuration;
+
+/// Say what will go wrong with manifests, before they are applied
+///
+/// The real operator renders them against a real API server, without pods; what the containers would get is then held
+/// against what Spilo makes of it. Exit code: 0 nothing was found (notes do not count), 1 something was, 2 a file is at
+/// fault (what can be checked is), 3 the environment is, 130 interrupted.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clonedrill check manifests/
+  clonedrill check operator.yaml clusters/*.yaml --operator v1.14.0
+  kustomize build overlays/production | clonedrill check -
+  helm template postgres-operator chart/ | clonedrill check - clusters/
+  clonedrill check manifests/ --format sarif > findings.sarif
+  clonedrill check --list
+  clonedrill check --explain clone-without-prefix")]
+pub struct CheckArgs {
+    /// Files and folders of manifests; `-` is stdin
+    #[arg(required_unless_present_any = ["list", "explain"], value_name = "FILE OR FOLDER")]
+    paths: Vec<PathBuf>,
+    /// The operator's version, or a name from clonedrill.yaml; without it, the newest
+    #[arg(long, value_name = "VERSION")]
+    operator: Option<String>,
+    /// What is printed on stdout
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// What timestamps are held against, in place of the present
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
+    /// List all kinds of findings
+    #[arg(long, conflicts_with = "explain")]
+    list: bool,
+    /// Say what a finding is about: what happens, why, an example, the repair
+    #[arg(long, value_name = "CODE")]
+    explain: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Each finding at its place, and a line at the end
+    Text,
+    /// One object: the findings, and what is at fault in the input
+    Json,
+    /// SARIF 2.1.0, for code review
+    Sarif,
+}
+
+pub fn main(args: CheckArgs) -> Result<Verdict, Failure> {
+    if args.list {
+        return output::list(args.format == Format::Json).map(|()| Verdict::Passed);
+    }
+    if let Some(code) = &args.explain {
+        return explain(code);
+    }
+    let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
+    let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
+    let manifests = Manifests::read(&args.paths);
+    if manifests.problems.is_empty() && manifests.of_kind(Kind::Postgresql).next().is_none() {
+        return Err(Failure::invalid(miette::miette!(
+            help = "a cluster is an object of kind postgresql, apiVersion acid.zalan.do/v1",
+            "find a cluster: there is none among these manifests"
+        )));
+    }
+    let Rendered { rendering, index } = rendering::of(args.operator.as_deref(), &manifests)?;
+    let checked = check::check(
+        &manifests,
+        &index,
+        &rendering,
+        &configuration.check,
+        args.now.unwrap_or_else(Timestamp::now),
+    );
+    match args.format {
+        Format::Text => output::text(&manifests, &rendering, &checked),
+        Format::Json => output::json(&manifests, &rendering, &checked)?,
+        Format::Sarif => output::sarif(&manifests, &checked)?,
+    }
+    let at_fault = !(manifests.problems.is_empty() && checked.problems.is_empty());
+    let found = checked.findings.iter().any(|finding| finding.definition.severity != Severity::Note);
+    Ok(match (at_fault, found) {
+        (true, _) => Verdict::Invalid,
+        (false, true) => Verdict::Failed,
+        (false, false) => Verdict::Passed,
+    })
+}
+
+fn explain(code: &str) -> Result<Verdict, Failure> {
+    let Some(definition) = check::by_code(code) else {
+        let codes: Vec<&str> = check::definitions().iter().map(|definition| definition.code).collect();
+        return Err(Failure::invalid(miette::miette!(
+            help = crate::yaml::help(code, &codes),
+            "find what is to be explained: there is no finding `{code}`"
+        )));
+    };
+    print!("{}", definition.page);
+    Ok(Verdict::Passed)
+}

@@ -1,0 +1,146 @@
+//! What `clonedrill check` prints.
+
+use std::collections::BTreeMap;
+
+use miette::{Diagnostic, GraphicalReportHandler};
+use serde::Serialize;
+
+use super::Failure;
+use crate::check::{self, Checked, FindingRecord, Severity, sarif};
+use crate::manifests::{Kind, Manifests, ProblemRecord};
+use crate::render::Rendering;
+
+/// No line that we lay out is wider.
+const WIDTH: usize = 100;
+
+/// Each problem and finding at its place, and a summary.
+pub(super) fn text(manifests: &Manifests, rendering: &Rendering, checked: &Checked) {
+    for problem in manifests.problems.iter().chain(&checked.problems) {
+        println!("{}", shown(problem));
+    }
+    for finding in &checked.findings {
+        println!("{}", shown(finding));
+    }
+    print!("{}", summary(manifests, rendering, checked));
+}
+
+fn shown(diagnostic: &dyn Diagnostic) -> String {
+    // Prefixes and names of Secrets are to be copied: they are not broken at slashes and hyphens.
+    let handler = GraphicalReportHandler::new()
+        .with_width(WIDTH)
+        .with_break_words(false)
+        .with_word_separator(textwrap::WordSeparator::AsciiSpace)
+        .with_word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let mut text = String::new();
+    // Formatting into a String cannot fail.
+    let _ = handler.render_report(&mut text, diagnostic);
+    text
+}
+
+fn summary(manifests: &Manifests, rendering: &Rendering, checked: &Checked) -> String {
+    let mut text = String::new();
+    if !manifests.passed_over.is_empty() {
+        let kinds: Vec<String> =
+            manifests.passed_over.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        text.push_str(&format!("passed over: {}\n", kinds.join(", ")));
+    }
+    let clusters = manifests.of_kind(Kind::Postgresql).count();
+    let of =
+        |severity| checked.findings.iter().filter(|finding| finding.definition.severity == severity).count();
+    let problems = manifests.problems.len() + checked.problems.len();
+    let mut counts: Vec<String> = [
+        (problems, "fault of the input", "faults of the input"),
+        (of(Severity::Error), "error", "errors"),
+        (of(Severity::Warning), "warning", "warnings"),
+        (of(Severity::Note), "note", "notes"),
+    ]
+    .into_iter()
+    .filter(|(count, ..)| *count > 0)
+    .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+    .collect();
+    if counts.is_empty() {
+        counts.push("nothing found".to_owned());
+    }
+    let clusters = if clusters == 1 { "1 cluster".to_owned() } else { format!("{clusters} clusters") };
+    text.push_str(&format!("{clusters}, operator {}: {}\n", rendering.operator, counts.join(", ")));
+    if !checked.findings.is_empty() {
+        text.push_str("`clonedrill check --explain CODE` says more of a finding\n");
+    }
+    text
+}
+
+#[derive(Serialize)]
+struct Report<'r> {
+    operator: &'r str,
+    clusters: usize,
+    findings: Vec<FindingRecord>,
+    problems: Vec<ProblemRecord>,
+    passed_over: &'r BTreeMap<String, usize>,
+}
+
+pub(super) fn json(manifests: &Manifests, rendering: &Rendering, checked: &Checked) -> Result<(), Failure> {
+    print(&Report {
+        operator: &rendering.operator,
+        clusters: manifests.of_kind(Kind::Postgresql).count(),
+        findings: checked.findings.iter().map(check::Finding::record).collect(),
+        problems: manifests
+            .problems
+            .iter()
+            .chain(&checked.problems)
+            .map(|problem| problem.record())
+            .collect(),
+        passed_over: &manifests.passed_over,
+    })
+}
+
+pub(super) fn sarif(manifests: &Manifests, checked: &Checked) -> Result<(), Failure> {
+    print(&sarif::log(checked, &manifests.problems))
+}
+
+#[derive(Serialize)]
+struct Kinds {
+    code: &'static str,
+    severity: Severity,
+    title: &'static str,
+    shown_by: &'static [&'static str],
+}
+
+/// All kinds of findings, the worst first within what they are about.
+pub(super) fn list(as_json: bool) -> Result<(), Failure> {
+    let kinds = check::definitions().iter().map(|definition| Kinds {
+        code: definition.code,
+        severity: definition.severity,
+        title: definition.title,
+        shown_by: definition.shown_by,
+    });
+    if as_json {
+        return print(&kinds.collect::<Vec<_>>());
+    }
+    for kind in kinds {
+        println!("{:32} {:8} {}", kind.code, kind.severity.name(), wrapped(kind.title, WIDTH - 42));
+    }
+    Ok(())
+}
+
+/// Further lines begin below the first.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().map_or(0, |line| line.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(word);
+        }
+    }
+    lines.join(&format!("\n{:42}", ""))
+}
+
+fn print(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::broken(miette::miette!("write the findings as JSON: {error}")))?;
+    println!("{text}");
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The inventory of what runs, read from the API server. Nothing is written, and no Secret is read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config, ResourceExt};
+use serde_json::Value;
+
+use super::entry::Entry;
+use crate::check::Pod;
+use crate::exit::Verdict;
+use crate::manifests::Manifests;
+use crate::render::RenderedVariable;
+
+/// Why the inventory of what runs could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    #[error("read the kubeconfig {path}: {source}")]
+    Kubeconfig { path: PathBuf, source: kube::config::KubeconfigError },
+    #[error("use the kubeconfig {path}: {source}")]
+    Client { path: PathBuf, source: Box<kube::Error> },
+    #[error("list {what}: {source}")]
+    List { what: &'static str, source: Box<kube::Error> },
+}
+
+impl LiveError {
+    /// A kubeconfig is a person's file; an API server that does not answer is the environment.
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            LiveError::Kubeconfig { .. } | LiveError::Client { .. } => Verdict::Invalid,
+            LiveError::List { .. } => Verdict::Broken,
+        }
+    }
+}
+
+/// The container that Spilo runs in, and a variable that only Spilo's has.
+const CONTAINER: &str = "postgres";
+const SCOPE: &str = "SCOPE";
+/// How many objects one answer holds.
+const PAGE: u32 = 200;
+
+/// The clusters that a kubeconfig reaches, by namespace and name.
+///
+/// # Errors
+/// When the kubeconfig cannot be used, or the API server refuses to list StatefulSets or clusters.
+pub async fn of_cluster(
+    kubeconfig: &Path,
+    context: Option<&str>,
+    namespace: Option<&str>,
+) -> Result<Vec<Entry>, LiveError> {
+    let wrong = |source| LiveError::Kubeconfig { path: kubeconfig.to_owned(), source };
+    let read = Kubeconfig::read_from(kubeconfig).map_err(wrong)?;
+    let options =
+        KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(read, &options).await.map_err(wrong)?;
+    let client = Client::try_from(config)
+        .map_err(|source| LiveError::Client { path: kubeconfig.to_owned(), source: Box::new(source) })?;
+    let manifests = clusters(&client, namespace).await?;
+    let sets: Api<StatefulSet> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let mut entries: Vec<Entry> =
+        all(&sets, "StatefulSets").await?.iter().filter_map(|set| entry(set, &manifests)).collect();
+    entries.sort();
+    Ok(entries)
+}
+
+/// The `postgresql` objects by namespace and name; none where the API server does not know the kind.
+async fn clusters(
+    client: &Client,
+    namespace: Option<&str>,
+) -> Result<BTreeMap<(String, String), Value>, LiveError> {
+    let kind = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "postgresqls");
+    let api: Api<DynamicObject> = match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
+    let listed = match all(&api, "postgresql objects").await {
+        Err(LiveError::List { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.code == 404) => {
+            Vec::new()
+        }
+        listed => listed?,
+    };
+    let by_name = listed.into_iter().map(|object| {
+        let name = (object.namespace().unwrap_or_default(), object.name_any());
+        (name, object.data)
+    });
+    Ok(by_name.collect())
+}
+
+async fn all<K>(api: &Api<K>, what: &'static str) -> Result<Vec<K>, LiveError>
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let mut found = Vec::new();
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page =
+            api.list(&params).await.map_err(|source| LiveError::List { what, source: Box::new(source) })?;
+        found.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => params = params.continue_token(&token),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// A StatefulSet that runs Spilo.
+fn entry(set: &StatefulSet, manifests: &BTreeMap<(String, String), Value>) -> Option<Entry> {
+    let template = set.spec.as_ref()?.template.spec.as_ref()?;
+    let container = template.containers.iter().find(|container| container.name == CONTAINER)?;
+    let env = container.env.as_ref()?;
+    let variables: Vec<RenderedVariable> = env
+        .iter()
+        .filter_map(|variable| {
+            let item = serde_json::to_value(variable).ok()?;
+            let name = variable.name.clone();
+            Some(RenderedVariable { name, item, origins: Vec::new(), derived: false, hidden: false })
+        })
+        .collect();
+    if !variables.iter().any(|variable| variable.name == SCOPE) {
+        return None;
+    }
+    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
+    let pod = Pod::new(&variables, &namespace, &Manifests::default());
+    let manifest = manifests.get(&(namespace.clone(), name.clone()));
+    Some(Entry::new(&namespace, &name, &pod, manifest))
+}

@@ -1,0 +1,9 @@
+//! Where each cluster's backups are: the page that people on call read.
+
+mod entry;
+mod live;
+mod page;
+
+pub use entry::{Entry, of_rendering};
+pub use live::{LiveError, of_cluster};
+pub use page::{markdown, table};

@@ -1,0 +1,120 @@
+//! People's own manifests: read from files, folders or stdin, with the place of every value.
+
+mod configmap;
+mod cover;
+mod document;
+mod files;
+mod parts;
+mod problem;
+mod read;
+mod settings;
+mod source;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+pub use document::{Document, Kind};
+pub use problem::{Problem, ProblemKind, ProblemRecord, Related};
+pub use source::{Place, SourceFile};
+
+use crate::render::{InputObject, RenderInput, Settings};
+use crate::secret::Secret;
+
+/// All that was found in what a person gave.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    /// In the order of the files, each object once.
+    pub documents: Vec<Document>,
+    /// What could not be used, each with its place. The documents are the rest.
+    pub problems: Vec<Problem>,
+    /// How many objects of each other kind were passed over.
+    pub passed_over: BTreeMap<String, usize>,
+    /// Values that must not be shown, whoever repeats them.
+    pub secrets: Vec<Secret>,
+    /// The document that configures the operator.
+    settings: Option<usize>,
+}
+
+/// Which document an object of a [`RenderInput`] is.
+#[derive(Debug, Default)]
+pub struct Index {
+    settings: Option<usize>,
+    objects: Vec<usize>,
+    clusters: Vec<usize>,
+}
+
+impl Index {
+    /// The document's index in [`Manifests::documents`]; none for the release's own configuration.
+    pub fn document(&self, object: InputObject) -> Option<usize> {
+        match object {
+            InputObject::Settings => self.settings,
+            InputObject::Object(index) => self.objects.get(index).copied(),
+            InputObject::Cluster(index) => self.clusters.get(index).copied(),
+        }
+    }
+}
+
+impl Manifests {
+    /// Reads files, folders (every `*.yaml`, `*.yml` and `*.json` below them) and stdin (`-`). What is at fault becomes
+    /// one problem each; the rest is read all the same.
+    pub fn read(paths: &[PathBuf]) -> Manifests {
+        let mut problems = Vec::new();
+        let files = files::read(paths, &mut problems);
+        let mut manifests = read::read(files.iter().map(|(file, text)| (file.as_path(), text.as_str())));
+        problems.append(&mut manifests.problems);
+        manifests.problems = problems;
+        manifests
+    }
+
+    /// Reads one text as if it were this file's.
+    pub fn of_text(file: &std::path::Path, text: &str) -> Manifests {
+        read::read(std::iter::once((file, text)))
+    }
+
+    /// The document that configures the operator, where there is one.
+    pub fn settings(&self) -> Option<&Document> {
+        self.settings.and_then(|index| self.documents.get(index))
+    }
+
+    pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Document> {
+        self.documents.iter().filter(move |document| document.kind == kind)
+    }
+
+    /// The Secret or ConfigMap of this name.
+    pub fn find(&self, kind: Kind, namespace: &str, name: &str) -> Option<&Document> {
+        self.of_kind(kind).find(|document| document.namespace == namespace && document.name == name)
+    }
+
+    /// What is rendered, and where each of its objects came from.
+    pub fn to_render_input(&self) -> (RenderInput, Index) {
+        let mut index = Index { settings: self.settings, ..Index::default() };
+        let mut objects: Vec<Value> = Vec::new();
+        let mut clusters = Vec::new();
+        for (at, document) in self.documents.iter().enumerate() {
+            match document.kind {
+                Kind::Postgresql => {
+                    index.clusters.push(at);
+                    clusters.push(document.value.clone());
+                }
+                Kind::Secret | Kind::ConfigMap => {
+                    index.objects.push(at);
+                    objects.push(document.value.clone());
+                }
+                Kind::OperatorConfiguration | Kind::OperatorConfigMap => {}
+            }
+        }
+        let settings = match self.settings() {
+            None => Settings::Release,
+            Some(document) if document.kind == Kind::OperatorConfigMap => {
+                Settings::ConfigMap(document.value.clone())
+            }
+            Some(document) => Settings::Object(document.value.clone()),
+        };
+        (RenderInput { settings, objects, clusters }, index)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! From texts to documents: parsed one by one, lists taken apart, each object recognised by its kind.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use miette::SourceSpan;
+use serde_json::{Map, Value};
+
+use super::cover::Covered;
+use super::document::{Document, Kind};
+use super::problem::{Problem, ProblemKind};
+use super::settings::{self, Hint};
+use super::source::{Place, SourceFile};
+use super::{Manifests, configmap, parts};
+use crate::yaml::{self, Places};
+
+/// Reads each text as the file of this name.
+pub(super) fn read<'t>(files: impl Iterator<Item = (&'t Path, &'t str)>) -> Manifests {
+    let mut reader = Reader::default();
+    for (file, text) in files {
+        reader.file(file, text);
+    }
+    let Reader { mut manifests, hints, .. } = reader;
+    settings::choose(&mut manifests, &hints);
+    manifests
+}
+
+#[derive(Default)]
+struct Reader {
+    manifests: Manifests,
+    /// Where each object was first seen, by kind, namespace and name.
+    seen: BTreeMap<(&'static str, String, String), Place>,
+    hints: Vec<Hint>,
+}
+
+/// A document of a file that was parsed, or the reason why not.
+struct Parsed {
+    start: usize,
+    places: Arc<Places>,
+    value: Result<Value, (String, SourceSpan)>,
+}
+
+impl Reader {
+    fn file(&mut self, file: &Path, text: &str) {
+        let mut covered = Covered::default();
+        let parsed: Vec<Parsed> = parts::documents(text)
+            .into_iter()
+            .map(|range| {
+                let part = text.get(range.clone()).unwrap_or_default();
+                let places = Arc::new(Places::of_part(part, range.start));
+                let value = serde_saphyr::from_str::<Value>(part).map_err(|error| {
+                    let error = error.without_snippet();
+                    let span = error.location().map_or((0, 1).into(), |at| yaml::span_of(at, part));
+                    let span = SourceSpan::from((range.start + span.offset(), span.len()));
+                    (yaml::message(error), span)
+                });
+                match &value {
+                    Ok(value) => covered.document(value, &places),
+                    Err(_) => covered.unparsed(part, range.start),
+                }
+                Parsed { start: range.start, places, value }
+            })
+            .collect();
+        // The snippets of problems are taken from the text with its secrets covered.
+        let source = Arc::new(SourceFile::new(file, text, &covered.ranges));
+        self.manifests.secrets.append(&mut covered.secrets);
+        for Parsed { start, places, value } in parsed {
+            match value {
+                Ok(value) => self.object(value, &source, &places, "", start),
+                Err((message, span)) => {
+                    let place = Place { source: source.clone(), span };
+                    self.manifests.problems.push(Problem::new(ProblemKind::Syntax(message), Some(place)));
+                }
+            }
+        }
+    }
+
+    fn object(
+        &mut self,
+        value: Value,
+        source: &Arc<SourceFile>,
+        places: &Arc<Places>,
+        pointer: &str,
+        start: usize,
+    ) {
+        let at = |inside: &str| Place {
+            source: source.clone(),
+            span: places.locate(&format!("{pointer}{inside}")).unwrap_or((start, 1).into()),
+        };
+        let Value::Object(mut fields) = value else {
+            let kind = ProblemKind::NoObject(format!("it is {}", what_it_is(&value)));
+            return self.manifests.problems.push(Problem::new(kind, Some(at(""))));
+        };
+        let Some(kind) = fields.get("kind").and_then(Value::as_str).map(ToOwned::to_owned) else {
+            if fields.contains_key("metadata") {
+                let kind = ProblemKind::NoObject("it has no `kind`".to_owned());
+                self.manifests.problems.push(Problem::new(kind, Some(at(""))));
+            } else {
+                self.pass_over("file without objects");
+            }
+            return;
+        };
+        if kind.ends_with("List")
+            && let Some(Value::Array(items)) = fields.remove("items")
+        {
+            for (index, item) in items.into_iter().enumerate() {
+                self.object(item, source, places, &format!("{pointer}/items/{index}"), start);
+            }
+            return;
+        }
+        self.hints.extend(settings::hint(&fields));
+        let Some(recognised) = recognise(&kind, &fields) else { return self.pass_over(&kind) };
+        let metadata = |key: &str| fields.get("metadata").and_then(|metadata| metadata.get(key)?.as_str());
+        let Some(name) = metadata("name").filter(|name| !name.is_empty()) else {
+            let object = format!("this {kind}");
+            let problem =
+                Problem::new(ProblemKind::Missing { object, field: "metadata.name" }, Some(at("/metadata")));
+            return self.manifests.problems.push(problem);
+        };
+        let document = Document {
+            kind: recognised,
+            namespace: metadata("namespace").filter(|name| !name.is_empty()).unwrap_or("default").to_owned(),
+            name: name.to_owned(),
+            value: Value::Object(fields),
+            source: source.clone(),
+            places: places.clone(),
+            pointer: pointer.to_owned(),
+        };
+        self.keep(document);
+    }
+
+    fn keep(&mut self, document: Document) {
+        let key = (document.kind.name(), document.namespace.clone(), document.name.clone());
+        let place = document.place_of_name();
+        if let Some(first) = self.seen.get(&key) {
+            let problem = Problem::new(ProblemKind::Duplicate { object: document.to_string() }, Some(place))
+                .held_against(first.clone(), "first here; this one is used")
+                .help("give what is applied, such as the output of `kustomize build`, and not its bases and patches");
+            return self.manifests.problems.push(problem);
+        }
+        self.seen.insert(key, place);
+        self.manifests.documents.push(document);
+    }
+
+    fn pass_over(&mut self, kind: &str) {
+        *self.manifests.passed_over.entry(kind.to_owned()).or_default() += 1;
+    }
+}
+
+fn recognise(kind: &str, fields: &Map<String, Value>) -> Option<Kind> {
+    let version = fields.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+    match (version.split('/').next().unwrap_or_default(), kind) {
+        ("acid.zalan.do", "OperatorConfiguration") => Some(Kind::OperatorConfiguration),
+        ("acid.zalan.do", "postgresql") => Some(Kind::Postgresql),
+        ("v1", "Secret") => Some(Kind::Secret),
+        ("v1", "ConfigMap") if configmap::is_of_operator(fields) => Some(Kind::OperatorConfigMap),
+        ("v1", "ConfigMap") => Some(Kind::ConfigMap),
+        _ => None,
+    }
+}
+
+fn what_it_is(value: &Value) -> &'static str {
+    match value {
+        Value::Array(_) => "a list",
+        Value::String(_) => "a text",
+        Value::Null => "empty",
+        _ => "a single value",
+    }
+}

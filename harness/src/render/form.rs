@@ -1,0 +1,119 @@
+//! The form of a text: whether something reads more in it than a text.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+/// Switches, numbers, durations, quantities and texts of several lines: a marker would make something else of them.
+static PARSED: LazyLock<Regex> = LazyLock::new(|| {
+    let forms = [
+        r"(?i:true|false|yes|no|on|off)",
+        r"[+-]?\d+(?:\.\d+)?(?:e\d+)?(?:[numkKMGTPE]i?)?",
+        r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+",
+        r"(?s:.*\n.*)",
+    ];
+    Regex::new(&format!("^(?:{})$", forms.join("|"))).expect("a constant, and tested")
+});
+
+/// Whether the operator may parse the text, by its looks.
+pub(super) fn is_parsed(text: &str) -> bool {
+    // A template begins as JSON does: `{cluster}.{namespace}`.
+    let json = text.starts_with(['{', '[']) && serde_json::from_str::<Value>(text).is_ok();
+    json || PARSED.is_match(text)
+}
+
+/// Whether the text may be a label, a name or a part of one, whose length is limited.
+pub(super) fn is_name(text: &str) -> bool {
+    text.len() <= 63 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+}
+
+/// The schema of the field at a JSON pointer inside of what `schema` describes.
+pub(super) fn schema_at<'s>(schema: &'s Value, pointer: &str) -> Option<&'s Value> {
+    pointer.split('/').skip(1).try_fold(schema, |schema, step| {
+        let step = step.replace("~1", "/").replace("~0", "~");
+        schema
+            .get("properties")
+            .and_then(|properties| properties.get(&step))
+            .or_else(|| schema.get("items"))
+            .or_else(|| schema.get("additionalProperties"))
+    })
+}
+
+/// Whether the schema lets not any text stand here.
+pub(super) fn is_restricted(schema: &Value) -> bool {
+    ["enum", "pattern", "format", "maxLength"].iter().any(|word| schema.get(word).is_some())
+        || schema.get("type").is_some_and(|kind| kind != "string")
+}
+
+/// The schema of the first field of this name, however deep.
+pub(super) fn schema_of_key<'s>(schema: &'s Value, key: &str) -> Option<&'s Value> {
+    let properties = schema.get("properties")?.as_object()?;
+    properties.get(key).or_else(|| properties.values().find_map(|schema| schema_of_key(schema, key)))
+}
+
+/// Every text of `value` with its JSON pointer, in order.
+pub(super) fn texts(value: &Value) -> Vec<(String, &str)> {
+    fn walk<'v>(value: &'v Value, pointer: &str, into: &mut Vec<(String, &'v str)>) {
+        match value {
+            Value::String(text) => into.push((pointer.to_owned(), text)),
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    walk(item, &format!("{pointer}/{index}"), into);
+                }
+            }
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    let key = key.replace('~', "~0").replace('/', "~1");
+                    walk(field, &format!("{pointer}/{key}"), into);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    walk(value, "", &mut found);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_parsed_is_told_from_free_text_by_its_looks() {
+        for parsed in
+            ["true", "Off", "5432", "-1", "0.5", "100Mi", "250m", "1h30m", "{}", "[1]", "a: b\nc: d"]
+        {
+            assert!(is_parsed(parsed), "{parsed}");
+        }
+        for free in ["postgres", "10.0.0.1", "s3", "s3://bucket", "1a", "30 00 * * *", "{cluster}.x", ""] {
+            assert!(!is_parsed(free), "{free}");
+        }
+    }
+
+    #[test]
+    fn a_schema_is_found_by_pointer_and_by_key() {
+        let schema = json!({ "properties": { "kubernetes": { "properties": {
+            "mode": { "type": "string", "enum": ["a"] },
+            "labels": { "type": "object", "additionalProperties": { "type": "string" } },
+        } } } });
+        assert!(is_restricted(schema_at(&schema, "/kubernetes/mode").unwrap()));
+        assert!(!is_restricted(schema_at(&schema, "/kubernetes/labels/x").unwrap()));
+        assert!(schema_at(&schema, "/kubernetes/none").is_none());
+        assert!(is_restricted(schema_of_key(&schema, "mode").unwrap()));
+    }
+
+    #[test]
+    fn texts_come_with_pointers_that_lead_back() {
+        let value = json!({ "a/b": ["x", { "c": "y" }], "n": 1 });
+        for (pointer, text) in texts(&value) {
+            assert_eq!(value.pointer(&pointer).unwrap(), text);
+        }
+        assert_eq!(texts(&value).len(), 2);
+    }
+}

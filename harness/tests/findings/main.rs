@@ -1,0 +1,44 @@
+//! Findings through the real operator: each page's example gives its finding, and its repair none.
+#![allow(clippy::unwrap_used)]
+
+mod fixtures;
+mod input;
+mod pages;
+mod review;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The present of all examples.
+const NOW: &str = "2026-11-24T08:00:00Z";
+
+/// `clonedrill check` in this folder, with these arguments.
+fn check(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_clonedrill"))
+        .arg("check")
+        .args(arguments)
+        .args(["--now", NOW])
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+/// What it prints as JSON.
+fn report(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The codes of the findings in one file of a report, notes left out.
+fn codes<'r>(report: &'r Value, file: &str) -> Vec<&'r str> {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let of_file = findings.filter(|finding| finding["file"] == file && finding["severity"] != "note");
+    of_file.map(|finding| finding["code"].as_str().unwrap()).collect()
+}
+
+/// What people read, without what varies.
+fn shown(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}

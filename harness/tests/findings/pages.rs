@@ -1,0 +1,185 @@
+//! The pages of the docs: their examples are true.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use clonedrill::check::{Severity, definitions};
+
+use super::{check, codes, report};
+
+/// The first block of YAML below a heading of a page.
+fn block<'p>(page: &'p str, heading: &str) -> &'p str {
+    let below =
+        page.split(&format!("\n## {heading}\n")).nth(1).unwrap_or_else(|| panic!("no {heading}: {page}"));
+    let yaml = below.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    yaml.unwrap_or_else(|| panic!("no YAML below {heading}: {page}"))
+}
+
+fn example_and_repair(code: &str) -> (&'static str, &'static str) {
+    let definition = definitions().iter().find(|definition| definition.code == code).unwrap();
+    (block(definition.page, "Example"), block(definition.page, "Repair"))
+}
+
+/// Examples that configure the operator are checked one by one: an operator has one configuration.
+fn configures_the_operator(yaml: &str) -> bool {
+    yaml.contains("kind: OperatorConfiguration")
+}
+
+/// The same example in a namespace and with storage accounts of its own, so that many can be checked at once.
+fn apart(yaml: &str, number: usize) -> String {
+    let named = yaml
+        .replace("metadata: { name: ", &format!("metadata: {{ namespace: n{number}, name: "))
+        .replace("prodbackups", &format!("prodbackups{number}"))
+        .replace("clonebackups", &format!("clonebackups{number}"));
+    assert_ne!(named, yaml);
+    named
+}
+
+/// Each page that configures no operator: its example gives its finding alone, its repair none.
+#[test]
+fn every_example_gives_its_finding_and_its_repair_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages: Vec<_> =
+        definitions().iter().filter(|definition| !configures_the_operator(definition.page)).collect();
+    assert!(pages.len() > 20);
+    for (at, definition) in pages.iter().enumerate() {
+        let (example, repair) = example_and_repair(definition.code);
+        let write = |what: &str, text: String| {
+            std::fs::write(folder.path().join(format!("{}.{what}.yaml", definition.code)), text).unwrap();
+        };
+        write("example", apart(example, 2 * at));
+        write("repair", apart(repair, 2 * at + 1));
+    }
+    let output = check(folder.path(), &[".", "--format", "json"]);
+    let report = report(&output);
+    for definition in &pages {
+        let of = |what: &str| codes(&report, &format!("./{}.{what}.yaml", definition.code));
+        let expected: &[&str] = if definition.severity == Severity::Note { &[] } else { &[definition.code] };
+        assert_eq!(of("example"), expected, "the example of {}", definition.code);
+        assert_eq!(of("repair"), [""; 0], "the repair of {}", definition.code);
+    }
+    assert_eq!(report["problems"].as_array().unwrap().len(), 0, "{}", report["problems"]);
+    assert_eq!(output.status.code(), Some(1));
+    notes(&report);
+    texts(&report);
+}
+
+/// The one note is there in its own example, and not in its repair.
+fn notes(report: &serde_json::Value) {
+    let code = "no-global-account-is-harmless";
+    let findings = report["findings"].as_array().unwrap().iter();
+    let files: BTreeSet<&str> = findings
+        .filter(|finding| finding["code"] == code)
+        .map(|finding| finding["file"].as_str().unwrap())
+        .collect();
+    assert!(files.contains("./no-global-account-is-harmless.example.yaml"));
+    assert!(!files.contains("./no-global-account-is-harmless.repair.yaml"));
+    // Where the account is missing it is not harmless.
+    assert!(!files.contains("./clone-without-account.example.yaml"));
+}
+
+/// What is said of each example, for review.
+fn texts(report: &serde_json::Value) {
+    let findings = report["findings"].as_array().unwrap().iter();
+    let own = |finding: &&serde_json::Value| {
+        finding["file"] == format!("./{}.example.yaml", finding["code"].as_str().unwrap())
+    };
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let said: Vec<String> = findings
+        .filter(own)
+        .map(|finding| {
+            format!(
+                "{} ({}, line {})\n  {}\n  repair: {}\n",
+                text(&finding["code"]),
+                text(&finding["severity"]),
+                finding["line"],
+                text(&finding["message"]),
+                text(&finding["repair"])
+            )
+        })
+        .collect();
+    insta::assert_snapshot!("texts", said.join("\n"));
+}
+
+fn one_by_one(code: &str) {
+    let (example, repair) = example_and_repair(code);
+    let folder = tempfile::tempdir().unwrap();
+    let of = |text: &str, exit: i32| {
+        std::fs::write(folder.path().join("all.yaml"), text).unwrap();
+        let output = check(folder.path(), &["all.yaml", "--format", "json"]);
+        assert_eq!(output.status.code(), Some(exit), "{}", String::from_utf8_lossy(&output.stderr));
+        codes(&report(&output), "all.yaml").into_iter().map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(of(example, 1), [code]);
+    assert_eq!(of(repair, 0), [""; 0]);
+}
+
+#[test]
+fn an_account_that_the_operator_overrides_is_found() {
+    one_by_one("clone-variable-overridden");
+}
+
+#[test]
+fn a_key_in_the_pod_environment_configmap_is_found() {
+    one_by_one("key-in-configmap");
+}
+
+#[test]
+fn a_pod_environment_configmap_that_is_not_given_is_found() {
+    one_by_one("missing-configmap");
+}
+
+#[test]
+fn the_tests_above_are_of_all_pages_that_configure_the_operator() {
+    let of_operator: BTreeSet<&str> = definitions()
+        .iter()
+        .filter(|definition| configures_the_operator(definition.page))
+        .map(|definition| definition.code)
+        .collect();
+    let tested = ["clone-variable-overridden", "key-in-configmap", "missing-configmap"];
+    assert_eq!(of_operator, BTreeSet::from(tested));
+}
+
+#[test]
+fn every_page_is_of_a_finding_and_has_its_parts() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/findings");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    let pages: BTreeSet<String> =
+        definitions().iter().map(|definition| format!("{}.md", definition.code)).collect();
+    assert_eq!(files, pages);
+    for definition in definitions() {
+        assert!(definition.page.starts_with(&format!("# {}\n", definition.code)), "{}", definition.code);
+        assert!(definition.page.contains(&definition.title[1..]), "{} says something else", definition.code);
+        for heading in ["What happens", "Why", "Example", "Repair"] {
+            assert!(
+                definition.page.contains(&format!("\n## {heading}\n")),
+                "{} has no {heading}",
+                definition.code
+            );
+        }
+    }
+}
+
+#[test]
+fn every_finding_is_shown_by_scenarios_that_there_are() {
+    let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
+    for definition in definitions() {
+        // A convention is a team's own: that a prefix does not follow it needs no drill.
+        assert_eq!(definition.shown_by.is_empty(), definition.code == "prefix-against-convention");
+        for scenario in definition.shown_by {
+            assert!(
+                scenarios.join(format!("{scenario}.yaml")).is_file(),
+                "{}: no {scenario}",
+                definition.code
+            );
+            assert!(
+                definition.page.contains(&format!("[{scenario}]")),
+                "{}: its page lacks {scenario}",
+                definition.code
+            );
+        }
+    }
+}
