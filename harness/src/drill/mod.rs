@@ -209,7 +209,7 @@ async fn observe_and_judge<E: Environment>(
         env::shown(name, &filled.unwrap_or_else(|_| text.to_owned()), &redactor)
     };
     result.clusters = observed.summaries(&scenario.expect)?;
-    let judged = judge(&observed, scenario, job, result, (&value, &redactor, &world.secrets()));
+    let judged = judge(&observed, scenario, job, result, &value, &world.secrets());
     // Whatever was compared until then is worth reading.
     for (name, text) in observed.comparisons.files() {
         world.evidence.text(&name, &redactor.hide(&text))?;
@@ -224,7 +224,8 @@ fn judge(
     scenario: &Scenario,
     job: &Job,
     result: &mut Conclusion,
-    (value, redactor, secrets): (&dyn Fn(&str, &str) -> String, &Redactor, &[Secret]),
+    value: &dyn Fn(&str, &str) -> String,
+    secrets: &[Secret],
 ) -> Result<(), DrillError> {
     // After a step that could not be done the rest of the expectations would only repeat its finding.
     if result.verdict.is_none() {
@@ -236,7 +237,13 @@ fn judge(
             }
         }
         let sound = result.findings.is_empty();
-        result.findings.extend(snapshots::compare(observed, scenario, job, (redactor, secrets), sound)?);
+        result.findings.extend(snapshots::compare(
+            observed,
+            scenario,
+            job,
+            (&observed.redactor, secrets),
+            sound,
+        )?);
     }
     Ok(())
 }
