@@ -56,7 +56,7 @@ impl Entry {
         };
         let azure = |azure: Option<&Azure>, scope: Scope| azure.map(|azure| backups(azure, pod, scope));
         let other = || {
-            pod.archives().then(|| Backups {
+            pod.archives().then_some(Backups {
                 store: "other",
                 account: None,
                 container: None,
