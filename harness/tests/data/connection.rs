@@ -44,3 +44,18 @@ async fn a_certificate_of_the_servers_own_is_enough_but_a_wrong_password_is_not(
     assert!(error.to_string().contains("password authentication failed for user \"postgres\""), "{text}");
     assert!(!text.contains("wrong-and-secret"), "{text}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_limit_of_the_clusters_own_cuts_a_long_look_short() {
+    let server = start(Origin::Initdb, &[]).await;
+    let limits = ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"];
+    let client = server.connect().open("postgres").await.unwrap();
+    for limit in limits {
+        client.batch_execute(&format!("ALTER ROLE postgres SET {limit} = '10min'")).await.unwrap();
+    }
+    let client = server.connect().open("postgres").await.unwrap();
+    for limit in limits {
+        let row = client.query_one(&format!("SHOW {limit}"), &[]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), "0", "{limit}");
+    }
+}

@@ -128,6 +128,20 @@ async fn many_readers_give_what_one_gives() {
     assert_eq!(shop.differences().await, [""; 0]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_that_an_index_only_includes_are_no_part_of_the_key() {
+    let shop = Shop::open(
+        "CREATE TABLE t (id int, v text, PRIMARY KEY (id) INCLUDE (v)); INSERT INTO t VALUES (1, 'one');",
+    )
+    .await;
+    shop.told_apart(
+        "UPDATE t SET v = 'two'",
+        "UPDATE t SET v = 'one'",
+        &["shop.public.t: 1 rows as expected, with other content; row (id)=(1): v is 'two', expected 'one'"],
+    )
+    .await;
+}
+
 /// About 30 MiB in 64 parts, which several readers fill.
 const BIG: &str = "
     CREATE TABLE big (id int PRIMARY KEY, status text, filler text);
