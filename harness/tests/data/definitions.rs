@@ -342,3 +342,18 @@ async fn what_people_add_to_an_extensions_table_is_told_apart() {
         run(&shop.server, "shop", undo).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_shows_a_locale_that_is_not_the_clusters_own() {
+    let shop = Shop::open("").await;
+    assert!(shop.mark.to_text().contains("database shop: "), "{}", shop.mark.to_text());
+    assert!(!shop.mark.to_text().contains("collate"), "{}", shop.mark.to_text());
+    run(
+        &shop.server,
+        "postgres",
+        "CREATE DATABASE other TEMPLATE template0 LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'",
+    )
+    .await;
+    let text = observe(&shop.server.connect(), &Options::default(), None).await.unwrap().to_text();
+    assert!(text.contains("collate C.UTF-8; ctype C.UTF-8"), "{text}");
+}

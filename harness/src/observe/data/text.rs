@@ -31,13 +31,22 @@ impl DataObservation {
         for object in &self.globals {
             writeln!(text, "{} {}: {}", object.kind, object.name, object.definition.replace('\n', " "))?;
         }
-        self.databases.iter().try_for_each(|database| database.write(text))
+        // Which locale `initdb` took hangs on the machine; that a database has another one does not.
+        let usual = self.databases.iter().find(|database| database.name == "postgres");
+        let usual = usual.and_then(|database| locale(&database.definition));
+        self.databases.iter().try_for_each(|database| database.write(text, usual))
     }
 }
 
 impl Database {
-    fn write(&self, text: &mut String) -> fmt::Result {
-        writeln!(text, "database {}: {}", self.name, self.definition)?;
+    fn write(&self, text: &mut String, usual_locale: Option<&str>) -> fmt::Result {
+        let definition = match usual_locale {
+            Some(usual) if locale(&self.definition) == Some(usual) => {
+                self.definition.replacen(usual, "locale <the cluster's>", 1)
+            }
+            _ => self.definition.clone(),
+        };
+        writeln!(text, "database {}: {definition}", self.name)?;
         if !self.connectable {
             return writeln!(text, "  lets nobody in");
         }
@@ -77,5 +86,27 @@ impl Database {
             }
         }
         Ok(())
+    }
+}
+
+/// `collate …; ctype …` of a database's definition.
+fn locale(definition: &str) -> Option<&str> {
+    let locale = &definition[definition.find("collate ")?..];
+    let end = locale.match_indices(';').nth(1).map_or(locale.len(), |(end, _)| end);
+    Some(&locale[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::locale;
+
+    #[test]
+    fn the_locale_of_a_database_is_found_wherever_it_ends() {
+        let found = |end: &str| {
+            locale(&format!("owner x; encoding UTF8; collate C; ctype de_DE.UTF-8{end}")).map(str::to_owned)
+        };
+        assert_eq!(found("; tablespace pg_default").as_deref(), Some("collate C; ctype de_DE.UTF-8"));
+        assert_eq!(found(""), found("; tablespace pg_default"));
+        assert_eq!(locale("owner x"), None);
     }
 }
