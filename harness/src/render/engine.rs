@@ -16,7 +16,8 @@ use super::types::{
     InputObject, Origin, Refused, RefusedBy, RenderInput, RenderedCluster, RenderedSet, Rendering, Settings,
     UNKNOWN_UID,
 };
-use super::world::{Found, Operator, World, replaced};
+use super::operators::Operator;
+use super::world::{Found, World, replaced};
 use crate::environment::Environment;
 use crate::environment::local::LocalEnvironment;
 use crate::operator::{Release, definitions};

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use super::blueprint::{Blueprint, Namespaces, minded_by, settled};
 use super::error::RenderError;
-use super::flags::Flags;
 use super::follow::{Follower, Key};
 use super::log::OperatorLog;
+use super::operators::Operator;
 use super::pace::{self, Waits};
 use super::types::{InputObject, Refused, RefusedBy};
 use crate::environment::local::LocalEnvironment;
@@ -29,24 +29,15 @@ const OPERATORS: usize = 14;
 /// States in which the operator has given a cluster up.
 const GIVEN_UP: [&str; 2] = ["CreateFailed", "Invalid"];
 
-/// An operator version, as worlds use it.
-#[derive(Clone, Copy)]
-pub(super) struct Operator<'a> {
-    /// The name that the image store knows it by.
-    pub tag: &'a str,
-    pub release: &'a Release,
-    pub flags: &'a Flags,
-}
-
 /// One world. Its namespaces go with the environment's place.
 pub(super) struct World<'e> {
-    environment: &'e LocalEnvironment,
+    pub environment: &'e LocalEnvironment,
     pub blueprint: Blueprint,
     /// By what the input calls them.
     pub namespaces: Namespaces,
-    operators: usize,
+    pub operators: usize,
     /// How many operator versions have run here; each has pods of its own.
-    versions: usize,
+    pub versions: usize,
     follower: Follower,
     /// In the blueprint's order: the uid that the API server gave, or why it refused.
     pub created: Vec<Result<String, Refused>>,
@@ -104,7 +95,7 @@ impl<'e> World<'e> {
         Ok(world)
     }
 
-    fn home(&self) -> &str {
+    pub(super) fn home(&self) -> &str {
         self.namespaces.get(&self.blueprint.home).map(String::as_str).unwrap_or_default()
     }
 
@@ -112,7 +103,7 @@ impl<'e> World<'e> {
         self.namespaces.get(original).cloned().unwrap_or_default()
     }
 
-    fn controller(&self, cluster: usize) -> String {
+    pub(super) fn controller(&self, cluster: usize) -> String {
         format!("{}-{}", self.home(), cluster % self.operators)
     }
 
@@ -160,57 +151,6 @@ impl<'e> World<'e> {
             }
             (Err(error), _) => Err(error.into()),
         }
-    }
-
-    /// Starts the operators and waits until they work, or cannot.
-    pub(super) async fn start(&mut self, operator: Operator<'_>) -> Result<(), RenderError> {
-        let client = self.environment.client();
-        let home = self.home().to_owned();
-        self.versions += 1;
-        for number in 0..self.operators {
-            let pod = operator.release.pod(&OperatorPod {
-                name: format!("{}{number}", self.pods()),
-                tag: operator.tag.to_owned(),
-                settings: self.blueprint.settings_name(),
-                controller: self.controller(number),
-                arguments: operator.flags.arguments(),
-            })?;
-            let pod: Pod = serde_json::from_value(pod).map_err(kube::Error::SerdeError)?;
-            Api::namespaced(client.clone(), &home).create(&PostParams::default(), &pod).await?;
-        }
-        let what = format!("operator {} to work", operator.release.version());
-        let dead = poll(what, Limit::seconds(60), async || {
-            if let Some(why) = self.death().await? {
-                return Ok(Seen::Done(Some(why)));
-            }
-            let mut logs = self.environment.container_logs_of(&home).await?;
-            logs.retain(|log| log.pod.starts_with(&self.pods()));
-            let working = logs.iter().filter(|log| log.text.contains(WORKING)).count();
-            Ok::<_, RenderError>(match working >= self.operators {
-                true => Seen::Done(None),
-                false => Seen::NotYet(format!("{working} of {} operators", self.operators)),
-            })
-        });
-        self.dead = dead.await.map_err(flatten)?;
-        Ok(())
-    }
-
-    /// The error that an operator's first process died of, where one did.
-    pub(super) async fn death(&self) -> Result<Option<String>, RenderError> {
-        let pods: Api<Pod> = Api::namespaced(self.environment.client(), self.home());
-        let pods = pods.list(&ListParams::default().labels(crate::environment::RUN_LABEL)).await?;
-        let containers =
-            pods.iter().filter_map(|pod| pod.status.as_ref()?.container_statuses.as_ref()).flatten();
-        let ended = containers.into_iter().any(|container| {
-            let state = container.state.as_ref();
-            container.restart_count > 0 || state.is_some_and(|state| state.terminated.is_some())
-        });
-        if !ended {
-            return Ok(None);
-        }
-        let log = self.log().await?;
-        let why = log.death().map(|why| self.in_input_words(&why));
-        Ok(Some(why.unwrap_or_else(|| "the operator has ended without an error".to_owned())))
     }
 
     /// The first cluster of each namespace goes ahead: with it the operator makes the pods' service account and its role,
@@ -367,36 +307,9 @@ impl<'e> World<'e> {
         Refused { by: RefusedBy::Operator, message: self.in_input_words(&message), field: None }
     }
 
-    /// The log of the world's operators, of those that run now.
-    pub(super) async fn log(&self) -> Result<OperatorLog, RenderError> {
-        let logs = self.environment.container_logs_of(self.home()).await?;
-        let pods = self.pods();
-        Ok(OperatorLog::read(logs.iter().filter(|log| log.pod.starts_with(&pods))))
-    }
-
-    /// What the names of the operators' pods begin with.
-    fn pods(&self) -> String {
-        format!("postgres-operator-{}-", self.versions)
-    }
-
     /// A text of the control plane with the namespaces as the input calls them.
     pub(super) fn in_input_words(&self, text: &str) -> String {
         self.namespaces.iter().fold(text.to_owned(), |text, (original, name)| text.replace(name, original))
-    }
-
-    /// Ends the operators and waits until they are gone. Their logs go with the namespace.
-    pub(super) async fn end_operators(&self) -> Result<(), RenderError> {
-        let pods: Api<Pod> = Api::namespaced(self.environment.client(), self.home());
-        let ours = ListParams::default().labels(crate::environment::RUN_LABEL);
-        pods.delete_collection(&DeleteParams::default().grace_period(0), &ours).await?;
-        poll("the operator to be gone", Limit::seconds(30), async || {
-            Ok::<_, RenderError>(match pods.list(&ours).await?.items.len() {
-                0 => Seen::Done(()),
-                left => Seen::NotYet(format!("{left} pods")),
-            })
-        })
-        .await
-        .map_err(flatten)
     }
 
     /// The states of the clusters as they were last seen.

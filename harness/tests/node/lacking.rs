@@ -21,7 +21,7 @@ pub async fn what_a_pod_lacks_is_said_until_it_is_there(world: &World) {
         })
         .await;
     assert_eq!(waiting.reason.as_deref(), Some("CreateContainerConfigError"));
-    assert_eq!(waiting.message.as_deref(), Some("couldn't find secret \"late\""));
+    assert_eq!(waiting.message.as_deref(), Some("secret \"late\" not found"));
     world.secret("late", json!({ "key": "value" })).await;
     let pod = world.until_ready("waits", true).await;
     assert_eq!(message(&pod), None, "what no longer stands in the way is not said any more");

@@ -85,8 +85,22 @@ fn in_environment() -> Tools {
         shared::obtain(&tools, &name, share.owner, log.path(), &|_| {}).await.unwrap();
     });
     drop(runtime);
+    alone();
     enter(&name).unwrap();
     tools
+}
+
+/// Waits until this process has one thread: one that was joined may still be among its threads for a moment, and then
+/// the kernel lets nobody into a user namespace.
+fn alone() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let waited = runtime.block_on(poll("the other threads to be gone", Limit::seconds(10), async || {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let threads = status.lines().find(|line| line.starts_with("Threads:")).unwrap_or_default();
+        let alone = threads.split_whitespace().nth(1) == Some("1");
+        Ok::<_, std::io::Error>(if alone { Seen::Done(()) } else { Seen::NotYet(threads.to_owned()) })
+    }));
+    waited.unwrap();
 }
 
 /// Starts the program that `obtain` would take this one for. Where the environment runs, it leaves.

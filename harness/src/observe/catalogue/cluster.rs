@@ -25,6 +25,15 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "compare CLONE_AZURE_STORAGE_ACCOUNT and CLONE_WALG_AZ_PREFIX in the env observation with where the source's backups are",
     },
     Entry {
+        name: "backup-list-fails",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: r"Command '\['wal-g', 'backup-list'\]' returned non-zero exit status",
+        means: "WAL-G could not even ask for the base backups that the clone is to be made from; its own error stands before this one",
+        do_: "look at WAL-G's error: the account or the credential of the clone's source is missing, or the storage is out of reach",
+    },
+    Entry {
         name: "wal-g-lists-no-backup",
         // WAL-G 1.1 remarks it (exit code 0) of every new cluster's storage, and also where the storage refused or is not there.
         level: Info,

@@ -143,6 +143,21 @@ fn messages_of_the_shipped_scenarios_are_recognised() {
             "2026-11-24 03:00:02,123 ERROR: Clone failed\nException: Could not find any backups\n",
             "no-backup-found",
         ),
+        (
+            "postgres",
+            "2026-11-24 03:00:02,123 ERROR: Clone failed\nsubprocess.CalledProcessError: Command '['wal-g', 'backup-list']' returned non-zero exit status 1.\n",
+            "backup-list-fails",
+        ),
+        (
+            "postgres",
+            "ERROR: 2026/11/24 03:41:46.346261 Azure error : AZURE_STORAGE_ACCOUNT setting is not set: Credential error",
+            "no-storage-account",
+        ),
+        (
+            "postgres-operator",
+            "time=\"x\" level=error msg=\"could not generate pod environment variables: could not read PodEnvironmentConfigMap: configmaps \\\"backup-settings\\\" not found\" pkg=cluster",
+            "pod-environment-missing",
+        ),
         ("postgres", "ERROR: 2026/11/24 03:41:46.093214 No backups found", "no-backup-to-fetch"),
         (
             "postgres",
