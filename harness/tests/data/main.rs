@@ -102,7 +102,7 @@ async fn recovered(server: &ScratchPostgres) {
     recovered.await.unwrap();
 }
 
-/// So many bytes may be kept on disk.
+/// So many bytes may be kept on disk, half of them with the texts of rows.
 fn keep_at_most(bytes: u64) -> Options {
-    Options { keep_at_most: KeepAtMost { bytes }, ..Options::default() }
+    Options { keep_at_most: KeepAtMost { bytes, with_texts: bytes / 2 }, ..Options::default() }
 }

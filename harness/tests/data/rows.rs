@@ -190,7 +190,7 @@ async fn a_table_that_grew_since_the_mark_is_still_compared_row_by_row() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_there_is_no_room_for_texts_rows_are_named_by_their_keys() {
-    // More than half of what may be kept once the first table is read.
+    // All room for texts is taken once the first table is read.
     let shop = Shop::open_with(&format!("CREATE TABLE a (line text);\nINSERT INTO a SELECT repeat('x', 4000) FROM generate_series(1, 100);\n{SHOP}"), &[], Options { connections: 1, ..keep_at_most(600_000) }).await;
     shop.told_apart(
         "UPDATE orders SET status = 'open' WHERE id = 7",

@@ -32,7 +32,7 @@ pub struct DigestArgs {
     /// How often each is measured, in turns.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
     runs: u8,
-    /// The folder for the cluster and what is kept of it, about 700 bytes a row; removed afterwards.
+    /// The folder for the cluster and what is kept of it, about 400 bytes a row; removed afterwards.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     folder: PathBuf,
 }

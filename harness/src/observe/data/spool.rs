@@ -26,16 +26,19 @@ const CHUNK: usize = 32 * 1024;
 /// The length of a text that was not kept.
 const NO_TEXT: u32 = u32::MAX;
 
-/// How much of the disk one observation may take. With half of it gone, rows are kept without their text; with all of it gone,
-/// only a digest for each part of a table.
+/// How much of the disk one observation may take.
 #[derive(Debug, Clone, Copy)]
 pub struct KeepAtMost {
+    /// Beyond it only a digest is kept for each part of a table.
     pub bytes: u64,
+    /// Beyond it rows are kept without their texts: they can be named, and what differs in them can not be shown. To write all
+    /// texts of a big table would take longer than to read it.
+    pub with_texts: u64,
 }
 
 impl Default for KeepAtMost {
     fn default() -> Self {
-        KeepAtMost { bytes: 4 << 30 }
+        KeepAtMost { bytes: 4 << 30, with_texts: 256 << 20 }
     }
 }
 
@@ -44,7 +47,7 @@ pub(super) struct Spool {
     file: File,
     /// Where it lies, for messages: it has no name.
     folder: PathBuf,
-    at_most: u64,
+    at_most: KeepAtMost,
     used: AtomicU64,
 }
 
@@ -65,19 +68,20 @@ impl Spool {
         let file = tempfile::tempfile_in(folder).map_err(failed)?;
         let system = nix::sys::statvfs::fstatvfs(&file).map_err(|error| failed(error.into()))?;
         let free = system.blocks_available().saturating_mul(system.fragment_size());
-        let (folder, at_most) = (folder.to_owned(), at_most.bytes.min(free / 4));
+        let at_most = KeepAtMost { bytes: at_most.bytes.min(free / 4), ..at_most };
+        let folder = folder.to_owned();
         Ok(Arc::new(Spool { file, folder, at_most, used: AtomicU64::new(0) }))
     }
 
     fn keeps_texts(&self) -> bool {
-        self.used.load(Ordering::Relaxed) < self.at_most / 2
+        self.used.load(Ordering::Relaxed) < self.at_most.with_texts
     }
 
     /// None where there is no room any more.
     fn append(&self, bytes: &[u8]) -> Result<Option<Chunk>, DataError> {
         let length = bytes.len() as u64;
         let at = self.used.fetch_add(length, Ordering::Relaxed);
-        if at + length > self.at_most {
+        if at + length > self.at_most.bytes {
             return Ok(None);
         }
         self.file.write_all_at(bytes, at).map_err(|source| self.failed(source))?;
