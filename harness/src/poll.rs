@@ -86,13 +86,17 @@ impl Patience {
 ///
 /// # Errors
 /// When it has not come within `limit`.
-pub async fn within<T>(
+pub fn within<T>(
     what: impl fmt::Display,
     limit: Duration,
     coming: impl Future<Output = T>,
-) -> Result<T, TimedOut> {
-    let late = |_| TimedOut { what: what.to_string(), after: limit, last: "no answer".to_owned() };
-    tokio::time::timeout(limit, coming).await.map_err(late)
+) -> impl Future<Output = Result<T, TimedOut>> {
+    // Waits stand in waits; each that held the next one by value would double it on the stack.
+    let coming = Box::pin(coming);
+    async move {
+        let late = |_| TimedOut { what: what.to_string(), after: limit, last: "no answer".to_owned() };
+        tokio::time::timeout(limit, coming).await.map_err(late)
+    }
 }
 
 /// Calls `probe` until it is done, fails, or the limit is reached.
@@ -121,12 +125,13 @@ where
 ///
 /// # Errors
 /// The time-out, or the work's own error.
-pub async fn done_within<T, E: From<TimedOut>>(
+pub fn done_within<T, E: From<TimedOut>>(
     what: impl fmt::Display,
     limit: Duration,
     work: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    within(what, limit, work).await?
+) -> impl Future<Output = Result<T, E>> {
+    let done = within(what, limit, work);
+    async move { done.await? }
 }
 
 #[cfg(test)]

@@ -11,12 +11,12 @@ use super::flags::Flags;
 use super::log::{Line, OperatorLog, telling};
 use super::mark::marked;
 use super::markers::Markers;
+use super::operators::Operator;
 use super::provenance::{Of, env_of, variables};
 use super::types::{
     InputObject, Origin, Refused, RefusedBy, RenderInput, RenderedCluster, RenderedSet, Rendering, Settings,
     UNKNOWN_UID,
 };
-use super::operators::Operator;
 use super::world::{Found, World, replaced};
 use crate::environment::Environment;
 use crate::environment::local::LocalEnvironment;

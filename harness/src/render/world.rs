@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DynamicObject, PostParams};
 use kube::{Client, ResourceExt};
 use rand::Rng;
 use rand::distr::Alphanumeric;
@@ -19,7 +19,7 @@ use super::pace::{self, Waits};
 use super::types::{InputObject, Refused, RefusedBy};
 use crate::environment::local::LocalEnvironment;
 use crate::environment::{Environment, EnvironmentError, PLACE_LABEL, RENDERED};
-use crate::operator::{ApplyError, OperatorPod, Release, WORKING, apply, create_all, owner};
+use crate::operator::{ApplyError, apply, create_all, owner};
 use crate::poll::{Limit, PollError, Seen, poll};
 
 /// How many clusters one operator gets where its requests are limited and nobody can tell it otherwise.
