@@ -17,6 +17,7 @@ mod render_worker;
 mod rendering;
 mod run;
 mod schema;
+mod sharing;
 mod stop;
 mod tools;
 mod up;

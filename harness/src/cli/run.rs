@@ -12,11 +12,11 @@ use futures::StreamExt;
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, programs, stop};
+use super::{Failure, programs, sharing, stop};
 use crate::drill::Job;
 use crate::environment::local::shared::{self, Obtained, Share};
 use crate::exit::Verdict;
-use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_junit};
+use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_html, write_junit};
 use crate::toolchain::Tools;
 use plan::Planned;
 
@@ -24,8 +24,6 @@ use plan::Planned;
 const JOBS: u16 = 2;
 /// A drill may see that its environment fails before the environment has said so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-/// `<id>:<pid>`: share environments with everybody who has the same id, until the process ends.
-const SHARE: &str = "CLONEDRILL_SHARE";
 
 /// Run scenarios and say whether their backups clone back.
 ///
@@ -105,6 +103,13 @@ async fn run(
         reports.extend(run.one_operator(drills, &share, usize::from(args.jobs), args.keep).await);
     }
     let verdict = run.terminal.finish(&reports, stop.is_cancelled());
+    if !reports.is_empty() {
+        let page = run.folder().join("report.html");
+        match write_html(&page, &reports) {
+            Ok(()) => eprintln!("report  {}", shown(&page)),
+            Err(error) => eprintln!("failed to {error}"),
+        }
+    }
     if let Some(path) = &args.junit
         && let Err(error) = write_junit(path, &reports)
     {
@@ -123,17 +128,10 @@ struct Shared {
 }
 
 fn share(id: &str) -> Result<Shared, Failure> {
-    let Ok(text) = std::env::var(SHARE) else {
-        let share = Share { id: id.to_owned(), owner: Some(std::process::id()) };
-        return Ok(Shared { share, ours: true });
-    };
-    let parsed = text.rsplit_once(':').and_then(|(id, pid)| Some((id.to_owned(), pid.parse().ok()?)));
-    let Some((id, owner)) = parsed else {
-        return Err(Failure::invalid(miette::miette!(
-            "failed to read {SHARE}: it is not `<id>:<process>` but `{text}`"
-        )));
-    };
-    Ok(Shared { share: Share { id, owner: Some(owner) }, ours: false })
+    Ok(match sharing::asked_for()? {
+        Some(share) => Shared { share, ours: false },
+        None => Shared { share: Share { id: id.to_owned(), owner: Some(std::process::id()) }, ours: true },
+    })
 }
 
 /// What all drills of one run have in common.
@@ -273,6 +271,12 @@ impl Run<'_> {
 
 fn interrupted() -> Finding {
     of_environment("to come up", "wait for it: interrupted")
+}
+
+/// Relative to where the run was started, as one would type it.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 fn of_environment(expected: &str, seen: &str) -> Finding {

@@ -2,6 +2,7 @@
 
 mod details;
 mod event;
+mod html;
 mod json;
 mod junit;
 mod progress;
@@ -13,6 +14,7 @@ mod text;
 mod upgrade;
 
 pub use event::*;
+pub use html::{HtmlError, write as write_html};
 pub use json::RunError;
 pub use junit::{JunitError, write as write_junit};
 pub use rendering::{RenderingRecord, Sources, table};

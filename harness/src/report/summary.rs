@@ -34,7 +34,7 @@ pub(super) fn render(reports: &[DrillReport], wall_milliseconds: u64, style: Sty
 }
 
 /// The most telling finding, or what came out.
-fn remark(report: &DrillReport) -> String {
+pub(super) fn remark(report: &DrillReport) -> String {
     match report.findings.first() {
         Some(finding) => printable(&format!("{}: {}", finding.subject, finding.seen)).replace('\n', " "),
         None => {

@@ -1,0 +1,69 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::report::samples;
+
+fn text(reports: &[DrillReport]) -> String {
+    page(reports).into_string()
+}
+
+#[test]
+fn the_page_asks_nobody_for_anything() {
+    let text = text(&[samples::passed(), samples::failed(), samples::broken()]);
+    for outside in ["http://", "https://", "src=", "@import", "url(", "<script", "<link"] {
+        assert!(!text.contains(outside), "{outside} stands in the page");
+    }
+    assert!(text.contains("default-src 'none'") || text.contains("default-src &#39;none&#39;"));
+}
+
+#[test]
+fn a_run_of_many_has_a_table_that_leads_to_each_drill() {
+    let text = text(&[samples::passed(), samples::failed()]);
+    assert!(text.contains("href=\"#drill-1\"") && text.contains("id=\"drill-1\""));
+    assert!(text.contains("<title>clonedrill: 2 drills failed</title>"));
+}
+
+#[test]
+fn a_finding_shows_what_was_expected_and_seen_and_its_difference() {
+    let text = text(&[samples::failed()]);
+    assert!(text.contains("<dt>expected</dt><dd>equals before-mistake"));
+    assert!(text.contains("<span class=\"plus\">+CLONE_AZURE_STORAGE_ACCOUNT"));
+}
+
+#[test]
+fn what_stands_in_a_log_cannot_become_part_of_the_page() {
+    let mut report = samples::failed();
+    report.findings[0].evidence = vec!["<img onerror=alert(1)>".to_owned()];
+    let text = text(&[report]);
+    assert!(text.contains("&lt;img onerror=alert(1)&gt;") && !text.contains("<img"));
+}
+
+#[test]
+fn a_log_line_is_shown_among_its_neighbours() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("logs")).unwrap();
+    let lines: Vec<String> =
+        (1..=40).map(|number| format!("line {number} of the log of the clone")).collect();
+    std::fs::write(folder.path().join("logs/clone-0.postgres.0.log"), lines.join("\n")).unwrap();
+    let mut report = DrillReport { evidence: folder.path().to_owned(), ..samples::failed() };
+    report.findings[0].evidence = vec![lines[19].clone()];
+    let text = text(&[report]);
+    assert!(text.contains("logs/clone-0.postgres.0.log") && text.contains("line 20</summary>"));
+    assert!(text.contains("<mark>line 20 of the log of the clone</mark>"));
+    assert!(text.contains("line 14 of the log") && text.contains("line 26 of the log"));
+    assert!(!text.contains("line 13 of the log") && !text.contains("line 27 of the log"));
+}
+
+#[test]
+fn observations_are_taken_from_the_evidence() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("env")).unwrap();
+    std::fs::write(folder.path().join("env/clone.txt"), "CLONE_METHOD  clone-section  CLONE_WITH_WALE")
+        .unwrap();
+    std::fs::write(folder.path().join("storage.txt"), "account prodbackups").unwrap();
+    let text = text(&[DrillReport { evidence: folder.path().to_owned(), ..samples::passed() }]);
+    assert!(text.contains("<summary>env of clone</summary>") && text.contains("CLONE_WITH_WALE"));
+    assert!(text.contains("clonedrill run scenarios/clone/into-another-account.yaml --operator v1.15.1"));
+    assert!(text.contains("<summary>storage</summary>") && text.contains("account prodbackups"));
+    assert!(!text.contains("<summary>logs</summary>"));
+}
