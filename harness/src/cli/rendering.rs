@@ -1,7 +1,7 @@
 //! Manifests through the engine, the same for every subcommand that asks what the operator makes of them.
 
-use super::Failure;
 use super::inputs::{self, Doing};
+use super::{Failure, sharing};
 use crate::manifests::{Index, Kind, Manifests};
 use crate::render::{self, RenderInput, Rendering};
 
@@ -28,8 +28,10 @@ pub(super) fn of(operator: Option<&str>, manifests: &Manifests) -> Result<Render
 
 fn rendered(operator: &str, input: &RenderInput) -> Result<Rendering, Failure> {
     let tools = inputs::tools(&[operator.to_owned()])?;
+    let share = sharing::asked_for()?;
     let doing = Doing::new();
     let told = |text: &str| doing.tell(text);
-    let rendering = inputs::until_interrupted(render::render(&tools, operator, input, None, &told))?;
+    let rendering =
+        inputs::until_interrupted(render::render(&tools, operator, input, share.as_ref(), &told))?;
     rendering.map_err(|error| Failure::broken(miette::miette!("failed to {error}")))
 }

@@ -16,13 +16,13 @@ const NOW: &str = "2026-11-24T08:00:00Z";
 
 /// `clonedrill check` in this folder, with these arguments.
 fn check(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_clonedrill"))
-        .arg("check")
-        .args(arguments)
-        .args(["--now", NOW])
-        .current_dir(folder)
-        .output()
-        .unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_clonedrill"));
+    command.arg("check").args(arguments).args(["--now", NOW]).current_dir(folder);
+    if let Ok(run) = std::env::var("NEXTEST_RUN_ID") {
+        // nextest starts each test as its own child and is there until the last has ended.
+        command.env("CLONEDRILL_SHARE", format!("{run}:{}", std::os::unix::process::parent_id()));
+    }
+    command.output().unwrap()
 }
 
 /// What it prints as JSON.

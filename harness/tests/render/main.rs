@@ -21,8 +21,7 @@ const VERSIONS: [&str; 3] = ["v1.10.1", "v1.14.0", "v1.15.1"];
 const OF_CLONEDRILL: [&str; 3] = ["environment", "container", "drill"];
 /// This binary inside an environment.
 const INSIDE: &str = "inside";
-/// Combinations for each version: 13 operators' settings with 8 clusters each.
-const BATCHES: u64 = 13;
+/// Combinations of a batch: one operator's settings with so many clusters.
 const CLUSTERS: usize = 8;
 /// Batches at the same time. The oldest operator waits most of the time, for its own limit of requests.
 const AT_ONCE: usize = 4;
@@ -38,6 +37,11 @@ fn main() -> ExitCode {
         Trial::test(format!("rendered_is_what_the_operator_wrote::{version}"), move || property(version))
     });
     libtest_mimic::run(&Arguments::from_args(), trials.into()).exit_code()
+}
+
+/// 312 combinations together. The oldest operator takes twice the time for each, since its requests are limited.
+fn batches_for(version: &str) -> u64 {
+    if version == VERSIONS[0] { 7 } else { 16 }
 }
 
 fn property(version: &str) -> Result<(), Failed> {
@@ -66,13 +70,13 @@ fn inside(environment: &str, version: &str) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let failures = runtime.block_on(async {
         let environment = LocalEnvironment::join(&tools).await.unwrap();
-        let batches = futures::stream::iter(0..BATCHES)
+        let batches = futures::stream::iter(0..batches_for(version))
             .map(|seed| hold::batch(&environment, &tools, version, seed, CLUSTERS))
             .buffer_unordered(AT_ONCE);
         let results: Vec<hold::Held> = batches.collect().await;
         let rendered: usize = results.iter().map(|held| held.rendered).sum();
         let mut failures: Vec<String> = results.into_iter().flat_map(|held| held.failures).collect();
-        let all = usize::try_from(BATCHES).unwrap() * CLUSTERS;
+        let all = usize::try_from(batches_for(version)).unwrap() * CLUSTERS;
         println!("{version}: {rendered} of {all} combinations rendered, {} do not hold", failures.len());
         if rendered * 10 < all * 9 {
             failures
