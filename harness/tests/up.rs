@@ -94,6 +94,9 @@ fn an_up_that_is_killed_before_it_is_done_leaves_nothing() {
     signal(up.id(), Signal::SIGKILL);
     up.child.wait().unwrap();
     up.leaves_nothing();
+    // The folder for temporary files is the same.
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["output"]);
 }
 
 /// An environment that ends with the test, also where an assertion fails.

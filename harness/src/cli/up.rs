@@ -101,7 +101,7 @@ pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
 }
 
 async fn stand_up(args: &UpArgs, tools: &Tools) -> miette::Result<String> {
-    let log = tempfile::NamedTempFile::new().into_diagnostic()?;
+    let log = shared::UnnamedLog::new().into_diagnostic()?;
     let watched = std::io::stderr().is_terminal();
     let bar = if watched { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.enable_steady_tick(Duration::from_millis(100));

@@ -132,7 +132,7 @@ async fn in_environment(
     let alone = Share { id: format!("render-{own}"), owner: Some(own) };
     let environment = shared::name(share.unwrap_or(&alone), &task.environment());
     let owner = share.unwrap_or(&alone).owner;
-    let log = tempfile::NamedTempFile::new().map_err(RenderError::Log)?;
+    let log = shared::UnnamedLog::new().map_err(RenderError::Log)?;
     let starting = |doing: &str| told(&format!("starting {doing}"));
     let obtained = shared::obtain(tools, &environment, owner, log.path(), &starting).await?;
     let job =

@@ -81,7 +81,7 @@ fn in_environment() -> Tools {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         serve(&tools, &name, share.owner.unwrap()).await;
-        let log = tempfile::NamedTempFile::new().unwrap();
+        let log = shared::UnnamedLog::new().unwrap();
         shared::obtain(&tools, &name, share.owner, log.path(), &|_| {}).await.unwrap();
     });
     drop(runtime);

@@ -50,7 +50,7 @@ fn property(version: &str) -> Result<(), Failed> {
     let own = std::process::id();
     let share = Share { id: format!("property-{own}"), owner: Some(own) };
     let name = shared::name(&share, version);
-    let log = tempfile::NamedTempFile::new()?;
+    let log = shared::UnnamedLog::new()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let environment = runtime.block_on(shared::obtain(&tools, &name, share.owner, log.path(), &|_| {}))?;
     let mut inside = Command::new(std::env::current_exe()?)

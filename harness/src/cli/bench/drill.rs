@@ -48,7 +48,7 @@ pub fn main(args: &DrillBenchArgs) -> Result<Verdict, Failure> {
 fn measure(args: &DrillBenchArgs, tools: &Tools, runtime: &Runtime) -> Result<Verdict> {
     let share = Share { id: format!("bench-{}", std::process::id()), owner: Some(std::process::id()) };
     let environment = shared::name(&share, &args.operator);
-    let log = tempfile::NamedTempFile::new().into_diagnostic()?;
+    let log = shared::UnnamedLog::new().into_diagnostic()?;
     runtime
         .block_on(shared::obtain(tools, &environment, share.owner, log.path(), &|_| {}))
         .into_diagnostic()?;

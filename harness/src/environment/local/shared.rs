@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -33,6 +34,27 @@ pub struct Share {
     pub id: String,
     /// The process that the environment ends with; without one it ends when it is told to.
     pub owner: Option<u32>,
+}
+
+/// What an environment prints while somebody waits for it: a file without a name, which the kernel frees with this
+/// process, however that ends.
+pub struct UnnamedLog {
+    path: PathBuf,
+    _file: File,
+}
+
+impl UnnamedLog {
+    /// # Errors
+    /// When the folder for temporary files takes none.
+    pub fn new() -> io::Result<UnnamedLog> {
+        let file = tempfile::tempfile()?;
+        Ok(UnnamedLog { path: PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())), _file: file })
+    }
+
+    /// Its path for this process alone.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// The environment's name: processes with one share, one operator and one set of programs share it.
