@@ -19,9 +19,8 @@ pub use pod::{Azure, CredentialKind, Pod};
 pub use settings::{CheckSettings, Retention};
 pub use world::{Cluster, Rendered, World};
 
-use crate::manifests::{Index, Manifests, Problem, ProblemKind};
-use crate::render::{InputObject, RefusedBy, Rendering};
-use crate::snapshot::redact::Redactor;
+use crate::manifests::{Index, Manifests, Problem};
+use crate::render::{InputObject, Rendering};
 
 /// All kinds of findings.
 pub fn definitions() -> &'static [&'static Definition] {
@@ -86,21 +85,10 @@ pub(crate) fn refusals(
     let others = rendering.refused.iter().filter_map(|(object, refused)| {
         Some((world.manifests.documents.get(index.document(*object)?)?, refused))
     });
-    // A refusal may repeat the value that it is about.
-    let hider = world.manifests.secrets.iter().fold(Redactor::new(), Redactor::password);
-    let problems = clusters.chain(others).map(|(document, refused)| {
-        let (object, why) = (document.to_string(), hider.hide(&refused.message));
-        let kind = match refused.by {
-            RefusedBy::ApiServer => ProblemKind::RefusedByApiServer { object, why },
-            RefusedBy::Operator => ProblemKind::RefusedByOperator { object, why },
-        };
-        let place = match &refused.field {
-            Some(field) => document.place_of_field(field),
-            None => document.place_of_name(),
-        };
-        Problem::new(kind, Some(place))
-    });
-    problems.collect()
+    let refused = clusters.chain(others);
+    refused
+        .map(|(document, refused)| Problem::refused(Some(document), refused, &world.manifests.secrets))
+        .collect()
 }
 
 #[cfg(test)]

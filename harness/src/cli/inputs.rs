@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use super::checks::with_checks;
 use super::{Failure, programs, stop};
 use crate::exit::Verdict;
-use crate::manifests::{Index, Kind, Manifests, Problem, ProblemKind};
+use crate::manifests::{Index, Kind, Manifests, Problem};
 use crate::operator::Release;
 use crate::render::{InputObject, Refused, RefusedBy, RenderInput, input_of, pointer_in};
 use crate::report::Sources;
 use crate::scenario::{LoadedScenario, find_files, load};
 use crate::secret::Secret;
+use crate::snapshot::redact::Redactor;
 use crate::toolchain::{DEFAULT_OPERATORS, Tools, ensure};
 
 /// What was given, before it is known which programs are there.
@@ -142,31 +143,19 @@ impl Input {
 
     /// A refusal at its place.
     pub(super) fn refusal(&self, object: InputObject, refused: &Refused) -> miette::Report {
-        let why = refused.message.clone();
         match &self.given {
             Given::Scenario(loaded) => {
                 let pointer = pointer_in(loaded, object, "");
+                let hider = self.secrets.iter().fold(Redactor::new(), Redactor::password);
                 let by = match refused.by {
-                    RefusedBy::ApiServer => why,
-                    RefusedBy::Operator => format!("the operator: {why}"),
+                    RefusedBy::ApiServer => hider.hide(&refused.message),
+                    RefusedBy::Operator => format!("the operator: {}", hider.hide(&refused.message)),
                 };
                 loaded.rejected_by_api_server(&pointer, refused.field.as_deref(), &by, &[]).into()
             }
             Given::Manifests(manifests) => {
                 let document = self.index.document(object).and_then(|at| manifests.documents.get(at));
-                let name = document.map_or_else(
-                    || "the operator's settings".to_owned(),
-                    |document| format!("{} {}", document.kind.name(), document.full_name()),
-                );
-                let place = document.map(|document| match &refused.field {
-                    Some(field) => document.place_of_field(field),
-                    None => document.place_of_name(),
-                });
-                let kind = match refused.by {
-                    RefusedBy::ApiServer => ProblemKind::RefusedByApiServer { object: name, why },
-                    RefusedBy::Operator => ProblemKind::RefusedByOperator { object: name, why },
-                };
-                Problem::new(kind, place).into()
+                Problem::refused(document, refused, &self.secrets).into()
             }
         }
     }

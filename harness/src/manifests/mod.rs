@@ -7,6 +7,7 @@ mod files;
 mod parts;
 mod problem;
 mod read;
+mod refused;
 mod settings;
 mod source;
 
