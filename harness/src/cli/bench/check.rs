@@ -27,8 +27,8 @@ pub struct CheckBenchArgs {
     clusters: usize,
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// The subcommand that is measured: `render` or `check`
-    #[arg(long, default_value = "render")]
+    /// The subcommand that is measured: `check` or `render`
+    #[arg(long, default_value = "check")]
     command: String,
 }
 
