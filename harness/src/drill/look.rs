@@ -56,9 +56,13 @@ impl<E: Environment> World<'_, E> {
 
     /// The names of all pods that there are by now.
     pub async fn pods_by_now(&self) -> Result<Vec<String>, DrillError> {
+        Ok(self.pods_as_they_are().await?.into_iter().map(|pod| pod.name_any()).collect())
+    }
+
+    /// All pods that there are by now, with what the node says of them.
+    pub async fn pods_as_they_are(&self) -> Result<Vec<Pod>, DrillError> {
         let api: Api<Pod> = Api::namespaced(self.client(), self.environment.namespace());
-        let all = api.list(&ListParams::default()).await?.items;
-        Ok(all.into_iter().map(|pod| pod.name_any()).collect())
+        Ok(api.list(&ListParams::default()).await?.items)
     }
 
     /// The cluster's leader as it is by now.

@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{ContainerStateWaiting, Pod};
-use kube::Client;
-use kube::api::{Api, ListParams};
 
-use super::error::DrillError;
 use super::outcome::Outcome;
 use crate::scenario::ClusterOutcome;
 
@@ -22,21 +19,9 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Looks at the pods that have the cluster's `name` as `label`. An outcome comes out once the same thing has
-    /// been missing for a while.
-    ///
-    /// # Errors
-    /// When the API server does not answer.
-    pub async fn look(
-        &mut self,
-        client: &Client,
-        namespace: &str,
-        label: &str,
-        name: &str,
-    ) -> Result<Option<Outcome>, DrillError> {
-        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-        let all = pods.list(&ListParams::default().labels(&format!("{label}={name}"))).await?.items;
-        Ok(self.note(all.iter().find_map(missing), Instant::now()))
+    /// Looks at the pods of one cluster. An outcome comes out once the same thing has been missing for a while.
+    pub fn look(&mut self, pods: &[Pod]) -> Option<Outcome> {
+        self.note(pods.iter().find_map(missing), Instant::now())
     }
 
     fn note(&mut self, missing: Option<String>, now: Instant) -> Option<Outcome> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, DynamicObject, ListParams};
+use kube::api::{Api, DynamicObject};
 use kube::core::GroupVersionKind;
 use kube::discovery::ApiResource;
 use serde_json::Value;
@@ -14,9 +14,10 @@ use serde_json::Value;
 use crate::drill::error::DrillError;
 use crate::drill::evidence;
 use crate::drill::leader::Leader;
+use crate::drill::look::belongs;
 use crate::drill::outcome::{self, MarkedTime, Outcome, Peer};
 use crate::drill::waiting::Waiting;
-use crate::drill::world::{Cluster, World, names, placed};
+use crate::drill::world::{Cluster, World, placed};
 use crate::environment::{Environment, trouble};
 use crate::observe::data::{Connect, Identity, identify};
 use crate::operator::{ApplyError, create};
@@ -97,7 +98,6 @@ impl<E: Environment> World<'_, E> {
     async fn evident(&self, short: &str) -> Result<Evident, DrillError> {
         let name = self.cluster(short)?.name.clone();
         let mut waiting = Waiting::default();
-        let label = names(&self.release, self.loaded).cluster_label;
         let found = poll(format!("cluster {short} to run or to fail"), EVIDENT, async || {
             if let Some(failure) = self.azurite.failed() {
                 return Err(AzuriteError::Ended(failure).into());
@@ -120,14 +120,15 @@ impl<E: Environment> World<'_, E> {
                 outcome.evidence = outcome.evidence.iter().map(|line| self.hide(line)).collect();
                 return Ok(Seen::Done(Evident::Failed(outcome)));
             }
+            let mut pods = self.pods_as_they_are().await?;
+            pods.retain(|pod| belongs(&pod.name_any(), &name));
             if texts.is_empty()
-                && let Some(outcome) =
-                    waiting.look(&self.client(), self.environment.namespace(), &label, &name).await?
+                && let Some(outcome) = waiting.look(&pods)
             {
                 return Ok(Seen::Done(Evident::Failed(outcome)));
             }
             let last = texts.iter().flat_map(|text| text.lines()).last().unwrap_or("nothing logged yet");
-            let troubles = self.troubles(&name).await?;
+            let troubles = self.troubles(&pods);
             Ok(Seen::NotYet(format!("status {status}{troubles}, last log line: {}", self.hide(last))))
         });
         match found.await {
@@ -137,13 +138,10 @@ impl<E: Environment> World<'_, E> {
         }
     }
 
-    /// What the node says of the cluster's pods that are not ready, to be put after something else.
-    async fn troubles(&self, name: &str) -> Result<String, DrillError> {
-        let pods: Api<Pod> = Api::namespaced(self.client(), self.environment.namespace());
-        let pods = pods.list(&ListParams::default()).await?;
-        let of_cluster = pods.iter().filter(|pod| crate::drill::look::belongs(&pod.name_any(), name));
-        let troubles = of_cluster.filter_map(|pod| Some(format!(", {}: {}", pod.name_any(), trouble(pod)?)));
-        Ok(troubles.map(|trouble| self.hide(&trouble)).collect())
+    /// What the node says of pods that are not ready, to be put after something else.
+    fn troubles(&self, pods: &[Pod]) -> String {
+        let troubles = pods.iter().filter_map(|pod| Some(format!(", {}: {}", pod.name_any(), trouble(pod)?)));
+        troubles.map(|trouble| self.hide(&trouble)).collect()
     }
 
     /// What the operator says went wrong with a cluster.
