@@ -15,6 +15,7 @@ pub mod operator;
 pub mod poll;
 pub mod render;
 pub mod report;
+pub mod restore;
 pub mod scenario;
 pub mod secret;
 pub mod snapshot;

@@ -1,4 +1,4 @@
-//! `clonedrill drill`: the process that runs one drill inside an environment (started by `run`).
+//! `clonedrill drill-worker`: the process that runs one drill inside an environment (started by `run`).
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
@@ -18,9 +18,9 @@ use crate::scenario::{Checks, LoadedScenario, load};
 
 /// Run one drill. The job is read from stdin, events are written to stdout.
 #[derive(Debug, Args)]
-pub struct DrillArgs {}
+pub struct DrillWorkerArgs {}
 
-pub fn main(_args: DrillArgs) -> Result<Verdict, Failure> {
+pub fn main(_args: DrillWorkerArgs) -> Result<Verdict, Failure> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).into_diagnostic().map_err(Failure::broken)?;
     let job: Job = serde_json::from_str(&text).into_diagnostic().map_err(Failure::invalid)?;
@@ -93,5 +93,6 @@ fn report(job: &Job, loaded: &LoadedScenario, verdict: Verdict, findings: Vec<Fi
         findings,
         told_apart: Vec::new(),
         evidence: job.evidence.clone(),
+        restore: None,
     }
 }

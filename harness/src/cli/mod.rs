@@ -6,7 +6,7 @@ mod checks;
 mod container;
 mod doctor;
 mod down;
-mod drill;
+mod drill_worker;
 mod environment;
 mod inputs;
 mod inventory;
@@ -67,7 +67,7 @@ enum Command {
     #[command(hide = true)]
     Environment(environment::EnvironmentArgs),
     #[command(hide = true)]
-    Drill(drill::DrillArgs),
+    DrillWorker(drill_worker::DrillWorkerArgs),
     #[command(hide = true)]
     World(world::WorldArgs),
     #[command(hide = true)]
@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::main(args),
         Command::Container(args) => container::main(args),
         Command::Environment(args) => environment::main(args),
-        Command::Drill(args) => drill::main(args),
+        Command::DrillWorker(args) => drill_worker::main(args),
         Command::World(args) => world::main(args),
         Command::RenderWorker(args) => render_worker::main(&args),
     };

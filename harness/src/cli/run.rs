@@ -248,6 +248,7 @@ impl Run<'_> {
             findings: if interrupted { Vec::new() } else { vec![finding] },
             told_apart: Vec::new(),
             evidence: self.evidence(planned),
+            restore: None,
         };
         self.terminal.event(&planned.id(), &Event::Finished { report: Box::new(report.clone()) });
         report

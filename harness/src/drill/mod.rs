@@ -107,6 +107,7 @@ pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScen
         findings: result.findings,
         told_apart: result.told_apart,
         evidence: job.evidence.clone(),
+        restore: None,
     };
     without_secrets(report, &secrets)
 }
@@ -314,6 +315,7 @@ mod tests {
             }],
             told_apart: Vec::new(),
             evidence: PathBuf::from("target/evidence"),
+            restore: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::restore::Restore;
 use crate::exit::Verdict;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,6 +49,9 @@ pub struct DrillReport {
     /// What was proved not to hold, one line each (`told-apart-from`).
     pub told_apart: Vec<String>,
     pub evidence: PathBuf,
+    /// Of a drill that cloned a cluster which exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Box<Restore>>,
 }
 
 /// A part of the drill's time: bringing up the environment, each step, observing, comparing.

@@ -39,6 +39,7 @@ pub(super) fn passed() -> DrillReport {
             "clone: data equals after-mistake: 1 table differs",
         ]),
         evidence: "/home/me/.cache/clonedrill/runs/20261124-030000/clone-into-another-account-v1.15.1".into(),
+        restore: None,
     }
 }
 

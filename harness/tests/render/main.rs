@@ -18,7 +18,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 const VERSIONS: [&str; 3] = ["v1.10.1", "v1.14.0", "v1.15.1"];
 /// The subcommands of `clonedrill` that it starts itself as.
-const OF_CLONEDRILL: [&str; 3] = ["environment", "container", "drill"];
+const OF_CLONEDRILL: [&str; 3] = ["environment", "container", "drill-worker"];
 /// This binary inside an environment.
 const INSIDE: &str = "inside";
 /// Combinations of a batch: one operator's settings with so many clusters.

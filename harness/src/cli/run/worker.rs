@@ -70,7 +70,7 @@ pub async fn run(job: &Job, stop: &CancellationToken, told: impl Fn(&Event)) -> 
 
 async fn spawn(job: &Job) -> io::Result<Child> {
     let mut child = Command::new(std::env::current_exe()?)
-        .arg("drill")
+        .arg("drill-worker")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,0 +1,130 @@
+//! What a restore drill of a cluster that exists adds to a report: what was proved, how long it took, how much was lost.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Free of secrets, like all of a report.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Restore {
+    /// `namespace/name` of the `postgresql` object whose backup was cloned.
+    pub source: String,
+    /// `namespace/name` of the clone.
+    pub clone: String,
+    /// The kubeconfig's context, or `in-cluster`.
+    pub context: String,
+    pub started: Option<Timestamp>,
+    /// The point in time that was asked for.
+    pub target: Option<Timestamp>,
+    /// The base backup that was fetched.
+    pub backup: Option<Backup>,
+    /// Commit time of the last transaction that came back.
+    pub recovered_to: Option<Timestamp>,
+    /// How much would have been lost.
+    pub rpo: Option<Measure>,
+    /// How long until the data could be used: from the clone's creation to its promotion and verification.
+    pub rto: Option<Measure>,
+    /// In the order of time, one after the other; they add up to the recovery time.
+    pub phases: Vec<RecoveryPhase>,
+    /// The phase that took most, and why as far as it is known; empty where nothing was measured.
+    pub largest_cause: String,
+    pub proofs: Vec<Proof>,
+    /// The clone's manifest as it was applied, YAML.
+    pub manifest: String,
+    /// Commands that do it again.
+    pub reproduce: Vec<String>,
+}
+
+/// A base backup.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// As WAL-G calls it: `base_000000010000000000000004`.
+    pub name: String,
+    /// When it was complete, where that is known.
+    pub finished: Option<Timestamp>,
+}
+
+/// A measured time beside its budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measure {
+    pub milliseconds: u64,
+    /// The true value is this or less: the source may have committed nothing since.
+    #[serde(default)]
+    pub at_most: bool,
+    /// In milliseconds, from `within`.
+    pub budget: Option<u64>,
+}
+
+impl Measure {
+    pub fn within_budget(&self) -> bool {
+        self.budget.is_none_or(|budget| self.milliseconds <= budget)
+    }
+}
+
+/// What a recovery spends its time with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecoveryPhaseName {
+    /// From the clone's creation until its container runs: operator, scheduler, volume, image.
+    Start,
+    /// Until the base backup to fetch is chosen.
+    ListBackups,
+    /// Until the base backup is there.
+    Fetch,
+    /// Until recovery stops replaying.
+    Replay,
+    /// Until the clone takes connections as a leader, and the operator calls it running.
+    Promote,
+    /// Until all data were read and compared.
+    Verify,
+}
+
+impl RecoveryPhaseName {
+    pub const ALL: [RecoveryPhaseName; 6] = [
+        RecoveryPhaseName::Start,
+        RecoveryPhaseName::ListBackups,
+        RecoveryPhaseName::Fetch,
+        RecoveryPhaseName::Replay,
+        RecoveryPhaseName::Promote,
+        RecoveryPhaseName::Verify,
+    ];
+
+    /// As it stands in reports, metrics and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            RecoveryPhaseName::Start => "start",
+            RecoveryPhaseName::ListBackups => "list-backups",
+            RecoveryPhaseName::Fetch => "fetch",
+            RecoveryPhaseName::Replay => "replay",
+            RecoveryPhaseName::Promote => "promote",
+            RecoveryPhaseName::Verify => "verify",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecoveryPhase {
+    pub phase: RecoveryPhaseName,
+    pub began: Timestamp,
+    pub milliseconds: u64,
+    /// The line or event that ended it.
+    pub shown_by: String,
+}
+
+/// One thing that was proved, or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// For example `system identifier`, `tables readable`, `orders: SELECT count(*) FROM orders`.
+    pub what: String,
+    pub holds: bool,
+    /// What was asked for, one line; empty where the title says it.
+    #[serde(default)]
+    pub expected: String,
+    /// What was seen, one line.
+    pub seen: String,
+    /// Lines that show it, where it does not hold.
+    #[serde(default)]
+    pub evidence: Vec<String>,
+    /// What a person can do about it, where it does not hold and something is known.
+    #[serde(default)]
+    pub help: String,
+}

@@ -1,0 +1,202 @@
+//! What a restore drill's file says, as types. Its JSON Schema is generated from here.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::span::Span;
+
+/// Which cluster's backup is cloned, where to, and what must hold of the clone.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RestoreDrill {
+    /// What reports and metrics call it; without it, the source's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What this drill is for, for those who read its reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The `postgresql` object whose backup is cloned. It is only read.
+    pub source: SourceName,
+    /// Where the clone is made.
+    pub into: Into,
+    /// The point in time: `now`, a span before now (`15m`), or a time with its zone. Without it, `now`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// What the clone has of its own.
+    #[serde(default)]
+    pub clone: CloneSettings,
+    /// Opens the source too, read-only, and holds the clone against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Compare>,
+    /// Columns whose newest value is reported, and held against an age where one is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub newest: Vec<Newest>,
+    /// SQL whose result must be so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<Assertion>,
+    /// Budgets that fail the drill.
+    #[serde(default)]
+    pub within: Budgets,
+    /// What the drill may take of the cluster.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Who hears of it, besides the exit code and the report.
+    #[serde(default)]
+    pub tell: Tell,
+}
+
+/// The `postgresql` object whose backup is cloned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SourceName {
+    pub namespace: String,
+    pub name: String,
+}
+
+/// Where the clone is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Into {
+    /// The only namespace that anything is made in. It must exist, and the operator must watch it.
+    pub namespace: String,
+    /// Says that this may be the source's own namespace.
+    #[serde(default)]
+    pub source_namespace_allowed: bool,
+}
+
+/// What the clone has of its own. Everything else is the source's.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CloneSettings {
+    /// `spec.resources` of the clone, verbatim; without it, a small share of the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Value>,
+    /// `spec.volume` of the clone, verbatim; without it, the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<Value>,
+    /// Variables of the clone (`spec.env`, verbatim), which replace those that are made from the source's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<Value>,
+    /// Where the clone writes its own archive: a `WALG_AZ_PREFIX` outside of the source's. Without it, it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
+}
+
+/// How the clone is held against its source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Compare {
+    /// How long to wait for a moment in which no transaction of the source is under way; without it, `1m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_moment_within: Option<Span>,
+    /// How long to wait until the source has archived that moment; without it, its `archive_timeout` and 5 minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archived_within: Option<Span>,
+    /// How long one statement on the source may take; without it, `30m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement_timeout: Option<Span>,
+}
+
+/// A column whose newest value is reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Newest {
+    pub database: String,
+    /// Qualified, as in SQL: `public.orders`.
+    pub table: String,
+    pub column: String,
+    /// How much older than the target the newest value may be; without it, it is only reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+}
+
+/// A query, and what its only value must be: exactly one of the three is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    /// Without it, `postgres`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// Gives one row with one column. It runs read-only.
+    pub query: String,
+    /// The value: a number, a text, a truth value or `null`.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub equals: Option<Value>,
+    /// A number that the value must not be below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<serde_json::Number>,
+    /// How much older than the target the value, a time, may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer_than: Option<Span>,
+}
+
+/// Budgets that fail the drill.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Budgets {
+    /// From the clone's creation until its data are verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto: Option<Span>,
+    /// From the last transaction that came back to the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo: Option<Span>,
+}
+
+/// What the drill may take of the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// How long the whole drill may take; what it made is removed then, and expires by itself. Without it, `2h`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Span>,
+    /// The biggest volume that the clone may ask for, as Kubernetes writes it (`500Gi`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<String>,
+    /// How many clones of drills the namespace may hold, this one included. Without it, 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clones: Option<u16>,
+}
+
+/// Who hears of the drill.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tell {
+    /// A file of OpenMetrics for node_exporter's textfile collector, replaced in one step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics_file: Option<PathBuf>,
+    /// The Pushgateway's address: `http://pushgateway.monitoring:9091`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushgateway: Option<String>,
+    /// Kubernetes Events on the source object; the drill then needs the right to create them in its namespace.
+    #[serde(default)]
+    pub events: bool,
+    /// A request to somebody's address at the drill's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
+}
+
+/// A request to somebody's address. Such addresses are secrets, so the file only says where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// The environment variable that holds the address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_env: Option<String>,
+    /// The file that holds the address, such as a mounted Secret's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_file: Option<PathBuf>,
+    /// The body, JSON in which `${…}` is filled in; without it, the drill's JSON result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Also of drills that passed.
+    #[serde(default)]
+    pub always: bool,
+}
+
+/// A `null` that stands there is a value.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
