@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 pub use crate::environment::local::images::spilo::archive::Scope;
 pub use finding::{Definition, Finding, FindingRecord, Found, Severity};
-pub use pod::{Azure, CredentialKind, Pod};
+pub use pod::{Azure, CredentialKind, Pod, entries_of, is_known};
 pub use settings::{CheckSettings, Retention};
 pub use world::{Cluster, Rendered, World};
 

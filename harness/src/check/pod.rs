@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::Value;
 
 use crate::environment::local::images::spilo::archive::{self, Scope};
@@ -14,6 +15,9 @@ use crate::manifests::{Kind, Manifests};
 use crate::render::RenderedVariable;
 use crate::secret::Secret;
 
+/// The container that Spilo runs in, and a variable that only Spilo's has.
+const CONTAINER: &str = "postgres";
+const SCOPE: &str = "SCOPE";
 /// Stands for a value that only the cluster knows, such as a Secret's that is not among the manifests.
 const UNKNOWN: &str = "\u{fffd}";
 /// Spilo reads the number of processors for its concurrency alone.
@@ -170,6 +174,19 @@ impl<'w> Pod<'w> {
         }
         Some(format!("{} of {}", self.credential_stands_in(scope)?, self.namespace))
     }
+}
+
+/// The env list of the container that Spilo runs in; none where the StatefulSet is no cluster of the operator.
+pub fn entries_of(set: &StatefulSet) -> Option<Vec<RenderedVariable>> {
+    let template = set.spec.as_ref()?.template.spec.as_ref()?;
+    let container = template.containers.iter().find(|container| container.name == CONTAINER)?;
+    let variables = container.env.iter().flatten().filter_map(|variable| {
+        let item = serde_json::to_value(variable).ok()?;
+        let name = variable.name.clone();
+        Some(RenderedVariable { name, item, origins: Vec::new(), derived: false, hidden: false })
+    });
+    let variables: Vec<RenderedVariable> = variables.collect();
+    variables.iter().any(|variable| variable.name == SCOPE).then_some(variables)
 }
 
 /// Whether all of a value is known from the manifests.

@@ -7,7 +7,7 @@ mod evidence;
 mod judge;
 mod leader;
 mod look;
-mod outcome;
+pub(crate) mod outcome;
 mod own_place;
 mod pods;
 mod secrets;

@@ -1,5 +1,7 @@
-//! Where drills run. Today `local`; `kind` and `cluster` come beside it.
+//! Where drills run: `local`, which is made for them, and `cluster`, which exists.
 
+mod api_client;
+pub mod cluster;
 pub mod local;
 mod trouble;
 

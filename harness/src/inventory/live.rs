@@ -10,10 +10,9 @@ use kube::{Client, Config, ResourceExt};
 use serde_json::Value;
 
 use super::entry::Entry;
-use crate::check::Pod;
+use crate::check::{Pod, entries_of};
 use crate::exit::Verdict;
 use crate::manifests::Manifests;
-use crate::render::RenderedVariable;
 
 /// Why the inventory of what runs could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +35,6 @@ impl LiveError {
     }
 }
 
-/// The container that Spilo runs in, and a variable that only Spilo's has.
-const CONTAINER: &str = "postgres";
-const SCOPE: &str = "SCOPE";
 /// How many objects one answer holds.
 const PAGE: u32 = 200;
 
@@ -112,20 +108,7 @@ where
 
 /// A StatefulSet that runs Spilo.
 fn entry(set: &StatefulSet, manifests: &BTreeMap<(String, String), Value>) -> Option<Entry> {
-    let template = set.spec.as_ref()?.template.spec.as_ref()?;
-    let container = template.containers.iter().find(|container| container.name == CONTAINER)?;
-    let env = container.env.as_ref()?;
-    let variables: Vec<RenderedVariable> = env
-        .iter()
-        .filter_map(|variable| {
-            let item = serde_json::to_value(variable).ok()?;
-            let name = variable.name.clone();
-            Some(RenderedVariable { name, item, origins: Vec::new(), derived: false, hidden: false })
-        })
-        .collect();
-    if !variables.iter().any(|variable| variable.name == SCOPE) {
-        return None;
-    }
+    let variables = entries_of(set)?;
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
     let pod = Pod::new(&variables, &namespace, &Manifests::default());
     let manifest = manifests.get(&(namespace.clone(), name.clone()));

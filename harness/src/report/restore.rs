@@ -39,8 +39,8 @@ pub struct Restore {
 pub struct Backup {
     /// As WAL-G calls it: `base_000000010000000000000004`.
     pub name: String,
-    /// When it was complete, where that is known.
-    pub finished: Option<Timestamp>,
+    /// When it was begun, where that is known.
+    pub started: Option<Timestamp>,
 }
 
 /// A measured time beside its budget.

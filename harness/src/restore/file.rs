@@ -46,6 +46,16 @@ pub struct RestoreDrill {
     /// Who hears of it, besides the exit code and the report.
     #[serde(default)]
     pub tell: Tell,
+    /// Where it was read from.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+impl RestoreDrill {
+    /// What reports and metrics call it.
+    pub fn shown(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.source.name.clone())
+    }
 }
 
 /// The `postgresql` object whose backup is cloned.

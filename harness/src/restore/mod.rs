@@ -1,10 +1,47 @@
 //! Restore drills: a cluster that exists is cloned from its real backup, the clone is held against what is wanted of it,
 //! and removed.
 
+mod clean;
+mod clone;
+mod error;
+mod evidence;
 mod file;
+mod follow;
+mod leftovers;
+mod load;
+mod manifest;
+mod measure;
+mod moment;
+mod plan;
+mod progress;
+mod prove;
+mod quantity;
+mod quiet;
+mod readback;
+mod recovery;
+mod refusal;
+mod reproduce;
+mod rights;
+mod run;
+mod safety;
+mod server_log;
+mod source;
 mod span;
+mod target;
+mod ticking;
+mod verify;
 
+pub use clone::Clone;
+pub use error::RestoreError;
 pub use file::{
     Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName, Tell, Webhook,
 };
+pub use leftovers::clean;
+pub use load::{load, named, problems};
+pub use manifest::yaml;
+pub use plan::Plan;
+pub use rights::{needed, removing};
+pub use run::{Doing, run};
+pub use source::Source;
 pub use span::Span;
+pub use target::Target;

@@ -26,7 +26,7 @@ impl ScenarioError {
     }
 
     /// None where there are no problems.
-    pub(super) fn from_all(problems: Vec<Problem>) -> Option<Self> {
+    pub(crate) fn from_all(problems: Vec<Problem>) -> Option<Self> {
         let mut problems = problems.into_iter();
         let first = Box::new(problems.next()?);
         Some(ScenarioError { first, others: problems.collect() })

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::SourceSpan;
+use serde::de::DeserializeOwned;
 
 use super::check::{self, Checks};
 use super::error::{Problem, ScenarioError};
@@ -29,15 +30,39 @@ pub struct LoadedScenario {
     sql_files: BTreeMap<String, String>,
 }
 
+/// A file that was parsed and not checked yet.
+pub(crate) struct Parsed<T> {
+    pub value: T,
+    file: PathBuf,
+    source: Arc<str>,
+    places: Places,
+}
+
+impl<T> Parsed<T> {
+    /// A problem of the value at a JSON pointer.
+    pub fn problem(&self, kind: ProblemKind, pointer: &str) -> Problem {
+        Problem::new(kind, None, &self.file, &self.source, self.places.locate(pointer))
+    }
+}
+
+/// Reads a file of any type.
+///
+/// # Errors
+/// When it cannot be read or parsed, with the place.
+pub(crate) fn parse<T: DeserializeOwned>(path: &Path) -> Result<Parsed<T>, ScenarioError> {
+    let source: Arc<str> = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?.into();
+    let places = Places::of(&source);
+    let value = serde_saphyr::from_str(&source)
+        .map_err(|error| ScenarioError::one(syntax::problem(&error, path, &source, &places)))?;
+    Ok(Parsed { value, file: path.to_owned(), source, places })
+}
+
 /// Reads and checks a scenario file.
 ///
 /// # Errors
 /// Every problem that was found; after a field that does not parse, only that one.
 pub fn load(path: &Path, checks: &Checks<'_>) -> Result<LoadedScenario, ScenarioError> {
-    let source: Arc<str> = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?.into();
-    let places = Places::of(&source);
-    let scenario: Scenario = serde_saphyr::from_str(&source)
-        .map_err(|error| ScenarioError::one(syntax::problem(&error, path, &source, &places)))?;
+    let Parsed { value: scenario, source, places, .. } = parse::<Scenario>(path)?;
     let (group, slug) = group_and_slug(path);
     let mut loaded = LoadedScenario {
         scenario,

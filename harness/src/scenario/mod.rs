@@ -16,6 +16,7 @@ pub use error::{Problem, ProblemRecord, ScenarioError};
 pub use expect::{Expect, RESERVED_NAMES};
 pub use fill::{FillError, fill, fill_text};
 pub use load::{LoadedScenario, find_files, load};
+pub(crate) use load::{Parsed, parse};
 pub use problem::{ProblemKind, What};
 pub use schema::json_schema;
 pub use types::*;

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::api_client::client;
 use super::network::{API_SERVER, SERVICES};
 use super::part::Part;
 use crate::environment::EnvironmentError;
+use crate::environment::api_client::client;
 use crate::poll::{Limit, PollError, Seen, poll};
 use crate::storage::{Authority, Request, Usage};
 use crate::toolchain::Tools;

@@ -14,11 +14,11 @@ use nix::unistd::{ForkResult, Pid, fork, getppid};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
-use super::api_client;
 use super::daemon::protocol::{self, INNER, Place, Request, Response};
 use super::sandbox::NAMESPACES;
 use super::shared;
 use super::tie::Tie;
+use crate::environment::api_client;
 use crate::environment::{ContainerLog, Environment, EnvironmentError, ExecOutput};
 use crate::exit::Verdict;
 use crate::poll::within;

@@ -1,6 +1,5 @@
 //! The local environment: the real control plane and one node, in namespaces of an ordinary user.
 
-mod api_client;
 pub mod container;
 mod control_plane;
 pub mod daemon;

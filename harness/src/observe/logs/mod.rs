@@ -1,5 +1,6 @@
 //! The observation of the logs: what the operator and the pods said, as templates, known or not.
 
+pub mod csvlog;
 mod line;
 mod record;
 

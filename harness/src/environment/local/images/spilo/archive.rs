@@ -105,9 +105,14 @@ const WALG: &[&str] = &[
     "https_proxy",
 ];
 
+/// The variables each of which switches archiving on.
+pub fn switches() -> Vec<&'static str> {
+    [WALG_STORES, GS_STORES, OTHER_STORES].concat()
+}
+
 /// Whether the cluster's own WAL is archived.
 pub fn is_on(variables: &Variables) -> bool {
-    variables.any_set([WALG_STORES, GS_STORES, OTHER_STORES].concat())
+    variables.any_set(switches())
 }
 
 /// The first kind of store that another cluster's backups can be read from, or `None` where the variables with this

@@ -25,10 +25,18 @@ async fn limited_client(kubeconfig: &str, limit: Duration) -> Result<kube::Clien
         |error: &dyn std::fmt::Display| EnvironmentError::Connection(format!("use the kubeconfig: {error}"));
     let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unusable(&error))?;
     let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await;
-    let client = kube::Client::try_from(config.map_err(|error| unusable(&error))?)?;
+    Ok(bounded(kube::Client::try_from(config.map_err(|error| unusable(&error))?)?, limit))
+}
+
+/// The same client, none of whose requests waits for ever. Not for what goes on, such as followed logs.
+pub fn limited(client: kube::Client) -> kube::Client {
+    bounded(client, ANSWER)
+}
+
+fn bounded(client: kube::Client, limit: Duration) -> kube::Client {
     let namespace = client.default_namespace().to_owned();
     let limited = tower::service_fn(move |request| answer(client.clone(), request, limit));
-    Ok(kube::Client::new(limited, namespace))
+    kube::Client::new(limited, namespace)
 }
 
 /// The whole answer, or the error that it did not come in time.

@@ -1,0 +1,15 @@
+//! A cluster that exists, reached through its API server alone. Nothing in here knows which one it is.
+
+mod connect;
+mod error;
+mod forward;
+mod lease;
+mod logs;
+mod rights;
+
+pub use connect::{ClusterAccess, Wanted};
+pub use error::ClusterError;
+pub use forward::Forward;
+pub use lease::{Held, Holder, Lock, NOTE, abandoned};
+pub use logs::{ContainerLines, Line, PodLogs};
+pub use rights::{Right, missing};

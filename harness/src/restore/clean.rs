@@ -1,0 +1,198 @@
+//! Removing a clone with all that the operator and Patroni made of it. Only what a drill created is touched.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures::TryStreamExt;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Preconditions,
+    PropagationPolicy,
+};
+use kube::{Client, ResourceExt};
+
+use super::clone::{EXPIRES, LABEL};
+use super::error::RestoreError;
+use super::source::postgresqls;
+use crate::environment::cluster::{ClusterAccess, ClusterError};
+use crate::poll::{Limit, PollError, Seen, poll};
+
+/// Kinds of what the operator and Patroni make of a cluster, owners before what they own.
+const KINDS: [(&str, &str, &str); 9] = [
+    ("apps", "StatefulSet", "statefulsets"),
+    ("apps", "Deployment", "deployments"),
+    ("policy", "PodDisruptionBudget", "poddisruptionbudgets"),
+    ("", "Pod", "pods"),
+    ("", "Service", "services"),
+    ("", "Endpoints", "endpoints"),
+    ("", "ConfigMap", "configmaps"),
+    ("", "Secret", "secrets"),
+    ("", "PersistentVolumeClaim", "persistentvolumeclaims"),
+];
+/// The verbs that removing them needs, on each of [`KINDS`] as `kubectl auth can-i` writes it.
+pub const REMOVED: [&str; 9] = [
+    "statefulsets.apps",
+    "deployments.apps",
+    "poddisruptionbudgets.policy",
+    "pods",
+    "services",
+    "endpoints",
+    "configmaps",
+    "secrets",
+    "persistentvolumeclaims",
+];
+/// A pod has its grace period, a volume its finalizer.
+const GONE: Limit = Limit {
+    total: Duration::from_secs(300),
+    first_interval: Duration::from_millis(200),
+    longest_interval: Duration::from_secs(1),
+};
+/// The operator removes what it made by itself; it is given so long for each next object.
+const OPERATOR: Duration = Duration::from_secs(20);
+/// An operator that hears of a cluster's creation and removal at once first makes it, and then removes it.
+const STILL: Duration = Duration::from_secs(3);
+
+/// A clone that a drill made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    pub namespace: String,
+    pub name: String,
+    /// The Lease of its drill.
+    pub lease: String,
+    pub expires: Option<Timestamp>,
+}
+
+/// The clones of drills in a namespace.
+///
+/// # Errors
+/// When the API server says no.
+pub async fn clones(access: &ClusterAccess, namespace: &str) -> Result<Vec<Leftover>, ClusterError> {
+    let api = postgresqls(access.client(), namespace);
+    let listed = api.list(&ListParams::default().labels(LABEL)).await;
+    let listed = listed.map_err(ClusterError::api(format!("list the clones in {namespace}")))?;
+    let of = |object: &DynamicObject| Leftover {
+        namespace: namespace.to_owned(),
+        name: object.name_any(),
+        lease: object.labels().get(LABEL).cloned().unwrap_or_default(),
+        expires: object.annotations().get(EXPIRES).and_then(|text| text.parse().ok()),
+    };
+    Ok(listed.items.iter().map(of).collect())
+}
+
+/// Removes a clone and waits until nothing of it is left. `label` is the one that has a cluster's name.
+///
+/// # Errors
+/// When something of it stays, or the API server says no.
+pub async fn remove(
+    access: &ClusterAccess,
+    namespace: &str,
+    name: &str,
+    label: &str,
+    told: &(dyn Fn(String) + Sync),
+) -> Result<(), RestoreError> {
+    delete_clone(access, namespace, name).await?;
+    let mut last: Option<(BTreeSet<String>, Instant)> = None;
+    let gone = poll(format!("the clone {name} to be gone"), GONE, async || {
+        let left = left(access.client(), namespace, name, label).await?;
+        let names: BTreeSet<String> = left.iter().map(|(kind, object)| format!("{kind} {object}")).collect();
+        let now = Instant::now();
+        let since = match &last {
+            Some((before, since)) if *before == names => *since,
+            _ => {
+                last = Some((names.clone(), now));
+                now
+            }
+        };
+        let stood = now.duration_since(since);
+        if names.is_empty() {
+            return Ok(match stood >= STILL {
+                true => Seen::Done(()),
+                false => Seen::NotYet("nothing is left of it, for now".to_owned()),
+            });
+        }
+        let said = names.iter().cloned().collect::<Vec<_>>().join(", ");
+        told(format!("removing {name}: {said}"));
+        if stood >= OPERATOR {
+            delete_all(access.client(), namespace, &left).await?;
+        }
+        Ok::<_, RestoreError>(Seen::NotYet(format!("there are {said}")))
+    });
+    match gone.await {
+        Ok(()) => Ok(()),
+        Err(PollError::Failed(error)) => Err(error),
+        Err(PollError::TimedOut(late)) => Err(late.into()),
+    }
+}
+
+/// Of the name only what a drill has made: an object without its label is somebody's cluster.
+async fn delete_clone(access: &ClusterAccess, namespace: &str, name: &str) -> Result<(), RestoreError> {
+    let api = postgresqls(access.client(), namespace);
+    let doing = || format!("remove the clone {namespace}/{name}");
+    let Some(object) = api.get_opt(name).await.map_err(ClusterError::api(doing()))? else { return Ok(()) };
+    if !object.labels().contains_key(LABEL) {
+        return Err(RestoreError::Broken {
+            what: doing(),
+            seen: format!("it has no label {LABEL}, so no drill has made it"),
+            help: String::new(),
+        });
+    }
+    delete(&api, name, object.uid()).await.map_err(|error| ClusterError::api(doing())(error).into())
+}
+
+async fn delete(api: &Api<DynamicObject>, name: &str, uid: Option<String>) -> Result<(), kube::Error> {
+    let params = DeleteParams {
+        preconditions: Some(Preconditions { uid, resource_version: None }),
+        propagation_policy: Some(PropagationPolicy::Background),
+        ..DeleteParams::default()
+    };
+    match api.delete(name, &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What carries the clone's name, which nothing else ever had.
+async fn left(
+    client: Client,
+    namespace: &str,
+    name: &str,
+    label: &str,
+) -> Result<Vec<(&'static str, String)>, ClusterError> {
+    let lists: FuturesUnordered<_> = KINDS
+        .iter()
+        .enumerate()
+        .map(|(index, (_, kind, _))| {
+            let api = api(client.clone(), namespace, index);
+            async move {
+                let listed = api.list_metadata(&ListParams::default().labels(&format!("{label}={name}"))).await;
+                let listed = listed.map_err(ClusterError::api(format!("list what is left of {name}: {kind}s")))?;
+                let names = listed.items.iter().map(|object| (*kind, object.name_any()));
+                Ok::<_, ClusterError>((index, names.collect::<Vec<_>>()))
+            }
+        })
+        .collect();
+    let mut found: Vec<_> = lists.try_collect().await?;
+    found.sort_by_key(|(index, _)| *index);
+    Ok(found.into_iter().flat_map(|(_, names)| names).collect())
+}
+
+async fn delete_all(
+    client: Client,
+    namespace: &str,
+    left: &[(&'static str, String)],
+) -> Result<(), ClusterError> {
+    for (kind, name) in left {
+        let Some(index) = KINDS.iter().position(|(_, known, _)| known == kind) else { continue };
+        let deleted = delete(&api(client.clone(), namespace, index), name, None).await;
+        deleted.map_err(ClusterError::api(format!("remove {kind} {name}")))?;
+    }
+    Ok(())
+}
+
+fn api(client: Client, namespace: &str, index: usize) -> Api<DynamicObject> {
+    let (group, kind, plural) = KINDS[index];
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural);
+    Api::namespaced_with(client, namespace, &resource)
+}

@@ -1,0 +1,247 @@
+//! The clone's manifest, made from the source's: what it needs of it, and nothing that reaches beyond itself.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use rand::Rng;
+use serde_json::{Map, Value, json};
+
+use super::error::RestoreError;
+use super::file::RestoreDrill;
+use super::source::Source;
+use super::target::in_manifest;
+use super::{quantity, safety};
+use crate::check::{CredentialKind, is_known};
+use crate::environment::local::images::spilo::archive::switches;
+use crate::secret::is_told_by_name;
+
+/// Everything that a drill makes carries it: the name of the drill's Lease.
+pub const LABEL: &str = "clonedrill/drill";
+/// After this time anybody may remove it.
+pub const EXPIRES: &str = "clonedrill/expires";
+const SOURCE: &str = "clonedrill/source";
+/// What the names of clones hold, before a part of their own.
+const MIDDLE: &str = "-drill-";
+/// A StatefulSet's name and the hash that Kubernetes hangs on it must fit a label (63).
+const LONGEST: usize = 50;
+/// A part of its own, so that a clone is never taken for one that is just being removed.
+const OWN: usize = 5;
+
+/// What a clone needs of its source's `spec`. Not its users, databases, sidecars, load balancers, standby, streams,
+/// pooler or logical backups: each of them reaches beyond the clone.
+const KEPT: [&str; 11] = [
+    "teamId",
+    "dockerImage",
+    "volume",
+    "nodeAffinity",
+    "tolerations",
+    "schedulerName",
+    "podAnnotations",
+    "spiloRunAsUser",
+    "spiloRunAsGroup",
+    "spiloFSGroup",
+    "additionalVolumes",
+];
+/// Parameters that are the source's own affair: its memory, its archive, and what it sends or takes.
+const DROPPED_PARAMETERS: [&str; 12] = [
+    "shared_buffers",
+    "huge_pages",
+    "archive_command",
+    "archive_mode",
+    "archive_library",
+    "archive_timeout",
+    "restore_command",
+    "primary_conninfo",
+    "primary_slot_name",
+    "recovery_target_time",
+    "synchronous_standby_names",
+    "synchronized_standby_slots",
+];
+/// A restored subscription would take its publisher's changes away from the source, restored jobs would do their work twice.
+const QUIET: [(&str, &str); 2] =
+    [("max_logical_replication_workers", "0"), ("cron.launch_active_jobs", "off")];
+/// What WAL-G must know to read, besides the prefix and the credential.
+const READING: [&str; 16] = [
+    "AZURE_STORAGE_ACCOUNT",
+    "WALG_AZURE_BUFFER_SIZE",
+    "WALG_AZURE_MAX_BUFFERS",
+    "AZURE_ENVIRONMENT_NAME",
+    "WALG_DOWNLOAD_CONCURRENCY",
+    "WALG_DISK_RATE_LIMIT",
+    "WALG_NETWORK_RATE_LIMIT",
+    "WALG_LIBSODIUM_KEY",
+    "WALG_LIBSODIUM_KEY_PATH",
+    "WALG_LIBSODIUM_KEY_TRANSFORM",
+    "WALG_PGP_KEY",
+    "WALG_PGP_KEY_PATH",
+    "WALG_PGP_KEY_PASSPHRASE",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// A clone that is to be made.
+#[derive(Debug, Clone)]
+pub struct Clone {
+    pub namespace: String,
+    pub name: String,
+    pub target: Timestamp,
+    /// Its variables, as they stand in the manifest.
+    pub env: Vec<Value>,
+    pub manifest: Value,
+}
+
+/// A name that nothing has yet.
+pub fn name(source: &str) -> String {
+    let room = LONGEST - MIDDLE.len() - OWN;
+    let head: String = source.chars().take(room).collect();
+    let mut rng = rand::rng();
+    let own: String = (0..OWN).map(|_| char::from(b'a' + rng.random_range(0..26_u8))).collect();
+    format!("{}{MIDDLE}{own}", head.trim_end_matches('-'))
+}
+
+impl Clone {
+    /// # Errors
+    /// When it would be unsafe, or a part of it does not follow from the source's settings.
+    pub fn of(
+        source: &Source,
+        drill: &RestoreDrill,
+        name: &str,
+        target: Timestamp,
+        expires: Timestamp,
+        lease: &str,
+    ) -> Result<Self, RestoreError> {
+        let env = env(source, drill)?;
+        let mut spec = Map::new();
+        for field in KEPT {
+            if let Some(value) = source.spec.get(field) {
+                spec.insert(field.to_owned(), value.clone());
+            }
+        }
+        if let Some(volume) = &drill.clone.volume {
+            spec.insert("volume".to_owned(), volume.clone());
+        }
+        safety::volume(&spec, drill)?;
+        spec.insert("numberOfInstances".to_owned(), json!(1));
+        spec.insert("resources".to_owned(), resources(source, drill));
+        spec.insert("postgresql".to_owned(), postgresql(source));
+        spec.insert(
+            "clone".to_owned(),
+            json!({ "cluster": source.name, "uid": source.uid, "timestamp": in_manifest(target) }),
+        );
+        spec.insert("env".to_owned(), json!(env));
+        let namespace = drill.into.namespace.clone();
+        let manifest = json!({
+            "apiVersion": "acid.zalan.do/v1",
+            "kind": "postgresql",
+            "metadata": {
+                "name": name,
+                "namespace": namespace,
+                "labels": { LABEL: lease, "app.kubernetes.io/managed-by": "clonedrill" },
+                "annotations": {
+                    SOURCE: format!("{}/{}", source.namespace, source.name),
+                    EXPIRES: expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+                },
+            },
+            "spec": spec,
+        });
+        Ok(Clone { namespace, name: name.to_owned(), target, env, manifest })
+    }
+
+    /// As it is created: it goes with the Lease.
+    pub fn owned_by(&self, owner: &OwnerReference) -> Value {
+        let mut manifest = self.manifest.clone();
+        manifest["metadata"]["ownerReferences"] = json!([owner]);
+        manifest
+    }
+
+    /// The variable that counts among those that the manifest gives.
+    pub fn variable(&self, name: &str) -> Option<&Value> {
+        self.env.iter().rev().find(|variable| variable["name"] == name)
+    }
+}
+
+fn postgresql(source: &Source) -> Value {
+    let mut parameters = Map::new();
+    let given = source.spec.pointer("/postgresql/parameters").and_then(Value::as_object);
+    for (name, value) in given.into_iter().flatten() {
+        if !DROPPED_PARAMETERS.contains(&name.as_str()) {
+            parameters.insert(name.clone(), value.clone());
+        }
+    }
+    for (name, value) in QUIET {
+        parameters.insert(name.to_owned(), json!(value));
+    }
+    json!({ "version": source.spec.pointer("/postgresql/version"), "parameters": parameters })
+}
+
+/// Little is asked for; what it may use at most is what the source may.
+fn resources(source: &Source, drill: &RestoreDrill) -> Value {
+    if let Some(resources) = &drill.clone.resources {
+        return resources.clone();
+    }
+    let limits = source.spec.pointer("/resources/limits").filter(|limits| limits.is_object()).cloned();
+    json!({
+        "requests": { "cpu": "100m", "memory": "250Mi" },
+        "limits": limits.unwrap_or_else(|| json!({ "cpu": "1", "memory": "1Gi" })),
+    })
+}
+
+fn env(source: &Source, drill: &RestoreDrill) -> Result<Vec<Value>, RestoreError> {
+    let pod = source.pod();
+    let mut env = vec![
+        json!({ "name": "CLONE_WALG_AZ_PREFIX", "value": source.backups.prefix }),
+        json!({ "name": "CLONE_USE_WALG_RESTORE", "value": "true" }),
+    ];
+    let given = |name: &str| drill.clone.env.iter().any(|variable| variable["name"] == name);
+    let credential: &[&str] = match source.backups.credential {
+        Some(CredentialKind::AccessKey) => &["AZURE_STORAGE_ACCESS_KEY"],
+        Some(CredentialKind::SasToken) => &["AZURE_STORAGE_SAS_TOKEN"],
+        Some(CredentialKind::ServicePrincipal) => &["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"],
+        None => &[],
+    };
+    for name in READING.iter().chain(credential) {
+        let clone_name = format!("CLONE_{name}");
+        let Some(entry) = pod.entry(name).filter(|_| pod.has(name) && !given(&clone_name)) else { continue };
+        let mut item = entry.item.clone();
+        item["name"] = json!(clone_name);
+        if item.get("valueFrom").is_none() {
+            if is_told_by_name(name) && credential.contains(name) {
+                return Err(RestoreError::refused(
+                    format!("the source has its {name} in plain text, and it shall not be written into another manifest"),
+                    format!("give `{clone_name}` under `clone.env`, from a Secret in {}", drill.into.namespace),
+                ));
+            }
+            // Such as `$(SCOPE)`, which would be the clone's own here.
+            let value = pod.value(name).filter(|value| is_known(value)).ok_or_else(|| {
+                RestoreError::refused(
+                    format!("what the source's {name} is does not follow from its env"),
+                    format!("give `{clone_name}` under `clone.env`"),
+                )
+            })?;
+            item["value"] = json!(value);
+        }
+        env.push(item);
+    }
+    env.extend(archive(source, drill)?);
+    for variable in &drill.clone.env {
+        env.retain(|made| made["name"] != variable["name"]);
+        env.push(variable.clone());
+    }
+    safety::archive(&env, source)?;
+    Ok(env)
+}
+
+/// Its own archive location, or none: an empty value keeps away what the operator's configuration gives to every pod.
+fn archive(source: &Source, drill: &RestoreDrill) -> Result<Vec<Value>, RestoreError> {
+    let pod = source.pod();
+    let off = switches().into_iter().filter(|name| *name != "WALG_AZ_PREFIX" && pod.has(name));
+    let mut env: Vec<Value> = off.map(|name| json!({ "name": name, "value": "" })).collect();
+    let prefix = drill.clone.archive.clone().unwrap_or_default();
+    env.push(json!({ "name": "WALG_AZ_PREFIX", "value": prefix }));
+    Ok(env)
+}
+
+/// Bytes of the volume that a `spec` asks for.
+pub(super) fn volume_bytes(spec: &Map<String, Value>) -> Option<u64> {
+    quantity::bytes(spec.get("volume")?.get("size")?.as_str()?)
+}

@@ -1,0 +1,69 @@
+//! Why a restore drill could not be done.
+
+use super::quiet::QuietError;
+use crate::environment::cluster::ClusterError;
+use crate::exit::Verdict;
+use crate::observe::data::DataError;
+use crate::poll::TimedOut;
+use crate::report::Finding;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
+    #[error("find the source {0}: there is no such `postgresql` object")]
+    NoSource(String),
+    #[error("read the env of {0}: the operator has made no StatefulSet of it")]
+    NotRendered(String),
+    /// The source has no backups that a clone could be made from.
+    #[error("{0}")]
+    NoBackups(String),
+    /// It would be unsafe, or cannot be made from the source's settings.
+    #[error("make the clone: {why}")]
+    Refused { why: String, help: String },
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Quiet(#[from] QuietError),
+    #[error("write {path}: {source}")]
+    Evidence { path: std::path::PathBuf, source: std::io::Error },
+    #[error("{0}")]
+    TimedOut(#[from] TimedOut),
+    /// Something in the cluster that the drill cannot do without did not do its work.
+    #[error("{what}: {seen}")]
+    Broken { what: String, seen: String, help: String },
+}
+
+impl RestoreError {
+    pub fn refused(why: impl Into<String>, help: impl Into<String>) -> Self {
+        RestoreError::Refused { why: why.into(), help: help.into() }
+    }
+
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            RestoreError::Cluster(error) => error.verdict(),
+            RestoreError::NoSource(_) | RestoreError::Refused { .. } => Verdict::Invalid,
+            RestoreError::NoBackups(_) => Verdict::Failed,
+            _ => Verdict::Broken,
+        }
+    }
+
+    /// As it stands in a report.
+    pub fn finding(&self, doing: &str) -> Finding {
+        let help = match self {
+            RestoreError::Cluster(error) => error.help().unwrap_or_default(),
+            RestoreError::Refused { help, .. } | RestoreError::Broken { help, .. } => help.clone(),
+            RestoreError::NoBackups(_) => {
+                "without backups there is nothing to restore: `clonedrill check` finds out why it has none".to_owned()
+            }
+            _ => String::new(),
+        };
+        Finding {
+            subject: doing.to_owned(),
+            expected: "to be done".to_owned(),
+            seen: format!("failed to {self}"),
+            evidence: Vec::new(),
+            help,
+        }
+    }
+}

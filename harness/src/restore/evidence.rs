@@ -1,0 +1,55 @@
+//! The folder that a restore drill leaves for people to look into. Free of secrets: whatever is written goes through `hide`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::error::RestoreError;
+use crate::secret::Secret;
+use crate::snapshot::redact::Redactor;
+
+/// Where files go, and what must not be in them.
+pub struct Evidence {
+    folder: PathBuf,
+    secrets: Mutex<Vec<Secret>>,
+}
+
+impl Evidence {
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn in_folder(folder: &Path) -> Result<Self, RestoreError> {
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|source| RestoreError::Evidence { path: folder.to_owned(), source })?;
+        Ok(Evidence { folder: folder.to_owned(), secrets: Mutex::default() })
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// From now on nothing shows it.
+    pub fn learn(&self, secret: Secret) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        if !secrets.contains(&secret) {
+            secrets.push(secret);
+        }
+    }
+
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The text with every secret that is known by now as its fingerprint.
+    pub fn hide(&self, text: &str) -> String {
+        let secrets = self.secrets();
+        secrets.iter().fold(Redactor::new(), |redactor, secret| redactor.literal(secret)).hide(text)
+    }
+
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn text(&self, name: &str, text: &str) -> Result<(), RestoreError> {
+        let path = self.folder.join(name);
+        let folder = path.parent().unwrap_or(&self.folder);
+        let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, self.hide(text)));
+        written.map_err(|source| RestoreError::Evidence { path, source })
+    }
+}

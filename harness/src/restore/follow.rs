@@ -1,0 +1,338 @@
+//! Waiting for a clone: until it takes connections as a leader, or until it is evident that it will not.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Event, Pod, Secret as KubeSecret};
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
+
+use super::clone::Clone;
+use super::error::RestoreError;
+use super::readback;
+use super::refusal::{Refusal, refusal};
+use super::source::{Source, postgresqls, status};
+use crate::check::entries_of;
+use crate::drill::outcome::of_failures;
+use crate::environment::cluster::{ClusterAccess, ClusterError, Forward, PodLogs};
+use crate::environment::trouble;
+use crate::exit::Verdict;
+use crate::observe::data::{Connect, identify};
+use crate::poll::{Limit, PollError, Seen, poll};
+use crate::render::RenderedVariable;
+use crate::report::Finding;
+use crate::secret::Secret;
+
+pub(super) const POSTGRES: u16 = 5432;
+/// An operator that watches a namespace sees a new cluster at once, and may have others to do first.
+const OPERATOR: Duration = Duration::from_secs(90);
+/// What the kubelet asks for again by itself is no failure before it has stood for so long.
+const STANDS: Duration = Duration::from_secs(20);
+/// What a leader is called in old and new releases of Patroni.
+const LEADER: [&str; 2] = ["master", "primary"];
+
+/// What became of a clone.
+pub enum Fate {
+    Usable(Usable),
+    Failed(Failure),
+}
+
+/// A clone that takes connections as a leader.
+pub struct Usable {
+    pub since: Timestamp,
+    pub connect: Connect,
+    /// The operator's word for it.
+    pub status: String,
+    pub variables: Vec<RenderedVariable>,
+    pub password: Secret,
+    _forward: Forward,
+}
+
+/// A clone that will not come up.
+pub struct Failure {
+    pub verdict: Verdict,
+    pub finding: Finding,
+}
+
+/// Follows one clone.
+pub struct Follow<'a> {
+    pub access: &'a ClusterAccess,
+    pub source: &'a Source,
+    pub clone: &'a Clone,
+    pub logs: &'a mut PodLogs,
+    pub told: &'a (dyn Fn(String) + Sync),
+    pub hide: &'a (dyn Fn(&str) -> String + Sync),
+    /// What the drill may still take.
+    pub limit: Duration,
+    /// The trouble that stands now, and since when.
+    trouble: Option<(String, Instant)>,
+}
+
+impl<'a> Follow<'a> {
+    pub fn new(
+        (access, source, clone): (&'a ClusterAccess, &'a Source, &'a Clone),
+        logs: &'a mut PodLogs,
+        told: &'a (dyn Fn(String) + Sync),
+        hide: &'a (dyn Fn(&str) -> String + Sync),
+        limit: Duration,
+    ) -> Self {
+        Follow { access, source, clone, logs, told, hide, limit, trouble: None }
+    }
+
+    /// # Errors
+    /// When the API server does not answer. A clone that is not usable within the limit is a failure, and said as one.
+    pub async fn fate(mut self) -> Result<Fate, RestoreError> {
+        let limit = Limit {
+            total: self.limit,
+            first_interval: Duration::from_millis(200),
+            longest_interval: Duration::from_secs(1),
+        };
+        let begin = Instant::now();
+        let name = self.clone.name.clone();
+        match poll(format!("the clone {name} to take connections"), limit, async || self.look(begin).await).await {
+            Ok(fate) => Ok(fate),
+            Err(PollError::Failed(error)) => Err(error),
+            Err(PollError::TimedOut(late)) => Ok(Fate::Failed(Failure {
+                verdict: Verdict::Failed,
+                finding: Finding {
+                    subject: "clone: time".to_owned(),
+                    expected: format!("to be usable within {:.0?}", self.limit),
+                    seen: late.to_string(),
+                    evidence: Vec::new(),
+                    help: "`limits.time` says how long a drill may take".to_owned(),
+                },
+            })),
+        }
+    }
+
+    async fn look(&mut self, begin: Instant) -> Result<Seen<Fate>, RestoreError> {
+        let (client, Clone { namespace, name, .. }) = (self.access.client(), self.clone);
+        let object = postgresqls(client.clone(), namespace).get_opt(name).await;
+        let object = object.map_err(ClusterError::api(format!("look at the clone {name}")))?;
+        let Some(object) = object else {
+            self.access.usable(namespace).await?;
+            return Ok(failed(Verdict::Broken, "clone", "somebody else removed it", Vec::new(), ""));
+        };
+        let status = status(&object);
+        let sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
+        let set = sets.get_opt(name).await.map_err(ClusterError::api("look at the clone's StatefulSet"))?;
+        let variables = set.as_ref().and_then(entries_of);
+        let Some(variables) = variables else {
+            self.access.usable(namespace).await?;
+            return Ok(self.without_set(begin, &status));
+        };
+        if let Some(finding) = readback::finding(self.source, self.clone, &variables) {
+            return Ok(Seen::Done(Fate::Failed(Failure { verdict: Verdict::Failed, finding })));
+        }
+        let pods: Api<Pod> = Api::namespaced(client, namespace);
+        let of_clone = format!("{}={name}", self.source.cluster_label);
+        let pods = pods.list(&ListParams::default().labels(&of_clone)).await;
+        let pods = pods.map_err(ClusterError::api("look at the clone's pods"))?.items;
+        self.logs.follow(&pods);
+        if let Some(fate) = self.failed_bootstrap() {
+            return Ok(Seen::Done(fate));
+        }
+        let troubles = match pods.is_empty() {
+            true => self.access.usable(namespace).await.map(|()| None)?.or(self.no_pod().await?),
+            false => pods.iter().find_map(trouble),
+        };
+        if let Some(fate) = self.stands(&pods, troubles.clone()) {
+            return Ok(Seen::Done(fate));
+        }
+        let waiting = match self.usable(&pods, &variables).await? {
+            Ok(usable) => {
+                return Ok(Seen::Done(Fate::Usable(Usable { status, variables, ..usable })));
+            }
+            Err(waiting) => waiting,
+        };
+        let newest = self.logs.newest().map(|line| format!("; {}", line.text)).unwrap_or_default();
+        let why = troubles.map_or(waiting, |trouble| trouble);
+        let status = if status.is_empty() { "no status yet" } else { &status };
+        let said = (self.hide)(&format!("{status}, {why}{newest}"));
+        (self.told)(format!("{name}: {:.0?} of {:.0?}, {said}", begin.elapsed(), self.limit));
+        Ok(Seen::NotYet(said))
+    }
+
+    /// Before the operator has made anything.
+    fn without_set(&self, begin: Instant, status: &str) -> Seen<Fate> {
+        let given_up = ["Invalid", "CreateFailed"].contains(&status);
+        if given_up {
+            let seen = format!("the operator has set its status to {status} and made no StatefulSet");
+            let help = "the operator's log says what it does not take";
+            return failed(Verdict::Broken, "clone", &seen, Vec::new(), help);
+        }
+        if begin.elapsed() >= OPERATOR {
+            let namespace = &self.clone.namespace;
+            let seen = format!("no operator made anything of it within {OPERATOR:?}");
+            let help = format!(
+                "the operator must watch the namespace {namespace} (WATCHED_NAMESPACE, watched_namespace)"
+            );
+            return failed(Verdict::Broken, "clone", &seen, Vec::new(), &help);
+        }
+        let waited = format!("waiting for the operator, {:.0?} of {OPERATOR:?}", begin.elapsed());
+        (self.told)(format!("{}: {waited}", self.clone.name));
+        Seen::NotYet(waited)
+    }
+
+    fn failed_bootstrap(&self) -> Option<Fate> {
+        let logs = self.logs.so_far();
+        let texts: Vec<String> = logs.iter().map(|log| joined(&log.lines)).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let outcome = of_failures(&texts)?;
+        let evidence: Vec<String> = outcome.evidence.iter().map(|line| (self.hide)(line)).collect();
+        let Refusal { why, help } = refusal(&texts, self.source, self.clone);
+        Some(Fate::Failed(Failure {
+            verdict: Verdict::Failed,
+            finding: Finding {
+                subject: "clone: restore".to_owned(),
+                expected: "the backup to be cloned back".to_owned(),
+                seen: format!("{}: {why}", outcome.why),
+                evidence,
+                help,
+            },
+        }))
+    }
+
+    /// What the StatefulSet's controller says of pods that it cannot make.
+    async fn no_pod(&self) -> Result<Option<String>, RestoreError> {
+        let events: Api<Event> = Api::namespaced(self.access.client(), &self.clone.namespace);
+        let of_set = format!(
+            "involvedObject.kind=StatefulSet,involvedObject.name={},reason=FailedCreate",
+            self.clone.name
+        );
+        let listed = events.list(&ListParams::default().fields(&of_set)).await;
+        let listed = listed.map_err(ClusterError::api("look at the clone's events"))?.items;
+        Ok(listed.iter().filter_map(|event| event.message.clone()).next_back())
+    }
+
+    /// A trouble that does not pass.
+    fn stands(&mut self, pods: &[Pod], trouble: Option<String>) -> Option<Fate> {
+        let Some(trouble) = trouble else {
+            self.trouble = None;
+            return None;
+        };
+        // Attempts alternate between two words for one trouble, each with its own delay.
+        let kind = kind(pods, &trouble)?;
+        let since = match &self.trouble {
+            Some((before, since)) if before == kind.0 => *since,
+            _ => {
+                self.trouble = Some((kind.0.to_owned(), Instant::now()));
+                return None;
+            }
+        };
+        (since.elapsed() >= STANDS).then(|| {
+            let seen = (self.hide)(&format!("{}: {trouble}", kind.0));
+            match failed(Verdict::Broken, "clone", &seen, Vec::new(), kind.1) {
+                Seen::Done(fate) => Some(fate),
+                Seen::NotYet(_) => None,
+            }
+        })?
+    }
+
+    /// The way in, once there is one; else what it lacks.
+    async fn usable(
+        &self,
+        pods: &[Pod],
+        variables: &[RenderedVariable],
+    ) -> Result<Result<Usable, String>, RestoreError> {
+        let Some(leader) = pods.iter().find(|pod| leads(pod)) else {
+            return Ok(Err(format!("none of its {} pods is leader", pods.len())));
+        };
+        let mut conditions = leader.status.iter().flat_map(|status| status.conditions.iter().flatten());
+        if !conditions.any(|one| one.type_ == "Ready" && one.status == "True") {
+            return Ok(Err(format!("{} is not ready", leader.name_any())));
+        }
+        let namespace = &self.clone.namespace;
+        let Some((user, password)) = superuser(self.access, namespace, variables).await? else {
+            return Ok(Err("the operator has made no password yet".to_owned()));
+        };
+        let forward = Forward::to(self.access, namespace, &leader.name_any(), POSTGRES).await?;
+        let address = forward.address();
+        let connect =
+            Connect { host: address.ip().to_string(), port: address.port(), user, password: password.clone() };
+        match identify(&connect).await {
+            Ok(identity) if identity.in_recovery => Ok(Err("it is still in recovery".to_owned())),
+            Ok(_) => Ok(Ok(Usable {
+                since: Timestamp::now(),
+                connect,
+                password,
+                status: String::new(),
+                variables: Vec::new(),
+                _forward: forward,
+            })),
+            Err(error) => Ok(Err(format!("failed to {error}"))),
+        }
+    }
+}
+
+/// Whether Patroni calls a pod its cluster's leader, whatever the label is that says it.
+pub(super) fn leads(pod: &Pod) -> bool {
+    pod.labels().values().any(|value| LEADER.contains(&value.as_str()))
+}
+
+/// The superuser's name and password, where the pod itself has them from.
+pub async fn superuser(
+    access: &ClusterAccess,
+    namespace: &str,
+    variables: &[RenderedVariable],
+) -> Result<Option<(String, Secret)>, RestoreError> {
+    let last = |name: &str| variables.iter().rev().find(|variable| variable.name == name);
+    let user = last("PGUSER_SUPERUSER").and_then(|variable| variable.item["value"].as_str());
+    let password = last("PGPASSWORD_SUPERUSER").map(|variable| &variable.item["valueFrom"]["secretKeyRef"]);
+    let (Some(name), Some(key)) = (
+        password.and_then(|reference| reference["name"].as_str()),
+        password.and_then(|reference| reference["key"].as_str()),
+    ) else {
+        return Ok(None);
+    };
+    let secrets: Api<KubeSecret> = Api::namespaced(access.client(), namespace);
+    let secret = secrets.get_opt(name).await;
+    let secret = secret.map_err(ClusterError::api(format!("read the Secret {name} in {namespace}")))?;
+    let value = secret.and_then(|secret| secret.data?.remove(key));
+    let value = value.and_then(|value| String::from_utf8(value.0).ok());
+    Ok(value.map(|value| (user.unwrap_or("postgres").to_owned(), Secret::new(value))))
+}
+
+/// The kind of a trouble that the node or a controller will not get over by itself, and what to do; none of one that may pass.
+fn kind(pods: &[Pod], trouble: &str) -> Option<(&'static str, &'static str)> {
+    if trouble.contains("exceeded quota") {
+        return Some(("the namespace's quota is exceeded", "ask for less in `clone.resources` or `clone.volume`, or raise the quota"));
+    }
+    let waits = pods.iter().flat_map(|pod| {
+        let status = pod.status.iter();
+        let containers = status.flat_map(|status| status.init_container_statuses.iter().chain(&status.container_statuses));
+        containers.flatten().filter_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone())
+    });
+    waits.into_iter().find_map(|reason| match reason.as_str() {
+        "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => Some((
+            "its image cannot be pulled",
+            "the namespace needs the pull secret that the source's has, or the node a way to the registry",
+        )),
+        "CreateContainerConfigError" => Some((
+            "its container cannot be made",
+            "the clone refers to the same Secrets and ConfigMaps as its source: they must be in its namespace too",
+        )),
+        _ => None,
+    })
+}
+
+pub(super) fn joined(lines: &[crate::environment::cluster::Line]) -> String {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&line.text);
+        text.push('\n');
+    }
+    text
+}
+
+fn failed(verdict: Verdict, subject: &str, seen: &str, evidence: Vec<String>, help: &str) -> Seen<Fate> {
+    let finding = Finding {
+        subject: subject.to_owned(),
+        expected: "to come up".to_owned(),
+        seen: seen.to_owned(),
+        evidence,
+        help: help.to_owned(),
+    };
+    Seen::Done(Fate::Failed(Failure { verdict, finding }))
+}

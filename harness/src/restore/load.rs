@@ -1,0 +1,101 @@
+//! Reading a restore drill's file: parsed with places, checked in full before anything is asked of a cluster.
+
+use std::path::{Path, PathBuf};
+
+use super::file::{Assertion, RestoreDrill};
+use super::target::Target;
+use crate::scenario::{Parsed, Problem, ProblemKind, ScenarioError, parse};
+
+/// Reads and checks a restore drill's file.
+///
+/// # Errors
+/// Every problem that was found; after a field that does not parse, only that one.
+pub fn load(path: &Path) -> Result<RestoreDrill, ScenarioError> {
+    let parsed: Parsed<RestoreDrill> = parse(path)?;
+    let problems = problems(&parsed.value)
+        .into_iter()
+        .map(|(pointer, what)| parsed.problem(ProblemKind::Contradiction(what), &pointer))
+        .collect::<Vec<Problem>>();
+    match ScenarioError::from_all(problems) {
+        Some(error) => Err(error),
+        None => Ok(RestoreDrill { file: Some(path.to_owned()), ..parsed.value }),
+    }
+}
+
+/// What is wrong with it, each with the JSON pointer of its place.
+pub fn problems(drill: &RestoreDrill) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut say = |pointer: String, what: String| found.push((pointer, what));
+    if drill.into.namespace == drill.source.namespace && !drill.into.source_namespace_allowed {
+        let what = "the clone would be made in its source's own namespace; `source_namespace_allowed: true` allows it";
+        say("/into/namespace".to_owned(), what.to_owned());
+    }
+    if let Some(text) = &drill.target
+        && let Err(error) = Target::parse(text)
+    {
+        say("/target".to_owned(), error.to_string());
+    }
+    if drill.compare.is_some() && drill.target.is_some() {
+        let what = "a drill that compares chooses its point in time itself: a moment of the source in which nobody writes";
+        say("/target".to_owned(), what.to_owned());
+    }
+    for (index, assertion) in drill.expect.iter().enumerate() {
+        if let Some(what) = not_one(assertion) {
+            say(format!("/expect/{index}"), what);
+        }
+    }
+    for (index, variable) in drill.clone.env.iter().enumerate() {
+        if variable.get("name").and_then(|name| name.as_str()).is_none_or(str::is_empty) {
+            say(format!("/clone/env/{index}"), "a variable needs a name".to_owned());
+        }
+    }
+    if let Some(archive) = &drill.clone.archive
+        && !archive.starts_with("azure://")
+    {
+        say("/clone/archive".to_owned(), "an archive is written as azure://<container>/<prefix>".to_owned());
+    }
+    if let Some(volume) = &drill.limits.volume
+        && super::quantity::bytes(volume).is_none()
+    {
+        say("/limits/volume".to_owned(), format!("`{volume}` is no size such as `500Gi`"));
+    }
+    if drill.limits.clones == Some(0) {
+        say("/limits/clones".to_owned(), "a drill makes a clone, so this is at least 1".to_owned());
+    }
+    if let Some(webhook) = &drill.tell.webhook
+        && webhook.url_env.is_some() == webhook.url_file.is_some()
+    {
+        say("/tell/webhook".to_owned(), "exactly one of `url_env` and `url_file` is needed".to_owned());
+    }
+    found
+}
+
+fn not_one(assertion: &Assertion) -> Option<String> {
+    let given = [
+        assertion.equals.is_some(),
+        assertion.at_least.is_some(),
+        assertion.newer_than.is_some(),
+    ];
+    let given = given.into_iter().filter(|given| *given).count();
+    (given != 1)
+        .then(|| "exactly one of `equals`, `at_least` and `newer_than` says what the value must be".to_owned())
+}
+
+/// A drill of a source named on the command line, with nothing else asked for.
+pub fn named(source: super::SourceName, into: super::Into) -> RestoreDrill {
+    RestoreDrill {
+        name: None,
+        about: None,
+        source,
+        into,
+        target: None,
+        clone: super::CloneSettings::default(),
+        compare: None,
+        newest: Vec::new(),
+        expect: Vec::new(),
+        within: super::Budgets::default(),
+        limits: super::Limits::default(),
+        tell: super::Tell::default(),
+        file: None::<PathBuf>,
+    }
+}

@@ -1,0 +1,86 @@
+//! The moment of the source that a clone is held against: its data, read-only, and the wait until it is archived.
+
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
+
+use super::error::RestoreError;
+use super::evidence::Evidence;
+use super::file::Compare;
+use super::follow::{POSTGRES, leads, superuser};
+use super::quiet::{Archived, QuietMoment, archived, default_archived_within, quiet_moment};
+use super::source::Source;
+use super::ticking::ticking;
+use crate::environment::cluster::{ClusterAccess, ClusterError, Forward};
+use crate::observe::data::{Connect, DataObservation, Session};
+
+const QUIET: Duration = Duration::from_secs(60);
+const STATEMENT: Duration = Duration::from_secs(30 * 60);
+
+/// What the clone must equal.
+pub struct Moment {
+    pub moment: QuietMoment,
+    pub data: DataObservation,
+    pub archived: Archived,
+    /// How long after the moment all of it was in the archive: until then it would have been lost.
+    pub archived_after: Duration,
+}
+
+/// Opens the source read-only, finds the moment, reads its data, and waits for its archive.
+///
+/// # Errors
+/// When there was no such moment, it was not archived in time, or the source cannot be read.
+pub async fn of(
+    access: &ClusterAccess,
+    source: &Source,
+    compare: &Compare,
+    evidence: &Evidence,
+    told: &(dyn Fn(String) + Sync),
+) -> Result<(Moment, String), RestoreError> {
+    let (connect, _forward) = open(access, source, evidence).await?;
+    let statement = compare.statement_timeout.map_or(STATEMENT, |span| span.0);
+    let session = Session::ReadOnly { statement, idle_in_transaction: statement };
+    let limit = compare.quiet_moment_within.map_or(QUIET, |span| span.0);
+    let found = quiet_moment(&connect, limit, session);
+    let (moment, held) =
+        ticking("waiting for a moment in which nobody writes to the source", Some(limit), told, found).await?;
+    let begin = Instant::now();
+    let reading = held.observe(Some(evidence.folder()));
+    let data = ticking("reading the source's data as of that moment", None, told, reading).await?;
+    let limit = match compare.archived_within {
+        Some(span) => span.0,
+        None => default_archived_within(&connect, session).await?,
+    };
+    let waiting = archived(&connect, &moment, limit, session);
+    let archived = ticking("waiting until the source has archived it", Some(limit), told, waiting).await?;
+    let archived_after = begin.elapsed();
+    let note = format!("{}, archived {archived_after:.0?} later", moment.target);
+    Ok((Moment { moment, data, archived, archived_after }, note))
+}
+
+/// The source's leader.
+async fn open(
+    access: &ClusterAccess,
+    source: &Source,
+    evidence: &Evidence,
+) -> Result<(Connect, Forward), RestoreError> {
+    let Source { namespace, name, cluster_label, .. } = source;
+    let pods: Api<Pod> = Api::namespaced(access.client(), namespace);
+    let listed = pods.list(&ListParams::default().labels(&format!("{cluster_label}={name}"))).await;
+    let listed = listed.map_err(ClusterError::api("look at the source's pods"))?.items;
+    let not = |seen: String| RestoreError::Broken {
+        what: format!("open the source {namespace}/{name}"),
+        seen,
+        help: "a drill that compares needs a source that runs".to_owned(),
+    };
+    let leader = listed.iter().find(|pod| leads(pod));
+    let leader = leader.ok_or_else(|| not(format!("none of its {} pods is leader", listed.len())))?;
+    let credentials = superuser(access, namespace, &source.variables).await?;
+    let (user, password) = credentials.ok_or_else(|| not("its superuser's Secret is not there".to_owned()))?;
+    evidence.learn(password.clone());
+    let forward = Forward::to(access, namespace, &leader.name_any(), POSTGRES).await?;
+    let address = forward.address();
+    Ok((Connect { host: address.ip().to_string(), port: address.port(), user, password }, forward))
+}

@@ -1,0 +1,72 @@
+//! What the operator really wrote, held against what the manifest asked for: its configuration may override any of it.
+
+use serde_json::Value;
+
+use super::clone::Clone;
+use super::source::Source;
+use super::target::in_manifest;
+use crate::check::Pod;
+use crate::manifests::Manifests;
+use crate::render::RenderedVariable;
+use crate::report::Finding;
+
+/// The first thing that the clone's pods would get otherwise. One that would archive elsewhere comes first: it could do harm.
+pub fn finding(source: &Source, clone: &Clone, variables: &[RenderedVariable]) -> Option<Finding> {
+    let pod = Pod::new(variables, &clone.namespace, &Manifests::default());
+    let wanted = clone.variable("WALG_AZ_PREFIX").and_then(|variable| variable["value"].as_str()).unwrap_or_default();
+    let archives = match pod.own() {
+        Some(azure) => azure.prefix.clone(),
+        None if pod.archives() => "another store".to_owned(),
+        None => String::new(),
+    };
+    if archives != wanted.trim_end_matches('/') {
+        let none = |text: &str| if text.is_empty() { "nowhere".to_owned() } else { text.to_owned() };
+        return Some(differs(
+            "archive",
+            &none(wanted),
+            &none(&archives),
+            "the operator's configuration decides it, against the manifest; the clone was removed before it could write",
+        ));
+    }
+    let overridden = clone.env.iter().find_map(|variable| {
+        let name = variable["name"].as_str()?;
+        let entry = pod.entry(name)?;
+        let same = entry.item.get("valueFrom") == variable.get("valueFrom").filter(|from| !from.is_null())
+            && text(&entry.item) == text(variable);
+        (!same).then(|| (name.to_owned(), shown(variable), shown(&entry.item)))
+    });
+    if let Some((name, wanted, found)) = overridden {
+        let help = "the operator's own configuration overrides what a manifest says; the clone would have read there \
+                    (`clonedrill check --explain overridden`)";
+        return Some(differs(&name, &wanted, &found, help));
+    }
+    let target = in_manifest(clone.target);
+    let said = |name: &str| pod.value(name).unwrap_or("(nothing)").to_owned();
+    [("CLONE_METHOD", "CLONE_WITH_WALE".to_owned()), ("CLONE_TARGET_TIME", target), ("CLONE_SCOPE", source.name.clone())]
+        .into_iter()
+        .find(|(name, wanted)| said(name) != *wanted)
+        .map(|(name, wanted)| differs(name, &wanted, &said(name), "this operator reads the clone section otherwise"))
+}
+
+fn text(item: &Value) -> &str {
+    item.get("value").and_then(Value::as_str).unwrap_or_default()
+}
+
+/// References are shown as they are, and no value that may be a secret.
+fn shown(item: &Value) -> String {
+    match item.get("valueFrom").filter(|from| !from.is_null()) {
+        Some(from) => from.to_string(),
+        None if item["name"].as_str().is_some_and(crate::secret::is_told_by_name) => "a plain value".to_owned(),
+        None => text(item).to_owned(),
+    }
+}
+
+fn differs(name: &str, wanted: &str, found: &str, help: &str) -> Finding {
+    Finding {
+        subject: format!("clone: env {name}"),
+        expected: wanted.to_owned(),
+        seen: format!("its pods get {found}"),
+        evidence: Vec::new(),
+        help: help.to_owned(),
+    }
+}

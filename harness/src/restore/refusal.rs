@@ -1,0 +1,58 @@
+//! Why a backup could not be cloned back, from what Spilo and WAL-G print.
+
+use super::clone::Clone;
+use super::source::Source;
+use crate::observe::catalogue;
+use crate::observe::logs;
+
+/// What the storage itself says of a key or token that it does not take.
+const REFUSED: [&str; 5] = [
+    "AuthenticationFailed",
+    "AuthorizationFailure",
+    "AuthorizationPermissionMismatch",
+    "Server failed to authenticate the request",
+    "StatusCode=403",
+];
+const NO_ACCOUNT: [&str; 2] = ["no such host", "AccountIsDisabled"];
+const NO_BACKUPS: [&str; 2] = ["Could not find any backups", "No backups found"];
+
+pub struct Refusal {
+    pub why: String,
+    pub help: String,
+}
+
+/// The most telling reason in the logs.
+pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
+    let says = |texts: &[&str]| logs.iter().any(|log| texts.iter().any(|text| log.contains(text)));
+    let account = source.backups.account.as_deref().unwrap_or("(from a Secret)");
+    let place = &source.backups.prefix;
+    if says(&REFUSED) {
+        return Refusal {
+            why: format!("the storage account {account} refuses the key"),
+            help: "the Secret in the clone's namespace must hold a valid key of the source's account".to_owned(),
+        };
+    }
+    if says(&NO_ACCOUNT) {
+        return Refusal {
+            why: format!("the storage account {account} cannot be reached"),
+            help: "its name, or the way to it from the clone's namespace, is wrong".to_owned(),
+        };
+    }
+    if says(&NO_BACKUPS) {
+        return Refusal {
+            why: format!(
+                "no backup in {place} of the account {account} is older than {}",
+                super::target::in_manifest(clone.target)
+            ),
+            help: "WAL-G before 2.0 says this too where the account refuses the key".to_owned(),
+        };
+    }
+    let known = logs.iter().flat_map(|log| log.lines()).filter_map(|line| logs::names(line).into_iter().next_back());
+    match known.last().and_then(catalogue::by_name) {
+        Some(entry) => Refusal { why: entry.means.to_owned(), help: entry.do_.to_owned() },
+        None => Refusal {
+            why: "Spilo could not restore it".to_owned(),
+            help: "the log in the evidence folder says why".to_owned(),
+        },
+    }
+}

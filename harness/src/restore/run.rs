@@ -1,0 +1,299 @@
+//! A restore drill from its begin to its end. Whatever happens becomes a report, and what was made is removed.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use kube::api::PostParams;
+use tokio_util::sync::CancellationToken;
+
+use super::clean::remove;
+use super::clone::Clone;
+use super::error::RestoreError;
+use super::evidence::Evidence;
+use super::file::RestoreDrill;
+use super::follow::{Fate, Follow, Usable};
+use super::leftovers::of_lease;
+use super::moment::{self, Moment};
+use super::plan::{self, Plan};
+use super::progress::Progress;
+use super::recovery::Course;
+use super::source::postgresqls;
+use super::verify::{self, Restored};
+use crate::environment::cluster::{ClusterAccess, ClusterError, Held, PodLogs};
+use crate::exit::Verdict;
+use crate::report::{DrillReport, Event, Finding, Restore};
+
+/// What a drill is done with.
+pub struct Doing<'a> {
+    pub access: &'a ClusterAccess,
+    pub drill: &'a RestoreDrill,
+    /// This drill's own folder, made where missing.
+    pub evidence: &'a Path,
+    /// Ctrl-C, or the end of the pod that it runs in.
+    pub stop: CancellationToken,
+    pub told: &'a (dyn Fn(&Event) + Sync),
+}
+
+/// What came out, before it is a report.
+#[derive(Default)]
+struct Conclusion {
+    restore: Restore,
+    findings: Vec<Finding>,
+    verdict: Option<Verdict>,
+}
+
+impl Conclusion {
+    fn error(&mut self, doing: &str, error: &RestoreError) {
+        self.verdict.get_or_insert(error.verdict());
+        self.findings.push(error.finding(doing));
+    }
+}
+
+/// Does the drill. It ends only after what it made is gone, or could not be removed, which the report says.
+pub async fn run(doing: &Doing<'_>) -> DrillReport {
+    let (begin, started) = (Instant::now(), Timestamp::now());
+    let progress = Progress::new(doing.told);
+    let mut conclusion = Conclusion::default();
+    conclusion.restore.source = format!("{}/{}", doing.drill.source.namespace, doing.drill.source.name);
+    conclusion.restore.context = doing.access.context().to_owned();
+    conclusion.restore.started = Some(started);
+    conclusion.restore.reproduce = super::reproduce::commands(doing.drill, doing.access.context());
+    let mut operator = String::new();
+    match Evidence::in_folder(doing.evidence) {
+        Err(error) => conclusion.error("evidence folder", &error),
+        Ok(evidence) => {
+            let run = Run { doing, evidence: &evidence, progress: &progress, begin, started };
+            operator = run.all(&mut conclusion).await;
+            conclude(&evidence, &mut conclusion);
+        }
+    }
+    let passed = if conclusion.findings.is_empty() { Verdict::Passed } else { Verdict::Failed };
+    DrillReport {
+        scenario: doing.drill.shown(),
+        file: doing.drill.file.clone().unwrap_or_default(),
+        operator,
+        environment: "cluster".to_owned(),
+        verdict: conclusion.verdict.unwrap_or(passed),
+        milliseconds: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
+        phases: progress.phases(),
+        clusters: Vec::new(),
+        findings: conclusion.findings,
+        told_apart: Vec::new(),
+        evidence: doing.evidence.to_owned(),
+        restore: Some(Box::new(conclusion.restore)),
+    }
+}
+
+struct Run<'a> {
+    doing: &'a Doing<'a>,
+    evidence: &'a Evidence,
+    progress: &'a Progress<'a>,
+    begin: Instant,
+    started: Timestamp,
+}
+
+impl Run<'_> {
+    /// Gives what is known of the operator.
+    async fn all(&self, conclusion: &mut Conclusion) -> String {
+        let Doing { access, drill, .. } = self.doing;
+        let look = async {
+            let plan = Plan::of(access, drill, self.started).await?;
+            let note = format!("backups in {}", plan.source.backups.prefix);
+            Ok::<_, RestoreError>((plan, note))
+        };
+        let plan = match self.progress.step("look at the source", look).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                conclusion.error("source", &error);
+                return String::new();
+            }
+        };
+        let operator = plan.source.operator.clone();
+        conclusion.restore.clone = format!("{}/{}", drill.into.namespace, plan.clone_name);
+        conclusion.restore.target = Some(plan.target);
+        let held = match self.progress.step("take the lease", self.lease(&plan)).await {
+            Ok(held) => held,
+            Err(error) => {
+                conclusion.error("lease", &error);
+                return operator;
+            }
+        };
+        let left = self.limit();
+        let stopped = tokio::select! {
+            () = self.drill(&plan, &held, conclusion) => None,
+            () = self.doing.stop.cancelled() => Some(None),
+            lost = held.lost() => Some(Some(RestoreError::from(lost))),
+            () = tokio::time::sleep(left) => {
+                conclusion.findings.push(self.too_long());
+                None
+            }
+        };
+        match stopped {
+            None => {}
+            Some(None) => {
+                conclusion.verdict = Some(Verdict::Interrupted);
+            }
+            Some(Some(error)) => conclusion.error("lease", &error),
+        }
+        if let Err(error) = self.progress.step("remove the clone", self.clean(&plan, held)).await {
+            // A drill that leaves something behind has not passed, whatever it has proved.
+            conclusion.error("remove the clone", &error);
+        }
+        operator
+    }
+
+    /// What the drill may still take.
+    fn limit(&self) -> Duration {
+        plan::limit(self.doing.drill).saturating_sub(self.begin.elapsed())
+    }
+
+    fn too_long(&self) -> Finding {
+        Finding {
+            subject: "time".to_owned(),
+            expected: format!("the drill to be done within {:.0?}", plan::limit(self.doing.drill)),
+            seen: "it was not".to_owned(),
+            evidence: Vec::new(),
+            help: "`limits.time` says how long a drill may take".to_owned(),
+        }
+    }
+
+    /// Removes first what an earlier drill of this source left.
+    async fn lease(&self, plan: &Plan) -> Result<(Held, String), RestoreError> {
+        let Doing { access, drill, .. } = self.doing;
+        let told = |text: String| self.progress.say(text);
+        let held = plan.lock.take(access, &told).await?;
+        let namespace = drill.into.namespace.as_str();
+        let ours = (namespace, plan.lock.name.as_str());
+        let label = &plan.source.cluster_label;
+        let removed = of_lease(access, ours, held.noted().await, label, &told).await?;
+        let others = super::clean::clones(access, namespace).await?;
+        let limit = usize::from(drill.limits.clones.unwrap_or(1));
+        if others.len() >= limit {
+            let names: Vec<&str> = others.iter().map(|clone| clone.name.as_str()).collect();
+            // Not ours to wait for, and the lease is given back.
+            held.release().await?;
+            return Err(RestoreError::Broken {
+                what: "make another clone".to_owned(),
+                seen: format!("{namespace} has {} of at most {limit} already: {}", others.len(), names.join(", ")),
+                help: "`clonedrill clean` removes what is left of drills that were killed; `limits.clones` allows more"
+                    .to_owned(),
+            });
+        }
+        held.note(&plan.clone_name).await?;
+        let note = match removed.len() {
+            0 => String::new(),
+            _ => format!("removed what an earlier drill left: {}", removed.join(", ")),
+        };
+        Ok((held, note))
+    }
+
+    /// All that can be given up in the middle.
+    async fn drill(&self, plan: &Plan, held: &Held, conclusion: &mut Conclusion) {
+        let drill = self.doing.drill;
+        let told = |text: String| self.progress.say(text);
+        let moment = match &drill.compare {
+            None => None,
+            Some(compare) => {
+                let found = moment::of(self.doing.access, &plan.source, compare, self.evidence, &told);
+                match self.progress.step("find a quiet moment of the source", Box::pin(found)).await {
+                    Ok(moment) => Some(moment),
+                    Err(error) => return conclusion.error("compare", &error),
+                }
+            }
+        };
+        let target = moment.as_ref().map_or(plan.target, |moment: &Moment| moment.moment.target);
+        conclusion.restore.target = Some(target);
+        let clone = match plan.clone(drill, target) {
+            Ok(clone) => clone,
+            Err(error) => return conclusion.error("clone", &error),
+        };
+        let mut logs = PodLogs::new(self.doing.access, &clone.namespace);
+        let cloned = self.clone(plan, &clone, held, &mut logs, conclusion);
+        let cloned = self.progress.step("clone from the backup", Box::pin(cloned)).await;
+        if let Err(error) = verify::keep_logs(self.evidence, &logs) {
+            conclusion.error("logs", &error);
+        }
+        let (created, usable) = match cloned {
+            Ok(Some(cloned)) => cloned,
+            Ok(None) => return,
+            Err(error) => return conclusion.error("clone", &error),
+        };
+        let restored = Restored { plan, clone: &clone, drill, usable: &usable, moment: moment.as_ref(), logs: &logs };
+        let verified = async {
+            let proved = verify::all(&restored, self.evidence, &told).await?;
+            let note = format!("{} proofs", proved.proofs.len());
+            Ok::<_, RestoreError>((proved, note))
+        };
+        match self.progress.step("verify the clone", Box::pin(verified)).await {
+            Ok(proved) => {
+                let course = Course { created, usable: usable.since, verified: Timestamp::now() };
+                let findings = proved.into_report(&restored, course, &mut conclusion.restore);
+                conclusion.findings.extend(findings);
+            }
+            Err(error) => conclusion.error("verify", &error),
+        }
+    }
+
+    /// Creates the clone and waits for it; none where it failed, which is a finding then.
+    async fn clone(
+        &self,
+        plan: &Plan,
+        clone: &Clone,
+        held: &Held,
+        logs: &mut PodLogs,
+        conclusion: &mut Conclusion,
+    ) -> Result<(Option<(Timestamp, Usable)>, String), RestoreError> {
+        let access = self.doing.access;
+        let shown = super::manifest::yaml(&clone.manifest);
+        self.evidence.text("manifest.yaml", &shown)?;
+        conclusion.restore.manifest = shown;
+        for secret in verify::referred(access, clone).await? {
+            self.evidence.learn(secret);
+        }
+        let created = Timestamp::now();
+        let object = serde_json::from_value(clone.owned_by(&held.owner()));
+        let object = object.map_err(|error| RestoreError::refused(error.to_string(), ""))?;
+        let api = postgresqls(access.client(), &clone.namespace);
+        let made = api.create(&PostParams::default(), &object).await;
+        made.map_err(ClusterError::api(format!("create the clone {}", clone.name)))?;
+        let told = |text: String| self.progress.say(text);
+        let hide = |text: &str| self.evidence.hide(text);
+        let follow = Follow::new((access, &plan.source, clone), logs, &told, &hide, self.limit());
+        Ok(match follow.fate().await? {
+            Fate::Usable(usable) => {
+                self.evidence.learn(usable.password.clone());
+                let note = format!("{}, {}", clone.name, usable.status);
+                (Some((created, usable)), note)
+            }
+            Fate::Failed(failure) => {
+                conclusion.verdict.get_or_insert(failure.verdict);
+                conclusion.findings.push(failure.finding);
+                (None, "it did not come up".to_owned())
+            }
+        })
+    }
+
+    async fn clean(&self, plan: &Plan, held: Held) -> Result<((), String), RestoreError> {
+        let told = |text: String| self.progress.say(text);
+        let namespace = &self.doing.drill.into.namespace;
+        remove(self.doing.access, namespace, &plan.clone_name, &plan.source.cluster_label, &told).await?;
+        held.release().await?;
+        Ok(((), String::new()))
+    }
+}
+
+/// No secret leaves it, whoever wrote the text.
+fn conclude(evidence: &Evidence, conclusion: &mut Conclusion) {
+    let hide = |text: &mut String| *text = evidence.hide(text);
+    for Finding { subject, expected, seen, evidence, help } in &mut conclusion.findings {
+        [subject, expected, seen, help].into_iter().chain(evidence).for_each(hide);
+    }
+    let restore = &mut conclusion.restore;
+    for proof in &mut restore.proofs {
+        let lines = [&mut proof.what, &mut proof.expected, &mut proof.seen, &mut proof.help];
+        lines.into_iter().chain(&mut proof.evidence).for_each(hide);
+    }
+    restore.phases.iter_mut().for_each(|phase| hide(&mut phase.shown_by));
+    hide(&mut restore.manifest);
+}

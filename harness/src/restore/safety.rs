@@ -1,0 +1,79 @@
+//! What a drill refuses to do, before it has made anything.
+
+use serde_json::{Map, Value};
+
+use super::clone::volume_bytes;
+use super::error::RestoreError;
+use super::file::RestoreDrill;
+use super::quantity;
+use super::source::Source;
+
+/// A volume that is bigger than allowed.
+///
+/// # Errors
+/// Then, and when its size cannot be told although there is a limit.
+pub fn volume(spec: &Map<String, Value>, drill: &RestoreDrill) -> Result<(), RestoreError> {
+    let Some(limit) = &drill.limits.volume else { return Ok(()) };
+    let size = spec.get("volume").and_then(|volume| volume.get("size")).and_then(Value::as_str);
+    let help = "`limits.volume` allows more, `clone.volume` asks for less";
+    match (volume_bytes(spec), quantity::bytes(limit)) {
+        (Some(asked), Some(allowed)) if asked <= allowed => Ok(()),
+        _ => Err(RestoreError::refused(
+            format!("its volume of {} is not within the limit of {limit}", size.unwrap_or("unknown size")),
+            help,
+        )),
+    }
+}
+
+/// An archive that lies where the source's is, above it or below it, in whatever account.
+///
+/// # Errors
+/// Then.
+pub fn archive(env: &[Value], source: &Source) -> Result<(), RestoreError> {
+    let last = env.iter().rev().find(|variable| variable["name"] == "WALG_AZ_PREFIX");
+    let Some(prefix) = last.and_then(|variable| variable["value"].as_str()) else {
+        return Err(RestoreError::refused(
+            "where it would archive to does not follow from `clone.env`",
+            "give WALG_AZ_PREFIX as a plain value, or leave it out",
+        ));
+    };
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    if prefix.contains("$(") {
+        return Err(RestoreError::refused(
+            format!("where it would archive to, `{prefix}`, is known only in the pod"),
+            "write the archive's place without `$(…)`",
+        ));
+    }
+    if within(prefix, &source.backups.prefix) || within(&source.backups.prefix, prefix) {
+        return Err(RestoreError::refused(
+            format!("its archive {prefix} and its source's, {}, lie within each other", source.backups.prefix),
+            "give `clone.archive` another prefix, or leave it out: then the clone archives nothing",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a prefix is another one or lies below it. Slashes at the end and doubled ones mean nothing to a storage path.
+fn within(inner: &str, outer: &str) -> bool {
+    let parts = |prefix: &str| {
+        let path = prefix.trim_start_matches("azure://");
+        path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (inner, outer) = (parts(inner), parts(outer));
+    inner.starts_with(&outer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::within;
+
+    #[test]
+    fn prefixes_lie_within_each_other_by_whole_parts() {
+        assert!(within("azure://backups/orders/15", "azure://backups/orders/"));
+        assert!(within("azure://backups//orders", "azure://backups/orders"));
+        assert!(!within("azure://backups/orders-clone", "azure://backups/orders"));
+        assert!(!within("azure://backups", "azure://backups/orders"));
+    }
+}

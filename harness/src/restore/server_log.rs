@@ -1,0 +1,76 @@
+//! The clone's own server log, read through SQL: Spilo keeps it as files that no container prints.
+
+use tokio_postgres::Client;
+
+use super::recovery::Said;
+use crate::observe::logs::csvlog;
+
+/// Oldest first. Where the server logs elsewhere there are no files, and the containers' logs have its lines.
+const FILES: &str = "
+SELECT pg_read_file(folder || '/' || file) AS text
+FROM (SELECT current_setting('log_directory') AS folder) AS setting,
+     LATERAL pg_ls_dir(folder, true, false) AS file
+WHERE file LIKE '%.csv'
+ORDER BY (pg_stat_file(folder || '/' || file)).modification, file";
+/// When the base backup was begun, by its label, which recovery keeps under this name.
+const LABEL: &str = "SELECT pg_read_file('backup_label.old', true)";
+const START_TIME: &str = "START TIME: ";
+
+/// Its lines in the form that the server gives them on stderr.
+///
+/// # Errors
+/// The server's, or a record of no known form.
+pub async fn read(client: &Client) -> Result<String, String> {
+    let rows = client.query(FILES, &[]).await.map_err(|error| error.to_string())?;
+    let mut text = String::new();
+    for row in rows {
+        let csv: String = row.try_get(0).map_err(|error| error.to_string())?;
+        text.push_str(&csvlog::lines(&csv).map_err(|record| format!("a line of no known form: {record}"))?);
+    }
+    Ok(text)
+}
+
+/// When the base backup that this server came from was begun; none where its label is gone.
+///
+/// # Errors
+/// The server's.
+pub async fn backup_begun(client: &Client) -> Result<Option<jiff::Timestamp>, tokio_postgres::Error> {
+    let label: Option<String> = client.query_one(LABEL, &[]).await?.try_get(0)?;
+    let line = label.as_deref().and_then(|label| label.lines().find_map(|line| line.strip_prefix(START_TIME)));
+    Ok(line.and_then(time_at_start).map(|(time, _)| time))
+}
+
+/// The lines with a time at their start: `2026-11-24 03:00:00.000 UTC [42]: LOG:  …`.
+pub fn said(text: &str) -> Vec<Said> {
+    let lines = text.lines().filter_map(|line| {
+        let (time, rest) = time_at_start(line)?;
+        Some(Said { time, text: rest.to_owned() })
+    });
+    lines.collect()
+}
+
+/// A time of the server's log. Its zone is a name; only those that every machine understands in one way are read.
+fn time_at_start(line: &str) -> Option<(jiff::Timestamp, &str)> {
+    let mut parts = line.splitn(4, ' ');
+    let (day, time, zone) = (parts.next()?, parts.next()?, parts.next()?);
+    let rest = parts.next().unwrap_or_default();
+    let offset = match zone {
+        "UTC" | "GMT" | "Etc/UTC" => "Z",
+        zone if zone.starts_with(['+', '-']) => zone,
+        _ => return None,
+    };
+    Some((format!("{day}T{time}{offset}").parse().ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_have_their_times() {
+        let said = said("2026-11-24 03:00:00.250 UTC [42]: LOG:  redo done at 0/3\n\tgoes on\n2026-11-24 03:00:01 CET [42]: LOG:  x\n");
+        assert_eq!(said.len(), 1);
+        assert_eq!(said[0].text, "[42]: LOG:  redo done at 0/3");
+        assert_eq!(said[0].time.to_string(), "2026-11-24T03:00:00.25Z");
+    }
+}

@@ -1,0 +1,118 @@
+//! The cluster whose backup is cloned, as its objects say it is. Nothing of it is changed, and no Secret is read.
+
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{ConfigMap, Endpoints};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Client, ResourceExt};
+use serde_json::Value;
+
+use super::error::RestoreError;
+use super::file::SourceName;
+use crate::check::{Azure, Pod, entries_of, is_known};
+use crate::environment::cluster::{ClusterAccess, ClusterError};
+use crate::manifests::Manifests;
+use crate::render::RenderedVariable;
+
+/// What is known of it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    /// The `spec` of its `postgresql` object.
+    pub spec: Value,
+    /// The env list of its container, as the operator wrote it.
+    pub variables: Vec<RenderedVariable>,
+    pub backups: Azure,
+    /// From Patroni's `initialize` key; none where it is not kept in Kubernetes or may not be read.
+    pub system_identifier: Option<String>,
+    /// The label that has a cluster's name, from the StatefulSet's selector.
+    pub cluster_label: String,
+    /// What runs it: the image of its pods.
+    pub operator: String,
+}
+
+impl Source {
+    /// # Errors
+    /// When there is no such cluster, it has no backups in Azure, or the API server says no.
+    pub async fn read(access: &ClusterAccess, wanted: &SourceName) -> Result<Self, RestoreError> {
+        let SourceName { namespace, name } = wanted;
+        let shown = format!("{namespace}/{name}");
+        let api = postgresqls(access.client(), namespace);
+        let object = match api.get_opt(name).await {
+            Ok(object) => object.ok_or_else(|| RestoreError::NoSource(shown.clone()))?,
+            Err(error) => return Err(ClusterError::api(format!("read the source {shown}"))(error).into()),
+        };
+        let sets: Api<StatefulSet> = Api::namespaced(access.client(), namespace);
+        let set = sets.get_opt(name).await.map_err(ClusterError::api("read the source's StatefulSet"))?;
+        let set = set.ok_or_else(|| RestoreError::NotRendered(shown.clone()))?;
+        let variables = entries_of(&set).ok_or_else(|| RestoreError::NotRendered(shown.clone()))?;
+        let backups = backups(&variables, namespace, &shown)?;
+        let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone()).unwrap_or_default();
+        let cluster_label = labels.iter().find(|(_, value)| *value == name).map(|(label, _)| label.clone());
+        Ok(Source {
+            namespace: namespace.clone(),
+            name: name.clone(),
+            uid: object.uid().unwrap_or_default(),
+            operator: String::new(),
+            spec: object.data.get("spec").cloned().unwrap_or_default(),
+            variables,
+            backups,
+            system_identifier: system_identifier(access.client(), namespace, name).await?,
+            cluster_label: cluster_label.unwrap_or_else(|| "cluster-name".to_owned()),
+        })
+    }
+
+    /// The env list as Spilo sees it.
+    pub fn pod(&self) -> Pod<'_> {
+        Pod::new(&self.variables, &self.namespace, &Manifests::default())
+    }
+}
+
+fn backups(variables: &[RenderedVariable], namespace: &str, shown: &str) -> Result<Azure, RestoreError> {
+    let pod = Pod::new(variables, namespace, &Manifests::default());
+    let Some(azure) = pod.own() else {
+        return Err(RestoreError::NoBackups(match pod.archives() {
+            true => format!("find backups of {shown} in Azure: it archives to another store"),
+            false => format!("find backups of {shown}: it archives nothing, no WALG_AZ_PREFIX reaches its pods"),
+        }));
+    };
+    if !is_known(&azure.prefix) {
+        return Err(RestoreError::refused(
+            format!("where the backups of {shown} are does not follow from its env: part of its WALG_AZ_PREFIX is taken from an object"),
+            "name it in `clone.env` as CLONE_WALG_AZ_PREFIX",
+        ));
+    }
+    Ok(azure.clone())
+}
+
+/// `status.PostgresClusterStatus` as the operator last set it.
+pub fn status(object: &DynamicObject) -> String {
+    let status = &object.data["status"];
+    // An operator before v1.0 had the status as a plain text.
+    let text = status["PostgresClusterStatus"].as_str().or_else(|| status.as_str());
+    text.unwrap_or_default().to_owned()
+}
+
+/// The API of the operator's own kind.
+pub fn postgresqls(client: Client, namespace: &str) -> Api<DynamicObject> {
+    let gvk = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
+    Api::namespaced_with(client, namespace, &ApiResource::from_gvk_with_plural(&gvk, "postgresqls"))
+}
+
+/// Patroni keeps it as an annotation of the object that holds its configuration.
+async fn system_identifier(
+    client: Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<String>, ClusterError> {
+    let object = format!("{name}-config");
+    let of = |annotations: &std::collections::BTreeMap<String, String>| annotations.get("initialize").cloned();
+    let doing = || ClusterError::api(format!("read Patroni's {object}"));
+    let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), namespace);
+    if let Some(found) = endpoints.get_opt(&object).await.map_err(doing())? {
+        return Ok(of(found.annotations()));
+    }
+    let maps: Api<ConfigMap> = Api::namespaced(client, namespace);
+    Ok(maps.get_opt(&object).await.map_err(doing())?.and_then(|found| of(found.annotations())))
+}

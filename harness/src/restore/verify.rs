@@ -1,0 +1,208 @@
+//! Holding a clone that came up against everything that was asked for.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret as KubeSecret;
+use kube::api::Api;
+
+use super::clone::Clone;
+use super::error::RestoreError;
+use super::evidence::Evidence;
+use super::file::RestoreDrill;
+use super::follow::{Usable, joined};
+use super::measure;
+use super::moment::Moment;
+use super::plan::Plan;
+use super::prove::{self, Recovered, Wanted};
+use super::recovery::{Course, Recovery, Said};
+use super::server_log;
+use super::ticking::ticking;
+use crate::environment::cluster::{ClusterAccess, ClusterError, PodLogs};
+use crate::observe::data::{self, DataError, Identity, Options, identify};
+use crate::report::{Finding, Proof, Restore};
+use crate::secret::Secret;
+
+/// For one statement on the clone.
+const STATEMENT: Duration = Duration::from_secs(30 * 60);
+/// `pg_amcheck` reads everything once more; what it does not come to in this time, it says.
+const AMCHECK: Duration = Duration::from_secs(30 * 60);
+
+/// A clone that came up, with all that it is held against.
+pub struct Restored<'a> {
+    pub plan: &'a Plan,
+    pub clone: &'a Clone,
+    pub drill: &'a RestoreDrill,
+    pub usable: &'a Usable,
+    pub moment: Option<&'a Moment>,
+    pub logs: &'a PodLogs,
+}
+
+/// What was seen of it.
+pub struct Proved {
+    pub proofs: Vec<Proof>,
+    pub identity: Identity,
+    pub said: Vec<Said>,
+    /// When the base backup was begun.
+    pub backup_begun: Option<Timestamp>,
+}
+
+/// Reads everything and proves what was asked for.
+///
+/// # Errors
+/// When the clone does not answer any more. What does not hold is a proof that does not.
+pub async fn all(
+    restored: &Restored<'_>,
+    evidence: &Evidence,
+    told: &(dyn Fn(String) + Sync),
+) -> Result<Proved, RestoreError> {
+    let Restored { plan, clone, drill, usable, moment, logs } = restored;
+    let connect = &usable.connect;
+    let hide = |text: &str| evidence.hide(text);
+    let identity = identify(connect).await?;
+    let client = connect.open("postgres").await?;
+    let server = server_log::read(&client).await.map_err(|seen| RestoreError::Broken {
+        what: "read the clone's server log".to_owned(),
+        seen,
+        help: String::new(),
+    })?;
+    evidence.text("logs/postgres-server.log", &server)?;
+    let begun = server_log::backup_begun(&client).await;
+    let backup_begun = begun.map_err(|source| DataError::Query {
+        what: "read the backup's label".to_owned(),
+        database: "postgres".to_owned(),
+        source,
+    })?;
+    let said = said(logs, &server);
+    let now = Timestamp::now();
+    let recovery = Recovery::of(&said, Course { created: now, usable: now, verified: now });
+
+    let spool = moment.map(|_| evidence.folder());
+    let options = Options::default();
+    let reading = data::observe(connect, &options, spool);
+    let data = ticking("reading all data of the clone", None, told, reading).await?;
+    let shown = serde_json::to_string_pretty(&data).unwrap_or_default();
+    evidence.text("data/clone.json", &shown)?;
+
+    let until = if drill.target.is_none() && moment.is_none() { now.max(clone.target) } else { clone.target };
+    let recovered = match recovery.recovered_to.or(identity.last_replayed) {
+        Some(time) => Recovered::To(time),
+        None if recovery.ended => Recovered::Nothing,
+        None => Recovered::NotKnown,
+    };
+    let timeline = recovery.backup.as_ref().and_then(|backup| timeline_of(&backup.name));
+    let wanted = Wanted {
+        system_identifier: plan.source.system_identifier.as_deref(),
+        timeline,
+        target: until,
+    };
+    let mut proofs = prove::identity(&identity, recovered, wanted);
+    proofs.push(prove::readable(&data, moment.map(|moment| &moment.data)));
+    proofs.push(prove::counts(&data));
+    if let Some(moment) = moment {
+        proofs.push(prove::compared(&data, &moment.data, &moment.moment, &hide)?);
+        proofs.push(measure::archived(moment));
+    }
+    let (target, timeout) = (clone.target, STATEMENT);
+    told("asking what the drill's file asks".to_owned());
+    proofs.extend(prove::newest(connect, &drill.newest, target, timeout, &hide).await);
+    proofs.extend(prove::assertions(connect, &drill.expect, target, timeout, &hide).await);
+    let begin = Instant::now();
+    let checking = prove::amcheck(connect, &data, AMCHECK, &hide);
+    proofs.push(ticking("checking indexes and tables (amcheck)", Some(AMCHECK), told, checking).await);
+    tracing::debug!(elapsed = ?begin.elapsed(), "amcheck is done");
+    Ok(Proved { proofs, identity, said, backup_begun })
+}
+
+impl Proved {
+    /// Puts what was measured and proved into the report; gives what does not hold.
+    pub fn into_report(self, restored: &Restored<'_>, course: Course, restore: &mut Restore) -> Vec<Finding> {
+        let recovery = Recovery::of(&self.said, course);
+        let measured = measure::of(&self, &recovery, restored);
+        let mut findings: Vec<Finding> = self
+            .proofs
+            .iter()
+            .filter(|proof| !proof.holds)
+            .map(|proof| Finding {
+                subject: proof.what.clone(),
+                expected: proof.expected.clone(),
+                seen: proof.seen.clone(),
+                evidence: proof.evidence.clone(),
+                help: proof.help.clone(),
+            })
+            .collect();
+        findings.extend(measured.findings);
+        (restore.rpo, restore.rto) = (measured.rpo, measured.rto);
+        restore.recovered_to = recovery.recovered_to.or(self.identity.last_replayed);
+        restore.backup = recovery.backup;
+        if let Some(backup) = &mut restore.backup {
+            backup.started = self.backup_begun;
+        }
+        restore.phases = recovery.phases;
+        restore.largest_cause = recovery.largest_cause;
+        restore.proofs = self.proofs;
+        findings
+    }
+}
+
+/// All lines with a time, of the containers and of the server, in the order of time.
+fn said(logs: &PodLogs, server: &str) -> Vec<Said> {
+    let mut said: Vec<Said> = logs
+        .so_far()
+        .into_iter()
+        .flat_map(|log| log.lines)
+        .filter_map(|line| Some(Said { time: line.time?, text: line.text }))
+        .chain(server_log::said(server))
+        .collect();
+    said.sort_by_key(|line| line.time);
+    said
+}
+
+/// `base_000000010000000000000004` begins with the timeline, in hexadecimal.
+fn timeline_of(backup: &str) -> Option<u32> {
+    u32::from_str_radix(backup.strip_prefix("base_")?.get(..8)?, 16).ok()
+}
+
+/// Keeps what the containers printed.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn keep_logs(evidence: &Evidence, logs: &PodLogs) -> Result<(), RestoreError> {
+    for log in logs.so_far() {
+        let name = format!("logs/{}-{}-{}.log", log.pod, log.container, log.attempt);
+        let mut text = joined(&log.lines);
+        if log.left_out > 0 {
+            text.push_str(&format!("({} lines before the last one are left out)\n", log.left_out));
+        }
+        evidence.text(&name, &text)?;
+    }
+    Ok(())
+}
+
+/// What the clone's variables refer to: nothing may show it, and it must be there.
+///
+/// # Errors
+/// When a Secret is missing in the clone's namespace, or the API server says no.
+pub async fn referred(access: &ClusterAccess, clone: &Clone) -> Result<Vec<Secret>, RestoreError> {
+    let api: Api<KubeSecret> = Api::namespaced(access.client(), &clone.namespace);
+    let mut secrets = Vec::new();
+    for variable in &clone.env {
+        let reference = &variable["valueFrom"]["secretKeyRef"];
+        let (Some(name), Some(key)) = (reference["name"].as_str(), reference["key"].as_str()) else { continue };
+        let secret = api.get_opt(name).await;
+        let secret = secret.map_err(ClusterError::api(format!("read the Secret {name} in {}", clone.namespace)))?;
+        let value = secret.as_ref().and_then(|secret| secret.data.as_ref()?.get(key));
+        let Some(value) = value else {
+            let what = if secret.is_some() { format!("no key {key} in it") } else { "no such Secret".to_owned() };
+            return Err(RestoreError::Broken {
+                what: format!("read the Secret {name} in the namespace {}", clone.namespace),
+                seen: format!("there is {what}, and {} refers to it", variable["name"].as_str().unwrap_or_default()),
+                help: "the clone has its source's credentials by reference: copy the Secret into its namespace, or give \
+                       `clone.env` another"
+                    .to_owned(),
+            });
+        };
+        secrets.push(Secret::new(String::from_utf8_lossy(&value.0)));
+    }
+    Ok(secrets)
+}
