@@ -3,9 +3,12 @@
 mod bench;
 mod check;
 mod checks;
+mod clean;
+mod cluster;
 mod container;
 mod doctor;
 mod down;
+mod drill;
 mod drill_worker;
 mod environment;
 mod inputs;
@@ -38,6 +41,7 @@ use crate::toolchain::ToolchainError;
 #[command(after_help = "Examples:
   clonedrill doctor                                             can this machine run drills?
   clonedrill run scenarios/clone/into-another-account.yaml      does that backup clone back?
+  clonedrill drill --source orders/acid-orders --into drills    does that cluster's backup restore?
   clonedrill validate scenarios                                 are these files sound?
   clonedrill up                                                 an environment to look into
 
@@ -51,6 +55,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Drill(drill::DrillArgs),
+    Clean(clean::CleanArgs),
     Render(render::RenderArgs),
     Upgrade(upgrade::UpgradeArgs),
     Check(check::CheckArgs),
@@ -79,6 +85,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Run(args) => run::main(args),
+        Command::Drill(args) => drill::main(&args),
+        Command::Clean(args) => clean::main(&args),
         Command::Render(args) => render::main(&args),
         Command::Upgrade(args) => upgrade::main(&args),
         Command::Check(args) => check::main(args),

@@ -1,6 +1,6 @@
 //! `clonedrill run`: runs scenarios and says whether their backups clone back.
 
-mod failed;
+pub(super) mod failed;
 mod plan;
 mod worker;
 

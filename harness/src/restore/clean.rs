@@ -166,8 +166,10 @@ async fn left(
         .map(|(index, (_, kind, _))| {
             let api = api(client.clone(), namespace, index);
             async move {
-                let listed = api.list_metadata(&ListParams::default().labels(&format!("{label}={name}"))).await;
-                let listed = listed.map_err(ClusterError::api(format!("list what is left of {name}: {kind}s")))?;
+                let listed =
+                    api.list_metadata(&ListParams::default().labels(&format!("{label}={name}"))).await;
+                let listed =
+                    listed.map_err(ClusterError::api(format!("list what is left of {name}: {kind}s")))?;
                 let names = listed.items.iter().map(|object| (*kind, object.name_any()));
                 Ok::<_, ClusterError>((index, names.collect::<Vec<_>>()))
             }

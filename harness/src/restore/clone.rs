@@ -196,7 +196,9 @@ fn env(source: &Source, drill: &RestoreDrill) -> Result<Vec<Value>, RestoreError
     let credential: &[&str] = match source.backups.credential {
         Some(CredentialKind::AccessKey) => &["AZURE_STORAGE_ACCESS_KEY"],
         Some(CredentialKind::SasToken) => &["AZURE_STORAGE_SAS_TOKEN"],
-        Some(CredentialKind::ServicePrincipal) => &["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"],
+        Some(CredentialKind::ServicePrincipal) => {
+            &["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"]
+        }
         None => &[],
     };
     for name in READING.iter().chain(credential) {
@@ -207,8 +209,13 @@ fn env(source: &Source, drill: &RestoreDrill) -> Result<Vec<Value>, RestoreError
         if item.get("valueFrom").is_none() {
             if is_told_by_name(name) && credential.contains(name) {
                 return Err(RestoreError::refused(
-                    format!("the source has its {name} in plain text, and it shall not be written into another manifest"),
-                    format!("give `{clone_name}` under `clone.env`, from a Secret in {}", drill.into.namespace),
+                    format!(
+                        "the source has its {name} in plain text, and it shall not be written into another manifest"
+                    ),
+                    format!(
+                        "give `{clone_name}` under `clone.env`, from a Secret in {}",
+                        drill.into.namespace
+                    ),
                 ));
             }
             // Such as `$(SCOPE)`, which would be the clone's own here.

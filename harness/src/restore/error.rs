@@ -54,7 +54,8 @@ impl RestoreError {
             RestoreError::Cluster(error) => error.help().unwrap_or_default(),
             RestoreError::Refused { help, .. } | RestoreError::Broken { help, .. } => help.clone(),
             RestoreError::NoBackups(_) => {
-                "without backups there is nothing to restore: `clonedrill check` finds out why it has none".to_owned()
+                "without backups there is nothing to restore: `clonedrill check` finds out why it has none"
+                    .to_owned()
             }
             _ => String::new(),
         };

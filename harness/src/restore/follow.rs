@@ -44,7 +44,6 @@ pub struct Usable {
     pub connect: Connect,
     /// The operator's word for it.
     pub status: String,
-    pub variables: Vec<RenderedVariable>,
     pub password: Secret,
     _forward: Forward,
 }
@@ -90,7 +89,9 @@ impl<'a> Follow<'a> {
         };
         let begin = Instant::now();
         let name = self.clone.name.clone();
-        match poll(format!("the clone {name} to take connections"), limit, async || self.look(begin).await).await {
+        match poll(format!("the clone {name} to take connections"), limit, async || self.look(begin).await)
+            .await
+        {
             Ok(fate) => Ok(fate),
             Err(PollError::Failed(error)) => Err(error),
             Err(PollError::TimedOut(late)) => Ok(Fate::Failed(Failure {
@@ -142,7 +143,7 @@ impl<'a> Follow<'a> {
         }
         let waiting = match self.usable(&pods, &variables).await? {
             Ok(usable) => {
-                return Ok(Seen::Done(Fate::Usable(Usable { status, variables, ..usable })));
+                return Ok(Seen::Done(Fate::Usable(Usable { status, ..usable })));
             }
             Err(waiting) => waiting,
         };
@@ -249,8 +250,12 @@ impl<'a> Follow<'a> {
         };
         let forward = Forward::to(self.access, namespace, &leader.name_any(), POSTGRES).await?;
         let address = forward.address();
-        let connect =
-            Connect { host: address.ip().to_string(), port: address.port(), user, password: password.clone() };
+        let connect = Connect {
+            host: address.ip().to_string(),
+            port: address.port(),
+            user,
+            password: password.clone(),
+        };
         match identify(&connect).await {
             Ok(identity) if identity.in_recovery => Ok(Err("it is still in recovery".to_owned())),
             Ok(_) => Ok(Ok(Usable {
@@ -258,7 +263,6 @@ impl<'a> Follow<'a> {
                 connect,
                 password,
                 status: String::new(),
-                variables: Vec::new(),
                 _forward: forward,
             })),
             Err(error) => Ok(Err(format!("failed to {error}"))),
@@ -297,12 +301,18 @@ pub async fn superuser(
 /// The kind of a trouble that the node or a controller will not get over by itself, and what to do; none of one that may pass.
 fn kind(pods: &[Pod], trouble: &str) -> Option<(&'static str, &'static str)> {
     if trouble.contains("exceeded quota") {
-        return Some(("the namespace's quota is exceeded", "ask for less in `clone.resources` or `clone.volume`, or raise the quota"));
+        return Some((
+            "the namespace's quota is exceeded",
+            "ask for less in `clone.resources` or `clone.volume`, or raise the quota",
+        ));
     }
     let waits = pods.iter().flat_map(|pod| {
         let status = pod.status.iter();
-        let containers = status.flat_map(|status| status.init_container_statuses.iter().chain(&status.container_statuses));
-        containers.flatten().filter_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone())
+        let containers =
+            status.flat_map(|status| status.init_container_statuses.iter().chain(&status.container_statuses));
+        containers
+            .flatten()
+            .filter_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone())
     });
     waits.into_iter().find_map(|reason| match reason.as_str() {
         "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => Some((

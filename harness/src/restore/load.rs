@@ -71,14 +71,11 @@ pub fn problems(drill: &RestoreDrill) -> Vec<(String, String)> {
 }
 
 fn not_one(assertion: &Assertion) -> Option<String> {
-    let given = [
-        assertion.equals.is_some(),
-        assertion.at_least.is_some(),
-        assertion.newer_than.is_some(),
-    ];
+    let given = [assertion.equals.is_some(), assertion.at_least.is_some(), assertion.newer_than.is_some()];
     let given = given.into_iter().filter(|given| *given).count();
-    (given != 1)
-        .then(|| "exactly one of `equals`, `at_least` and `newer_than` says what the value must be".to_owned())
+    (given != 1).then(|| {
+        "exactly one of `equals`, `at_least` and `newer_than` says what the value must be".to_owned()
+    })
 }
 
 /// A drill of a source named on the command line, with nothing else asked for.

@@ -14,12 +14,13 @@ pub struct Measured {
 
 pub fn of(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Measured {
     let Budgets { rto: rto_budget, rpo: rpo_budget } = restored.drill.within;
-    let budget = |span: Option<super::Span>| {
-        span.and_then(|span| u64::try_from(span.0.as_millis()).ok())
-    };
+    let budget = |span: Option<super::Span>| span.and_then(|span| u64::try_from(span.0.as_millis()).ok());
     let rto = Measure { milliseconds: recovery.milliseconds(), at_most: false, budget: budget(rto_budget) };
-    let rpo = lost(proved, recovery, restored)
-        .map(|(milliseconds, at_most)| Measure { milliseconds, at_most, budget: budget(rpo_budget) });
+    let rpo = lost(proved, recovery, restored).map(|(milliseconds, at_most)| Measure {
+        milliseconds,
+        at_most,
+        budget: budget(rpo_budget),
+    });
     let mut findings = Vec::new();
     if !rto.within_budget() {
         findings.push(over("rto", &rto, &format!("the largest part was {}", recovery.largest_cause)));
@@ -29,7 +30,8 @@ pub fn of(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Meas
         None if rpo_budget.is_some() => findings.push(Finding {
             subject: "rpo".to_owned(),
             expected: "to be measured".to_owned(),
-            seen: "nothing tells which transaction was recovered last, nor when the base backup was begun".to_owned(),
+            seen: "nothing tells which transaction was recovered last, nor when the base backup was begun"
+                .to_owned(),
             evidence: Vec::new(),
             help: String::new(),
         }),

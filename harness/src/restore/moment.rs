@@ -45,7 +45,8 @@ pub async fn of(
     let limit = compare.quiet_moment_within.map_or(QUIET, |span| span.0);
     let found = quiet_moment(&connect, limit, session);
     let (moment, held) =
-        ticking("waiting for a moment in which nobody writes to the source", Some(limit), told, found).await?;
+        ticking("waiting for a moment in which nobody writes to the source", Some(limit), told, found)
+            .await?;
     let begin = Instant::now();
     let reading = held.observe(Some(evidence.folder()));
     let data = ticking("reading the source's data as of that moment", None, told, reading).await?;
@@ -78,7 +79,8 @@ async fn open(
     let leader = listed.iter().find(|pod| leads(pod));
     let leader = leader.ok_or_else(|| not(format!("none of its {} pods is leader", listed.len())))?;
     let credentials = superuser(access, namespace, &source.variables).await?;
-    let (user, password) = credentials.ok_or_else(|| not("its superuser's Secret is not there".to_owned()))?;
+    let (user, password) =
+        credentials.ok_or_else(|| not("its superuser's Secret is not there".to_owned()))?;
     evidence.learn(password.clone());
     let forward = Forward::to(access, namespace, &leader.name_any(), POSTGRES).await?;
     let address = forward.address();

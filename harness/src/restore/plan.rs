@@ -29,7 +29,11 @@ impl Plan {
     ///
     /// # Errors
     /// When a right or a namespace is missing, the source is not there or has no backups, or the clone is refused.
-    pub async fn of(access: &ClusterAccess, drill: &RestoreDrill, now: Timestamp) -> Result<Self, RestoreError> {
+    pub async fn of(
+        access: &ClusterAccess,
+        drill: &RestoreDrill,
+        now: Timestamp,
+    ) -> Result<Self, RestoreError> {
         if drill.into.namespace == drill.source.namespace && !drill.into.source_namespace_allowed {
             return Err(RestoreError::refused(
                 format!("{} is its source's own namespace", drill.into.namespace),
@@ -45,7 +49,8 @@ impl Plan {
         access.usable(&drill.into.namespace).await?;
         let source = Source::read(access, &drill.source).await?;
         let target = drill.target.as_deref().map(Target::parse).transpose();
-        let target = target.map_err(|error| RestoreError::refused(error.to_string(), ""))?.unwrap_or_default();
+        let target =
+            target.map_err(|error| RestoreError::refused(error.to_string(), ""))?.unwrap_or_default();
         let lease = lease(&source);
         let plan = Plan {
             clone_name: clone::name(&source.name),

@@ -13,7 +13,8 @@ use crate::report::Finding;
 /// The first thing that the clone's pods would get otherwise. One that would archive elsewhere comes first: it could do harm.
 pub fn finding(source: &Source, clone: &Clone, variables: &[RenderedVariable]) -> Option<Finding> {
     let pod = Pod::new(variables, &clone.namespace, &Manifests::default());
-    let wanted = clone.variable("WALG_AZ_PREFIX").and_then(|variable| variable["value"].as_str()).unwrap_or_default();
+    let wanted =
+        clone.variable("WALG_AZ_PREFIX").and_then(|variable| variable["value"].as_str()).unwrap_or_default();
     let archives = match pod.own() {
         Some(azure) => azure.prefix.clone(),
         None if pod.archives() => "another store".to_owned(),
@@ -42,10 +43,16 @@ pub fn finding(source: &Source, clone: &Clone, variables: &[RenderedVariable]) -
     }
     let target = in_manifest(clone.target);
     let said = |name: &str| pod.value(name).unwrap_or("(nothing)").to_owned();
-    [("CLONE_METHOD", "CLONE_WITH_WALE".to_owned()), ("CLONE_TARGET_TIME", target), ("CLONE_SCOPE", source.name.clone())]
-        .into_iter()
-        .find(|(name, wanted)| said(name) != *wanted)
-        .map(|(name, wanted)| differs(name, &wanted, &said(name), "this operator reads the clone section otherwise"))
+    [
+        ("CLONE_METHOD", "CLONE_WITH_WALE".to_owned()),
+        ("CLONE_TARGET_TIME", target),
+        ("CLONE_SCOPE", source.name.clone()),
+    ]
+    .into_iter()
+    .find(|(name, wanted)| said(name) != *wanted)
+    .map(|(name, wanted)| {
+        differs(name, &wanted, &said(name), "this operator reads the clone section otherwise")
+    })
 }
 
 fn text(item: &Value) -> &str {
@@ -56,7 +63,9 @@ fn text(item: &Value) -> &str {
 fn shown(item: &Value) -> String {
     match item.get("valueFrom").filter(|from| !from.is_null()) {
         Some(from) => from.to_string(),
-        None if item["name"].as_str().is_some_and(crate::secret::is_told_by_name) => "a plain value".to_owned(),
+        None if item["name"].as_str().is_some_and(crate::secret::is_told_by_name) => {
+            "a plain value".to_owned()
+        }
         None => text(item).to_owned(),
     }
 }

@@ -17,7 +17,8 @@ const FETCHED: [&str; 4] = [
     "starting backup recovery",
 ];
 /// The last sign that WAL is replayed; what comes last counts.
-const REPLAYED: [&str; 4] = ["redo done at", "recovery stopping", "last completed transaction", "archive recovery complete"];
+const REPLAYED: [&str; 4] =
+    ["redo done at", "recovery stopping", "last completed transaction", "archive recovery complete"];
 const LAST_COMMIT: &str = "last completed transaction was at log time ";
 const STOPPED: &str = "recovery stopping";
 
@@ -62,10 +63,12 @@ impl Recovery {
         // The last attempt is the one that came to its end.
         let begin = last(SCRIPT);
         let attempt = &said[begin.unwrap_or(0)..];
-        let first = |texts: &[&str]| attempt.iter().find(|line| texts.iter().any(|text| line.text.contains(text)));
+        let first =
+            |texts: &[&str]| attempt.iter().find(|line| texts.iter().any(|text| line.text.contains(text)));
         let fetch = first(&[FETCHES]);
         let after = fetch.map_or(course.created, |line| line.time);
-        let is = |texts: &'static [&str]| move |line: &&Said| texts.iter().any(|text| line.text.contains(text));
+        let is =
+            |texts: &'static [&str]| move |line: &&Said| texts.iter().any(|text| line.text.contains(text));
         let fetched = attempt.iter().filter(is(&FETCHED)).find(|line| line.time >= after);
         let replayed = attempt.iter().rev().find(is(&REPLAYED));
         let ends = [
@@ -76,8 +79,14 @@ impl Recovery {
         ];
         let ends = ends.map(|(phase, line)| (phase, line.map(|line| (line.time, line.text.clone()))));
         let ends = ends.into_iter().chain([
-            (RecoveryPhaseName::Promote, Some((course.usable, "the clone takes connections as a leader".to_owned()))),
-            (RecoveryPhaseName::Verify, Some((course.verified, "everything that was asked for was read".to_owned()))),
+            (
+                RecoveryPhaseName::Promote,
+                Some((course.usable, "the clone takes connections as a leader".to_owned())),
+            ),
+            (
+                RecoveryPhaseName::Verify,
+                Some((course.verified, "everything that was asked for was read".to_owned())),
+            ),
         ]);
         let phases = phases(course, ends);
         Recovery {
@@ -138,7 +147,9 @@ fn replayed_to_target(attempt: &[Said]) -> bool {
 fn largest(phases: &[RecoveryPhase], attempt: &[Said]) -> String {
     let Some(phase) = phases.iter().max_by_key(|phase| phase.milliseconds) else { return String::new() };
     let what = match phase.phase {
-        RecoveryPhaseName::Start => "the operator, the scheduler, the volume and the image, until the clone script ran".to_owned(),
+        RecoveryPhaseName::Start => {
+            "the operator, the scheduler, the volume and the image, until the clone script ran".to_owned()
+        }
         RecoveryPhaseName::ListBackups => "WAL-G listing the backups".to_owned(),
         RecoveryPhaseName::Fetch => "WAL-G fetching the base backup".to_owned(),
         RecoveryPhaseName::Replay => {
@@ -174,16 +185,28 @@ mod tests {
             (3, "INFO: cloning cluster a using wal-g backup-fetch /home/postgres/pgdata base_1"),
             (4, "ERROR: Clone failed"),
             (8, "INFO: Running custom bootstrap script: envdir"),
-            (10, "INFO: cloning cluster a using wal-g backup-fetch /home/postgres/pgdata base_000000010000000000000004"),
+            (
+                10,
+                "INFO: cloning cluster a using wal-g backup-fetch /home/postgres/pgdata base_000000010000000000000004",
+            ),
             (30, "[1]: LOG:  starting point-in-time recovery to 2027-01-15 08:00:00+00"),
-            (41, "[1]: LOG:  recovery stopping before commit of transaction 740, time 2027-01-15 08:00:01.5+00"),
+            (
+                41,
+                "[1]: LOG:  recovery stopping before commit of transaction 740, time 2027-01-15 08:00:01.5+00",
+            ),
             (42, "[1]: LOG:  last completed transaction was at log time 2027-01-15 07:59:59.25+00"),
         ]);
         let recovery = Recovery::of(&lines, COURSE());
         let spent: Vec<(&str, u64)> =
             recovery.phases.iter().map(|phase| (phase.phase.name(), phase.milliseconds / 1000)).collect();
-        let expected =
-            [("start", 8), ("list-backups", 2), ("fetch", 20), ("replay", 12), ("promote", 8), ("verify", 10)];
+        let expected = [
+            ("start", 8),
+            ("list-backups", 2),
+            ("fetch", 20),
+            ("replay", 12),
+            ("promote", 8),
+            ("verify", 10),
+        ];
         assert_eq!(spent, expected);
         assert_eq!(recovery.milliseconds(), 60_000);
         assert_eq!(recovery.backup.unwrap().name, "base_000000010000000000000004");

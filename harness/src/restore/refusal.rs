@@ -29,7 +29,8 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
     if says(&REFUSED) {
         return Refusal {
             why: format!("the storage account {account} refuses the key"),
-            help: "the Secret in the clone's namespace must hold a valid key of the source's account".to_owned(),
+            help: "the Secret in the clone's namespace must hold a valid key of the source's account"
+                .to_owned(),
         };
     }
     if says(&NO_ACCOUNT) {
@@ -47,8 +48,9 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
             help: "WAL-G before 2.0 says this too where the account refuses the key".to_owned(),
         };
     }
-    let known = logs.iter().flat_map(|log| log.lines()).filter_map(|line| logs::names(line).into_iter().next_back());
-    match known.last().and_then(catalogue::by_name) {
+    let mut lines = logs.iter().rev().flat_map(|log| log.lines().rev());
+    let known = lines.find_map(|line| logs::names(line).into_iter().next_back());
+    match known.and_then(catalogue::by_name) {
         Some(entry) => Refusal { why: entry.means.to_owned(), help: entry.do_.to_owned() },
         None => Refusal {
             why: "Spilo could not restore it".to_owned(),

@@ -219,7 +219,8 @@ impl Run<'_> {
             Ok(None) => return,
             Err(error) => return conclusion.error("clone", &error),
         };
-        let restored = Restored { plan, clone: &clone, drill, usable: &usable, moment: moment.as_ref(), logs: &logs };
+        let restored =
+            Restored { plan, clone: &clone, drill, usable: &usable, moment: moment.as_ref(), logs: &logs };
         let verified = async {
             let proved = verify::all(&restored, self.evidence, &told).await?;
             let note = format!("{} proofs", proved.proofs.len());

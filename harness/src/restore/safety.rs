@@ -48,7 +48,10 @@ pub fn archive(env: &[Value], source: &Source) -> Result<(), RestoreError> {
     }
     if within(prefix, &source.backups.prefix) || within(&source.backups.prefix, prefix) {
         return Err(RestoreError::refused(
-            format!("its archive {prefix} and its source's, {}, lie within each other", source.backups.prefix),
+            format!(
+                "its archive {prefix} and its source's, {}, lie within each other",
+                source.backups.prefix
+            ),
             "give `clone.archive` another prefix, or leave it out: then the clone archives nothing",
         ));
     }

@@ -36,7 +36,8 @@ pub async fn read(client: &Client) -> Result<String, String> {
 /// The server's.
 pub async fn backup_begun(client: &Client) -> Result<Option<jiff::Timestamp>, tokio_postgres::Error> {
     let label: Option<String> = client.query_one(LABEL, &[]).await?.try_get(0)?;
-    let line = label.as_deref().and_then(|label| label.lines().find_map(|line| line.strip_prefix(START_TIME)));
+    let line =
+        label.as_deref().and_then(|label| label.lines().find_map(|line| line.strip_prefix(START_TIME)));
     Ok(line.and_then(time_at_start).map(|(time, _)| time))
 }
 
@@ -68,7 +69,9 @@ mod tests {
 
     #[test]
     fn lines_have_their_times() {
-        let said = said("2026-11-24 03:00:00.250 UTC [42]: LOG:  redo done at 0/3\n\tgoes on\n2026-11-24 03:00:01 CET [42]: LOG:  x\n");
+        let said = said(
+            "2026-11-24 03:00:00.250 UTC [42]: LOG:  redo done at 0/3\n\tgoes on\n2026-11-24 03:00:01 CET [42]: LOG:  x\n",
+        );
         assert_eq!(said.len(), 1);
         assert_eq!(said[0].text, "[42]: LOG:  redo done at 0/3");
         assert_eq!(said[0].time.to_string(), "2026-11-24T03:00:00.25Z");

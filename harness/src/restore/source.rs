@@ -48,7 +48,8 @@ impl Source {
         let set = set.ok_or_else(|| RestoreError::NotRendered(shown.clone()))?;
         let variables = entries_of(&set).ok_or_else(|| RestoreError::NotRendered(shown.clone()))?;
         let backups = backups(&variables, namespace, &shown)?;
-        let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone()).unwrap_or_default();
+        let labels =
+            set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone()).unwrap_or_default();
         let cluster_label = labels.iter().find(|(_, value)| *value == name).map(|(label, _)| label.clone());
         Ok(Source {
             namespace: namespace.clone(),
@@ -74,12 +75,16 @@ fn backups(variables: &[RenderedVariable], namespace: &str, shown: &str) -> Resu
     let Some(azure) = pod.own() else {
         return Err(RestoreError::NoBackups(match pod.archives() {
             true => format!("find backups of {shown} in Azure: it archives to another store"),
-            false => format!("find backups of {shown}: it archives nothing, no WALG_AZ_PREFIX reaches its pods"),
+            false => {
+                format!("find backups of {shown}: it archives nothing, no WALG_AZ_PREFIX reaches its pods")
+            }
         }));
     };
     if !is_known(&azure.prefix) {
         return Err(RestoreError::refused(
-            format!("where the backups of {shown} are does not follow from its env: part of its WALG_AZ_PREFIX is taken from an object"),
+            format!(
+                "where the backups of {shown} are does not follow from its env: part of its WALG_AZ_PREFIX is taken from an object"
+            ),
             "name it in `clone.env` as CLONE_WALG_AZ_PREFIX",
         ));
     }
@@ -107,7 +112,8 @@ async fn system_identifier(
     name: &str,
 ) -> Result<Option<String>, ClusterError> {
     let object = format!("{name}-config");
-    let of = |annotations: &std::collections::BTreeMap<String, String>| annotations.get("initialize").cloned();
+    let of =
+        |annotations: &std::collections::BTreeMap<String, String>| annotations.get("initialize").cloned();
     let doing = || ClusterError::api(format!("read Patroni's {object}"));
     let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), namespace);
     if let Some(found) = endpoints.get_opt(&object).await.map_err(doing())? {

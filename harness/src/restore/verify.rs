@@ -91,11 +91,8 @@ pub async fn all(
         None => Recovered::NotKnown,
     };
     let timeline = recovery.backup.as_ref().and_then(|backup| timeline_of(&backup.name));
-    let wanted = Wanted {
-        system_identifier: plan.source.system_identifier.as_deref(),
-        timeline,
-        target: until,
-    };
+    let wanted =
+        Wanted { system_identifier: plan.source.system_identifier.as_deref(), timeline, target: until };
     let mut proofs = prove::identity(&identity, recovered, wanted);
     proofs.push(prove::readable(&data, moment.map(|moment| &moment.data)));
     proofs.push(prove::counts(&data));
@@ -188,12 +185,16 @@ pub async fn referred(access: &ClusterAccess, clone: &Clone) -> Result<Vec<Secre
     let mut secrets = Vec::new();
     for variable in &clone.env {
         let reference = &variable["valueFrom"]["secretKeyRef"];
-        let (Some(name), Some(key)) = (reference["name"].as_str(), reference["key"].as_str()) else { continue };
+        let (Some(name), Some(key)) = (reference["name"].as_str(), reference["key"].as_str()) else {
+            continue;
+        };
         let secret = api.get_opt(name).await;
-        let secret = secret.map_err(ClusterError::api(format!("read the Secret {name} in {}", clone.namespace)))?;
+        let secret =
+            secret.map_err(ClusterError::api(format!("read the Secret {name} in {}", clone.namespace)))?;
         let value = secret.as_ref().and_then(|secret| secret.data.as_ref()?.get(key));
         let Some(value) = value else {
-            let what = if secret.is_some() { format!("no key {key} in it") } else { "no such Secret".to_owned() };
+            let what =
+                if secret.is_some() { format!("no key {key} in it") } else { "no such Secret".to_owned() };
             return Err(RestoreError::Broken {
                 what: format!("read the Secret {name} in the namespace {}", clone.namespace),
                 seen: format!("there is {what}, and {} refers to it", variable["name"].as_str().unwrap_or_default()),

@@ -83,14 +83,13 @@ impl ClusterAccess {
     /// Every user that is known may ask for the version.
     async fn knows_us(&self) -> Result<(), ClusterError> {
         let server = self.server.clone();
-        let review = serde_json::json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
+        let review =
+            serde_json::json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
         let request = http::Request::post("/apis/authentication.k8s.io/v1/selfsubjectreviews")
             .header("content-type", "application/json")
             .body(review.to_string().into_bytes());
-        let request = request.map_err(|error| ClusterError::Unreachable {
-            server: server.clone(),
-            why: error.to_string(),
-        })?;
+        let request = request
+            .map_err(|error| ClusterError::Unreachable { server: server.clone(), why: error.to_string() })?;
         match self.client.request_text(request).await {
             Ok(_) => Ok(()),
             Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {

@@ -124,9 +124,9 @@ impl Lock {
                 return Err(ClusterError::Busy { name: self.name.clone(), by: holder });
             }
             let silent = since.elapsed();
-            let limit = spec.lease_duration_seconds.map_or(DURATION, |seconds| {
-                Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
-            });
+            let limit = spec
+                .lease_duration_seconds
+                .map_or(DURATION, |seconds| Duration::from_secs(u64::try_from(seconds).unwrap_or_default()));
             if silent >= limit {
                 return self.put(&api, &me, Some(there)).await;
             }
@@ -197,12 +197,7 @@ impl Lock {
 }
 
 /// Renews until somebody else has it, or nobody could be told of us for too long.
-async fn renew(
-    api: Api<Lease>,
-    lease: Arc<Mutex<Lease>>,
-    me: Holder,
-    lost: watch::Sender<Option<String>>,
-) {
+async fn renew(api: Api<Lease>, lease: Arc<Mutex<Lease>>, me: Holder, lost: watch::Sender<Option<String>>) {
     let name = lease.lock().await.name_any();
     let mut renewed = Instant::now();
     let mut ticks = tokio::time::interval(RENEW);
@@ -300,7 +295,9 @@ pub async fn abandoned(client: &Client, namespace: &str, label: &str) -> Result<
         let spec = lease.spec.clone().unwrap_or_default();
         let gone = spec.holder_identity.is_none_or(|holder| holder.is_empty() || Holder(holder).is_gone());
         let silent = spec.renew_time.is_none_or(|renewed| {
-            let seconds = spec.lease_duration_seconds.map_or(DURATION.as_secs(), |seconds| seconds.unsigned_abs().into());
+            let seconds = spec
+                .lease_duration_seconds
+                .map_or(DURATION.as_secs(), |seconds| seconds.unsigned_abs().into());
             Timestamp::now().duration_since(renewed.0).as_secs() > i64::try_from(seconds).unwrap_or(i64::MAX)
         });
         gone || silent

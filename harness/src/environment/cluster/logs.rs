@@ -79,7 +79,9 @@ impl PodLogs {
             self.read(pod, key(attempt - 1), true);
         }
         let runs = state.running.is_some();
-        if (runs || state.terminated.is_some()) && !self.is_read(&key(attempt)) && (runs || !self.knows(&key(attempt)))
+        if (runs || state.terminated.is_some())
+            && !self.is_read(&key(attempt))
+            && (runs || !self.knows(&key(attempt)))
         {
             self.read(pod, key(attempt), false);
         }

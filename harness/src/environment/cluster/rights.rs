@@ -42,7 +42,8 @@ impl Right {
 
     fn named(&self) -> String {
         let group = if self.group.is_empty() { String::new() } else { format!(".{}", self.group) };
-        let below = if self.subresource.is_empty() { String::new() } else { format!("/{}", self.subresource) };
+        let below =
+            if self.subresource.is_empty() { String::new() } else { format!("/{}", self.subresource) };
         format!("{}{group}{below}", self.resource)
     }
 }

@@ -1,0 +1,34 @@
+//! Which cluster is meant: the same arguments for every subcommand that works on one that exists.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::miette;
+
+use super::Failure;
+use crate::environment::cluster::{ClusterError, Wanted};
+
+#[derive(Debug, Args)]
+pub struct ClusterArgs {
+    /// The kubeconfig; without it, what kubectl would take, and in a pod its service account
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; without it, the current one
+    #[arg(long)]
+    context: Option<String>,
+}
+
+impl ClusterArgs {
+    pub fn wanted(&self) -> Wanted {
+        Wanted { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
+}
+
+/// With its remedy.
+pub fn cluster_failure(error: &ClusterError) -> Failure {
+    let report = match error.help() {
+        Some(help) => miette!(help = help, "failed to {error}"),
+        None => miette!("failed to {error}"),
+    };
+    Failure { verdict: error.verdict(), report }
+}

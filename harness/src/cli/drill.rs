@@ -1,0 +1,184 @@
+//! `clonedrill drill`: restore a cluster that exists from its backup, prove it, and leave nothing behind.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use miette::{IntoDiagnostic, miette};
+use tokio_util::sync::CancellationToken;
+
+use super::cluster::{ClusterArgs, cluster_failure};
+use super::output::say;
+use super::{Failure, stop};
+use crate::environment::cluster::ClusterAccess;
+use crate::exit::Verdict;
+use crate::report::{DrillId, Event, Format, Terminal, write_html, write_junit};
+use crate::restore::{self, Budgets, Compare, Doing, Into, Plan, RestoreDrill, SourceName, Span};
+
+/// Restore a cluster that exists from its backup, prove that its data are there, and leave nothing behind
+///
+/// The source is a running `postgresql` object; it is only read. The clone is made in a namespace of its own, held
+/// against what is wanted of it, and removed, whatever happens. Exit code: 0 passed, 1 the backup does not restore or an
+/// expectation failed, 2 a file or argument is at fault, 3 the cluster is, 130 interrupted.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  clonedrill drill --source orders/acid-orders --into drills
+  clonedrill drill --source orders/acid-orders --into drills --compare --rto 30m --rpo 5m
+  clonedrill drill --source orders/acid-orders --into drills --print     the clone's manifest only
+  clonedrill drill nightly/orders.yaml --format json --junit target/junit.xml")]
+pub struct DrillArgs {
+    /// The drill's file; `clonedrill schema --of restore` prints its schema
+    #[arg(value_name = "FILE", required_unless_present = "source", conflicts_with_all = ["source", "into"])]
+    file: Option<PathBuf>,
+    /// The cluster whose backup is restored
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = source, requires = "into")]
+    source: Option<SourceName>,
+    /// The namespace that the clone is made in
+    #[arg(long, value_name = "NAMESPACE")]
+    into: Option<String>,
+    /// Says that `--into` may be the source's own namespace
+    #[arg(long, requires = "source")]
+    into_source_namespace: bool,
+    /// Hold the clone against the source too, which is opened read-only
+    #[arg(long)]
+    compare: bool,
+    /// The point in time: `now`, a span before now, or a time with its zone
+    #[arg(long, value_name = "TIME", conflicts_with = "compare")]
+    target: Option<String>,
+    /// How long a recovery may take
+    #[arg(long, value_name = "SPAN")]
+    rto: Option<Span>,
+    /// How much may be lost
+    #[arg(long, value_name = "SPAN")]
+    rpo: Option<Span>,
+    /// Print the clone's manifest, and make nothing
+    #[arg(long)]
+    print: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// What is printed on stdout at the end
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Write a JUnit report to this file too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// The folder of the report and of what was seen; without it, one under target/clonedrill
+    #[arg(long, value_name = "FOLDER")]
+    evidence: Option<PathBuf>,
+}
+
+fn source(text: &str) -> Result<SourceName, &'static str> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(SourceName { namespace: namespace.to_owned(), name: name.to_owned() })
+        }
+        _ => Err("a source is written as <namespace>/<name>"),
+    }
+}
+
+pub fn main(args: &DrillArgs) -> Result<Verdict, Failure> {
+    super::log(std::io::stderr);
+    let done = known_and_done(args);
+    if let Err(failure) = &done {
+        Terminal::fail(args.format, failure.verdict, &super::run::failed::errors(failure));
+    }
+    done
+}
+
+fn known_and_done(args: &DrillArgs) -> Result<Verdict, Failure> {
+    let drill = drill(args)?;
+    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    let done = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let _listening = stop::listen(&stop)?;
+        let access =
+            ClusterAccess::connect(&args.cluster.wanted()).await.map_err(|error| cluster_failure(&error))?;
+        match args.print {
+            true => print(&access, &drill).await,
+            false => run(args, &access, &drill, stop).await,
+        }
+    });
+    runtime.shutdown_background();
+    done
+}
+
+fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
+    let mut drill = match (&args.file, &args.source) {
+        (Some(file), _) => restore::load(file).map_err(Failure::invalid)?,
+        (None, Some(source)) => {
+            let into = Into {
+                namespace: args.into.clone().unwrap_or_default(),
+                source_namespace_allowed: args.into_source_namespace,
+            };
+            restore::named(source.clone(), into)
+        }
+        (None, None) => return Err(Failure::invalid(miette!("name a file, or a source"))),
+    };
+    if args.compare && drill.compare.is_none() {
+        drill.compare =
+            Some(Compare { quiet_moment_within: None, archived_within: None, statement_timeout: None });
+    }
+    if args.target.is_some() {
+        drill.target.clone_from(&args.target);
+    }
+    let Budgets { rto, rpo } = drill.within;
+    drill.within = Budgets { rto: args.rto.or(rto), rpo: args.rpo.or(rpo) };
+    match restore::problems(&drill).into_iter().next() {
+        Some((_, what)) => Err(Failure::invalid(miette!("{what}"))),
+        None => Ok(drill),
+    }
+}
+
+async fn print(access: &ClusterAccess, drill: &RestoreDrill) -> Result<Verdict, Failure> {
+    let planned = Plan::of(access, drill, jiff::Timestamp::now()).await;
+    let planned = planned.and_then(|plan| plan.clone(drill, plan.target));
+    let clone = planned.map_err(|error| {
+        let finding = error.finding("source");
+        let report = match finding.help.is_empty() {
+            true => miette!("{}", finding.seen),
+            false => miette!(help = finding.help, "{}", finding.seen),
+        };
+        Failure { verdict: error.verdict(), report }
+    })?;
+    say(restore::yaml(&clone.manifest).trim_end());
+    Ok(Verdict::Passed)
+}
+
+async fn run(
+    args: &DrillArgs,
+    access: &ClusterAccess,
+    drill: &RestoreDrill,
+    stop: CancellationToken,
+) -> Result<Verdict, Failure> {
+    let terminal = Terminal::new(args.format);
+    let id = DrillId { scenario: drill.shown(), operator: String::new() };
+    let folder = match &args.evidence {
+        Some(folder) => folder.clone(),
+        None => {
+            let run = format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
+            std::env::current_dir().unwrap_or_default().join("target/clonedrill").join(run)
+        }
+    };
+    let doing = Doing {
+        access,
+        drill,
+        evidence: &folder.join(drill.shown()),
+        stop: stop.clone(),
+        told: &|event| terminal.event(&id, event),
+    };
+    let report = restore::run(&doing).await;
+    terminal.event(&id, &Event::Finished { report: Box::new(report.clone()) });
+    let reports = [report];
+    let verdict = terminal.finish(&reports, stop.is_cancelled());
+    let page = folder.join("report.html");
+    match write_html(&page, &reports) {
+        Ok(()) => eprintln!("report  {}", page.display()),
+        Err(error) => eprintln!("failed to {error}"),
+    }
+    if let Some(path) = &args.junit
+        && let Err(error) = write_junit(path, &reports)
+    {
+        eprintln!("failed to {error}");
+        return Ok(Verdict::Broken);
+    }
+    Ok(verdict)
+}
