@@ -21,6 +21,9 @@ pub struct EnvironmentArgs {
     /// The process that it ends with, unless it is told to be kept
     #[arg(long)]
     owner: Option<i32>,
+    /// Let clients outside reach the API server, with this namespace as the one that they mean
+    #[arg(long, value_name = "NAMESPACE")]
+    publish: Option<String>,
 }
 
 pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
@@ -39,6 +42,8 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
         Err(error) => return Err(Failure::broken(miette::miette!("failed to listen: {error}"))),
     };
     listener.set_nonblocking(true).into_diagnostic().map_err(Failure::broken)?;
+    let published = args.publish.map(daemon::Published::listen).transpose();
+    let published = published.into_diagnostic().map_err(Failure::broken)?;
     let owner = match args.owner.and_then(Pid::from_raw) {
         // Its number means another process in the new PID namespace; the descriptor stays.
         Some(pid) => match pidfd_open(pid, PidfdFlags::empty()) {
@@ -51,7 +56,7 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
-    let served = runtime.block_on(daemon::serve(tools, listener, keep));
+    let served = runtime.block_on(daemon::serve(tools, listener, published, keep));
     // The PID namespace takes the rest with it; waiting for what still runs would only delay that.
     runtime.shutdown_background();
     served.into_diagnostic().map_err(Failure::broken)?;

@@ -13,6 +13,7 @@ mod drill_worker;
 mod environment;
 mod inputs;
 mod inventory;
+mod kubeconfig;
 mod output;
 mod programs;
 mod render;
@@ -67,6 +68,7 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     Up(up::UpArgs),
     Down(down::DownArgs),
+    Kubeconfig(kubeconfig::KubeconfigArgs),
     Bench(bench::BenchArgs),
     #[command(hide = true)]
     Container(container::ContainerArgs),
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::main(args),
         Command::Up(args) => up::main(args),
         Command::Down(args) => down::main(args),
+        Command::Kubeconfig(args) => kubeconfig::main(&args),
         Command::Bench(args) => bench::main(args),
         Command::Container(args) => container::main(args),
         Command::Environment(args) => environment::main(args),

@@ -26,12 +26,12 @@ const STANDS: Duration = Duration::from_secs(240);
 /// Keep a local environment running, and say how to look inside
 ///
 /// The environment has a control plane, a node, DNS, and in a namespace an operator and storage accounts behind the
-/// gateway; what you apply to it runs. `clonedrill down` ends it.
+/// gateway; what you apply to it runs. `clonedrill kubeconfig` prints the way in, `clonedrill down` ends it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clonedrill up
   clonedrill up --operator v1.14.0 --account prodbackups clonebackups
-  clonedrill up --name another --namespace orders
+  clonedrill up --name another --namespace orders drills
   clonedrill down")]
 pub struct UpArgs {
     /// The operator: a version, or a name from clonedrill.yaml
@@ -41,9 +41,9 @@ pub struct UpArgs {
     #[arg(long = "account", value_name = "NAME", num_args = 1.., value_parser = account,
           default_values_t = ["production".to_owned(), "clones".to_owned()])]
     accounts: Vec<String>,
-    /// The namespace that the operator watches
-    #[arg(long, default_value = "clonedrill")]
-    namespace: String,
+    /// The namespaces that the operator watches; it runs in the first
+    #[arg(long = "namespace", value_name = "NAMESPACE", num_args = 1.., default_value = "clonedrill")]
+    namespaces: Vec<String>,
     /// What `clonedrill down` shall know it by
     #[arg(long, default_value = NAME)]
     name: String,
@@ -61,6 +61,9 @@ fn account(name: &str) -> Result<String, &'static str> {
 
 pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
+    if let Some(twice) = twice(&args.namespaces) {
+        return Err(Failure::invalid(miette!("failed to make the namespace {twice}: it is named twice")));
+    }
     let configuration = programs::configuration()?;
     programs::can_sandbox()?;
     if shared::outermost(&args.name).is_ok() {
@@ -110,7 +113,9 @@ async fn stand_up(args: &UpArgs, tools: &Tools) -> miette::Result<String> {
         false => eprintln!("up: starting {doing}"),
     };
     let owner = Some(std::process::id());
-    let environment = shared::obtain(tools, &args.name, owner, log.path(), &told).await;
+    let wanted =
+        shared::Wanted { name: &args.name, owner, publish: args.namespaces.first().map(String::as_str) };
+    let environment = shared::obtain_as(tools, &wanted, log.path(), &told).await;
     let environment = environment.map_err(|error| miette!("failed to {error}"))?;
     let stands = tokio::time::timeout(STANDS, world(args, tools, &told));
     let (kubeconfig, example) = tokio::select! {
@@ -133,7 +138,7 @@ async fn world(
         environment: args.name.clone(),
         tools: tools.clone(),
         operator: args.operator.clone(),
-        namespace: args.namespace.clone(),
+        namespaces: args.namespaces.clone(),
         accounts: args.accounts.clone(),
     };
     let mut child = Command::new(std::env::current_exe().into_diagnostic()?)
@@ -160,12 +165,21 @@ async fn world(
     Err(miette!("failed to stand up the operator: its process ended without a word ({status})"))
 }
 
+fn twice(names: &[String]) -> Option<&String> {
+    names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)).map(|(_, name)| name)
+}
+
 fn down(name: &str) -> String {
     if name == NAME { String::new() } else { format!(" {name}") }
 }
 
 fn instructions(args: &UpArgs, tools: &Tools, outermost: i32, kubeconfig: &Path, example: &Path) -> String {
-    let UpArgs { operator, accounts, namespace, name, .. } = args;
+    let UpArgs { operator, accounts, namespaces, name, .. } = args;
+    let namespace = &namespaces[0];
+    let watches = match namespaces.len() {
+        1 => String::new(),
+        _ => format!("; it watches all: {}", namespaces.join(", ")),
+    };
     let (first, accounts) = (&accounts[0], accounts.join(", "));
     let (kubeconfig, example) = (kubeconfig.display(), example.display());
     let psql = match tools.postgres.last() {
@@ -185,15 +199,19 @@ fn instructions(args: &UpArgs, tools: &Tools, outermost: i32, kubeconfig: &Path,
     format!(
         "The environment `{name}` runs; its outermost process is {outermost}. `clonedrill down{down}` ends it.
 
-operator  {operator}, in the namespace `{namespace}`
+operator  {operator}, in the namespace `{namespace}`{watches}
 storage   {accounts}; for pods https://{first}.blob.core.windows.net, container `{CONTAINER}`;
           each key is in the Secret `{KEYS}`, under the account's name
 {without}
-Paste this; what runs `inside` sees the environment and your files:
+Paste this; kubectl and other clients then see it as they see any cluster:
+  (umask 077; clonedrill kubeconfig{name_option} > kubeconfig); export KUBECONFIG=$PWD/kubeconfig
+  kubectl get pods -A -o wide
+
+What runs `inside` sees the environment and your files:
   inside() {{
     nsenter --preserve-credentials -U -m -n -t {outermost} env KUBECONFIG={kubeconfig} \"$@\"
   }}
-  inside kubectl get pods -A -o wide
+  inside ls {state}/logs
 
 A cluster with backups in `{first}`, and psql in it:
   inside kubectl apply -f {example}
@@ -206,8 +224,10 @@ A cluster with backups in `{first}`, and psql in it:
     PGPASSWORD=$password {psql} \\
       \"host=$host user=postgres dbname=orders sslmode=require\"'
 
-Logs of pods: inside kubectl logs <pod>; of the parts: inside ls {state}/logs",
+Logs of pods: kubectl logs <pod>; of the parts: the files that were just listed. The node serves logs, and ports
+to clients that speak v4.channel.k8s.io (kube-rs), but no exec and no kubectl port-forward: use `inside`.",
         down = down(name),
+        name_option = if name == NAME { String::new() } else { format!(" --name {name}") },
         state = crate::environment::local::sandbox::STATE,
     )
 }

@@ -21,7 +21,7 @@ use crate::environment::Environment;
 use crate::environment::local::sandbox::STATE;
 use crate::environment::local::{LocalEnvironment, enter};
 use crate::exit::Verdict;
-use crate::operator::{Release, apply, install};
+use crate::operator::{Release, apply, install, install_for_all};
 use crate::storage::{Account, Azurite, Blobs, Gateway, GatewaySettings, Who};
 use crate::toolchain::Tools;
 
@@ -44,7 +44,8 @@ pub(super) struct Wanted {
     pub environment: String,
     pub tools: Tools,
     pub operator: String,
-    pub namespace: String,
+    /// The first is the operator's own.
+    pub namespaces: Vec<String>,
     pub accounts: Vec<String>,
 }
 
@@ -119,7 +120,7 @@ async fn stand_up(wanted: &Wanted) -> Result<(World, Told)> {
     let tool = wanted.tools.operators.get(&wanted.operator);
     let tool = tool.ok_or_else(|| miette!("find the operator {}", wanted.operator))?;
     let release = Release::read(tool).into_diagnostic()?;
-    let environment = LocalEnvironment::join_as(&wanted.namespace, &wanted.tools).await.into_diagnostic()?;
+    let environment = LocalEnvironment::join_as(&wanted.namespaces, &wanted.tools).await.into_diagnostic()?;
     let accounts: Vec<Account> = wanted.accounts.iter().map(Account::new).collect();
 
     tell(&Told::Doing { what: "the storage accounts".to_owned() });
@@ -139,17 +140,23 @@ async fn stand_up(wanted: &Wanted) -> Result<(World, Told)> {
         who_is: Arc::new(|_| Who::Unknown),
     });
     let gateway = gateway.await.into_diagnostic()?;
-    apply(&environment.client(), &wanted.namespace, &keys(&accounts)).await.into_diagnostic()?;
+    for namespace in &wanted.namespaces {
+        apply(&environment.client(), namespace, &keys(&accounts)).await.into_diagnostic()?;
+    }
 
     tell(&Told::Doing { what: format!("operator {}", wanted.operator) });
-    install(&environment, &release, &Map::new()).await.into_diagnostic()?;
+    match wanted.namespaces[..] {
+        [_] => install(&environment, &release, &Map::new()).await,
+        _ => install_for_all(&environment, &release, &Map::new()).await,
+    }
+    .into_diagnostic()?;
 
     let example = Path::new(STATE).join("example.yaml");
     let major = drill::postgres_major(&wanted.tools, &release);
     let text = serde_json::to_string_pretty(&example_cluster(&accounts[0].name, major)).into_diagnostic()?;
     fs::write(&example, text).into_diagnostic()?;
     fs::set_permissions(&example, Permissions::from_mode(0o644)).into_diagnostic()?;
-    let kubeconfig = kubeconfig(&wanted.namespace)?;
+    let kubeconfig = kubeconfig(environment.namespace())?;
     let world = World { _environment: environment, _azurite: azurite, _gateway: gateway };
     Ok((world, Told::Stands { kubeconfig, example }))
 }

@@ -48,7 +48,20 @@ pub async fn install<E: Environment>(
     configuration: &Map<String, Value>,
 ) -> Result<(), InstallError> {
     definitions(&environment.client(), release).await?;
-    place(environment, release, configuration).await
+    place(environment, release, configuration, environment.namespace()).await
+}
+
+/// The same, for an operator that minds the clusters of all namespaces: it knows only one or all.
+///
+/// # Errors
+/// As [`install`].
+pub async fn install_for_all<E: Environment>(
+    environment: &E,
+    release: &Release,
+    configuration: &Map<String, Value>,
+) -> Result<(), InstallError> {
+    definitions(&environment.client(), release).await?;
+    place(environment, release, configuration, "*").await
 }
 
 /// Lays `release` over the operator that runs in the drill's namespace, as an administrator would:
@@ -62,7 +75,7 @@ pub async fn upgrade<E: Environment>(
     configuration: &Map<String, Value>,
 ) -> Result<(), InstallError> {
     definitions(&environment.client(), release).await?;
-    place(environment, release, configuration).await
+    place(environment, release, configuration, environment.namespace()).await
 }
 
 /// The custom resource definitions are the whole control plane's: applied once for a release, since the operator
@@ -101,6 +114,7 @@ async fn place<E: Environment>(
     environment: &E,
     release: &Release,
     configuration: &Map<String, Value>,
+    watched: &str,
 ) -> Result<(), InstallError> {
     let client = environment.client();
     let namespace = environment.namespace();
@@ -109,7 +123,7 @@ async fn place<E: Environment>(
         apply(&client, namespace, &object).await?;
     }
     apply(&client, namespace, &release.configuration(configuration)).await?;
-    let deployment = release.deployment(namespace)?;
+    let deployment = release.deployment(watched)?;
     let generation = apply(&client, namespace, &deployment).await?.metadata.generation;
     working(environment, release, &image(&deployment), generation).await
 }

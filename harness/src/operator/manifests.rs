@@ -112,11 +112,11 @@ impl Release {
     }
 
     /// The operator's Deployment, told to take its configuration from the `OperatorConfiguration` and to
-    /// mind its own namespace only.
+    /// mind the namespace `watched` only, or with `*` all.
     ///
     /// # Errors
     /// When the release's Deployment has no container.
-    pub fn deployment(&self, namespace: &str) -> Result<Value, ManifestError> {
+    pub fn deployment(&self, watched: &str) -> Result<Value, ManifestError> {
         let mut deployment = self.deployment.clone();
         let configuration = self.configuration["metadata"]["name"].clone();
         let container = &mut deployment["spec"]["template"]["spec"]["containers"][0];
@@ -131,7 +131,7 @@ impl Release {
         }
         let ours = [
             ("POSTGRES_OPERATOR_CONFIGURATION_OBJECT", configuration),
-            ("WATCHED_NAMESPACE", json!(namespace)),
+            ("WATCHED_NAMESPACE", json!(watched)),
             // Its definitions are there before it starts; 4 s for each of them would be waited for nothing.
             ("CRD_READY_WAIT_INTERVAL", json!("100ms")),
         ];

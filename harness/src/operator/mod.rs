@@ -9,7 +9,7 @@ mod pod;
 
 pub use apply::{ApplyError, apply, create, create_all};
 pub use configuration::merge;
-pub use install::{InstallError, WORKING, definitions, install, owner, upgrade};
+pub use install::{InstallError, WORKING, definitions, install, install_for_all, owner, upgrade};
 pub use manifests::{ManifestError, Release};
 pub use pod::{CONTROLLER_ANNOTATION, OperatorPod, SettingsName};
 

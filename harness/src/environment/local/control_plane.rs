@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use super::part::Part;
 use crate::environment::EnvironmentError;
 use crate::environment::api_client::client;
 use crate::poll::{Limit, PollError, Seen, poll};
-use crate::storage::{Authority, Request, Usage};
+use crate::storage::{Authority, Issued, Request, Usage};
 use crate::toolchain::Tools;
 
 /// From exec to ready took 4.4 s on two busy cores (facts/local-environment.md).
@@ -39,7 +39,9 @@ const CONTROLLERS: [&str; 14] = [
 /// The three programs; dropping it ends them.
 pub struct ControlPlane {
     parts: [Part; 3],
+    credentials: Credentials,
     kubeconfig: String,
+    kubelet_client_pem: String,
     client: kube::Client,
 }
 
@@ -54,7 +56,8 @@ impl ControlPlane {
         make_folder(&logs)?;
         let etcd = Part::start("etcd", &tools.etcd, &etcd_arguments(state), &logs)?;
         let server = Part::start("kube-apiserver", &tools.kube_apiserver, &server_arguments(&files), &logs)?;
-        let kubeconfig = kubeconfig(authority)?;
+        let credentials = Credentials::issue(authority)?;
+        let kubeconfig = credentials.kubeconfig(&format!("https://{API_SERVER}"), None);
         write_private(&files.kubeconfig, &kubeconfig)?;
         let client = client(&kubeconfig).await?;
         let ready = poll("the API server", READY, async || {
@@ -78,7 +81,14 @@ impl ControlPlane {
             &manager_arguments(&files),
             &logs,
         )?;
-        Ok(ControlPlane { parts: [etcd, server, manager], kubeconfig, client })
+        let parts = [etcd, server, manager];
+        Ok(ControlPlane {
+            parts,
+            credentials,
+            kubeconfig,
+            kubelet_client_pem: files.kubelet_client_pem,
+            client,
+        })
     }
 
     /// A client with full rights.
@@ -89,6 +99,16 @@ impl ControlPlane {
     /// The kubeconfig with full rights, its keys within.
     pub fn kubeconfig(&self) -> &str {
         &self.kubeconfig
+    }
+
+    /// The same for who reaches the API server at `address`, with this namespace as the one that `kubectl` means.
+    pub fn kubeconfig_at(&self, address: SocketAddr, namespace: &str) -> String {
+        self.credentials.kubeconfig(&format!("https://{address}"), Some(namespace))
+    }
+
+    /// The certificate that the API server shows to the node.
+    pub fn kubelet_client_pem(&self) -> &str {
+        &self.kubelet_client_pem
     }
 
     /// The error for controllers that run and yet do not do their work.
@@ -111,6 +131,10 @@ struct Files {
     /// What signs service accounts' tokens, and what proves them.
     tokens_private: PathBuf,
     tokens_public: PathBuf,
+    /// What the API server shows to the node.
+    kubelet_client: PathBuf,
+    kubelet_client_key: PathBuf,
+    kubelet_client_pem: String,
     kubeconfig: PathBuf,
 }
 
@@ -118,12 +142,22 @@ impl Files {
     fn write(authority: &Authority, state: &Path) -> Result<Self, EnvironmentError> {
         let folder = state.join("pki");
         make_folder(&folder)?;
+        let kubelet_client = authority.issue(&Request {
+            common_name: "kube-apiserver-kubelet-client".to_owned(),
+            organization: None,
+            dns_names: Vec::new(),
+            addresses: Vec::new(),
+            usage: Usage::Client,
+        })?;
         let files = Files {
             authority: folder.join("ca.crt"),
             certificate: folder.join("apiserver.crt"),
             key: folder.join("apiserver.key"),
             tokens_private: folder.join("service-accounts.key"),
             tokens_public: folder.join("service-accounts.pub"),
+            kubelet_client: folder.join("apiserver-kubelet-client.crt"),
+            kubelet_client_key: folder.join("apiserver-kubelet-client.key"),
+            kubelet_client_pem: kubelet_client.certificate_pem,
             kubeconfig: state.join("admin.kubeconfig"),
         };
         let names = [
@@ -136,13 +170,16 @@ impl Files {
             common_name: "kube-apiserver".to_owned(),
             organization: None,
             dns_names: names.map(str::to_owned).to_vec(),
-            addresses: vec![IpAddr::V4(API_SERVER)],
+            // The second for those outside the sandbox.
+            addresses: vec![IpAddr::V4(API_SERVER), IpAddr::V4(Ipv4Addr::LOCALHOST)],
             usage: Usage::Server,
         });
         let server = server?;
         write_private(&files.authority, authority.certificate_pem())?;
         write_private(&files.certificate, &server.certificate_pem)?;
         write_private(&files.key, server.key_pem.reveal())?;
+        write_private(&files.kubelet_client, &files.kubelet_client_pem)?;
+        write_private(&files.kubelet_client_key, kubelet_client.key_pem.reveal())?;
         let tokens =
             rcgen::KeyPair::generate().map_err(|error| EnvironmentError::Connection(error.to_string()))?;
         write_private(&files.tokens_private, &tokens.serialize_pem())?;
@@ -175,6 +212,10 @@ fn server_arguments(files: &Files) -> Vec<String> {
         "--enable-admission-plugins=ServiceAccount".to_owned(),
         "--allow-privileged=true".to_owned(),
         "--profiling=false".to_owned(),
+        format!("--kubelet-certificate-authority={}", files.authority.display()),
+        format!("--kubelet-client-certificate={}", files.kubelet_client.display()),
+        format!("--kubelet-client-key={}", files.kubelet_client_key.display()),
+        "--kubelet-preferred-address-types=InternalIP".to_owned(),
         format!("--client-ca-file={}", files.authority.display()),
         format!("--tls-cert-file={}", files.certificate.display()),
         format!("--tls-private-key-file={}", files.key.display()),
@@ -199,32 +240,47 @@ fn manager_arguments(files: &Files) -> Vec<String> {
     ]
 }
 
-fn kubeconfig(authority: &Authority) -> Result<String, EnvironmentError> {
-    use base64::Engine;
-    let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-    let admin = authority.issue(&Request {
-        common_name: "clonedrill".to_owned(),
-        organization: Some("system:masters".to_owned()),
-        dns_names: Vec::new(),
-        addresses: Vec::new(),
-        usage: Usage::Client,
-    });
-    let admin = admin?;
-    let config = serde_json::json!({
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{ "name": "local", "cluster": {
-            "server": format!("https://{API_SERVER}"),
-            "certificate-authority-data": base64(authority.certificate_pem()),
-        }}],
-        "users": [{ "name": "clonedrill", "user": {
-            "client-certificate-data": base64(&admin.certificate_pem),
-            "client-key-data": base64(admin.key_pem.reveal()),
-        }}],
-        "contexts": [{ "name": "local", "context": { "cluster": "local", "user": "clonedrill" }}],
-        "current-context": "local",
-    });
-    Ok(config.to_string())
+/// What a client with full rights needs.
+struct Credentials {
+    authority_pem: String,
+    admin: Issued,
+}
+
+impl Credentials {
+    fn issue(authority: &Authority) -> Result<Self, EnvironmentError> {
+        let admin = authority.issue(&Request {
+            common_name: "clonedrill".to_owned(),
+            organization: Some("system:masters".to_owned()),
+            dns_names: Vec::new(),
+            addresses: Vec::new(),
+            usage: Usage::Client,
+        })?;
+        Ok(Credentials { authority_pem: authority.certificate_pem().to_owned(), admin })
+    }
+
+    fn kubeconfig(&self, server: &str, namespace: Option<&str>) -> String {
+        use base64::Engine;
+        let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+        let mut context = serde_json::json!({ "cluster": "local", "user": "clonedrill" });
+        if let Some(namespace) = namespace {
+            context["namespace"] = serde_json::json!(namespace);
+        }
+        let config = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{ "name": "local", "cluster": {
+                "server": server,
+                "certificate-authority-data": base64(&self.authority_pem),
+            }}],
+            "users": [{ "name": "clonedrill", "user": {
+                "client-certificate-data": base64(&self.admin.certificate_pem),
+                "client-key-data": base64(self.admin.key_pem.reveal()),
+            }}],
+            "contexts": [{ "name": "local", "context": context }],
+            "current-context": "local",
+        });
+        config.to_string()
+    }
 }
 
 fn get(path: &str) -> Result<http::Request<Vec<u8>>, EnvironmentError> {

@@ -113,19 +113,19 @@ impl LocalEnvironment {
     /// # Errors
     /// When the environment has none to give, or does not answer.
     pub async fn join(tools: &Tools) -> Result<Self, EnvironmentError> {
-        Self::take_place(None, tools).await
+        Self::take_place(&[], tools).await
     }
 
-    /// The same with a namespace of this name, which must not exist.
+    /// The same with namespaces of these names, none of which may exist; the first is the place's own.
     ///
     /// # Errors
-    /// As [`LocalEnvironment::join`], or when it exists.
-    pub async fn join_as(namespace: &str, tools: &Tools) -> Result<Self, EnvironmentError> {
-        Self::take_place(Some(namespace.to_owned()), tools).await
+    /// As [`LocalEnvironment::join`], or when one exists.
+    pub async fn join_as(namespaces: &[String], tools: &Tools) -> Result<Self, EnvironmentError> {
+        Self::take_place(namespaces, tools).await
     }
 
-    async fn take_place(namespace: Option<String>, tools: &Tools) -> Result<Self, EnvironmentError> {
-        let request = Request::Join { namespace, tools: Box::new(tools.clone()) };
+    async fn take_place(namespaces: &[String], tools: &Tools) -> Result<Self, EnvironmentError> {
+        let request = Request::Join { namespaces: namespaces.to_vec(), tools: Box::new(tools.clone()) };
         let (lease, response) = within("a place in the environment", ANSWER, talk(&request)).await??;
         let place = match response {
             Some(Response::Joined(place)) => *place,

@@ -20,6 +20,7 @@ use super::daemon::protocol::{self, Request, Response};
 use super::part::last_lines;
 use crate::environment::EnvironmentError;
 use crate::poll::{Limit, Patience, PollError, Seen, TimedOut, poll, within};
+use crate::secret::Secret;
 use crate::toolchain::Tools;
 
 /// The control plane has its own, shorter limit.
@@ -109,13 +110,36 @@ pub async fn obtain(
     log: &Path,
     told: &(dyn Fn(&str) + Sync),
 ) -> Result<Obtained, EnvironmentError> {
+    obtain_as(tools, &Wanted { name, owner, publish: None }, log, told).await
+}
+
+/// An environment that is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    pub name: &'a str,
+    pub owner: Option<u32>,
+    /// Clients outside the sandbox may come, for [`kubeconfig`]; this is the namespace that theirs mean.
+    pub publish: Option<&'a str>,
+}
+
+/// As [`obtain`]. One that runs already is taken as it is.
+///
+/// # Errors
+/// As [`obtain`].
+pub async fn obtain_as(
+    tools: &Tools,
+    wanted: &Wanted<'_>,
+    log: &Path,
+    told: &(dyn Fn(&str) + Sync),
+) -> Result<Obtained, EnvironmentError> {
+    let Wanted { name, owner, .. } = *wanted;
     let mut started: Option<Child> = None;
     let stream = poll(format!("the environment {name}"), Limit::seconds(30), async || {
         if let Ok(stream) = connect(name) {
             return Ok(Seen::Done(stream));
         }
         match &mut started {
-            None => started = Some(start(tools, name, owner, log)?),
+            None => started = Some(start(tools, wanted, log)?),
             // Another's environment may have been first; then ours has left with 0, and connecting works soon.
             Some(child) => match child.try_wait() {
                 Ok(Some(status)) if !status.success() => return Err(ended(log, &status.to_string())),
@@ -185,15 +209,34 @@ pub fn outermost(name: &str) -> Result<i32, EnvironmentError> {
 /// # Errors
 /// When none runs, or it does not answer.
 pub async fn keep(name: &str) -> Result<(), EnvironmentError> {
-    let mut stream = BufReader::new(into_tokio(connect(name)?)?);
-    let told = async {
-        protocol::write(&mut stream, &Request::Keep).await?;
-        protocol::read(&mut stream).await
-    };
-    match within(format!("{name} to be kept"), GONE.total, told).await?? {
+    match ask(name, &format!("{name} to be kept"), &Request::Keep).await? {
         Some(Response::Done) => Ok(()),
         _ => Err(EnvironmentError::Connection(format!("keep {name}: it has not answered"))),
     }
+}
+
+/// The kubeconfig with full rights for clients outside the sandbox. It stands in no file, so that nothing outlives the
+/// environment, and is told only to the user whose environment it is.
+///
+/// # Errors
+/// When none runs, it is not ready yet, or it was not started to be reached from outside.
+pub async fn kubeconfig(name: &str) -> Result<Secret, EnvironmentError> {
+    match ask(name, &format!("the kubeconfig of {name}"), &Request::Kubeconfig).await? {
+        Some(Response::Kubeconfig { kubeconfig }) => Ok(kubeconfig),
+        Some(Response::Failed { why }) => {
+            Err(EnvironmentError::Connection(format!("give the kubeconfig of {name}: {why}")))
+        }
+        _ => Err(EnvironmentError::Connection(format!("give the kubeconfig of {name}: it has not answered"))),
+    }
+}
+
+async fn ask(name: &str, what: &str, request: &Request) -> Result<Option<Response>, EnvironmentError> {
+    let mut stream = BufReader::new(into_tokio(connect(name)?)?);
+    let asked = async {
+        protocol::write(&mut stream, request).await?;
+        protocol::read(&mut stream).await
+    };
+    within(what, GONE.total, asked).await?
 }
 
 /// Tells the environment to end, and waits until it has. One that does not is killed.
@@ -249,16 +292,19 @@ async fn until_ready(
     }
 }
 
-fn start(tools: &Tools, name: &str, owner: Option<u32>, log: &Path) -> Result<Child, EnvironmentError> {
+fn start(tools: &Tools, wanted: &Wanted<'_>, log: &Path) -> Result<Child, EnvironmentError> {
     let failed = |source: io::Error| EnvironmentError::Sandbox {
         what: "start the environment's process".to_owned(),
         source,
     };
     let output = File::create(log).map_err(failed)?;
     let mut command = Command::new(own_program().map_err(failed)?);
-    command.args(["environment", "--name", name]);
+    command.args(["environment", "--name", wanted.name]);
     // Until there is something to keep, it ends with who wanted it.
-    command.args(["--owner", &owner.unwrap_or(std::process::id()).to_string()]);
+    command.args(["--owner", &wanted.owner.unwrap_or(std::process::id()).to_string()]);
+    if let Some(namespace) = wanted.publish {
+        command.args(["--publish", namespace]);
+    }
     command
         .env_clear()
         .env("PATH", "/usr/local/bin:/usr/bin:/bin")

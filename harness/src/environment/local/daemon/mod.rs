@@ -2,6 +2,7 @@
 
 mod places;
 pub mod protocol;
+mod published;
 
 use std::net::IpAddr;
 use std::os::unix::net::UnixListener as StdListener;
@@ -19,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use self::places::Places;
 use self::protocol::{INNER, Request, Response};
+pub use self::published::Published;
 use super::control_plane::ControlPlane;
 use super::dns::{self, StorageHosts, Zones};
 use super::images::ImageStore;
@@ -27,6 +29,7 @@ use super::node::{Node, NodeSettings};
 use super::sandbox::{Keep, STATE};
 use crate::environment::EnvironmentError;
 use crate::poll::{Limit, Patience};
+use crate::secret::Secret;
 use crate::storage::Authority;
 use crate::toolchain::Tools;
 
@@ -43,19 +46,26 @@ enum State {
     Failed(String),
 }
 
-/// Serves an environment until it is asked to end, or a part of it fails. Call it inside the sandbox. `kept` is
-/// cancelled when somebody asks for the environment to outlive its owner.
+/// Serves an environment until it is asked to end, or a part of it fails. Call it inside the sandbox. `keep` is
+/// told when somebody asks for the environment to outlive its owner; `published` is where clients outside reach it.
 ///
 /// # Errors
 /// The part that did not come up, or that ended by itself.
-pub async fn serve(tools: Tools, outer: StdListener, keep: Keep) -> Result<(), EnvironmentError> {
+pub async fn serve(
+    tools: Tools,
+    outer: StdListener,
+    published: Option<Published>,
+    keep: Keep,
+) -> Result<(), EnvironmentError> {
     let (state, states) = watch::channel(State::Starting("the control plane"));
     let (down, mut asked_down) = watch::channel(false);
     let (environment, environments) = watch::channel(None);
     let listener = UnixListener::from_std(outer).map_err(sockets)?;
     let outside = TaskTracker::new();
     let keep = Arc::new(keep);
-    let door = Door { states, environment: environments, down, keep, answers: outside.clone() };
+    let published = published.map(Arc::new);
+    let answers = outside.clone();
+    let door = Door { states, environment: environments, down, keep, published: published.clone(), answers };
     let inside = Door { answers: TaskTracker::new(), ..door.clone() };
     let opened = async |places: Arc<Places>| {
         let inner = UnixListener::bind(INNER).map_err(sockets)?;
@@ -67,6 +77,7 @@ pub async fn serve(tools: Tools, outer: StdListener, keep: Keep) -> Result<(), E
         // Those who wait are answered from the first moment on, so that they can say what they wait for.
         error = accept(listener, door) => Err(error),
         error = run(&tools, &state, opened) => error,
+        error = serve_outside(published.as_deref()) => Err(error),
         _ = asked_down.wait_for(|down| *down) => Ok(()),
     };
     if let Err(error) = &served {
@@ -76,6 +87,13 @@ pub async fn serve(tools: Tools, outer: StdListener, keep: Keep) -> Result<(), E
         let _ = tokio::time::timeout(LAST_WORDS, outside.wait()).await;
     }
     served
+}
+
+async fn serve_outside(published: Option<&Published>) -> EnvironmentError {
+    match published {
+        Some(published) => published.serve().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Brings everything up, opens for drills, and comes back with the first part that ends.
@@ -96,7 +114,8 @@ async fn run(
             images: ImageStore::new(tools.clone()),
             bridge: BRIDGE.to_owned(),
             state: folder.join("node"),
-            authority_pem: authority.certificate_pem().to_owned(),
+            authority: authority.clone(),
+            kubelet_client_pem: control_plane.kubelet_client_pem().to_owned(),
             dns: DNS,
             self_exe: own_program()?,
             api_server: API_SERVER,
@@ -147,6 +166,7 @@ struct Door {
     environment: watch::Receiver<Option<Arc<Places>>>,
     down: watch::Sender<bool>,
     keep: Arc<Keep>,
+    published: Option<Arc<Published>>,
     /// The connections that are being answered.
     answers: TaskTracker,
 }
@@ -197,8 +217,11 @@ async fn answer(stream: UnixStream, mut door: Door) -> Result<(), EnvironmentErr
     let Some(places) = door.environment.borrow().clone() else {
         return protocol::write(&mut to, &Response::Failed { why: "it is not ready yet".to_owned() }).await;
     };
-    if let Request::Join { namespace, tools } = request {
-        return places.lease(namespace, *tools, &mut from, &mut to).await;
+    if let Request::Join { namespaces, tools } = request {
+        return places.lease(namespaces, *tools, &mut from, &mut to).await;
+    }
+    if matches!(request, Request::Kubeconfig) {
+        return protocol::write(&mut to, &kubeconfig(&places, door.published.as_deref())).await;
     }
     let response = tokio::select! {
         response = places.answer(request) => response,
@@ -207,6 +230,15 @@ async fn answer(stream: UnixStream, mut door: Door) -> Result<(), EnvironmentErr
     };
     protocol::write(&mut to, &response.unwrap_or_else(|error| Response::Failed { why: error.to_string() }))
         .await
+}
+
+fn kubeconfig(places: &Places, published: Option<&Published>) -> Response {
+    match published {
+        Some(published) => Response::Kubeconfig { kubeconfig: Secret::new(places.kubeconfig_for(published)) },
+        None => {
+            Response::Failed { why: "it is not reached from outside, only what `up` started is".to_owned() }
+        }
+    }
 }
 
 /// Until the environment fails; it may do so long after it was ready.

@@ -13,6 +13,7 @@ use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::protocol::{self, Place, Request, Response};
+use super::published::Published;
 use crate::environment::local::control_plane::ControlPlane;
 use crate::environment::local::dns::StorageHosts;
 use crate::environment::local::images::ImageStore;
@@ -52,31 +53,34 @@ impl Places {
         Places { control_plane, network, node, storage, authority, gateways: Mutex::new(gateways) }
     }
 
-    /// Makes a place, tells it, and removes it when the other side has closed. Images of its pods are made of `tools`.
+    /// The kubeconfig with full rights for who comes from outside.
+    pub fn kubeconfig_for(&self, published: &Published) -> String {
+        self.control_plane.kubeconfig_at(published.address(), published.namespace())
+    }
+
+    /// Makes a place of these namespaces, tells it, and removes it when the other side has closed. The first is the
+    /// place's own, and gets a name where there is none. Images of its pods are made of `tools`.
     ///
     /// # Errors
     /// When the other side has gone before it heard of its place.
     pub async fn lease(
         &self,
-        namespace: Option<String>,
+        mut namespaces: Vec<String>,
         tools: Tools,
         from: &mut BufReader<OwnedReadHalf>,
         to: &mut OwnedWriteHalf,
     ) -> Result<(), EnvironmentError> {
-        let random = || format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000));
-        let namespace = namespace.unwrap_or_else(random);
-        // One that exists is another's, and would be removed in the end.
-        let taken = match Api::<Namespace>::all(self.control_plane.client()).get_opt(&namespace).await {
-            Ok(None) => None,
-            Ok(Some(_)) => Some(format!("take the namespace {namespace}: it exists")),
-            Err(error) => Some(error.to_string()),
-        };
-        if let Some(why) = taken {
+        if namespaces.is_empty() {
+            namespaces.push(format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000)));
+        }
+        if let Some(why) = self.taken(&namespaces).await {
             return protocol::write(to, &Response::Failed { why }).await;
         }
         let mut gateway = None;
-        self.node.use_images(&namespace, ImageStore::new(tools));
-        let told = match self.make(&namespace, &mut gateway).await {
+        for namespace in &namespaces {
+            self.node.use_images(namespace, ImageStore::new(tools.clone()));
+        }
+        let told = match self.make(&namespaces, &mut gateway).await {
             Ok(place) => {
                 let told = protocol::write(to, &Response::Joined(Box::new(place))).await;
                 if told.is_ok() {
@@ -88,8 +92,21 @@ impl Places {
             Err(error) => protocol::write(to, &Response::Failed { why: error.to_string() }).await,
         };
         // Also of a place that was made only in part.
-        self.remove(&namespace, gateway).await;
+        self.remove(&namespaces, gateway).await;
         told
+    }
+
+    /// One that exists is another's, and would be removed in the end.
+    async fn taken(&self, namespaces: &[String]) -> Option<String> {
+        let api = Api::<Namespace>::all(self.control_plane.client());
+        for namespace in namespaces {
+            match api.get_opt(namespace).await {
+                Ok(None) => {}
+                Ok(Some(_)) => return Some(format!("take the namespace {namespace}: it exists")),
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+        None
     }
 
     /// # Errors
@@ -106,20 +123,38 @@ impl Places {
                 self.storage.forget(&namespace, &host);
                 Response::Done
             }
-            Request::AwaitReady | Request::Join { .. } | Request::Keep | Request::Down => Response::Done,
+            Request::AwaitReady
+            | Request::Join { .. }
+            | Request::Kubeconfig
+            | Request::Keep
+            | Request::Down => Response::Done,
         })
     }
 
-    async fn make(&self, namespace: &str, gateway: &mut Option<Ipv4Addr>) -> Result<Place, EnvironmentError> {
-        let metadata = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
-        let wanted = Namespace { metadata, ..Namespace::default() };
-        Api::all(self.control_plane.client()).create(&PostParams::default(), &wanted).await?;
+    async fn make(
+        &self,
+        namespaces: &[String],
+        gateway: &mut Option<Ipv4Addr>,
+    ) -> Result<Place, EnvironmentError> {
+        let own = namespaces.first().map(String::as_str).unwrap_or_default();
+        for namespace in namespaces {
+            let label = (namespace != own).then(|| (PLACE_LABEL.to_owned(), own.to_owned()));
+            let metadata = ObjectMeta {
+                name: Some(namespace.to_owned()),
+                labels: label.map(|label| [label].into()),
+                ..ObjectMeta::default()
+            };
+            let wanted = Namespace { metadata, ..Namespace::default() };
+            Api::all(self.control_plane.client()).create(&PostParams::default(), &wanted).await?;
+        }
         let address = *gateway.insert(self.take_gateway()?);
         self.network.add_address(address).await?;
-        self.storage.add(namespace, address);
-        self.wait_for_service_account(namespace).await?;
+        for namespace in namespaces {
+            self.storage.add(namespace, address);
+            self.wait_for_service_account(namespace).await?;
+        }
         Ok(Place {
-            namespace: namespace.to_owned(),
+            namespace: own.to_owned(),
             gateway: address,
             authority: self.authority.to_pem(),
             kubeconfig: Secret::new(self.control_plane.kubeconfig()),
@@ -150,8 +185,11 @@ impl Places {
     }
 
     /// Tries again until it is done, since nobody else would.
-    async fn remove(&self, namespace: &str, gateway: Option<Ipv4Addr>) {
-        self.storage.remove(namespace);
+    async fn remove(&self, namespaces: &[String], gateway: Option<Ipv4Addr>) {
+        let Some(namespace) = namespaces.first() else { return };
+        for namespace in namespaces {
+            self.storage.remove(namespace);
+        }
         let mut patience = Patience::new(format!("the removal of namespace {namespace}"), REMOVAL);
         while let Err(error) = self.remove_objects(namespace).await {
             if let Err(error) = patience.pause(error.to_string()).await {

@@ -26,8 +26,8 @@ pub enum Request {
     AwaitReady,
     /// A namespace for a drill, for as long as the connection is open. Inner socket only.
     Join {
-        /// Without a name it gets one.
-        namespace: Option<String>,
+        /// The first is the drill's own, the others belong to it. Without a name it gets one.
+        namespaces: Vec<String>,
         /// What the images of its pods are made of; the environment may have been started with others.
         tools: Box<Tools>,
     },
@@ -45,6 +45,8 @@ pub enum Request {
         namespace: String,
         host: String,
     },
+    /// A kubeconfig for clients outside the sandbox.
+    Kubeconfig,
     /// Outlive the process that the environment was to end with.
     Keep,
     /// End the environment.
@@ -54,13 +56,25 @@ pub enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "response", rename_all = "kebab-case")]
 pub enum Response {
-    Starting { doing: String },
+    Starting {
+        doing: String,
+    },
     Ready,
     Joined(Box<Place>),
-    Exec { output: ExecOutput },
-    ContainerLogs { logs: Vec<ContainerLog> },
+    Exec {
+        output: ExecOutput,
+    },
+    ContainerLogs {
+        logs: Vec<ContainerLog>,
+    },
+    Kubeconfig {
+        #[serde(serialize_with = "Secret::revealed")]
+        kubeconfig: Secret,
+    },
     Done,
-    Failed { why: String },
+    Failed {
+        why: String,
+    },
 }
 
 /// A drill's place in an environment.

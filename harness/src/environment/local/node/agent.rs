@@ -28,6 +28,7 @@ pub(super) fn follow_services(client: Client) -> (Store<Service>, impl Future<Ou
 pub(super) async fn run(
     shared: Arc<Shared>,
     services: impl Future<Output = ()> + Send + 'static,
+    kubelet: impl Future<Output = NodeError> + Send + 'static,
     stopping: CancellationToken,
 ) -> NodeError {
     let mut agent =
@@ -35,12 +36,13 @@ pub(super) async fn run(
     let mut others = JoinSet::new();
     others.spawn(async move {
         services.await;
-        "the watch of services"
+        NodeError::Ended("the watch of services".to_owned())
     });
+    others.spawn(kubelet);
     let (claims, client) = (shared.claims.clone(), shared.client.clone());
     others.spawn(async move {
         claims.follow(client).await;
-        "the watch of claims"
+        NodeError::Ended("the watch of claims".to_owned())
     });
     let api = Api::<Pod>::all(shared.client.clone());
     let mut events = Box::pin(watcher(api, watcher::Config::default()).default_backoff());
@@ -52,10 +54,10 @@ pub(super) async fn run(
                 // What the API server says of its pod would never change again.
                 Err(error) => break NodeError::Ended(format!("a pod's task: {error}")),
             },
-            Some(ended) = others.join_next() => break NodeError::Ended(match ended {
-                Ok(which) => which.to_owned(),
-                Err(error) => error.to_string(),
-            }),
+            Some(ended) = others.join_next() => break match ended {
+                Ok(why) => why,
+                Err(error) => NodeError::Ended(error.to_string()),
+            },
             event = events.next() => match event {
                 Some(Ok(event)) => agent.take(event),
                 Some(Err(error)) => tracing::debug!(%error, "watch pods"),

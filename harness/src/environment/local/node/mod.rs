@@ -10,6 +10,7 @@ mod certificates;
 pub(crate) mod env;
 mod exec;
 mod images;
+mod kubelet;
 mod logs;
 mod network;
 mod objects;
@@ -36,15 +37,18 @@ use tokio_util::sync::CancellationToken;
 use self::addresses::Addresses;
 use self::env::ApiServerAddress;
 use self::images::Images;
+use self::kubelet::Kubelet;
 use self::logs::Logs;
-use self::network::Networks;
+use self::network::{GATEWAY, Networks, PodNetworks};
 use self::pod::Places;
 use self::process::Spawner;
 use self::volumes::Claims;
 use super::images::ImageStore;
 use crate::environment::{ContainerLog, EnvironmentError, ExecOutput};
 use crate::poll::within;
+use crate::storage::Authority;
 
+pub use self::kubelet::KubeletError;
 pub use self::network::NetworkError;
 pub use self::process::StartError;
 
@@ -60,8 +64,10 @@ pub struct NodeSettings {
     pub bridge: String,
     /// A folder on a tmpfs, the node's own.
     pub state: PathBuf,
-    /// The authority that pods trust beside the host's.
-    pub authority_pem: String,
+    /// The authority that pods trust beside the host's, and that signs the kubelet's certificate.
+    pub authority: Authority,
+    /// The certificate of the one client that the kubelet answers, the API server's.
+    pub kubelet_client_pem: String,
     /// Where pods ask for names.
     pub dns: Ipv4Addr,
     /// The program `clonedrill` itself.
@@ -82,6 +88,8 @@ pub enum NodeError {
     Kube(#[from] Box<kube::Error>),
     #[error("find container \"{container}\" of pod \"{namespace}/{pod}\": none of that name is running")]
     NoContainer { namespace: String, pod: String, container: String },
+    #[error("{0}")]
+    Kubelet(#[from] KubeletError),
     #[error("{0}")]
     Start(#[from] StartError),
     #[error("{0}")]
@@ -117,11 +125,16 @@ struct Shared {
     spawner: Spawner,
     services: Store<Service>,
     places: Mutex<Places>,
+    pod_networks: Mutex<PodNetworks>,
 }
 
 impl Shared {
     fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pod_networks(&self) -> MutexGuard<'_, PodNetworks> {
+        self.pod_networks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn services(&self, namespace: &str) -> Vec<Arc<Service>> {
@@ -149,8 +162,9 @@ impl Node {
             let path = state.join(folder);
             std::fs::create_dir_all(&path).map_err(|source| NodeError::State { path, source })?;
         }
-        certificates::write(&state.join("certificates"), &settings.authority_pem)
+        certificates::write(&state.join("certificates"), settings.authority.certificate_pem())
             .map_err(|source| NodeError::State { path: state.join("certificates"), source })?;
+        let kubelet = Kubelet::listen(GATEWAY, &settings.authority, &settings.kubelet_client_pem).await?;
         register::register(&settings.client).await?;
         let (services, following) = agent::follow_services(settings.client.clone());
         let shared = Arc::new(Shared {
@@ -169,10 +183,16 @@ impl Node {
             client: settings.client,
             services: services.clone(),
             places: Mutex::default(),
+            pod_networks: Mutex::default(),
             state,
         });
         let stopping = CancellationToken::new();
-        let agent = tokio::spawn(agent::run(shared.clone(), following, stopping.clone()));
+        let agent = tokio::spawn(agent::run(
+            shared.clone(),
+            following,
+            kubelet.serve(shared.clone()),
+            stopping.clone(),
+        ));
         let (tell, ended) = watch::channel(None);
         tokio::spawn(async move {
             let why = agent.await.unwrap_or_else(|error| NodeError::Ended(format!("the agent: {error}")));

@@ -1,13 +1,18 @@
 //! Pod networks: a network namespace each, joined to the bridge by a veth pair.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::net::{IpAddr, Ipv4Addr};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream as StdStream};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use futures::TryStreamExt;
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder, new_connection};
+use tokio::net::TcpStream;
 
 /// The bridge's own address: every pod's default route.
 pub(super) const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
@@ -16,6 +21,8 @@ const PREFIX: u8 = 16;
 const BRIDGE_ADDRESS: [u8; 6] = [0x02, 0x00, 10, 244, 0, 1];
 /// The index of `lo` in every network namespace.
 const LOOPBACK: u32 = 1;
+/// Within one machine a port answers at once or not at all.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// The kernel's refusal to make a part of a pod's network.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +52,45 @@ impl PodNetwork {
     /// Leads to the namespace for as long as this value lives.
     pub(super) fn path(&self) -> PathBuf {
         format!("/proc/{}/fd/{}", std::process::id(), self.namespace.as_raw_fd()).into()
+    }
+
+    /// Connects to a port of the pod's `localhost`, as kubelet forwards ports: also what listens nowhere else is reached.
+    ///
+    /// # Errors
+    /// When nothing listens there.
+    pub(super) async fn connect(&self, port: u16) -> io::Result<TcpStream> {
+        let namespace = self.namespace.try_clone()?;
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        // A thread of its own, since it does not come back from the pod. A socket stays where it was made.
+        std::thread::Builder::new().spawn(move || {
+            let entered = setns(&namespace, CloneFlags::CLONE_NEWNET).map_err(io::Error::from);
+            let _ = sender.send(entered.and_then(|()| connect_to_localhost(port)));
+        })?;
+        let stream = receiver.await.map_err(|_| io::Error::other("the thread that connects has ended"))??;
+        stream.set_nonblocking(true)?;
+        TcpStream::from_std(stream)
+    }
+}
+
+fn connect_to_localhost(port: u16) -> io::Result<StdStream> {
+    let connect = |address: IpAddr| StdStream::connect_timeout(&SocketAddr::new(address, port), CONNECT);
+    connect(Ipv4Addr::LOCALHOST.into())
+        .or_else(|error| connect(Ipv6Addr::LOCALHOST.into()).map_err(|_| error))
+}
+
+/// The networks of the pods that run, by namespace and name.
+#[derive(Debug, Default)]
+pub(super) struct PodNetworks(HashMap<(String, String), Weak<PodNetwork>>);
+
+impl PodNetworks {
+    /// It is found for as long as somebody else holds it.
+    pub(super) fn add(&mut self, namespace: String, pod: String, network: &Arc<PodNetwork>) {
+        self.0.retain(|_, network| network.strong_count() > 0);
+        self.0.insert((namespace, pod), Arc::downgrade(network));
+    }
+
+    pub(super) fn get(&self, namespace: &str, pod: &str) -> Option<Arc<PodNetwork>> {
+        self.0.get(&(namespace.to_owned(), pod.to_owned()))?.upgrade()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Starting container processes, and hearing from them whether they could be set up.
 
-use std::fs::File;
+use std::io::PipeWriter;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::Stdio;
@@ -80,12 +80,12 @@ impl Spawner {
         Ok(child)
     }
 
-    /// Comes back when the container's program runs. Dropping this kills what was started.
-    pub(super) async fn start(&self, spec: ContainerSpec, log: File) -> Result<Running, StartError> {
+    /// Comes back when the container's program runs, which prints to `log`. Dropping this kills what was started.
+    pub(super) async fn start(&self, spec: ContainerSpec, log: PipeWriter) -> Result<Running, StartError> {
         within("the container to be set up", SET_UP, self.set_up(spec, log)).await?
     }
 
-    async fn set_up(&self, spec: ContainerSpec, log: File) -> Result<Running, StartError> {
+    async fn set_up(&self, spec: ContainerSpec, log: PipeWriter) -> Result<Running, StartError> {
         let mut child = self.spawn(&Request::Start(Box::new(spec)), Stdio::piped(), log.into()).await?;
         let mut init = None;
         if let Some(stdout) = child.stdout.take() {

@@ -6,7 +6,7 @@ use kube::{Api, Client};
 use serde_json::json;
 
 use super::network::GATEWAY;
-use super::{NODE_NAME, NodeError};
+use super::{NODE_NAME, NodeError, kubelet};
 
 /// Creates the node, ready. No lease is kept: nothing in the environment evicts pods.
 pub(super) async fn register(client: &Client) -> Result<(), NodeError> {
@@ -32,6 +32,7 @@ pub(super) async fn register(client: &Client) -> Result<(), NodeError> {
             { "type": "InternalIP", "address": GATEWAY.to_string() },
             { "type": "Hostname", "address": NODE_NAME },
         ],
+        "daemonEndpoints": { "kubeletEndpoint": { "Port": kubelet::PORT } },
         "conditions": [{
             "type": "Ready",
             "status": "True",

@@ -62,7 +62,7 @@ pub(super) async fn run(task: &Task, number: u32) -> Result<i32, AttemptError> {
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Err(AttemptError::Stopped),
     };
     let run = &task.run;
-    let log = run
+    let (log, writing) = run
         .shared
         .logs
         .begin(&run.namespace, &run.name, &run.uid, &task.container.name, number)
@@ -76,6 +76,7 @@ pub(super) async fn run(task: &Task, number: u32) -> Result<i32, AttemptError> {
     let place = Place { init: running.init, env, working_dir };
     run.shared.places().insert(key.clone(), place.clone());
     let code = attend(task, number, running, &place).await;
+    writing.end().await;
     // A successor of the pod may have its name and a container by now.
     let mut places = run.shared.places();
     if places.get(&key).is_some_and(|there| there.init == place.init) {

@@ -40,7 +40,7 @@ struct PodRun {
     uid: String,
     policy: RestartPolicy,
     address: Ipv4Addr,
-    network: PodNetwork,
+    network: Arc<PodNetwork>,
     volumes: Volumes,
     view: watch::Sender<PodView>,
 }
@@ -102,6 +102,8 @@ async fn run_to_its_end(
 ) {
     let folder = shared.state.join("pods").join(pod.metadata.uid.as_deref().unwrap_or_default());
     let namespace = pod.metadata.namespace.clone().unwrap_or_default();
+    let (name, uid) = (pod.metadata.name.as_deref(), pod.metadata.uid.as_deref());
+    shared.logs.begin_pod(&namespace, name.unwrap_or_default(), uid.unwrap_or_default());
     let address = shared.addresses.take(&namespace);
     match address {
         Some(address) => {
@@ -190,6 +192,9 @@ async fn prepare(
         view.trouble = None;
     });
     let metadata = &pod.metadata;
+    let network = Arc::new(network);
+    let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
+    shared.pod_networks().add(namespace.unwrap_or_default(), name.unwrap_or_default(), &network);
     let policy = view.borrow().policy;
     PodRun {
         shared: shared.clone(),

@@ -1,0 +1,29 @@
+//! `clonedrill kubeconfig`: the way into an environment for clients outside of it.
+
+use clap::Args;
+use miette::{IntoDiagnostic, miette};
+
+use super::output::say;
+use super::{Failure, up};
+use crate::environment::local::shared;
+use crate::exit::Verdict;
+
+/// Print the kubeconfig of an environment that `clonedrill up` keeps, for kubectl and other clients
+///
+/// It holds a key with full rights. It is valid as long as the environment runs, and clonedrill writes it nowhere else.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  (umask 077; clonedrill kubeconfig > kubeconfig); export KUBECONFIG=$PWD/kubeconfig")]
+pub struct KubeconfigArgs {
+    /// Which one, as `up --name` called it
+    #[arg(long, default_value = up::NAME)]
+    name: String,
+}
+
+pub fn main(args: &KubeconfigArgs) -> Result<Verdict, Failure> {
+    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    let kubeconfig = runtime.block_on(shared::kubeconfig(&args.name));
+    let kubeconfig = kubeconfig.map_err(|error| Failure::broken(miette!("failed to {error}")))?;
+    say(kubeconfig.reveal());
+    Ok(Verdict::Passed)
+}
