@@ -5,18 +5,17 @@ use std::time::Instant;
 
 use crate::report::{Event, Phase};
 
-/// How many steps a drill has: look, lease, compare, clone, verify, remove.
-const STEPS: usize = 6;
-
 /// Tells events and remembers phases.
 pub struct Progress<'t> {
     told: &'t (dyn Fn(&Event) + Sync),
+    /// How many steps there are in all.
+    of: usize,
     phases: Mutex<Vec<Phase>>,
 }
 
 impl<'t> Progress<'t> {
-    pub fn new(told: &'t (dyn Fn(&Event) + Sync)) -> Self {
-        Progress { told, phases: Mutex::default() }
+    pub fn new(told: &'t (dyn Fn(&Event) + Sync), of: usize) -> Self {
+        Progress { told, of, phases: Mutex::default() }
     }
 
     /// What is waited for now.
@@ -32,7 +31,7 @@ impl<'t> Progress<'t> {
     ) -> Result<T, E> {
         let index = self.phases.lock().unwrap_or_else(PoisonError::into_inner).len() + 1;
         let title = title.to_owned();
-        (self.told)(&Event::StepStarted { index, of: STEPS, title: title.clone() });
+        (self.told)(&Event::StepStarted { index, of: self.of, title: title.clone() });
         let start = Instant::now();
         let done = work.await;
         let milliseconds = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -43,7 +42,7 @@ impl<'t> Progress<'t> {
         let phase = Phase { title: title.clone(), milliseconds, note: note.clone() };
         self.phases.lock().unwrap_or_else(PoisonError::into_inner).push(phase);
         if done.is_ok() {
-            (self.told)(&Event::StepFinished { index, of: STEPS, title, milliseconds, note });
+            (self.told)(&Event::StepFinished { index, of: self.of, title, milliseconds, note });
         }
         done.map(|(value, _)| value)
     }

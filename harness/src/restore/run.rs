@@ -24,6 +24,9 @@ use crate::environment::cluster::{ClusterAccess, ClusterError, Held, PodLogs};
 use crate::exit::Verdict;
 use crate::report::{DrillReport, Event, Finding, Restore};
 
+/// Look, lease, clone, verify, remove; a comparison is one more.
+const STEPS: usize = 5;
+
 /// What a drill is done with.
 pub struct Doing<'a> {
     pub access: &'a ClusterAccess,
@@ -53,7 +56,7 @@ impl Conclusion {
 /// Does the drill. It ends only after what it made is gone, or could not be removed, which the report says.
 pub async fn run(doing: &Doing<'_>) -> DrillReport {
     let (begin, started) = (Instant::now(), Timestamp::now());
-    let progress = Progress::new(doing.told);
+    let progress = Progress::new(doing.told, STEPS + usize::from(doing.drill.compare.is_some()));
     let mut conclusion = Conclusion::default();
     conclusion.restore.source = format!("{}/{}", doing.drill.source.namespace, doing.drill.source.name);
     conclusion.restore.context = doing.access.context().to_owned();

@@ -13,7 +13,7 @@ FROM (SELECT current_setting('log_directory') AS folder) AS setting,
 WHERE file LIKE '%.csv'
 ORDER BY (pg_stat_file(folder || '/' || file)).modification, file";
 /// When the base backup was begun, by its label, which recovery keeps under this name.
-const LABEL: &str = "SELECT pg_read_file('backup_label.old', true)";
+const LABEL: &str = "SELECT pg_read_file('backup_label.old', 0, 65536, true)";
 const START_TIME: &str = "START TIME: ";
 
 /// Its lines in the form that the server gives them on stderr.
