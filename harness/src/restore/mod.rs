@@ -2,6 +2,8 @@
 //! and removed.
 
 mod file;
+pub mod prove;
+pub mod quiet;
 mod span;
 
 pub use file::{

@@ -50,17 +50,60 @@ const SESSION: &str = "
     SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout');
 ";
 
+/// What a session may do, and for how long.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Session {
+    /// Whatever its user may. Nothing cuts a long read short.
+    #[default]
+    Unlimited,
+    /// The server itself refuses to change anything, and ends what takes too long. For a cluster that others use.
+    ReadOnly {
+        /// For one statement, such as the reading of 16 MiB of a table.
+        statement: Duration,
+        /// How long a transaction may wait for its next statement. A snapshot waits while other databases are read.
+        idle_in_transaction: Duration,
+    },
+}
+
+impl Session {
+    /// Over what [`SESSION`] has set.
+    fn settings(self) -> String {
+        match self {
+            Session::Unlimited => String::new(),
+            Session::ReadOnly { statement, idle_in_transaction } => format!(
+                "SET default_transaction_read_only = on; SET statement_timeout = {}; \
+                 SET idle_in_transaction_session_timeout = {};",
+                milliseconds(statement),
+                milliseconds(idle_in_transaction)
+            ),
+        }
+    }
+}
+
+/// As the server takes them; 0 would be no limit at all.
+fn milliseconds(limit: Duration) -> i32 {
+    i32::try_from(limit.as_millis()).unwrap_or(i32::MAX).max(1)
+}
+
 impl Connect {
     /// Opens a session in `database`. Its connection ends when the client is dropped.
     ///
     /// # Errors
     /// When the server cannot be reached, does not answer, refuses, or does not know a session setting.
     pub async fn open(&self, database: &str) -> Result<Client, DataError> {
-        let what = format!("{}:{} to let us into database {database}", self.host, self.port);
-        done_within(what, OPEN, self.session(database)).await
+        self.open_as(database, &Session::Unlimited).await
     }
 
-    async fn session(&self, database: &str) -> Result<Client, DataError> {
+    /// As [`Connect::open`], limited to what `limits` says.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_as(&self, database: &str, limits: &Session) -> Result<Client, DataError> {
+        let what = format!("{}:{} to let us into database {database}", self.host, self.port);
+        done_within(what, OPEN, self.session(database, limits)).await
+    }
+
+    async fn session(&self, database: &str, limits: &Session) -> Result<Client, DataError> {
         let failed = |source| DataError::Connect {
             host: self.host.clone(),
             port: self.port,
@@ -88,7 +131,7 @@ impl Connect {
             tokio::spawn(follow(connection));
             client
         };
-        client.batch_execute(SESSION).await.map_err(failed)?;
+        client.batch_execute(&format!("{SESSION}{}", limits.settings())).await.map_err(failed)?;
         Ok(client)
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio_postgres::{Client, Row};
 
 use super::observation::{Database, LargeObjects, Table, TableKind};
-use super::read::{Reading, SAVEPOINT, Source, go_back, read_all};
+use super::read::{Reading, Source, go_back, read_all};
 use super::roles::Listed;
+use super::snapshot::HeldSnapshot;
 use super::spool::{Spool, TableSpool};
 use super::{CATALOG, Connect, DataError, Options, excluded, schema};
 use crate::poll::done_within;
@@ -26,10 +27,16 @@ const TID_RANGE_SCANS: i32 = 140_000;
 const SERVER: &str = "SELECT current_setting('server_version_num')::int, getdatabaseencoding()::text,
      pg_relation_size('pg_largeobject') / current_setting('block_size')::int";
 
+const CHANGED_FILES: &str = "SELECT string_agg(coalesce(c.oid::regclass::text, 'one that is gone'), ', ')
+     FROM unnest($1::oid[], $2::oid[]) AS was (oid, file) LEFT JOIN pg_class c ON c.oid = was.oid
+     WHERE c.relfilenode IS DISTINCT FROM was.file";
+
+/// With `held` it is seen as of the moment of that snapshot, although clients go on writing; without it, as of now.
 pub(super) async fn database(
     connect: &Connect,
     options: &Options,
     listed: Listed,
+    held: Option<HeldSnapshot>,
     spool: Option<&Arc<Spool>>,
 ) -> Result<Database, DataError> {
     let Listed { name, connectable, definition } = listed;
@@ -48,7 +55,14 @@ pub(super) async fn database(
     if !connectable {
         return Ok(seen);
     }
-    let opened = one_snapshot(connect, &name, options.connections.max(1));
+    let in_use = held.is_some();
+    let opened = async {
+        let snapshot = match held {
+            Some(snapshot) => snapshot,
+            None => HeldSnapshot::take(connect, &options.session, &name).await?,
+        };
+        snapshot.readers(connect, &options.session, options.connections.max(1)).await
+    };
     let clients = match done_within(format!("a snapshot of database {name}"), CATALOG, opened).await {
         Ok(clients) => clients,
         Err(error) => {
@@ -66,14 +80,19 @@ pub(super) async fn database(
     let (sequences, damage) = or_damage(first, &mut seen, sequences).await?;
     seen.sequences = sequences;
     seen.damage.extend(damage);
+    // Gives back what was locked, so that nobody who changes a definition waits for all that is read from now on.
+    go_back(first, &name).await?;
     let listing = done_within(catalog("tables"), CATALOG, list(first, &name, spool)).await.map(Some);
     let Some(listing) = or_damage(first, &mut seen, listing).await? else { return Ok(seen) };
 
-    let Listing { tables, pages, owners, rows, encoding } = listing;
+    let Listing { tables, pages, owners, rows, encoding, files } = listing;
     let sources: Vec<Source> = [pages, owners].into_iter().chain(rows).collect();
     let sources = Arc::new(sources);
     let reading = Reading { database: name.clone(), encoding, idle: options.idle };
     read_all(clients, &reading, sources.clone()).await?;
+    if in_use {
+        still_the_files(connect, options, &name, &files).await?;
+    }
     match sources[0].finish() {
         Ok(pages) => seen.large_objects.data = pages,
         Err(why) => seen.damage.push(format!("large objects cannot be read: {why}")),
@@ -121,6 +140,8 @@ struct Listing {
     /// In the order of `tables`, but for those without rows of their own.
     rows: Vec<Source>,
     encoding: String,
+    /// The object number and the file number of everything with rows.
+    files: Vec<(u32, u32)>,
 }
 
 async fn list(client: &Client, database: &str, spool: Option<&Arc<Spool>>) -> Result<Listing, DataError> {
@@ -141,49 +162,50 @@ async fn list(client: &Client, database: &str, spool: Option<&Arc<Spool>>) -> Re
     let owners = Source::new("owners of large objects".to_owned(), LARGE_OBJECTS.to_owned(), None, None);
 
     let sql = include_str!("tables.sql").replace(":observed", excluded::SCHEMA_IS_OBSERVED);
-    let (mut tables, mut rows) = (Vec::new(), Vec::new());
+    let (mut tables, mut rows, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for row in client.query(&sql, &[]).await.map_err(failed)? {
         let table = table(&row, database)?;
         if row.try_get("has_rows").map_err(failed)? {
             let columns: Vec<_> = table.columns.iter().map(|column| quoted(column)).collect();
             let select = format!("SELECT {} FROM ONLY {}", columns.join(", "), table.name);
-            let blocks = row.try_get::<_, i64>("blocks").map_err(failed)?.cast_unsigned();
+            let blocks = row.try_get::<_, Option<i64>>("blocks").map_err(failed)?.unwrap_or_default();
+            let blocks = blocks.cast_unsigned();
             let is_heap: bool = row.try_get("is_heap").map_err(failed)?;
             let place = |name| table.columns.iter().position(|column| column == name);
             let spool = kept(table.key.iter().filter_map(place).collect(), blocks);
             let blocks = (in_ranges && is_heap).then_some(blocks);
+            files.push((row.try_get("oid").map_err(failed)?, row.try_get("file").map_err(failed)?));
             rows.push(Source::new(table.name.clone(), select, blocks, spool));
         }
         tables.push(table);
     }
-    Ok(Listing { tables, pages, owners, rows, encoding })
+    Ok(Listing { tables, pages, owners, rows, encoding, files })
 }
 
-/// Connections in transactions that all see the moment of the first.
-async fn one_snapshot(
+/// A table that was rewritten or truncated is empty for whoever looks at it as of before.
+async fn still_the_files(
     connect: &Connect,
+    options: &Options,
     database: &str,
-    connections: usize,
-) -> Result<Vec<Client>, DataError> {
-    const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-    let failed = |source| DataError::Query {
-        what: "share a snapshot".to_owned(),
-        database: database.to_owned(),
-        source,
-    };
-    let first = connect.open(database).await?;
-    first.batch_execute(BEGIN).await.map_err(failed)?;
-    let row = first.query_one("SELECT pg_export_snapshot()", &[]).await.map_err(failed)?;
-    let snapshot: String = row.try_get(0).map_err(failed)?;
-    first.batch_execute(SAVEPOINT).await.map_err(failed)?;
-    let mut clients = vec![first];
-    for _ in 1..connections {
-        let client = connect.open(database).await?;
-        let join = format!("{BEGIN}; SET TRANSACTION SNAPSHOT '{snapshot}'; {SAVEPOINT}");
-        client.batch_execute(&join).await.map_err(failed)?;
-        clients.push(client);
+    files: &[(u32, u32)],
+) -> Result<(), DataError> {
+    let what = format!("the tables of database {database} after they were read");
+    let changed: Option<String> = done_within(what, CATALOG, async {
+        let failed = |source| DataError::Query {
+            what: "look at tables again".to_owned(),
+            database: database.to_owned(),
+            source,
+        };
+        let client = connect.open_as(database, &options.session).await?;
+        let (oids, numbers): (Vec<u32>, Vec<u32>) = files.iter().copied().unzip();
+        let row = client.query_one(CHANGED_FILES, &[&oids, &numbers]).await.map_err(failed)?;
+        row.try_get(0).map_err(failed)
+    })
+    .await?;
+    match changed {
+        Some(tables) => Err(DataError::Rewritten { database: database.to_owned(), tables }),
+        None => Ok(()),
     }
-    Ok(clients)
 }
 
 fn table(row: &Row, database: &str) -> Result<Table, DataError> {

@@ -20,6 +20,10 @@ pub enum DataError {
     Tls(#[from] rustls::Error),
     #[error("{what} in database {database}: the server said {value:?}, which is not understood")]
     Answer { what: String, database: String, value: String },
+    #[error("database {database}: tables were rewritten or dropped while they were read: {tables}")]
+    Rewritten { database: String, tables: String },
+    #[error("{0}")]
+    NotHeld(String),
     #[error("keep rows in {}: {source}", folder.display())]
     Spool { folder: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -31,7 +35,7 @@ pub enum DataError {
 impl DataError {
     /// Why data cannot be read although the server works: that is something seen of the data. Any other error leaves open
     /// what they are.
-    pub(super) fn damage(&self) -> Option<String> {
+    pub(crate) fn damage(&self) -> Option<String> {
         let (DataError::Query { source, .. } | DataError::Connect { source, .. }) = self else { return None };
         let code = source.as_db_error()?.code().code();
         DAMAGE.iter().any(|class| code.starts_with(class)).then(|| detail(source))
@@ -39,7 +43,7 @@ impl DataError {
 }
 
 /// The server's own message: the outer error only says "db error".
-fn detail(error: &tokio_postgres::Error) -> String {
+pub(crate) fn detail(error: &tokio_postgres::Error) -> String {
     if let Some(server) = error.as_db_error() {
         return format!("{} (SQLSTATE {})", server.message(), server.code().code());
     }

@@ -18,6 +18,7 @@ mod roles;
 mod rows;
 mod schema;
 pub mod scratch;
+mod snapshot;
 mod spool;
 mod text;
 mod value;
@@ -26,15 +27,22 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use compare::compare;
-pub use connect::Connect;
+pub use connect::{Connect, Session};
 pub use difference::{ColumnDifference, Comparison, Difference, DifferenceKind, RowDifference};
 pub use digest::MultisetDigest;
 pub use error::DataError;
+pub(crate) use error::detail;
+pub(crate) use excluded::DATABASES as EXCLUDED_DATABASES;
 pub use observation::{
     DataObservation, Database, Extension, Identity, LargeObjects, Role, SchemaObject, Sequence, Table,
     TableKind, TableRows,
 };
+pub(crate) use read::SAVEPOINT;
+pub(crate) use snapshot::BEGIN;
+pub use snapshot::HeldSnapshot;
 pub use spool::{KeepAtMost, KeptRows};
+
+use tokio_postgres::Client;
 
 use crate::poll::done_within;
 use spool::Spool;
@@ -53,11 +61,17 @@ pub struct Options {
     pub keep_at_most: KeepAtMost,
     /// How long a server may take for the next row.
     pub idle: Duration,
+    pub session: Session,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { connections: 2, keep_at_most: KeepAtMost::default(), idle: Duration::from_secs(120) }
+        Options {
+            connections: 2,
+            keep_at_most: KeepAtMost::default(),
+            idle: Duration::from_secs(120),
+            session: Session::default(),
+        }
     }
 }
 
@@ -76,19 +90,53 @@ pub async fn observe(
     spool: Option<&Path>,
 ) -> Result<DataObservation, DataError> {
     let spool = spool.map(|folder| Spool::in_folder(folder, options.keep_at_most)).transpose()?;
-    let client = connect.open(FIRST).await?;
-    let (identity, roles, globals, listed) = done_within("the roles and databases", CATALOG, async {
-        let identity = identity::identity(&client, FIRST).await?;
-        let roles = roles::roles(&client, FIRST).await?;
-        let globals = globals::globals(&client, FIRST).await?;
-        Ok::<_, DataError>((identity, roles, globals, roles::databases(&client, FIRST).await?))
-    })
-    .await?;
-    let mut databases = Vec::new();
+    let client = connect.open_as(FIRST, &options.session).await?;
+    let (listed, mut seen) = shared(&client).await?;
     for listed in listed {
-        databases.push(database::database(connect, options, listed, spool.as_ref()).await?);
+        seen.databases.push(database::database(connect, options, listed, None, spool.as_ref()).await?);
     }
-    Ok(DataObservation { identity, roles, globals, databases })
+    Ok(seen)
+}
+
+/// As [`observe`], of a cluster that others write to: all of it as of the moment of these snapshots, one for each database that
+/// lets clients in. Only sequences are never of a moment; they are seen as they are when they are read.
+///
+/// # Errors
+/// As [`observe`]; and when there is no snapshot of a database, or a table was rewritten since.
+pub async fn observe_held(
+    connect: &Connect,
+    options: &Options,
+    spool: Option<&Path>,
+    mut held: Vec<HeldSnapshot>,
+) -> Result<DataObservation, DataError> {
+    let spool = spool.map(|folder| Spool::in_folder(folder, options.keep_at_most)).transpose()?;
+    let no_snapshot =
+        |database: &str| DataError::NotHeld(format!("there is no snapshot of database {database}"));
+    let first = held.iter().find(|held| held.database() == FIRST).ok_or_else(|| no_snapshot(FIRST))?;
+    let (listed, mut seen) = shared(first.client()).await?;
+    read::go_back(first.client(), FIRST).await?;
+    for listed in listed {
+        let place = held.iter().position(|held| held.database() == listed.name);
+        let snapshot = match place {
+            Some(place) => Some(held.swap_remove(place)),
+            None if listed.connectable => return Err(no_snapshot(&listed.name)),
+            None => None,
+        };
+        seen.databases.push(database::database(connect, options, listed, snapshot, spool.as_ref()).await?);
+    }
+    Ok(seen)
+}
+
+/// What all databases share, and which there are.
+async fn shared(client: &Client) -> Result<(Vec<roles::Listed>, DataObservation), DataError> {
+    done_within("the roles and databases", CATALOG, async {
+        let identity = identity::identity(client, FIRST).await?;
+        let roles = roles::roles(client, FIRST).await?;
+        let globals = globals::globals(client, FIRST).await?;
+        let listed = roles::databases(client, FIRST).await?;
+        Ok((listed, DataObservation { identity, roles, globals, databases: Vec::new() }))
+    })
+    .await
 }
 
 /// Which cluster this is and where in its history, without reading its data.

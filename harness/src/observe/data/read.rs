@@ -130,6 +130,7 @@ impl Reader {
     async fn read_queue(self, queue: Queue) -> Result<(), DataError> {
         // Ranges of one table follow each other: what is kept of them is handed over once.
         let mut open: Option<(usize, Piece)> = None;
+        let mut before = None;
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             if open.as_ref().map(|(index, _)| *index) != next.as_ref().map(|(index, _)| *index)
@@ -139,6 +140,10 @@ impl Reader {
                 spool.hand_over(piece)?;
             }
             let Some((index, query)) = next else { return Ok(()) };
+            if before.replace(index).is_some_and(|before| before != index) {
+                // Gives back the lock on the table before, on which somebody may wait.
+                go_back(&self.client, &self.reading.database).await?;
+            }
             let source = &self.sources[index];
             if source.found().damage.is_some() {
                 continue;
@@ -203,7 +208,7 @@ impl Reader {
 }
 
 /// The name of the savepoint in every transaction.
-pub(super) const SAVEPOINT: &str = "SAVEPOINT reading";
+pub(crate) const SAVEPOINT: &str = "SAVEPOINT reading";
 
 /// After an error: the transaction and its snapshot go on.
 pub(super) async fn go_back(client: &Client, database: &str) -> Result<(), DataError> {

@@ -18,7 +18,8 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name,
              ORDER BY place) AS key,
        CASE WHEN c.relkind = 'f' THEN 0
             ELSE pg_relation_size(c.oid) / current_setting('block_size')::int END AS blocks,
-       coalesce((SELECT amname = 'heap' FROM pg_am WHERE pg_am.oid = c.relam), false) AS is_heap
+       coalesce((SELECT amname = 'heap' FROM pg_am WHERE pg_am.oid = c.relam), false) AS is_heap,
+       c.oid, c.relfilenode AS file
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'm', 'f') AND c.relpersistence <> 't' AND :observed
 ORDER BY format('%I.%I', n.nspname, c.relname) COLLATE "C"

@@ -1,0 +1,63 @@
+//! What is proved of a restored clone. Nothing that was not seen counts as proved.
+
+mod amcheck;
+mod assertion;
+mod compared;
+mod identity;
+mod newest;
+mod query;
+mod readable;
+
+pub use amcheck::amcheck;
+pub use assertion::assertions;
+pub use compared::compared;
+pub use identity::{Recovered, Wanted, identity};
+pub use newest::newest;
+pub use readable::{counts, readable};
+
+use crate::report::Proof;
+
+/// Replaces every secret in a text by its fingerprint.
+pub type Hide<'a> = &'a dyn Fn(&str) -> String;
+
+/// Lines of evidence that a report shows of one proof.
+const EVIDENCE_LINES: usize = 40;
+/// Characters of a value or a query that are shown.
+const SHOWN: usize = 160;
+
+/// A proof with nothing to add.
+fn proof(what: impl Into<String>, holds: bool, seen: impl Into<String>) -> Proof {
+    Proof {
+        what: what.into(),
+        holds,
+        expected: String::new(),
+        seen: seen.into(),
+        evidence: Vec::new(),
+        help: String::new(),
+    }
+}
+
+/// The first lines, and how many more there are.
+fn first_lines(mut lines: Vec<String>, at_most: usize) -> Vec<String> {
+    let more = lines.len().saturating_sub(at_most);
+    lines.truncate(at_most);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+/// A text on one line, without secrets, cut to what a report has room for.
+fn one_line(text: &str, hide: Hide<'_>) -> String {
+    // A secret that was cut in two would not be known for one.
+    let text = hide(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// `1 table`, `2 tables`.
+fn count(number: u64, one: &str) -> String {
+    format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,83 @@
+//! Every table was read end to end, and how much there is.
+
+use super::{EVIDENCE_LINES, count, first_lines, proof};
+use crate::observe::data::{DataObservation, TableKind};
+use crate::report::Proof;
+
+/// Lines of row counts that a report shows.
+const COUNTS: usize = 200;
+
+/// Every table of every database that lets clients in was read end to end, as the observation did. A clone without a single
+/// row is not called proved, unless `source`, where it was observed too, has none either: an initialised but empty cluster
+/// looks the same.
+pub fn readable(clone: &DataObservation, source: Option<&DataObservation>) -> Proof {
+    let proof = |holds, seen: String| Proof {
+        expected: "every table of every database is read end to end, and there are rows".to_owned(),
+        ..proof("tables readable", holds, seen)
+    };
+    let closed: Vec<_> = clone.databases.iter().filter(|database| !database.connectable).collect();
+    let elsewhere = tables(clone).filter(|(_, table)| table.kind == TableKind::Foreign).count() as u64;
+    let mut seen = size(clone);
+    if !closed.is_empty() {
+        let names: Vec<_> = closed.iter().map(|database| database.name.as_str()).collect();
+        seen.push_str(&format!("; not known, since it lets nobody in: {}", names.join(", ")));
+    }
+    if elsewhere > 0 {
+        seen.push_str(&format!("; {} with rows elsewhere", count(elsewhere, "foreign table")));
+    }
+    let damage: Vec<_> = clone.damage().collect();
+    if !damage.is_empty() {
+        let unreadable = count(damage.len() as u64, "thing");
+        return Proof {
+            evidence: first_lines(damage, EVIDENCE_LINES),
+            help:
+                "the backup or the WAL is damaged, or the source was when they were taken: look for the same \
+                   there, with pg_amcheck"
+                    .to_owned(),
+            ..proof(false, format!("{unreadable} cannot be read; {seen}"))
+        };
+    }
+    // The observation reads what it lists; a table without rows of its own is foreign or a view that was never filled.
+    if clone.rows() > 0 || source.is_some_and(|source| source.rows() == 0 && source.damage().next().is_none())
+    {
+        return proof(true, seen);
+    }
+    let why = match tables(clone).next() {
+        None => "it is empty: there is no table in it",
+        Some(_) => "it is empty: no table has a row",
+    };
+    Proof {
+        help: "a cluster that was initialised instead of restored looks like this; if the source itself is empty, \
+               only a comparison with it can tell (`compare`)"
+            .to_owned(),
+        ..proof(false, format!("{why} ({seen})"))
+    }
+}
+
+/// Row counts for the report, biggest first. It always holds.
+pub fn counts(clone: &DataObservation) -> Proof {
+    let mut rows: Vec<(u64, String)> = tables(clone)
+        .filter_map(|(database, table)| {
+            Some((table.rows.as_ref()?.count, format!("{database}.{}", table.name)))
+        })
+        .collect();
+    rows.sort_by(|one, another| another.0.cmp(&one.0).then_with(|| one.1.cmp(&another.1)));
+    let lines = rows.into_iter().map(|(rows, table)| format!("{table}: {}", count(rows, "row"))).collect();
+    Proof { evidence: first_lines(lines, COUNTS), ..proof("row counts", true, size(clone)) }
+}
+
+/// How much data that is.
+fn size(data: &DataObservation) -> String {
+    format!(
+        "{}, {}, {}",
+        count(data.databases.len() as u64, "database"),
+        count(tables(data).count() as u64, "table"),
+        count(data.rows(), "row")
+    )
+}
+
+fn tables(data: &DataObservation) -> impl Iterator<Item = (&str, &crate::observe::data::Table)> {
+    data.databases
+        .iter()
+        .flat_map(|database| database.tables.iter().map(|table| (database.name.as_str(), table)))
+}
