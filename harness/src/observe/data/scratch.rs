@@ -40,6 +40,11 @@ pub enum Origin<'a> {
     Initdb,
     /// A physical copy of another cluster that has stopped.
     CopyOf(&'a ScratchPostgres),
+    /// A base backup of another cluster in a folder, which recovers as the settings say.
+    Backup {
+        folder: &'a Path,
+        of: &'a ScratchPostgres,
+    },
 }
 
 /// A running cluster.
@@ -82,10 +87,14 @@ impl ScratchPostgres {
                 password
             }
             Origin::CopyOf(source) => {
-                let mut copy = as_nobody(Path::new("cp"));
-                copy.args(["-a", "--reflink=auto"]).arg(source.data()).arg(&data);
-                run(copy, "cp")?;
+                copy(&source.data(), &data)?;
                 source.password.clone()
+            }
+            Origin::Backup { folder, of } => {
+                copy(folder, &data)?;
+                let signal = data.join("recovery.signal");
+                std::fs::write(&signal, "").map_err(io(|| format!("write {}", signal.display())))?;
+                of.password.clone()
             }
         };
         let log = folder.path().join("log");
@@ -189,6 +198,12 @@ fn initdb(tool: &PostgresTool, data: &Path, folder: &Path, password: &Secret) ->
     let result = run(command, "initdb");
     std::fs::remove_file(&file).map_err(io(|| "remove the password's file".into()))?;
     result
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), ScratchError> {
+    let mut copy = as_nobody(Path::new("cp"));
+    copy.args(["-a", "--reflink=auto"]).arg(from).arg(to);
+    run(copy, "cp")
 }
 
 fn run(mut command: Command, what: &str) -> Result<(), ScratchError> {

@@ -65,29 +65,32 @@ pub async fn amcheck(connect: &Connect, clone: &DataObservation, limit: Duration
     if left > 0 {
         not.push(format!("{} not within {limit:.0?}", count(left, "relation")));
     }
-    let mut seen = format!(
-        "{} and {} checked",
-        count(tables, "table"),
-        count(indexes, "index").replace("indexs", "indexes")
-    );
-    if !not.is_empty() {
-        seen.push_str("; not checked: ");
-        seen.push_str(&not.join(", "));
+    let mut seen = format!("{} and {} checked", count(tables, "table"), indexes_counted(indexes));
+    if let Some(first) = not.first() {
+        let more = if not.len() > 1 { format!(" and {} more", not.len() - 1) } else { String::new() };
+        seen.push_str(&format!("; not checked: {first}{more}"));
     }
-    let lines = |lines: Vec<String>| {
-        first_lines(lines.iter().map(|line| one_line(line, hide)).collect(), EVIDENCE_LINES)
+    let holds = damage.is_empty();
+    if !holds {
+        seen = format!("{} wrong; {seen}", count(damage.len() as u64, "thing"));
+    }
+    let lines = damage.into_iter().chain(not.into_iter().map(|why| format!("not checked: {why}")));
+    let help = match holds {
+        true => "",
+        false => {
+            "run pg_amcheck on the source: where it finds the same, `REINDEX` mends an index; a table has to come from \
+             an older backup"
+        }
     };
-    if damage.is_empty() {
-        return Proof { evidence: lines(not), ..proof("amcheck", true, one_line(&seen, hide)) };
-    }
-    let damaged = count(damage.len() as u64, "thing");
     Proof {
-        evidence: lines(damage),
-        help: "run pg_amcheck on the source: where it finds the same, `REINDEX` mends an index; a table has to come from an older \
-               backup"
-            .to_owned(),
-        ..proof("amcheck", false, one_line(&format!("{damaged} wrong; {seen}"), hide))
+        evidence: first_lines(lines.map(|line| one_line(&line, hide)).collect(), EVIDENCE_LINES),
+        help: help.to_owned(),
+        ..proof("amcheck", holds, one_line(&seen, hide))
     }
+}
+
+fn indexes_counted(indexes: u64) -> String {
+    if indexes == 1 { "1 index".to_owned() } else { format!("{indexes} indexes") }
 }
 
 async fn check(

@@ -77,6 +77,14 @@ pub struct QuietMoment {
     pub sequences: BTreeMap<SequenceName, Option<i64>>,
 }
 
+impl QuietMoment {
+    /// `target` as the operator and `recovery_target_time` take it: `2025-11-02T09:00:00.123456+00:00`. PostgreSQL, which
+    /// reads that setting before it knows names of time zones, refuses a `Z`.
+    pub fn recovery_target(&self) -> String {
+        self.target.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
+    }
+}
+
 /// A sequence of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
