@@ -4,6 +4,8 @@
 mod process;
 
 use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -34,6 +36,14 @@ fn pasted(said: &str) -> String {
     lines.filter(|line| line.starts_with("  ")).map(|line| format!("{line}\n")).collect()
 }
 
+/// Where the API server is reached from outside.
+fn published_port(name: &str) -> u16 {
+    let output = Command::new(BINARY).args(["kubeconfig", "--name", name]).output().unwrap();
+    let config: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let server = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
+    server.rsplit(':').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn what_up_prints_works_when_pasted_and_ends_with_its_outermost_process() {
     let folder = tempfile::tempdir().unwrap();
@@ -57,6 +67,9 @@ fn what_up_prints_works_when_pasted_and_ends_with_its_outermost_process() {
         fs::write(&question, "SELECT 'the answer is ' || 40 + 2 || ' in ' || current_database();\n").unwrap();
         let mut paste = Command::new("sh");
         // psql reads what the shell does not.
+        let programs = Path::new(BINARY).parent().unwrap().display().to_string();
+        let path = std::env::var("PATH").unwrap_or_default();
+        paste.current_dir(folder.path()).env("PATH", format!("{programs}:{path}"));
         paste.arg("-e").arg(&script).stdin(fs::File::open(&question).unwrap());
         let mut pasted = Run::start(paste, folder.path().join("pasted"));
         assert_eq!(pasted.end_within(MIDDLE).code(), Some(0), "{}", pasted.said());
@@ -65,11 +78,14 @@ fn what_up_prints_works_when_pasted_and_ends_with_its_outermost_process() {
         assert!(answer.contains("postgres-operator-"), "{answer}");
     }
 
+    let port = published_port(&name);
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
     let mut again = start(folder.path(), &["up", "--name", &name]);
     assert_eq!(again.end().code(), Some(2), "{}", again.said());
     assert!(again.said().contains("it runs already"), "{}", again.said());
     signal(outermost, Signal::SIGKILL);
     up.leaves_nothing();
+    assert_eq!(TcpStream::connect(("127.0.0.1", port)).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     let mut down = start(folder.path(), &["down", &name]);
     assert_eq!(down.end().code(), Some(0), "{}", down.said());
     assert!(down.said().contains(&format!("no environment {name} runs")), "{}", down.said());
@@ -149,6 +165,9 @@ fn an_environment_that_a_run_keeps_goes_on_until_it_is_taken_down() {
     assert!(fs::read_to_string(folder.path().join("out/junit.xml")).unwrap().contains("up-kept"));
     let accepted = fs::read_to_string(folder.path().join("snapshots/up/kept/ours.logs.snap")).unwrap();
     assert!(accepted.contains("operator"), "{accepted}");
+    let mut outside = start(folder.path(), &["kubeconfig", "--name", &kept.0]);
+    assert_eq!(outside.end().code(), Some(3), "{}", outside.said());
+    assert!(outside.said().contains("it is not reached from outside"), "{}", outside.said());
     assert_eq!(kept.down().code(), Some(0));
     run.leaves_nothing();
 }

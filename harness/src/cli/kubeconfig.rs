@@ -21,6 +21,13 @@ pub struct KubeconfigArgs {
 }
 
 pub fn main(args: &KubeconfigArgs) -> Result<Verdict, Failure> {
+    if shared::outermost(&args.name).is_err() {
+        return Err(Failure::invalid(miette!(
+            help = "`clonedrill up` starts one",
+            "failed to give a kubeconfig: no environment {} runs",
+            args.name
+        )));
+    }
     let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
     let kubeconfig = runtime.block_on(shared::kubeconfig(&args.name));
     let kubeconfig = kubeconfig.map_err(|error| Failure::broken(miette!("failed to {error}")))?;

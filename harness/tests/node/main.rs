@@ -5,6 +5,7 @@
 
 mod containers;
 mod environment;
+mod kubelet;
 mod lacking;
 mod probes;
 mod stopping;
@@ -49,6 +50,8 @@ fn main() {
         environment::a_program_ends_with_who_asked_for_it,
         environment::a_place_goes_with_the_process_that_held_it,
         environment::a_place_brings_its_own_images,
+        kubelet::it_answers_nobody_but_the_api_server,
+        kubelet::what_listens_on_localhost_only_is_forwarded,
         lacking::what_a_pod_lacks_is_said_until_it_is_there,
         lacking::a_hook_that_fails_ends_its_container,
         probes::readiness_follows_its_probe_and_says_why_not,

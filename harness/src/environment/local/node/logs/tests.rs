@@ -21,8 +21,9 @@ impl Folder {
     /// An attempt of the one container of `db-0`, which prints this and ends.
     async fn attempt(&self, uid: &str, number: u32, text: &str) {
         let (mut pipe, writing) = self.logs.begin("ns", "db-0", uid, "postgres", number).unwrap();
-        pipe.write_all(text.as_bytes()).unwrap();
-        drop(pipe);
+        let text = text.to_owned();
+        // It may be more than the pipe holds, and then this waits for who writes it down.
+        tokio::task::spawn_blocking(move || pipe.write_all(text.as_bytes()).unwrap()).await.unwrap();
         writing.end().await;
     }
 
