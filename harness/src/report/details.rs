@@ -1,5 +1,7 @@
 //! One drill in full: why it did not pass, or what it proved.
 
+mod restore;
+
 use super::style::{Paint, Style};
 use super::text::{WIDTH, cut, duration, printable, wrap};
 use super::{ClusterSummary, DrillReport, Finding};
@@ -12,7 +14,10 @@ const LONGEST_LINE: usize = 240;
 
 /// A drill with its findings, clusters and times.
 pub(super) fn render(report: &DrillReport, style: Style) -> String {
-    let title = format!("{}, operator {}", report.scenario, report.operator);
+    let title = match &report.restore {
+        Some(restore) => format!("{}, restore of {}", report.scenario, restore.source),
+        None => format!("{}, operator {}", report.scenario, report.operator),
+    };
     let mut text = format!(
         "{}  {}  {}\n",
         style.verdict(report.verdict, 0),
@@ -23,6 +28,10 @@ pub(super) fn render(report: &DrillReport, style: Style) -> String {
     for (index, finding) in report.findings.iter().enumerate() {
         text.push('\n');
         text.push_str(&render_finding(index + 1, finding, style));
+    }
+    if let Some(restore) = &report.restore {
+        text.push('\n');
+        text.push_str(&restore::render(restore, style));
     }
     if !report.clusters.is_empty() {
         text.push('\n');
@@ -151,12 +160,21 @@ mod tests {
     }
 
     #[test]
+    fn a_restore_shows_what_was_measured_and_proved() {
+        let reports = [samples::restored(), samples::not_restored(), samples::restore_broken()];
+        let texts = reports.iter().map(|report| render(report, Style::plain()));
+        insta::assert_snapshot!(texts.collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
     fn only_evidence_is_wider_than_the_page() {
-        let text = render(&samples::failed(), Style::plain());
-        assert!(
-            text.lines().filter(|line| !line.contains('│')).all(|line| line.chars().count() <= WIDTH),
-            "{text}"
-        );
+        for report in [samples::failed(), samples::restored(), samples::not_restored()] {
+            let text = render(&report, Style::plain());
+            assert!(
+                text.lines().filter(|line| !line.contains('│')).all(|line| line.chars().count() <= WIDTH),
+                "{text}"
+            );
+        }
     }
 
     #[test]

@@ -62,4 +62,19 @@ mod tests {
         let again: DrillReport = serde_json::from_value(document["drills"][1].clone()).unwrap();
         assert_eq!(again.scenario, samples::failed().scenario);
     }
+
+    #[test]
+    fn machines_find_what_a_restore_measured_and_proved() {
+        let report = samples::not_restored();
+        let text = render(Verdict::Failed, std::slice::from_ref(&report), &[]).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let restore = &document["drills"][0]["restore"];
+        assert_eq!(restore["rto"]["milliseconds"], 2_293_400);
+        assert_eq!(restore["phases"][2]["phase"], "fetch");
+        assert_eq!(restore["proofs"][3]["holds"], false);
+        let again: DrillReport = serde_json::from_value(document["drills"][0].clone()).unwrap();
+        assert_eq!(again.restore.unwrap().proofs, report.restore.unwrap().proofs);
+        let without = serde_json::to_value(samples::passed()).unwrap();
+        assert!(without.get("restore").is_none());
+    }
 }

@@ -1,4 +1,5 @@
-//! JUnit's XML, as CI systems read it: a suite for each scenario, a case for each operator version.
+//! JUnit's XML, as CI systems read it: a suite for each scenario, a case for each operator version; of a restore drill a
+//! case for the drill, and one for each thing that it was to prove.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::style::Style;
-use super::{DrillReport, Finding, details};
+use super::text::duration;
+use super::{DrillReport, Finding, Measure, Proof, Restore, details};
 use crate::exit::Verdict;
 
 /// A JUnit file that could not be made.
@@ -36,6 +38,9 @@ fn render(reports: &[DrillReport]) -> Result<String, JunitError> {
     for report in reports {
         let suite = suites.entry(&report.scenario).or_insert_with(|| TestSuite::new(&*report.scenario));
         suite.add_test_case(case(report));
+        if let Some(restore) = &report.restore {
+            suite.add_test_cases(proofs(restore));
+        }
     }
     let mut junit = Report::new("clonedrill");
     junit.add_test_suites(suites.into_values());
@@ -57,13 +62,54 @@ fn case(report: &DrillReport) -> TestCase {
         }
         status.set_description(details::render(report, Style::plain()));
     }
-    let mut case = TestCase::new(&*report.operator, status);
+    let name = match &report.restore {
+        Some(restore) => format!("restore of {}", restore.source),
+        None => report.operator.clone(),
+    };
+    let mut case = TestCase::new(name, status);
     case.set_classname(&*report.scenario);
     case.set_time(Duration::from_millis(report.milliseconds));
     case.add_property(("file", report.file.display().to_string().as_str()));
     case.add_property(("environment", &*report.environment));
     case.add_property(("evidence", report.evidence.display().to_string().as_str()));
     case
+}
+
+fn proofs(restore: &Restore) -> Vec<TestCase> {
+    let case = |name: &str, status| {
+        let mut case = TestCase::new(name, status);
+        case.set_classname(&*restore.source);
+        case
+    };
+    let proofs = restore.proofs.iter().map(|proof| case(&proof.what, status(proof)));
+    let budgets = [("recovery point (RPO)", restore.rpo), ("recovery time (RTO)", restore.rto)];
+    let budgets = budgets.into_iter().filter_map(|(name, measure)| {
+        let measure = measure?;
+        Some(case(&format!("{name} within {}", duration(measure.budget?)), within(measure)))
+    });
+    proofs.chain(budgets).collect()
+}
+
+fn status(proof: &Proof) -> TestCaseStatus {
+    if proof.holds {
+        return TestCaseStatus::success();
+    }
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    let expected =
+        if proof.expected.is_empty() { String::new() } else { format!("expected {}, ", proof.expected) };
+    status.set_message(format!("{expected}seen {}", proof.seen));
+    let help = (!proof.help.is_empty()).then(|| format!("help: {}", proof.help));
+    status.set_description(proof.evidence.iter().cloned().chain(help).collect::<Vec<_>>().join("\n"));
+    status
+}
+
+fn within(measure: Measure) -> TestCaseStatus {
+    if measure.within_budget() {
+        return TestCaseStatus::success();
+    }
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_message(format!("it was {}", duration(measure.milliseconds)));
+    status
 }
 
 fn message(finding: &Finding) -> String {
@@ -80,6 +126,11 @@ mod tests {
     #[test]
     fn failures_and_errors_are_told_apart() {
         insta::assert_snapshot!(render(&[samples::passed(), samples::failed(), samples::broken()]).unwrap());
+    }
+
+    #[test]
+    fn each_thing_that_a_restore_was_to_prove_is_a_case() {
+        insta::assert_snapshot!(render(&[samples::not_restored()]).unwrap());
     }
 
     #[test]

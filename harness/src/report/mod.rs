@@ -1,4 +1,4 @@
-//! What people and machines read afterwards: terminal, JUnit, JSON.
+//! What people and machines read afterwards: terminal, page, JUnit, JSON; and who is told.
 
 mod details;
 mod event;
@@ -10,6 +10,7 @@ mod rendering;
 mod restore;
 mod style;
 mod summary;
+pub mod tell;
 mod terminal;
 mod text;
 mod upgrade;

@@ -1,5 +1,7 @@
 //! What a restore drill of a cluster that exists adds to a report: what was proved, how long it took, how much was lost.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +34,14 @@ pub struct Restore {
     pub manifest: String,
     /// Commands that do it again.
     pub reproduce: Vec<String>,
+}
+
+impl Restore {
+    /// How old the base backup was at the target, where both are known.
+    pub fn backup_age(&self) -> Option<Duration> {
+        let started = self.backup.as_ref()?.started?;
+        Duration::try_from(self.target?.duration_since(started)).ok()
+    }
 }
 
 /// A base backup.

@@ -1,6 +1,9 @@
 //! Reports that tests render.
 
-use super::{ClusterSummary, DrillReport, Finding, Phase};
+use super::{
+    Backup, ClusterSummary, DrillReport, Finding, Measure, Phase, Proof, RecoveryPhase, RecoveryPhaseName,
+    Restore,
+};
 use crate::exit::Verdict;
 
 fn phase(title: &str, milliseconds: u64) -> Phase {
@@ -98,5 +101,128 @@ pub(super) fn broken() -> DrillReport {
         told_apart: Vec::new(),
         evidence: "/home/me/.cache/clonedrill/runs/20261124-030000/clone-same-account-v1.10.1".into(),
         ..passed()
+    }
+}
+
+fn proof(what: &str, expected: &str, seen: &str) -> Proof {
+    Proof {
+        what: what.to_owned(),
+        holds: true,
+        expected: expected.to_owned(),
+        seen: seen.to_owned(),
+        evidence: Vec::new(),
+        help: String::new(),
+    }
+}
+
+fn recovery(phases: &[(RecoveryPhaseName, &str, u64, &str)]) -> Vec<RecoveryPhase> {
+    let one = |(phase, began, milliseconds, shown_by): &(RecoveryPhaseName, &str, u64, &str)| RecoveryPhase {
+        phase: *phase,
+        began: began.parse().expect("a constant"),
+        milliseconds: *milliseconds,
+        shown_by: (*shown_by).to_owned(),
+    };
+    phases.iter().map(one).collect()
+}
+
+/// A restore drill that passed.
+pub(super) fn restored() -> DrillReport {
+    use RecoveryPhaseName::{Fetch, ListBackups, Promote, Replay, Start, Verify};
+    let time = |text: &str| text.parse().ok();
+    let restore = Restore {
+        source: "prod/acid-orders".to_owned(),
+        clone: "drills/acid-orders-drill".to_owned(),
+        context: "aks-prod-westeurope".to_owned(),
+        started: time("2026-11-24T03:00:00Z"),
+        target: time("2026-11-24T02:59:58Z"),
+        backup: Some(Backup {
+            name: "base_000000010000000A0000003C".to_owned(),
+            started: time("2026-11-24T01:07:41Z"),
+        }),
+        recovered_to: time("2026-11-24T02:58:12.304518Z"),
+        rpo: Some(Measure { milliseconds: 105_695, at_most: true, budget: Some(300_000) }),
+        rto: Some(Measure { milliseconds: 1_093_400, at_most: false, budget: Some(1_800_000) }),
+        phases: recovery(&[
+            (Start, "2026-11-24T03:00:04Z", 41_200, "container postgres started"),
+            (ListBackups, "2026-11-24T03:00:45.2Z", 3_800, "INFO: 2026/11/24 03:00:49 Selecting the backup before 2026-11-24T02:59:58Z"),
+            (Fetch, "2026-11-24T03:00:49Z", 702_000, "INFO: Backup extraction complete."),
+            (Replay, "2026-11-24T03:12:31Z", 214_000, "LOG: recovery stopping before commit of transaction 918274"),
+            (Promote, "2026-11-24T03:16:05Z", 22_400, "status Running"),
+            (Verify, "2026-11-24T03:16:27.4Z", 110_000, ""),
+        ]),
+        largest_cause: "fetch took 64 % of the time: 81 GiB at 118 MiB/s, one stream".to_owned(),
+        proofs: vec![
+            proof("system identifier", "7431889023417740311", "7431889023417740311"),
+            proof("timeline", "1", "1"),
+            proof("tables readable", "all", "2 databases, 214 tables, 81,402,118 rows"),
+            proof("orders: SELECT count(*) FROM orders", "at least 1000", "10482"),
+        ],
+        manifest: "apiVersion: acid.zalan.do/v1\nkind: postgresql\nmetadata:\n  name: acid-orders-drill\n  namespace: drills\n".to_owned(),
+        reproduce: texts(&["clonedrill drill drills/orders.yaml --kubeconfig ~/.kube/config"]),
+    };
+    DrillReport {
+        scenario: "orders-nightly".to_owned(),
+        file: "drills/orders.yaml".into(),
+        environment: "cluster".to_owned(),
+        milliseconds: 1_131_000,
+        phases: vec![
+            phase("look at the source", 1_900),
+            phase("restore", 1_093_400),
+            phase("clean up", 35_700),
+        ],
+        clusters: Vec::new(),
+        told_apart: Vec::new(),
+        evidence: "/home/me/.cache/clonedrill/runs/20261124-030000/orders-nightly".into(),
+        restore: Some(Box::new(restore)),
+        ..passed()
+    }
+}
+
+/// A restore drill whose clone has too few rows, and took too long.
+pub(super) fn not_restored() -> DrillReport {
+    let report = restored();
+    let mut restore = report.restore.clone().unwrap_or_default();
+    restore.rto = Some(Measure { milliseconds: 2_293_400, at_most: false, budget: Some(1_800_000) });
+    if let Some(proof) = restore.proofs.last_mut() {
+        proof.holds = false;
+        proof.seen = "0".to_owned();
+        proof.evidence = texts(&["orders=> SELECT count(*) FROM orders", " 0"]);
+        proof.help = "the table is there and empty: was it truncated before the target?".to_owned();
+    }
+    DrillReport {
+        verdict: Verdict::Failed,
+        findings: vec![Finding {
+            subject: "orders: SELECT count(*) FROM orders".to_owned(),
+            expected: "at least 1000".to_owned(),
+            seen: "0".to_owned(),
+            evidence: texts(&["orders=> SELECT count(*) FROM orders", " 0"]),
+            help: "the table is there and empty: was it truncated before the target?".to_owned(),
+        }],
+        restore: Some(restore),
+        ..report
+    }
+}
+
+/// A restore drill that ended before anything was measured.
+pub(super) fn restore_broken() -> DrillReport {
+    let restore = Restore {
+        source: "prod/acid-orders".to_owned(),
+        clone: "drills/acid-orders-drill".to_owned(),
+        context: "in-cluster".to_owned(),
+        ..Restore::default()
+    };
+    DrillReport {
+        verdict: Verdict::Broken,
+        milliseconds: 60_100,
+        phases: Vec::new(),
+        findings: vec![Finding {
+            subject: "clone".to_owned(),
+            expected: "its pod to run".to_owned(),
+            seen: "ErrImagePull".to_owned(),
+            evidence: Vec::new(),
+            help: String::new(),
+        }],
+        restore: Some(Box::new(restore)),
+        ..restored()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::style::{Paint, Style, word};
 use super::text::{WIDTH, count, cut, duration, printable};
-use super::{DrillReport, worst};
+use super::{DrillReport, Restore, worst};
 use crate::exit::Verdict;
 
 const TIME: usize = 11;
@@ -37,12 +37,24 @@ pub(super) fn render(reports: &[DrillReport], wall_milliseconds: u64, style: Sty
 pub(super) fn remark(report: &DrillReport) -> String {
     match report.findings.first() {
         Some(finding) => printable(&format!("{}: {}", finding.subject, finding.seen)).replace('\n', " "),
-        None => {
-            let outcomes =
-                report.clusters.iter().map(|cluster| format!("{} {}", cluster.cluster, cluster.outcome));
-            outcomes.collect::<Vec<_>>().join(", ")
-        }
+        None => match &report.restore {
+            Some(restore) => measured(restore),
+            None => {
+                let outcomes =
+                    report.clusters.iter().map(|cluster| format!("{} {}", cluster.cluster, cluster.outcome));
+                outcomes.collect::<Vec<_>>().join(", ")
+            }
+        },
     }
+}
+
+/// `RPO 1 min 45 s, RTO 18 min 13 s, 4 of 4 proofs hold`
+fn measured(restore: &Restore) -> String {
+    let rpo = restore.rpo.map(|measure| format!("RPO {}", duration(measure.milliseconds)));
+    let rto = restore.rto.map(|measure| format!("RTO {}", duration(measure.milliseconds)));
+    let holding = restore.proofs.iter().filter(|proof| proof.holds).count();
+    let proofs = format!("{holding} of {} proofs hold", restore.proofs.len());
+    rpo.into_iter().chain(rto).chain([proofs]).collect::<Vec<_>>().join(", ")
 }
 
 fn total(reports: &[DrillReport], wall_milliseconds: u64, style: Style) -> String {
@@ -69,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_line_for_each_drill() {
-        let reports = [samples::passed(), samples::failed(), samples::broken()];
+        let reports = [samples::passed(), samples::failed(), samples::broken(), samples::restored()];
         insta::assert_snapshot!(render(&reports, 61_200, Style::plain()));
     }
 

@@ -3,12 +3,13 @@
 /// No line that we lay out is wider.
 pub(super) const WIDTH: usize = 100;
 
-/// A time for people: `850 ms`, `16.2 s`, `2 min 05 s`.
+/// A time for people: `850 ms`, `16.2 s`, `2 min 05 s`, `26 h 04 min`.
 pub(super) fn duration(milliseconds: u64) -> String {
     match milliseconds {
         0..1_000 => format!("{milliseconds} ms"),
         1_000..60_000 => format!("{}.{} s", milliseconds / 1_000, milliseconds % 1_000 / 100),
-        _ => format!("{} min {:02} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
+        60_000..3_600_000 => format!("{} min {:02} s", milliseconds / 60_000, milliseconds % 60_000 / 1_000),
+        _ => format!("{} h {:02} min", milliseconds / 3_600_000, milliseconds % 3_600_000 / 60_000),
     }
 }
 
@@ -62,8 +63,8 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        let times: Vec<_> = [850, 16_249, 59_999, 125_000].into_iter().map(duration).collect();
-        assert_eq!(times, ["850 ms", "16.2 s", "59.9 s", "2 min 05 s"]);
+        let times: Vec<_> = [850, 16_249, 59_999, 125_000, 93_840_000].into_iter().map(duration).collect();
+        assert_eq!(times, ["850 ms", "16.2 s", "59.9 s", "2 min 05 s", "26 h 04 min"]);
     }
 
     #[test]

@@ -20,4 +20,4 @@ pub(crate) use load::{Parsed, parse};
 pub use problem::{ProblemKind, What};
 pub use schema::json_schema;
 pub use types::*;
-pub use variable::{Variable, VariableError};
+pub use variable::{Part, Variable, VariableError, split};

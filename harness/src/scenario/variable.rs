@@ -120,29 +120,50 @@ pub enum Piece<'a> {
 
 /// Splits a text at its `${…}`.
 pub fn pieces(text: &str) -> Vec<Piece<'_>> {
-    let mut pieces = Vec::new();
+    let piece = |part| match part {
+        Part::Text(text) => Piece::Text(text),
+        Part::Braces { range, inside } => Piece::Variable {
+            range,
+            variable: inside.ok_or(VariableError::Unclosed).and_then(Variable::parse),
+        },
+    };
+    split(text).into_iter().map(piece).collect()
+}
+
+/// A stretch of a text, whatever names there are.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// As it is; `$${` has become `${`.
+    Text(&'a str),
+    /// `${…}`, with its bytes in the text, and what stands inside; nothing where it is not closed.
+    Braces { range: Range<usize>, inside: Option<&'a str> },
+}
+
+/// Splits a text at its `${…}`, where other names than a scenario's count.
+pub fn split(text: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
     let mut from = 0;
     let mut at = 0;
     while let Some(found) = text[at..].find('$').map(|offset| at + offset) {
         let rest = &text[found..];
         if rest.starts_with("$${") {
-            pieces.push(Piece::Text(&text[from..found]));
+            parts.push(Part::Text(&text[from..found]));
             from = found + 1;
             at = found + 3;
-        } else if let Some(inside) = rest.strip_prefix("${") {
-            pieces.push(Piece::Text(&text[from..found]));
-            let (length, variable) = match inside.find('}') {
-                Some(end) => (end + 3, Variable::parse(&inside[..end])),
-                None => (rest.len(), Err(VariableError::Unclosed)),
+        } else if let Some(open) = rest.strip_prefix("${") {
+            parts.push(Part::Text(&text[from..found]));
+            let (length, inside) = match open.find('}') {
+                Some(end) => (end + 3, Some(&open[..end])),
+                None => (rest.len(), None),
             };
-            pieces.push(Piece::Variable { range: found..found + length, variable });
+            parts.push(Part::Braces { range: found..found + length, inside });
             from = found + length;
             at = from;
         } else {
             at = found + 1;
         }
     }
-    pieces.push(Piece::Text(&text[from..]));
-    pieces.retain(|piece| *piece != Piece::Text(""));
-    pieces
+    parts.push(Part::Text(&text[from..]));
+    parts.retain(|part| *part != Part::Text(""));
+    parts
 }

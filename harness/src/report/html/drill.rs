@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{badge, context, observations, reproduce, timeline};
+use super::{badge, context, observations, reproduce, restore, timeline};
 use crate::report::text::duration;
 use crate::report::{ClusterSummary, DrillReport, Finding};
 
@@ -11,22 +11,27 @@ pub(super) fn section(index: usize, report: &DrillReport) -> Markup {
         section class="drill" id={ "drill-" (index) } {
             h2 { (badge(report.verdict)) " " (report.scenario) }
             p class="faint" {
-                "operator " (report.operator) " · " (report.environment) " · " (duration(report.milliseconds)) " · "
+                @if let Some(restore) = &report.restore { "restore of " (restore.source) } @else { "operator " (report.operator) }
+                " · " (report.environment) " · " (duration(report.milliseconds)) " · "
                 code { (report.file.display()) }
             }
             @for finding in &report.findings { (found(report, finding)) }
+            @if let Some(restore) = &report.restore { (restore::section(restore)) }
             @if !report.clusters.is_empty() { (clusters(&report.clusters)) }
             @if !report.told_apart.is_empty() {
                 h3 { "What was proved not to be so" }
                 ul { @for line in &report.told_apart { li { (line) } } }
             }
             @if !report.phases.is_empty() {
-                h3 { "Time" }
+                h3 { @if report.restore.is_some() { "Time of the whole drill" } @else { "Time" } }
                 (timeline::picture(&report.phases))
             }
             (observations::all(&report.evidence))
-            h3 { "Again" }
-            pre { (reproduce::commands(report).join("\n")) }
+            @let again = reproduce::commands(report);
+            @if !again.is_empty() {
+                h3 { "Again" }
+                pre { (again.join("\n")) }
+            }
             p class="faint" { "Evidence: " code { (report.evidence.display()) } }
         }
     }

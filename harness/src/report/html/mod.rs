@@ -1,9 +1,11 @@
 //! One page that holds everything about a run, and asks nobody for anything: no script, no font, no picture from outside.
 
+mod budget;
 mod context;
 mod drill;
 mod observations;
 mod reproduce;
+mod restore;
 mod timeline;
 
 use std::path::{Path, PathBuf};
@@ -70,7 +72,7 @@ fn times(reports: &[DrillReport]) -> String {
 fn table(reports: &[DrillReport]) -> Markup {
     html! {
         table {
-            tr { th { "Verdict" } th { "Drill" } th { "Operator" } th { "Time" } th { "What came out" } }
+            tr { th { "Verdict" } th { "Drill" } th { "Operator" } th class="number" { "Time" } th { "What came out" } }
             @for (index, report) in reports.iter().enumerate() {
                 tr {
                     td { (badge(report.verdict)) }

@@ -2,8 +2,11 @@
 
 use crate::report::DrillReport;
 
-pub(super) fn commands(report: &DrillReport) -> [String; 2] {
-    [
+pub(super) fn commands(report: &DrillReport) -> Vec<String> {
+    if let Some(restore) = &report.restore {
+        return restore.reproduce.clone();
+    }
+    vec![
         format!("clonedrill run {} --operator {}", report.file.display(), report.operator),
         format!("cargo nextest run -E 'test({}) & test({})'", slug(report), report.operator),
     ]

@@ -9,7 +9,7 @@ fn text(reports: &[DrillReport]) -> String {
 
 #[test]
 fn the_page_asks_nobody_for_anything() {
-    let text = text(&[samples::passed(), samples::failed(), samples::broken()]);
+    let text = text(&[samples::passed(), samples::failed(), samples::broken(), samples::not_restored()]);
     for outside in ["http://", "https://", "src=", "@import", "url(", "<script", "<link"] {
         assert!(!text.contains(outside), "{outside} stands in the page");
     }
@@ -66,4 +66,32 @@ fn observations_are_taken_from_the_evidence() {
     assert!(text.contains("clonedrill run scenarios/clone/into-another-account.yaml --operator v1.15.1"));
     assert!(text.contains("<summary>storage</summary>") && text.contains("account prodbackups"));
     assert!(!text.contains("<summary>logs</summary>"));
+}
+
+#[test]
+fn a_restore_shows_its_budgets_phases_and_proofs() {
+    let text = text(&[samples::not_restored()]);
+    assert!(text.contains("restore of prod/acid-orders") && !text.contains("operator v1.15.1"));
+    assert!(text.contains("<span class=\"bad\">38 min 13 s</span>") && text.contains(", over budget"));
+    assert!(text.contains("at most 1 min 45 s</span>") && text.contains("2026-11-24 02:58:12.304518 UTC"));
+    assert!(text.contains("<td>replay</td><td>03:12:31</td><td class=\"number\">3 min 34 s</td>"));
+    // Only the longest of the six phases is marked, and only the longest of the drill's own three.
+    assert_eq!(text.matches("class=\"longest\"").count(), 2);
+    assert_eq!(text.matches(">holds</span>").count(), 3);
+    assert!(text.contains(
+        ">fails</span></td><td>orders: SELECT count(*) FROM orders</td><td>at least 1000</td><td>0<pre>"
+    ));
+    assert!(text.contains("was it truncated before the target?</p>"));
+    assert!(text.contains("<summary>the clone's manifest</summary>") && text.contains("kind: postgresql"));
+    assert!(text.contains("<pre>clonedrill drill drills/orders.yaml --kubeconfig ~/.kube/config</pre>"));
+    assert!(!text.contains("clonedrill run"));
+}
+
+#[test]
+fn a_restore_that_measured_nothing_shows_what_is_known() {
+    let text = text(&[samples::restore_broken()]);
+    assert!(text.contains("<dt>seen</dt><dd>ErrImagePull</dd>") && text.contains("drills/acid-orders-drill"));
+    for nothing in ["RPO", "<svg", "What was proved", "Again"] {
+        assert!(!text.contains(nothing), "{nothing} of a drill that has none");
+    }
 }

@@ -1,0 +1,54 @@
+//! The file for node_exporter's textfile collector, replaced in one step. One file belongs to one drill.
+
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Told;
+use super::metrics::{LAST_SUCCESS, Labels, Metrics};
+
+/// The metrics file was not written; the one before is there as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsFileError {
+    #[error("read {}, which says when the drill last passed: {source}", .path.display())]
+    Before { path: PathBuf, source: io::Error },
+    #[error("replace {}: {source}", .path.display())]
+    Write { path: PathBuf, source: io::Error },
+    #[error("lay them out: {0}")]
+    Layout(#[from] std::fmt::Error),
+}
+
+/// # Errors
+/// When the file that is there cannot be read, or not be replaced.
+pub(super) fn write(path: &Path, told: Told<'_>) -> Result<(), MetricsFileError> {
+    let before = match std::fs::read_to_string(path) {
+        Ok(text) => last_success(&text, &Labels::of(told)),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => None,
+        Err(source) => return Err(MetricsFileError::Before { path: path.to_owned(), source }),
+    };
+    let text = Metrics::of(told, before).open_metrics()?;
+    replace(path, &text).map_err(|source| MetricsFileError::Write { path: path.to_owned(), source })
+}
+
+/// The collector reads names that end in `.prom` only, so that it never sees the file beside.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut beside = tempfile::Builder::new().prefix(".clonedrill-").suffix(".new").tempfile_in(folder)?;
+    beside.write_all(text.as_bytes())?;
+    // Somebody else reads it: the collector has a user of its own.
+    beside.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    beside.as_file().sync_all()?;
+    beside.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// The time that this drill's own line holds, in what was written by a run before.
+fn last_success(text: &str, labels: &Labels) -> Option<f64> {
+    let escaped = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let Labels { namespace, cluster, drill } = labels;
+    let labels = [("namespace", namespace), ("cluster", cluster), ("drill", drill)];
+    let labels = labels.map(|(name, value)| format!("{name}=\"{}\"", escaped(value))).join(",");
+    let series = format!("{LAST_SUCCESS}{{{labels}}} ");
+    let value = text.lines().find_map(|line| line.strip_prefix(&series))?;
+    value.trim().parse().ok().filter(|time: &f64| time.is_finite())
+}

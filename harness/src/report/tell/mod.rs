@@ -1,0 +1,82 @@
+//! Who hears of a restore drill at its end, besides the exit code and the report. Everything is made of the report alone.
+
+mod events;
+mod line;
+mod metrics;
+mod metrics_file;
+mod pushgateway;
+mod request;
+mod template;
+mod webhook;
+
+pub use events::EventError;
+pub use metrics_file::MetricsFileError;
+pub use pushgateway::PushgatewayError;
+pub use request::RequestError;
+pub use template::{TemplateError, check_template};
+pub use webhook::WebhookError;
+
+use futures::future::{BoxFuture, join_all};
+use jiff::Timestamp;
+
+use super::{DrillReport, Restore};
+use crate::restore::Tell;
+
+/// Somebody was not told. What became of the drill stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    #[error("write the metrics: {0}")]
+    MetricsFile(#[from] MetricsFileError),
+    #[error("push the metrics: {0}")]
+    Pushgateway(#[from] PushgatewayError),
+    #[error("make the event: {0}")]
+    Event(#[from] EventError),
+    #[error("call the webhook: {0}")]
+    Webhook(#[from] WebhookError),
+    #[error("tell of a drill that restored nothing: it has no source")]
+    NotARestore,
+}
+
+/// Tells everybody whom `to` names, all at the same time, each within its own limit of 30 seconds. One who cannot be
+/// told keeps nobody else from it. `client` is needed for events only, and may be missing where the cluster was never
+/// reached.
+pub async fn tell(report: &DrillReport, to: &Tell, client: Option<kube::Client>) -> Vec<TellError> {
+    let asked = to.metrics_file.is_some() || to.pushgateway.is_some() || to.events || to.webhook.is_some();
+    let Some(restore) = report.restore.as_deref() else {
+        return if asked { vec![TellError::NotARestore] } else { Vec::new() };
+    };
+    let told = Told { report, restore, at: Timestamp::now() };
+    let mut channels: Vec<BoxFuture<'_, Result<(), TellError>>> = Vec::new();
+    if let Some(path) = &to.metrics_file {
+        channels.push(Box::pin(async move { Ok(metrics_file::write(path, told)?) }));
+    }
+    if let Some(address) = &to.pushgateway {
+        channels.push(Box::pin(async move { Ok(pushgateway::push(address, told).await?) }));
+    }
+    if to.events {
+        channels.push(Box::pin(async move { Ok(events::publish(client, told).await?) }));
+    }
+    if let Some(webhook) = &to.webhook {
+        channels.push(Box::pin(async move { Ok(webhook::call(webhook, told).await?) }));
+    }
+    join_all(channels).await.into_iter().filter_map(Result::err).collect()
+}
+
+/// What is told: a drill that is over.
+#[derive(Debug, Clone, Copy)]
+struct Told<'r> {
+    report: &'r DrillReport,
+    restore: &'r Restore,
+    /// When it was over.
+    at: Timestamp,
+}
+
+impl<'r> Told<'r> {
+    /// The source's namespace and name.
+    fn source(self) -> (&'r str, &'r str) {
+        self.restore.source.split_once('/').unwrap_or(("", &self.restore.source))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+//! A request to somebody's address. The address is a secret: who has it can write there.
+
+use std::path::PathBuf;
+
+use http::Uri;
+
+use super::Told;
+use super::request::{self, RequestError};
+use super::template::{self, TemplateError};
+use crate::exit::Verdict;
+use crate::restore::Webhook;
+use crate::secret::Secret;
+
+/// The webhook was not called, or did not take it.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    #[error("find its address: exactly one of `url_env` and `url_file` says where it is")]
+    Nowhere,
+    #[error("read its address from the environment variable {0}, which is not set")]
+    Variable(String),
+    #[error("read its address from {}: {source}", .path.display())]
+    File { path: PathBuf, source: std::io::Error },
+    #[error("use its address, which is none that begins with `https://` or `http://`")]
+    Address,
+    #[error("{0}")]
+    Template(#[from] TemplateError),
+    #[error("make its body: {0}")]
+    Body(serde_json::Error),
+    #[error("{0}")]
+    Request(#[from] RequestError),
+}
+
+/// Calls it once, of drills that passed only if it is to hear of those too.
+///
+/// # Errors
+/// When there is no address, or its server does not take what is sent.
+pub(super) async fn call(webhook: &Webhook, told: Told<'_>) -> Result<(), WebhookError> {
+    if told.report.verdict == Verdict::Passed && !webhook.always {
+        return Ok(());
+    }
+    let address = address(webhook)?;
+    let address: Uri = address.reveal().parse().map_err(|_| WebhookError::Address)?;
+    if !matches!(address.scheme_str(), Some("http" | "https")) {
+        return Err(WebhookError::Address);
+    }
+    let body = match &webhook.template {
+        Some(template) => template::body(template, told)?,
+        None => serde_json::to_string(told.report).map_err(WebhookError::Body)?,
+    };
+    Ok(request::post("webhook", address, "application/json", body, request::LIMIT).await?)
+}
+
+fn address(webhook: &Webhook) -> Result<Secret, WebhookError> {
+    let text = match (&webhook.url_env, &webhook.url_file) {
+        (Some(name), None) => std::env::var(name).map_err(|_| WebhookError::Variable(name.clone()))?,
+        (None, Some(path)) => std::fs::read_to_string(path)
+            .map_err(|source| WebhookError::File { path: path.clone(), source })?,
+        _ => return Err(WebhookError::Nowhere),
+    };
+    Ok(Secret::new(text.trim()))
+}

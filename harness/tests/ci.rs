@@ -1,0 +1,133 @@
+//! What people copy from `ci/`: that it names what there is. `ci/lint` holds it to promtool and actionlint, `copied` to a
+//! real API server.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clonedrill::observe::catalogue::{self, Level, Source, Standing};
+use clonedrill::report::DrillReport;
+use clonedrill::report::tell::{check_template, tell};
+use clonedrill::restore::{RestoreDrill, Tell};
+use serde_json::{Value, json};
+
+fn ci() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("ci")
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(ci().join(name)).unwrap()
+}
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+/// The series that a drill which passed writes, as `name{labels}` and value.
+async fn written() -> Vec<(String, String)> {
+    let measure = |milliseconds: u64, budget: u64| json!({ "milliseconds": milliseconds, "budget": budget });
+    let report = json!({
+        "scenario": "orders-nightly", "file": "drills/orders.yaml", "operator": "", "environment": "cluster",
+        "verdict": "passed", "milliseconds": 1_131_000, "phases": [], "clusters": [], "findings": [], "told_apart": [],
+        "evidence": "evidence",
+        "restore": {
+            "source": "prod/acid-orders", "clone": "drills/acid-orders-drill", "context": "in-cluster", "phases": [],
+            "rpo": measure(105_695, 300_000), "rto": measure(1_093_400, 1_800_000), "largest_cause": "", "proofs": [],
+            "manifest": "", "reproduce": [],
+        },
+    });
+    let report: DrillReport = serde_json::from_value(report).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("drill.prom");
+    let told = tell(&report, &Tell { metrics_file: Some(path.clone()), ..Tell::default() }, None).await;
+    assert!(told.is_empty(), "{told:?}");
+    let text = std::fs::read_to_string(path).unwrap();
+    let series =
+        text.lines().filter(|line| !line.starts_with('#')).map(|line| line.rsplit_once(' ').unwrap());
+    series.map(|(series, value)| (series.to_owned(), value.to_owned())).collect()
+}
+
+fn names(text: &str) -> BTreeSet<String> {
+    let name = regex::Regex::new("clonedrill_[a-z_]+").unwrap();
+    name.find_iter(text).map(|found| found.as_str().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn alerts_and_dashboard_name_the_metrics_that_a_drill_writes_and_all_of_them() {
+    let written: BTreeSet<String> = written().await.iter().flat_map(|(series, _)| names(series)).collect();
+    let rules = yaml(&text("prometheus/alerts.yaml"));
+    let rules =
+        rules["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap());
+    let alerts: String = rules.map(|rule| format!("{}\n", rule["expr"].as_str().unwrap())).collect();
+    let dashboard = text("grafana/dashboard.json");
+    let named: BTreeSet<String> = names(&alerts).union(&names(&dashboard)).cloned().collect();
+    assert_eq!(named, written);
+    assert!(names(&text("prometheus/alerts.test.yaml")).is_subset(&written));
+}
+
+#[test]
+fn the_dashboard_asks_the_chosen_datasource_only() {
+    let dashboard: Value = serde_json::from_str(&text("grafana/dashboard.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    assert!(panels.len() > 5);
+    for panel in panels {
+        for target in panel["targets"].as_array().unwrap() {
+            assert_eq!(target["datasource"]["uid"], "${datasource}", "{}", panel["title"]);
+        }
+    }
+    assert_eq!(dashboard["templating"]["list"][0]["type"], "datasource");
+}
+
+/// `ci/lint` shows that those series do not alert.
+#[tokio::test]
+async fn the_harmless_line_of_the_operator_is_no_failure_and_what_then_is_written_is_tested_not_to_alert() {
+    let line = "cannot figure out S3 or GS bucket or AZ storage account. All options are empty";
+    let known = catalogue::find(Source::Operator, Level::Error, line).unwrap();
+    assert_eq!((known.name, known.standing), ("no-global-storage-account", Standing::Expected));
+
+    let tests = yaml(&text("prometheus/alerts.test.yaml"));
+    let quiet = &tests["tests"][0];
+    assert!(quiet["name"].as_str().unwrap().contains("harmless errors"), "{quiet}");
+    let written = written().await;
+    let mut held = 0;
+    for series in quiet["input_series"].as_array().unwrap() {
+        let name = series["series"].as_str().unwrap();
+        if !name.starts_with("clonedrill_") {
+            continue;
+        }
+        let (_, value) =
+            written.iter().find(|(written, _)| written == name).unwrap_or_else(|| panic!("{name}"));
+        let given = series["values"].as_str().unwrap().split_once('x').unwrap().0;
+        // The test's clock begins at the epoch, ours does not.
+        if !name.contains("_timestamp_") {
+            assert_eq!(given.parse::<f64>().unwrap(), value.parse::<f64>().unwrap(), "{name}");
+        }
+        held += 1;
+    }
+    assert!(held > 8, "{held} series");
+    // It says that none of the alerts there are is up.
+    let alerts = yaml(&text("prometheus/alerts.yaml"));
+    let all: BTreeSet<&str> = alerts["groups"][0]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["alert"].as_str().unwrap())
+        .collect();
+    let quiet = quiet["alert_rule_test"].as_array().unwrap();
+    assert!(quiet.iter().all(|alert| alert["exp_alerts"] == json!([])));
+    assert_eq!(quiet.iter().map(|alert| alert["alertname"].as_str().unwrap()).collect::<BTreeSet<_>>(), all);
+}
+
+#[test]
+fn the_nightly_drills_file_is_one_and_ends_before_its_job_is_ended() {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text("kubernetes/cronjob.yaml")).unwrap();
+    let drill: RestoreDrill =
+        serde_saphyr::from_str(documents[0]["data"]["drill.yaml"].as_str().unwrap()).unwrap();
+    assert!(check_template(drill.tell.webhook.as_ref().unwrap().template.as_ref().unwrap()).is_ok());
+    let job = &documents[1]["spec"]["jobTemplate"]["spec"];
+    let limit = drill.limits.time.unwrap().0.as_secs();
+    assert!(limit < job["activeDeadlineSeconds"].as_u64().unwrap());
+    let container = &job["template"]["spec"]["containers"][0];
+    let place = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    assert_eq!(container["args"], json!(["drill", format!("{place}/drill.yaml")]));
+}
