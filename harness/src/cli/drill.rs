@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::cluster::{ClusterArgs, cluster_failure};
 use super::output::say;
 use super::{Failure, stop};
-use crate::environment::cluster::ClusterAccess;
+use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::exit::Verdict;
+use crate::report::tell::tell;
 use crate::report::{DrillId, Event, Format, Terminal, write_html, write_junit};
 use crate::restore::{self, Budgets, Compare, Doing, Into, Plan, RestoreDrill, SourceName, Span};
 
@@ -50,6 +51,12 @@ pub struct DrillArgs {
     /// How much may be lost
     #[arg(long, value_name = "SPAN")]
     rpo: Option<Span>,
+    /// A file of metrics for node_exporter's textfile collector
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
+    /// A Pushgateway to send the metrics to
+    #[arg(long, value_name = "URL")]
+    pushgateway: Option<String>,
     /// Print the clone's manifest, and make nothing
     #[arg(long)]
     print: bool,
@@ -90,11 +97,11 @@ fn known_and_done(args: &DrillArgs) -> Result<Verdict, Failure> {
     let done = runtime.block_on(async {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;
-        let access =
-            ClusterAccess::connect(&args.cluster.wanted()).await.map_err(|error| cluster_failure(&error))?;
-        match args.print {
-            true => print(&access, &drill).await,
-            false => run(args, &access, &drill, stop).await,
+        let access = ClusterAccess::connect(&args.cluster.wanted()).await;
+        match (access, args.print) {
+            (Ok(access), true) => print(&access, &drill).await,
+            (Err(error), true) => Err(cluster_failure(&error)),
+            (access, false) => Ok(run(args, access, &drill, stop).await),
         }
     });
     runtime.shutdown_background();
@@ -122,6 +129,12 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
     }
     let Budgets { rto, rpo } = drill.within;
     drill.within = Budgets { rto: args.rto.or(rto), rpo: args.rpo.or(rpo) };
+    if args.metrics_file.is_some() {
+        drill.tell.metrics_file.clone_from(&args.metrics_file);
+    }
+    if args.pushgateway.is_some() {
+        drill.tell.pushgateway.clone_from(&args.pushgateway);
+    }
     match restore::problems(&drill).into_iter().next() {
         Some((_, what)) => Err(Failure::invalid(miette!("{what}"))),
         None => Ok(drill),
@@ -143,42 +156,51 @@ async fn print(access: &ClusterAccess, drill: &RestoreDrill) -> Result<Verdict, 
     Ok(Verdict::Passed)
 }
 
+/// Does the drill, tells everybody, and writes the reports.
 async fn run(
     args: &DrillArgs,
-    access: &ClusterAccess,
+    access: Result<ClusterAccess, ClusterError>,
     drill: &RestoreDrill,
     stop: CancellationToken,
-) -> Result<Verdict, Failure> {
+) -> Verdict {
     let terminal = Terminal::new(args.format);
     let id = DrillId { scenario: drill.shown(), operator: String::new() };
-    let folder = match &args.evidence {
-        Some(folder) => folder.clone(),
-        None => {
-            let run = format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
-            std::env::current_dir().unwrap_or_default().join("target/clonedrill").join(run)
+    let folder = args.evidence.clone().unwrap_or_else(new_folder);
+    let evidence = folder.join(drill.shown());
+    let report = match &access {
+        Ok(access) => {
+            let told = |event: &Event| terminal.event(&id, event);
+            let doing = Doing { access, drill, evidence: &evidence, stop: stop.clone(), told: &told };
+            restore::run(&doing).await
+        }
+        Err(error) => restore::unreached(drill, &evidence, error),
+    };
+    terminal.event(&id, &Event::Finished { report: Box::new(report.clone()) });
+    let untold = tell(&report, &drill.tell, access.ok().map(|access| access.client())).await;
+    let reports = [report];
+    let mut verdict = terminal.finish(&reports, stop.is_cancelled());
+    let mut failed = |error: &dyn std::fmt::Display| {
+        eprintln!("failed to {error}");
+        // Somebody relies on being told: silence must not look like success.
+        if verdict == Verdict::Passed {
+            verdict = Verdict::Broken;
         }
     };
-    let doing = Doing {
-        access,
-        drill,
-        evidence: &folder.join(drill.shown()),
-        stop: stop.clone(),
-        told: &|event| terminal.event(&id, event),
-    };
-    let report = restore::run(&doing).await;
-    terminal.event(&id, &Event::Finished { report: Box::new(report.clone()) });
-    let reports = [report];
-    let verdict = terminal.finish(&reports, stop.is_cancelled());
+    untold.iter().for_each(|error| failed(error));
     let page = folder.join("report.html");
     match write_html(&page, &reports) {
         Ok(()) => eprintln!("report  {}", page.display()),
-        Err(error) => eprintln!("failed to {error}"),
+        Err(error) => failed(&error),
     }
     if let Some(path) = &args.junit
         && let Err(error) = write_junit(path, &reports)
     {
-        eprintln!("failed to {error}");
-        return Ok(Verdict::Broken);
+        failed(&error);
     }
-    Ok(verdict)
+    verdict
+}
+
+fn new_folder() -> PathBuf {
+    let run = format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
+    std::env::current_dir().unwrap_or_default().join("target/clonedrill").join(run)
 }

@@ -21,7 +21,6 @@ use crate::poll::{Limit, PollError, Seen, poll};
 /// Kinds of what the operator and Patroni make of a cluster, owners before what they own.
 const KINDS: [(&str, &str, &str); 9] = [
     ("apps", "StatefulSet", "statefulsets"),
-    ("apps", "Deployment", "deployments"),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets"),
     ("", "Pod", "pods"),
     ("", "Service", "services"),
@@ -29,11 +28,13 @@ const KINDS: [(&str, &str, &str); 9] = [
     ("", "ConfigMap", "configmaps"),
     ("", "Secret", "secrets"),
     ("", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    (FENCE.0, FENCE.1, "networkpolicies"),
 ];
+/// The one thing that the drill made besides the clone; it goes last.
+const FENCE: (&str, &str) = ("networking.k8s.io", "NetworkPolicy");
 /// The verbs that removing them needs, on each of [`KINDS`] as `kubectl auth can-i` writes it.
 pub const REMOVED: [&str; 9] = [
     "statefulsets.apps",
-    "deployments.apps",
     "poddisruptionbudgets.policy",
     "pods",
     "services",
@@ -41,6 +42,7 @@ pub const REMOVED: [&str; 9] = [
     "configmaps",
     "secrets",
     "persistentvolumeclaims",
+    "networkpolicies.networking.k8s.io",
 ];
 /// A pod has its grace period, a volume its finalizer.
 const GONE: Limit = Limit {
@@ -113,7 +115,8 @@ pub async fn remove(
         }
         let said = names.iter().cloned().collect::<Vec<_>>().join(", ");
         told(format!("removing {name}: {said}"));
-        if stood >= OPERATOR {
+        let only_fence = left.iter().all(|(kind, _)| *kind == FENCE.1);
+        if stood >= OPERATOR || only_fence {
             delete_all(access.client(), namespace, &left).await?;
         }
         Ok::<_, RestoreError>(Seen::NotYet(format!("there are {said}")))

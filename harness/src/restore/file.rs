@@ -93,6 +93,9 @@ pub struct CloneSettings {
     /// Where the clone writes its own archive: a `WALG_AZ_PREFIX` outside of the source's. Without it, it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
+    /// TCP ports that its pods may reach besides DNS, 443 and 6443, such as a proxy's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress_ports: Vec<u16>,
 }
 
 /// How the clone is held against its source.

@@ -281,21 +281,24 @@ pub async fn superuser(
     namespace: &str,
     variables: &[RenderedVariable],
 ) -> Result<Option<(String, Secret)>, RestoreError> {
-    let last = |name: &str| variables.iter().rev().find(|variable| variable.name == name);
-    let user = last("PGUSER_SUPERUSER").and_then(|variable| variable.item["value"].as_str());
-    let password = last("PGPASSWORD_SUPERUSER").map(|variable| &variable.item["valueFrom"]["secretKeyRef"]);
-    let (Some(name), Some(key)) = (
-        password.and_then(|reference| reference["name"].as_str()),
-        password.and_then(|reference| reference["key"].as_str()),
-    ) else {
-        return Ok(None);
-    };
+    let user = last(variables, "PGUSER_SUPERUSER").and_then(|variable| variable.item["value"].as_str());
+    let Some((name, key)) = password_key(variables) else { return Ok(None) };
     let secrets: Api<KubeSecret> = Api::namespaced(access.client(), namespace);
-    let secret = secrets.get_opt(name).await;
+    let secret = secrets.get_opt(&name).await;
     let secret = secret.map_err(ClusterError::api(format!("read the Secret {name} in {namespace}")))?;
-    let value = secret.and_then(|secret| secret.data?.remove(key));
+    let value = secret.and_then(|secret| secret.data?.remove(&key));
     let value = value.and_then(|value| String::from_utf8(value.0).ok());
     Ok(value.map(|value| (user.unwrap_or("postgres").to_owned(), Secret::new(value))))
+}
+
+/// The Secret that holds the superuser's password, and its key.
+pub(super) fn password_key(variables: &[RenderedVariable]) -> Option<(String, String)> {
+    let reference = &last(variables, "PGPASSWORD_SUPERUSER")?.item["valueFrom"]["secretKeyRef"];
+    Some((reference["name"].as_str()?.to_owned(), reference["key"].as_str()?.to_owned()))
+}
+
+fn last<'v>(variables: &'v [RenderedVariable], name: &str) -> Option<&'v RenderedVariable> {
+    variables.iter().rev().find(|variable| variable.name == name)
 }
 
 /// The kind of a trouble that the node or a controller will not get over by itself, and what to do; none of one that may pass.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::file::{Assertion, RestoreDrill};
 use super::target::Target;
+use crate::report::tell::check_template;
 use crate::scenario::{Parsed, Problem, ProblemKind, ScenarioError, parse};
 
 /// Reads and checks a restore drill's file.
@@ -66,6 +67,11 @@ pub fn problems(drill: &RestoreDrill) -> Vec<(String, String)> {
         && webhook.url_env.is_some() == webhook.url_file.is_some()
     {
         say("/tell/webhook".to_owned(), "exactly one of `url_env` and `url_file` is needed".to_owned());
+    }
+    if let Some(template) = drill.tell.webhook.as_ref().and_then(|webhook| webhook.template.as_deref())
+        && let Err(error) = check_template(template)
+    {
+        say("/tell/webhook/template".to_owned(), error.to_string());
     }
     found
 }

@@ -82,7 +82,8 @@ fn over(what: &str, measure: &Measure, help: &str) -> Finding {
 
 /// What is committed is safe only once it is archived.
 pub fn archived(moment: &Moment) -> Proof {
-    let after = if moment.archived.commit_after { "" } else { "; nobody has committed anything since" };
+    let after =
+        if moment.archived.commit_after { "" } else { "; no commit after it is known to be archived" };
     Proof {
         what: "the moment is archived".to_owned(),
         holds: true,

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use super::clone::{self, Clone, LABEL};
 use super::error::RestoreError;
 use super::file::RestoreDrill;
-use super::rights::needed;
+use super::rights::{needed, of_password};
 use super::source::Source;
 use super::span::Span;
 use super::target::Target;
-use crate::environment::cluster::{ClusterAccess, ClusterError, Lock, missing};
+use crate::environment::cluster::{ClusterAccess, ClusterError, Lock, Right, missing};
 
 /// The longest name that a label's value may have.
 const LONGEST: usize = 63;
@@ -41,13 +41,13 @@ impl Plan {
                  `source_namespace_allowed: true` allows it",
             ));
         }
-        let missing = missing(access, &needed(drill)).await?;
-        if !missing.is_empty() {
-            return Err(ClusterError::Forbidden { doing: "do the drill".to_owned(), missing }.into());
-        }
+        allowed(access, &needed(drill)).await?;
         access.usable(&drill.source.namespace).await?;
         access.usable(&drill.into.namespace).await?;
         let source = Source::read(access, &drill.source).await?;
+        if drill.compare.is_some() {
+            allowed(access, of_password(&source).as_slice()).await?;
+        }
         let target = drill.target.as_deref().map(Target::parse).transpose();
         let target =
             target.map_err(|error| RestoreError::refused(error.to_string(), ""))?.unwrap_or_default();
@@ -74,6 +74,14 @@ impl Plan {
     /// When it is refused.
     pub fn clone(&self, drill: &RestoreDrill, target: Timestamp) -> Result<Clone, RestoreError> {
         Clone::of(&self.source, drill, &self.clone_name, target, self.expires, &self.lock.name)
+    }
+}
+
+async fn allowed(access: &ClusterAccess, rights: &[Right]) -> Result<(), ClusterError> {
+    let missing = missing(access, rights).await?;
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(ClusterError::Forbidden { doing: "do the drill".to_owned(), missing }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::clean::REMOVED;
 use super::file::RestoreDrill;
+use super::source::Source;
 use crate::environment::cluster::Right;
 
 /// In the order in which they are needed. `ci/kubernetes/rbac.yaml` grants them.
@@ -16,8 +17,8 @@ pub fn needed(drill: &RestoreDrill) -> Vec<Right> {
     if drill.compare.is_some() {
         rights.extend([
             Right::new("list", "pods", source),
+            Right::new("get", "pods/portforward", source),
             Right::new("create", "pods/portforward", source),
-            Right::new("get", "secrets", source),
         ]);
     }
     if drill.tell.events {
@@ -26,9 +27,11 @@ pub fn needed(drill: &RestoreDrill) -> Vec<Right> {
     rights.extend(removing(into));
     rights.extend([
         Right::new("create", "postgresqls.acid.zalan.do", into),
+        Right::new("create", "networkpolicies.networking.k8s.io", into),
         Right::new("get", "statefulsets.apps", into),
-        Right::new("get", "pods", into),
         Right::new("get", "pods/log", into),
+        // A websocket is asked for with GET; newer API servers want both.
+        Right::new("get", "pods/portforward", into),
         Right::new("create", "pods/portforward", into),
         Right::new("get", "secrets", into),
         Right::new("list", "events", into),
@@ -36,6 +39,12 @@ pub fn needed(drill: &RestoreDrill) -> Vec<Right> {
         Right::new("update", "leases.coordination.k8s.io", into),
     ]);
     rights
+}
+
+/// What a comparison needs besides, once it is known which Secret has the source's password: a role may name just that one.
+pub fn of_password(source: &Source) -> Option<Right> {
+    let (secret, _) = super::follow::password_key(&source.variables)?;
+    Some(Right::new("get", "secrets", &source.namespace).on(&secret))
 }
 
 /// What removing clones needs in a namespace.

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use kube::api::PostParams;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::api::{Api, PostParams};
 use tokio_util::sync::CancellationToken;
 
 use super::clean::remove;
 use super::clone::Clone;
 use super::error::RestoreError;
 use super::evidence::Evidence;
+use super::fence;
 use super::file::RestoreDrill;
 use super::follow::{Fate, Follow, Usable};
 use super::leftovers::of_lease;
@@ -85,6 +87,38 @@ pub async fn run(doing: &Doing<'_>) -> DrillReport {
         told_apart: Vec::new(),
         evidence: doing.evidence.to_owned(),
         restore: Some(Box::new(conclusion.restore)),
+    }
+}
+
+/// The report of a drill whose cluster could not be reached.
+pub fn unreached(drill: &RestoreDrill, evidence: &Path, error: &ClusterError) -> DrillReport {
+    let help = error.help().unwrap_or_default();
+    let finding = Finding {
+        subject: "cluster".to_owned(),
+        expected: "to be reached".to_owned(),
+        seen: format!("failed to {error}"),
+        evidence: Vec::new(),
+        help,
+    };
+    let restore = Restore {
+        source: format!("{}/{}", drill.source.namespace, drill.source.name),
+        started: Some(Timestamp::now()),
+        reproduce: super::reproduce::commands(drill, ""),
+        ..Restore::default()
+    };
+    DrillReport {
+        scenario: drill.shown(),
+        file: drill.file.clone().unwrap_or_default(),
+        operator: String::new(),
+        environment: "cluster".to_owned(),
+        verdict: error.verdict(),
+        milliseconds: 0,
+        phases: Vec::new(),
+        clusters: Vec::new(),
+        findings: vec![finding],
+        told_apart: Vec::new(),
+        evidence: evidence.to_owned(),
+        restore: Some(Box::new(restore)),
     }
 }
 
@@ -255,6 +289,13 @@ impl Run<'_> {
         for secret in verify::referred(access, clone).await? {
             self.evidence.learn(secret);
         }
+        let fence =
+            fence::of(clone, self.doing.drill, &plan.source.cluster_label, &plan.lock.name, &held.owner());
+        let fence: NetworkPolicy =
+            serde_json::from_value(fence).map_err(|error| RestoreError::refused(error.to_string(), ""))?;
+        let fences: Api<NetworkPolicy> = Api::namespaced(access.client(), &clone.namespace);
+        let made = fences.create(&PostParams::default(), &fence).await;
+        made.map_err(ClusterError::api("create the clone's NetworkPolicy"))?;
         let created = Timestamp::now();
         let object = serde_json::from_value(clone.owned_by(&held.owner()));
         let object = object.map_err(|error| RestoreError::refused(error.to_string(), ""))?;

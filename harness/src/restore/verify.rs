@@ -77,6 +77,20 @@ pub async fn all(
     let now = Timestamp::now();
     let recovery = Recovery::of(&said, Course { created: now, usable: now, verified: now });
 
+    if let Some(moment) = moment
+        && let Some(last) = recovery.recovered_to.filter(|last| *last > moment.moment.target)
+        && !moment.archived.commit_after
+    {
+        // Recovery came to the end of the WAL, and the attempt after it found more.
+        return Err(RestoreError::Broken {
+            what: "compare the clone with its source".to_owned(),
+            seen: format!(
+                "while it was cloned, the source archived more, and all of it came back, up to {last}"
+            ),
+            help: "nothing is wrong with the backup; do the drill again".to_owned(),
+        });
+    }
+
     let spool = moment.map(|_| evidence.folder());
     let options = Options::default();
     let reading = data::observe(connect, &options, spool);

@@ -19,5 +19,6 @@ pub use load::{LoadedScenario, find_files, load};
 pub(crate) use load::{Parsed, parse};
 pub use problem::{ProblemKind, What};
 pub use schema::json_schema;
+pub(crate) use schema::titled;
 pub use types::*;
 pub use variable::{Part, Variable, VariableError, split};

@@ -7,8 +7,15 @@ use super::types::Scenario;
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn json_schema() -> Result<String, serde_json::Error> {
-    let mut schema = schemars::schema_for!(Scenario);
-    schema.insert("title".to_owned(), "clonedrill scenario".into());
+    titled(schemars::schema_for!(Scenario), "clonedrill scenario")
+}
+
+/// A schema as text under a title.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(crate) fn titled(mut schema: schemars::Schema, title: &str) -> Result<String, serde_json::Error> {
+    schema.insert("title".to_owned(), title.into());
     Ok(format!("{}\n", serde_json::to_string_pretty(&schema)?))
 }
 

@@ -24,6 +24,8 @@ pub struct Right {
     /// Empty for the object itself.
     pub subresource: &'static str,
     pub namespace: String,
+    /// Empty for all objects of the kind.
+    pub name: String,
 }
 
 impl Right {
@@ -31,13 +33,20 @@ impl Right {
     pub fn new(verb: &'static str, resource: &'static str, namespace: &str) -> Self {
         let (whole, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let (resource, group) = whole.split_once('.').unwrap_or((whole, ""));
-        Right { verb, group, resource, subresource, namespace: namespace.to_owned() }
+        Right { verb, group, resource, subresource, namespace: namespace.to_owned(), name: String::new() }
+    }
+
+    /// The same on one object only.
+    #[must_use]
+    pub fn on(self, name: &str) -> Self {
+        Right { name: name.to_owned(), ..self }
     }
 
     /// The command that asks for it.
     pub fn can_i(&self) -> String {
         let Right { verb, namespace, .. } = self;
-        format!("kubectl auth can-i {verb} {} -n {namespace}", self.named())
+        let name = if self.name.is_empty() { String::new() } else { format!("/{}", self.name) };
+        format!("kubectl auth can-i {verb} {}{name} -n {namespace}", self.named())
     }
 
     fn named(&self) -> String {
@@ -50,7 +59,8 @@ impl Right {
 
 impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} in the namespace {}", self.verb, self.named(), self.namespace)
+        let name = if self.name.is_empty() { String::new() } else { format!(" {}", self.name) };
+        write!(f, "{} {}{name} in the namespace {}", self.verb, self.named(), self.namespace)
     }
 }
 
@@ -72,6 +82,7 @@ pub async fn missing(access: &ClusterAccess, rights: &[Right]) -> Result<Vec<Rig
                         resource: text(right.resource),
                         subresource: text(right.subresource),
                         namespace: text(&right.namespace),
+                        name: text(&right.name),
                         ..ResourceAttributes::default()
                     }),
                     ..SelfSubjectAccessReviewSpec::default()

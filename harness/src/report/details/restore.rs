@@ -18,8 +18,7 @@ pub(super) fn render(restore: &Restore, style: Style) -> String {
         line("target", &seconds(target));
     }
     if let Some(backup) = &restore.backup {
-        let begun =
-            backup.started.map(|time| format!(", begun {}", seconds(time))).unwrap_or_default();
+        let begun = backup.started.map(|time| format!(", begun {}", seconds(time))).unwrap_or_default();
         let age = restore.backup_age().and_then(|age| u64::try_from(age.as_millis()).ok());
         let age = age.map(|age| format!(", {} before the target", duration(age))).unwrap_or_default();
         line("backup", &format!("{}{begun}{age}", backup.name));

@@ -1,6 +1,6 @@
 //! Waiting until a quiet moment's WAL is in the archive. The source archives by itself; it is never told to.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -13,7 +13,8 @@ use crate::poll::{Limit, Patience, done_within};
 const WAL_NAME: usize = 24;
 /// What archiving itself may take, beyond the source's `archive_timeout`.
 const MARGIN: Duration = Duration::from_secs(300);
-/// A source that commits nothing for so long after the moment is not waited for.
+/// Once the moment itself is archived, a first commit after it is waited for so long: it may be in the same file, it may
+/// be in one that nobody ever fills.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// In one query, so that the place in the WAL is read after the snapshot that shows who has ended.
@@ -31,7 +32,7 @@ FROM pg_stat_archiver a";
 pub struct Archived {
     /// The WAL file that had to be.
     pub file: String,
-    /// A commit after the moment is archived too, at which recovery to it stops. Where nobody has committed anything since,
+    /// A commit after the moment is known to be archived too, at which recovery to it stops. Where there is none,
     /// recovery meets the end of the WAL and holds that the target was never reached; Spilo then recovers with no target at all,
     /// which gives the same unless something is committed and archived meanwhile.
     pub commit_after: bool,
@@ -64,10 +65,10 @@ pub async fn archived(
     let limit = Limit {
         total: limit,
         first_interval: Duration::from_millis(100),
-        longest_interval: Duration::from_secs(2),
+        longest_interval: Duration::from_millis(500),
     };
     let mut patience = Patience::new(what, limit);
-    let began = std::time::Instant::now();
+    let mut has_moment: Option<Instant> = None;
     // The file with the first commit after the moment, or a later one.
     let mut needed: Option<String> = None;
     loop {
@@ -77,14 +78,11 @@ pub async fn archived(
             needed = Some(file.to_owned());
         }
         let has = |file: &str| look.archived.get(..WAL_NAME).is_some_and(|archived| archived >= file);
-        match &needed {
-            Some(needed) if has(needed) => {
-                return Ok(Archived { file: needed.clone(), commit_after: true });
-            }
-            None if has(&moment.wal_file) && began.elapsed() >= IDLE => {
-                return Ok(Archived { file: moment.wal_file.clone(), commit_after: false });
-            }
-            _ => {}
+        if let Some(needed) = needed.as_ref().filter(|needed| has(needed)) {
+            return Ok(Archived { file: needed.clone(), commit_after: true });
+        }
+        if has(&moment.wal_file) && has_moment.get_or_insert_with(Instant::now).elapsed() >= IDLE {
+            return Ok(Archived { file: moment.wal_file.clone(), commit_after: false });
         }
         let after = match &needed {
             Some(file) => format!("the first commit after the moment is in {file} at the latest"),

@@ -1,0 +1,39 @@
+//! What keeps a clone from reaching anything but what its restore needs: restored subscriptions, scheduled jobs and foreign
+//! servers know their way to production.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::{Value, json};
+
+use super::clone::{Clone, LABEL};
+use super::file::RestoreDrill;
+
+/// DNS, and TLS to the storage and to the API server, which listens on 6443 behind its service.
+const PORTS: [(&str, u16); 4] = [("UDP", 53), ("TCP", 53), ("TCP", 443), ("TCP", 6443)];
+
+/// A NetworkPolicy for the clone's pods. Networks that know no policies leave it without effect.
+pub fn of(
+    clone: &Clone,
+    drill: &RestoreDrill,
+    cluster_label: &str,
+    lease: &str,
+    owner: &OwnerReference,
+) -> Value {
+    let mut ports: Vec<Value> =
+        PORTS.iter().map(|(protocol, port)| json!({ "protocol": protocol, "port": port })).collect();
+    ports.extend(drill.clone.egress_ports.iter().map(|port| json!({ "protocol": "TCP", "port": port })));
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {
+            "name": clone.name,
+            "namespace": clone.namespace,
+            "labels": { LABEL: lease, cluster_label: clone.name, "app.kubernetes.io/managed-by": "clonedrill" },
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "podSelector": { "matchLabels": { cluster_label: clone.name } },
+            "policyTypes": ["Egress"],
+            "egress": [{ "ports": ports }],
+        },
+    })
+}
