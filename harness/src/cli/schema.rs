@@ -21,12 +21,12 @@ pub struct SchemaArgs {
     of: Of,
 
     /// Compare with this file instead; exit 2 where it differs.
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "", conflicts_with = "write")]
-    check: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "write")]
+    check: Option<Option<PathBuf>>,
 
     /// Write it to this file instead.
-    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "")]
-    write: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    write: Option<Option<PathBuf>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,12 +39,12 @@ enum Of {
 
 impl Of {
     /// `file`, or the committed schema, from the repository's root.
-    fn place(self, file: PathBuf) -> PathBuf {
-        match self {
-            _ if !file.as_os_str().is_empty() => file,
-            Of::Scenario => "harness/scenario.schema.json".into(),
-            Of::Restore => "harness/restore.schema.json".into(),
-        }
+    fn place(self, file: Option<PathBuf>) -> PathBuf {
+        let committed = match self {
+            Of::Scenario => "harness/scenario.schema.json",
+            Of::Restore => "harness/restore.schema.json",
+        };
+        file.unwrap_or_else(|| committed.into())
     }
 }
 

@@ -51,7 +51,9 @@ const GONE: Limit = Limit {
     longest_interval: Duration::from_secs(1),
 };
 /// The operator removes what it made by itself; it is given so long for each next object.
-const OPERATOR: Duration = Duration::from_secs(20);
+const OPERATOR: Duration = Duration::from_secs(15);
+/// A Patroni that still ran made again what the operator had removed; nobody removes that any more.
+const PATRONI: Duration = Duration::from_secs(2);
 /// An operator that hears of a cluster's creation and removal at once first makes it, and then removes it.
 const STILL: Duration = Duration::from_secs(3);
 
@@ -115,8 +117,13 @@ pub async fn remove(
         }
         let said = names.iter().cloned().collect::<Vec<_>>().join(", ");
         told(format!("removing {name}: {said}"));
-        let only_fence = left.iter().all(|(kind, _)| *kind == FENCE.1);
-        if stood >= OPERATOR || only_fence {
+        let only = |kinds: &[&str]| left.iter().all(|(kind, _)| kinds.contains(kind));
+        let patience = match () {
+            () if only(&[FENCE.1]) => Duration::ZERO,
+            () if only(&[FENCE.1, "Endpoints", "ConfigMap", "Service"]) => PATRONI,
+            () => OPERATOR,
+        };
+        if stood >= patience {
             delete_all(access.client(), namespace, &left).await?;
         }
         Ok::<_, RestoreError>(Seen::NotYet(format!("there are {said}")))

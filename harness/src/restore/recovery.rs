@@ -5,8 +5,8 @@ use jiff::Timestamp;
 
 use crate::report::{Backup, RecoveryPhase, RecoveryPhaseName};
 
-/// Patroni begins with the clone script.
-const SCRIPT: &str = "Running custom bootstrap script";
+/// Patroni begins with the clone script. Spilo's own scripts say the same of others.
+const SCRIPT: [&str; 2] = ["Running custom bootstrap script", "clone_with_wale"];
 /// The script has chosen: `cloning cluster X using wal-g backup-fetch /…/pgdata base_…`.
 const FETCHES: &str = " backup-fetch ";
 /// The first sign that the base backup is there; what comes first counts.
@@ -59,9 +59,9 @@ pub struct Recovery {
 impl Recovery {
     /// `said` in the order of time; attempts that failed may be among it.
     pub fn of(said: &[Said], course: Course) -> Self {
-        let last = |text: &str| said.iter().rposition(|line| line.text.contains(text));
         // The last attempt is the one that came to its end.
-        let begin = last(SCRIPT);
+        let begins = |line: &Said| SCRIPT.iter().all(|text| line.text.contains(text));
+        let begin = said.iter().rposition(begins);
         let attempt = &said[begin.unwrap_or(0)..];
         let first =
             |texts: &[&str]| attempt.iter().find(|line| texts.iter().any(|text| line.text.contains(text)));
@@ -181,14 +181,15 @@ mod tests {
     #[test]
     fn the_phases_of_the_last_attempt_add_up() {
         let lines = said(&[
-            (2, "INFO: Running custom bootstrap script: envdir"),
+            (2, "INFO: Running custom bootstrap script: envdir x /scripts/clone_with_wale.py"),
             (3, "INFO: cloning cluster a using wal-g backup-fetch /home/postgres/pgdata base_1"),
             (4, "ERROR: Clone failed"),
-            (8, "INFO: Running custom bootstrap script: envdir"),
+            (8, "INFO: Running custom bootstrap script: envdir x /scripts/clone_with_wale.py"),
             (
                 10,
                 "INFO: cloning cluster a using wal-g backup-fetch /home/postgres/pgdata base_000000010000000000000004",
             ),
+            (29, "maybe_pg_upgrade INFO: Running custom bootstrap script: true"),
             (30, "[1]: LOG:  starting point-in-time recovery to 2027-01-15 08:00:00+00"),
             (
                 41,
@@ -230,7 +231,10 @@ mod tests {
 
     #[test]
     fn clocks_that_disagree_give_no_negative_time() {
-        let lines = said(&[(-5, "Running custom bootstrap script"), (90, "redo done at 0/3000028")]);
+        let lines = said(&[
+            (-5, "Running custom bootstrap script: clone_with_wale.py"),
+            (90, "redo done at 0/3000028"),
+        ]);
         let recovery = Recovery::of(&lines, COURSE());
         assert_eq!(recovery.milliseconds(), 60_000);
         assert_eq!(recovery.phases[0].milliseconds, 0);
