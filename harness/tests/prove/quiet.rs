@@ -167,4 +167,13 @@ async fn a_source_that_commits_nothing_more_is_not_waited_for() {
     run(&server, "postgres", "SELECT pg_switch_wal()").await;
     let done = archived(&server.connect(), &moment, Duration::from_secs(30), READ_ONLY).await.unwrap();
     assert!(done.commit_after && done.file > moment.wal_file, "{done:?}");
+    // Nobody will end the file that is begun now, and a checkpoint shows that no commit is in it.
+    let begin = "INSERT INTO t VALUES (2);\nCHECKPOINT;\nSELECT pg_switch_wal();\nSELECT pg_create_restore_point('not a commit')";
+    run(&server, "shop", begin).await;
+    let (moment, _) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
+    let idle = archived(&server.connect(), &moment, Duration::from_secs(30), READ_ONLY).await.unwrap();
+    assert!(
+        !idle.commit_after && idle.file < moment.wal_file && idle.file >= done.file,
+        "{idle:?} {moment:?}"
+    );
 }
