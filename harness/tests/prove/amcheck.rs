@@ -41,6 +41,18 @@ async fn a_sound_cluster_holds_and_nothing_stays_of_the_check() {
     run(&server, "shop", "CREATE SCHEMA \"Own\";\nCREATE EXTENSION amcheck SCHEMA \"Own\"").await;
     let proof = checked(&server, Duration::from_secs(60)).await;
     assert!(proof.holds && !proof.seen.contains("not checked"), "{proof:#?}");
+
+    // One that is too old checks nothing, which is said.
+    run(&server, "shop", "DROP EXTENSION amcheck;\nCREATE EXTENSION amcheck VERSION '1.0'").await;
+    let proof = checked(&server, Duration::from_secs(60)).await;
+    assert!(
+        proof.holds
+            && proof
+                .seen
+                .ends_with("not checked: shop: tables, since its amcheck is older than 1.3 and 1 more"),
+        "{proof:#?}"
+    );
+    assert_eq!(proof.evidence[1], "not checked: shop: indexes, since its amcheck is older than 1.1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

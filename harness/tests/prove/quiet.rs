@@ -37,7 +37,7 @@ async fn a_transaction_newer_than_all_that_have_ended_is_under_way() {
     run(&server, "shop", "INSERT INTO t VALUES (2)").await;
     never_quiet(&server).await;
     writer.batch_execute("COMMIT").await.unwrap();
-    let (moment, held) = quiet_moment(&server.connect(), SOON, READ_ONLY).await.unwrap();
+    let (moment, held) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
     assert!(moment.from < moment.target && moment.target < moment.until, "{moment:?}");
     assert_eq!(held.observe(None).await.unwrap().rows(), 2);
 }
@@ -93,7 +93,9 @@ async fn what_is_written_after_the_moment_is_not_observed_and_a_rewritten_table_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_source_is_held_to_be_read_only_and_nothing_of_it_changes() {
-    let server = shop(&format!("{TABLE}; CREATE SEQUENCE s"), &[("autovacuum", "off")]).await;
+    // Without replicas the server writes no WAL by itself.
+    let settings = [("autovacuum", "off"), ("wal_level", "minimal"), ("max_wal_senders", "0")];
+    let server = shop(&format!("{TABLE}; CREATE SEQUENCE s"), &settings).await;
     let client = server.connect().open_as("shop", &READ_ONLY).await.unwrap();
     for refused in
         ["INSERT INTO public.t VALUES (1)", "SELECT nextval('public.s')", "CREATE TABLE public.u ()"]
@@ -142,8 +144,36 @@ async fn an_archive_that_does_not_grow_is_told_with_its_failures() {
     let other = clonedrill::restore::quiet::QuietMoment { timeline: 7, ..moment.clone() };
     let error = archived(&connect, &other, SOON, READ_ONLY).await.unwrap_err();
     assert!(matches!(error, QuietError::OtherTimeline { then: 7, now: 1 }), "{error}");
-    run(&server, "postgres", "ALTER SYSTEM SET archive_command = '/bin/true'").await;
-    let server = shop(TABLE, &[]).await;
+    // What Spilo has where no archive is configured.
+    let server = shop(TABLE, &[("archive_mode", "on"), ("archive_command", "/bin/true")]).await;
     let error = archived(&server.connect(), &moment, SOON, READ_ONLY).await.unwrap_err();
     assert!(matches!(error, QuietError::NotArchiving(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_commits_nothing_more_is_not_waited_for() {
+    let settings = [("autovacuum", "off"), ("archive_mode", "on"), ("archive_command", "test -f %p")];
+    let server = shop(TABLE, &settings).await;
+    let (moment, _) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
+    let error = archived(&server.connect(), &moment, SOON, READ_ONLY).await.unwrap_err().to_string();
+    assert!(error.ends_with("archived last: nothing; nothing was committed since"), "{error}");
+    run(&server, "postgres", "SELECT pg_switch_wal()").await;
+    let done = archived(&server.connect(), &moment, Duration::from_secs(30), READ_ONLY).await.unwrap();
+    assert!(!done.commit_after && done.file == moment.wal_file, "{done:?}");
+    // Once somebody has, that commit has to be archived too.
+    run(&server, "shop", "INSERT INTO t VALUES (1)").await;
+    let error = archived(&server.connect(), &moment, SOON, READ_ONLY).await.unwrap_err().to_string();
+    assert!(error.contains("; the first commit after the moment is in 0000000100000000000000"), "{error}");
+    run(&server, "postgres", "SELECT pg_switch_wal()").await;
+    let done = archived(&server.connect(), &moment, Duration::from_secs(30), READ_ONLY).await.unwrap();
+    assert!(done.commit_after && done.file > moment.wal_file, "{done:?}");
+    // Nobody will end the file that is begun now, and a checkpoint shows that no commit is in it.
+    let begin = "INSERT INTO t VALUES (2);\nCHECKPOINT;\nSELECT pg_switch_wal();\nSELECT pg_create_restore_point('not a commit')";
+    run(&server, "shop", begin).await;
+    let (moment, _) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
+    let idle = archived(&server.connect(), &moment, Duration::from_secs(30), READ_ONLY).await.unwrap();
+    assert!(
+        !idle.commit_after && idle.file < moment.wal_file && idle.file >= done.file,
+        "{idle:?} {moment:?}"
+    );
 }

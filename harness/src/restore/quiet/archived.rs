@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
-use super::{ASK, FIRST, QuietError, QuietMoment, asked, query, timeline};
+use super::{ASK, FIRST, QuietError, QuietMoment, asked, query, wal_file};
 use crate::observe::data::{Connect, DataError, Session};
 use crate::poll::{Limit, Patience, done_within};
 
@@ -17,15 +17,21 @@ const MARGIN: Duration = Duration::from_secs(300);
 /// be in one that nobody ever fills.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// A file that was not ended for so much longer than `archive_timeout` holds nothing that matters.
+const OVERDUE: Duration = Duration::from_secs(30);
+
 /// In one query, so that the place in the WAL is read after the snapshot that shows who has ended.
 const LOOK: &str = "
-SELECT pg_is_in_recovery() AS in_recovery, txid_snapshot_xmax(txid_current_snapshot()) AS next,
-       CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_insert_lsn()) END AS file,
+SELECT txid_snapshot_xmax(txid_current_snapshot()) AS next, f.file_name AS file, f.file_offset AS offset,
+       (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size') AS segment_size,
+       (SELECT setting::int FROM pg_settings WHERE name = 'archive_timeout') AS archive_timeout,
+       split_part(c.next_xid, ':', 1)::bigint << 32 | split_part(c.next_xid, ':', 2)::bigint AS checkpoint_next,
+       c.oldest_active_xid::text::bigint AS checkpoint_oldest, c.redo_wal_file AS checkpoint_file,
        coalesce(a.last_archived_wal, '') AS archived, coalesce(a.last_failed_wal, '') AS failed, a.failed_count AS failures,
        coalesce(a.last_failed_time > coalesce(a.last_archived_time, '-infinity'), false) AS failing,
        current_setting('archive_mode') AS mode, current_setting('archive_command') IN ('', '/bin/true', 'true')
        AND coalesce(current_setting('archive_library', true), '') = '' AS nowhere
-FROM pg_stat_archiver a";
+FROM pg_stat_archiver a, pg_control_checkpoint() c, pg_walfile_name_offset(pg_current_wal_insert_lsn()) f";
 
 /// What of the source is archived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,24 +74,34 @@ pub async fn archived(
         longest_interval: Duration::from_millis(500),
     };
     let mut patience = Patience::new(what, limit);
-    let mut has_moment: Option<Instant> = None;
-    // The file with the first commit after the moment, or a later one.
-    let mut needed: Option<String> = None;
+    let mut all =
+        Needed { file: moment.wal_file.clone(), below: moment.next_transaction, since: Instant::now() };
+    let mut has_all: Option<Instant> = None;
+    // Of the first that commits after the moment.
+    let mut commit: Option<Needed> = None;
     loop {
+        if asked::<bool>(&client, "SELECT pg_is_in_recovery()").await? {
+            return Err(QuietError::InRecovery);
+        }
         let look = look(&client).await?;
-        let file = still_archives(&look, moment)?;
-        if needed.is_none() && look.next > moment.next_transaction {
-            needed = Some(file.to_owned());
+        still_archives(&look, moment)?;
+        if look.next > moment.next_transaction && commit.is_none() {
+            let file = wal_file::with_all_before(&look.file, look.offset, look.segment_size)?;
+            commit = Some(Needed { file, below: moment.next_transaction + 1, since: Instant::now() });
+        }
+        for needed in [Some(&mut all), commit.as_mut()].into_iter().flatten() {
+            needed.narrow(&look, moment)?;
         }
         let has = |file: &str| look.archived.get(..WAL_NAME).is_some_and(|archived| archived >= file);
-        if let Some(needed) = needed.as_ref().filter(|needed| has(needed)) {
-            return Ok(Archived { file: needed.clone(), commit_after: true });
+        if !has(&all.file) {
+            has_all = None;
+        } else if let Some(commit) = commit.as_ref().filter(|commit| has(&commit.file)) {
+            return Ok(Archived { file: commit.file.clone().max(all.file), commit_after: true });
+        } else if has_all.get_or_insert_with(Instant::now).elapsed() >= IDLE {
+            return Ok(Archived { file: all.file, commit_after: false });
         }
-        if has(&moment.wal_file) && has_moment.get_or_insert_with(Instant::now).elapsed() >= IDLE {
-            return Ok(Archived { file: moment.wal_file.clone(), commit_after: false });
-        }
-        let after = match &needed {
-            Some(file) => format!("the first commit after the moment is in {file} at the latest"),
+        let after = match &commit {
+            Some(commit) => format!("the first commit after the moment is in {} at the latest", commit.file),
             None => "nothing was committed since".to_owned(),
         };
         let failing = match look.failing {
@@ -97,10 +113,39 @@ pub async fn archived(
     }
 }
 
+/// What was committed by all transactions with numbers below `below` is in this WAL file or before.
+struct Needed {
+    file: String,
+    below: i64,
+    /// All of them had committed then.
+    since: Instant,
+}
+
+impl Needed {
+    /// A file that nobody writes to any more is never ended, so never archived: looks whether an earlier one is enough.
+    fn narrow(&mut self, look: &Look, moment: &QuietMoment) -> Result<(), DataError> {
+        let same_timeline = wal_file::timeline(&look.checkpoint_file)? == moment.timeline;
+        if same_timeline && look.ended_before_checkpoint(self.below) && look.checkpoint_file < self.file {
+            self.file.clone_from(&look.checkpoint_file);
+        }
+        // With a commit in it, the server would have ended it by now.
+        let limit = look.archive_timeout + OVERDUE;
+        if !look.archive_timeout.is_zero() && self.since.elapsed() > limit && self.file == look.file {
+            self.file = wal_file::before(&look.file, look.segment_size)?;
+        }
+        Ok(())
+    }
+}
+
 struct Look {
-    in_recovery: bool,
     next: i64,
-    file: Option<String>,
+    file: String,
+    offset: i32,
+    segment_size: i64,
+    archive_timeout: Duration,
+    checkpoint_next: i64,
+    checkpoint_oldest: i64,
+    checkpoint_file: String,
     archived: String,
     failed: String,
     failures: i64,
@@ -109,14 +154,31 @@ struct Look {
     nowhere: bool,
 }
 
+impl Look {
+    /// Whether every transaction below this number had ended where the last checkpoint begins: in its file, or before.
+    fn ended_before_checkpoint(&self, number: i64) -> bool {
+        const EPOCH: i64 = 1 << 32;
+        // It has the lower half of the number, or 0 where it is not known.
+        let oldest = (self.checkpoint_next & !(EPOCH - 1)) | self.checkpoint_oldest;
+        let oldest = if oldest > self.checkpoint_next { oldest - EPOCH } else { oldest };
+        self.checkpoint_oldest != 0 && oldest >= number
+    }
+}
+
 async fn look(client: &Client) -> Result<Look, DataError> {
     done_within("what the source has archived", ASK, async {
         let failed = query("see what is archived", FIRST);
         let row = client.query_one(LOOK, &[]).await.map_err(&failed)?;
+        let archive_timeout: i32 = row.try_get("archive_timeout").map_err(&failed)?;
         Ok(Look {
-            in_recovery: row.try_get("in_recovery").map_err(&failed)?,
             next: row.try_get("next").map_err(&failed)?,
             file: row.try_get("file").map_err(&failed)?,
+            offset: row.try_get("offset").map_err(&failed)?,
+            segment_size: row.try_get("segment_size").map_err(&failed)?,
+            archive_timeout: Duration::from_secs(archive_timeout.unsigned_abs().into()),
+            checkpoint_next: row.try_get("checkpoint_next").map_err(&failed)?,
+            checkpoint_oldest: row.try_get("checkpoint_oldest").map_err(&failed)?,
+            checkpoint_file: row.try_get("checkpoint_file").map_err(&failed)?,
             archived: row.try_get("archived").map_err(&failed)?,
             failed: row.try_get("failed").map_err(&failed)?,
             failures: row.try_get("failures").map_err(&failed)?,
@@ -128,12 +190,9 @@ async fn look(client: &Client) -> Result<Look, DataError> {
     .await
 }
 
-/// The WAL file that is written now, of a source that archives what it writes after the moment.
-fn still_archives<'a>(look: &'a Look, moment: &QuietMoment) -> Result<&'a str, QuietError> {
-    let Some(file) = look.file.as_deref().filter(|_| !look.in_recovery) else {
-        return Err(QuietError::InRecovery);
-    };
-    let now = timeline(file)?;
+/// A source that was not replaced, and archives what it writes.
+fn still_archives(look: &Look, moment: &QuietMoment) -> Result<(), QuietError> {
+    let now = wal_file::timeline(&look.file)?;
     if now != moment.timeline {
         return Err(QuietError::OtherTimeline { then: moment.timeline, now });
     }
@@ -143,5 +202,39 @@ fn still_archives<'a>(look: &'a Look, moment: &QuietMoment) -> Result<&'a str, Q
     if look.nowhere {
         return Err(QuietError::NotArchiving("its archive_command keeps nothing".to_owned()));
     }
-    Ok(file)
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_tells_who_had_ended_before_it() {
+        let look = |next, oldest| Look {
+            next,
+            file: String::new(),
+            offset: 0,
+            segment_size: 0,
+            archive_timeout: Duration::ZERO,
+            checkpoint_next: next,
+            checkpoint_oldest: oldest,
+            checkpoint_file: String::new(),
+            archived: String::new(),
+            failed: String::new(),
+            failures: 0,
+            failing: false,
+            mode: String::new(),
+            nowhere: false,
+        };
+        let epoch = 1 << 32;
+        assert!(look(900, 890).ended_before_checkpoint(890) && !look(900, 890).ended_before_checkpoint(891));
+        assert!(!look(900, 0).ended_before_checkpoint(1));
+        assert!(look(3 * epoch + 900, 890).ended_before_checkpoint(3 * epoch + 890));
+        // The oldest is from before the numbers began anew.
+        let around = look(3 * epoch + 5, epoch - 7);
+        assert!(
+            around.ended_before_checkpoint(3 * epoch - 7) && !around.ended_before_checkpoint(3 * epoch - 6)
+        );
+    }
 }

@@ -9,6 +9,7 @@
 
 mod archived;
 mod attempt;
+mod wal_file;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,8 +34,10 @@ const FIRST: &str = "postgres";
 const ASK: Duration = Duration::from_secs(60);
 
 const PLACE: &str = "
-SELECT lsn::text AS lsn, pg_walfile_name(lsn) AS file, (SELECT system_identifier::text FROM pg_control_system()) AS system
-FROM (SELECT pg_current_wal_insert_lsn() AS lsn OFFSET 0) now";
+SELECT lsn::text AS lsn, f.file_name AS file, f.file_offset AS offset,
+       (SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size') AS segment_size,
+       (SELECT system_identifier::text FROM pg_control_system()) AS system
+FROM (SELECT pg_current_wal_insert_lsn() AS lsn OFFSET 0) now, pg_walfile_name_offset(lsn) f";
 
 /// Fits after "failed to ".
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +68,7 @@ pub struct QuietMoment {
     pub target: Timestamp,
     /// All that was committed until `target` stands before this place in the WAL: `16/B374D848`.
     pub lsn: String,
-    /// The WAL file with that place.
+    /// The last WAL file with something before that place.
     pub wal_file: String,
     pub timeline: u32,
     /// As text: JSON readers cannot hold 64 bits.
@@ -181,21 +184,23 @@ async fn placed(
     next_transaction: i64,
     sequences: BTreeMap<SequenceName, Option<i64>>,
 ) -> Result<QuietMoment, DataError> {
+    let failed = query("read the place in the WAL", FIRST);
     let row = done_within("the place of the quiet moment in the WAL", ASK, async {
-        looker.query_one(PLACE, &[]).await.map_err(query("read the place in the WAL", FIRST))
+        looker.query_one(PLACE, &[]).await.map_err(&failed)
     })
     .await?;
-    let failed = query("read the place in the WAL", FIRST);
-    let wal_file: String = row.try_get("file").map_err(failed)?;
+    let file: String = row.try_get("file").map_err(&failed)?;
+    let (offset, size) =
+        (row.try_get("offset").map_err(&failed)?, row.try_get("segment_size").map_err(&failed)?);
     let middle = i64::midpoint(from.as_microsecond(), until.as_microsecond());
     Ok(QuietMoment {
         from,
         until,
         target: Timestamp::from_microsecond(middle).unwrap_or(from),
-        lsn: row.try_get("lsn").map_err(query("read the place in the WAL", FIRST))?,
-        timeline: timeline(&wal_file)?,
-        wal_file,
-        system_identifier: row.try_get("system").map_err(query("read the place in the WAL", FIRST))?,
+        lsn: row.try_get("lsn").map_err(&failed)?,
+        timeline: wal_file::timeline(&file)?,
+        wal_file: wal_file::with_all_before(&file, offset, size)?,
+        system_identifier: row.try_get("system").map_err(&failed)?,
         next_transaction,
         sequences,
     })
@@ -220,16 +225,6 @@ where
         row.try_get(0).map_err(query("ask the source", FIRST))
     })
     .await
-}
-
-/// The timeline of a WAL file: the first eight of its name's hex digits.
-fn timeline(wal_file: &str) -> Result<u32, DataError> {
-    let digits = wal_file.get(..8).and_then(|digits| u32::from_str_radix(digits, 16).ok());
-    digits.ok_or_else(|| DataError::Answer {
-        what: "read the name of a WAL file".to_owned(),
-        database: FIRST.to_owned(),
-        value: wal_file.to_owned(),
-    })
 }
 
 fn query(what: &'static str, database: &str) -> impl Fn(tokio_postgres::Error) -> DataError {
