@@ -52,8 +52,9 @@ const GONE: Limit = Limit {
 };
 /// The operator removes what it made by itself; it is given so long for each next object.
 const OPERATOR: Duration = Duration::from_secs(15);
-/// A Patroni that still ran made again what the operator had removed; nobody removes that any more.
-const PATRONI: Duration = Duration::from_secs(2);
+/// Once no pod is left. An operator that missed its pod's end waits minutes for it (v1.15.1 does), and what a Patroni made again
+/// nobody removes.
+const WITHOUT_PODS: Duration = Duration::from_secs(2);
 /// An operator that hears of a cluster's creation and removal at once first makes it, and then removes it.
 const STILL: Duration = Duration::from_secs(3);
 
@@ -117,11 +118,11 @@ pub async fn remove(
         }
         let said = names.iter().cloned().collect::<Vec<_>>().join(", ");
         told(format!("removing {name}: {said}"));
-        let only = |kinds: &[&str]| left.iter().all(|(kind, _)| kinds.contains(kind));
+        let of_pods = left.iter().any(|(kind, _)| ["StatefulSet", "Pod"].contains(kind));
         let patience = match () {
-            () if only(&[FENCE.1]) => Duration::ZERO,
-            () if only(&[FENCE.1, "Endpoints", "ConfigMap", "Service"]) => PATRONI,
-            () => OPERATOR,
+            () if left.iter().all(|(kind, _)| *kind == FENCE.1) => Duration::ZERO,
+            () if of_pods => OPERATOR,
+            () => WITHOUT_PODS,
         };
         if stood >= patience {
             delete_all(access.client(), namespace, &left).await?;

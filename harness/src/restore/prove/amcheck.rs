@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use tokio_postgres::Client;
+use futures::{StreamExt, TryStreamExt};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Statement};
 
 use super::{EVIDENCE_LINES, Hide, count, first_lines, one_line, proof};
 use crate::observe::data::{Connect, DataError, DataObservation, detail};
@@ -33,6 +35,9 @@ WHERE c.relpersistence <> 't'
   AND (c.relkind IN ('r', 'm', 't') AND a.amname = 'heap'
        OR c.relkind = 'i' AND a.amname = 'btree' AND i.indisvalid AND i.indisready AND i.indislive)
 ORDER BY c.relpages, c.oid";
+
+/// Checks that are sent ahead of their answers.
+const AHEAD: usize = 8;
 
 /// What was seen of all databases.
 #[derive(Default)]
@@ -133,16 +138,35 @@ async fn check(
     if !functions.of_indexes {
         checked.not.push(format!("{name}: indexes, since its amcheck is older than 1.1"));
     }
+    let statements = Statements {
+        of_index: match functions.of_indexes {
+            true => Some(client.prepare(&functions.index_check()).await.map_err(failed)?),
+            false => None,
+        },
+        of_table: match functions.of_tables {
+            true => Some(client.prepare(&functions.table_check()).await.map_err(failed)?),
+            false => None,
+        },
+    };
+    let mut wanted = Vec::new();
     for row in relations {
         let relation = Relation {
             oid: row.try_get(0).map_err(failed)?,
             name: row.try_get(1).map_err(failed)?,
             is_index: row.try_get(2).map_err(failed)?,
         };
-        if !(if relation.is_index { functions.of_indexes } else { functions.of_tables }) {
-            continue;
-        }
-        match one(&client, name, &functions, &relation, deadline).await? {
+        let statement = if relation.is_index { &statements.of_index } else { &statements.of_table };
+        wanted.extend(statement.as_ref().map(|statement| (relation, statement)));
+    }
+    // The server does one after the other; what is sent ahead spares the way there and back for each.
+    let (client, wanted) = (&client, &wanted);
+    let mut outcomes = futures::stream::iter(wanted)
+        .map(|(relation, statement)| async move {
+            Ok::<_, DataError>((relation, one(client, name, statement, relation, deadline).await?))
+        })
+        .buffered(AHEAD);
+    while let Some((relation, outcome)) = outcomes.try_next().await? {
+        match outcome {
             Outcome::Sound if relation.is_index => checked.indexes += 1,
             Outcome::Sound => checked.tables += 1,
             Outcome::Late => checked.left += 1,
@@ -157,10 +181,30 @@ async fn check(
     Ok(())
 }
 
+/// Prepared once; none where the functions are too old.
+struct Statements {
+    of_index: Option<Statement>,
+    of_table: Option<Statement>,
+}
+
 struct Functions {
     schema: String,
     of_tables: bool,
     of_indexes: bool,
+}
+
+impl Functions {
+    fn index_check(&self) -> String {
+        format!("SELECT {}.bt_index_check($1::oid::regclass, true)::text", self.schema)
+    }
+
+    fn table_check(&self) -> String {
+        format!(
+            "SELECT format('block %s, item %s, column %s: %s', blkno, offnum, attnum, msg) \
+             FROM {}.verify_heapam($1::oid::regclass) LIMIT {EVIDENCE_LINES}",
+            self.schema
+        )
+    }
 }
 
 struct Relation {
@@ -179,31 +223,28 @@ enum Outcome {
 async fn one(
     client: &Client,
     database: &str,
-    functions: &Functions,
+    statement: &Statement,
     relation: &Relation,
     deadline: Instant,
 ) -> Result<Outcome, DataError> {
     let left = deadline.saturating_duration_since(Instant::now());
     let Ok(milliseconds @ 1..) = i32::try_from(left.as_millis()) else { return Ok(Outcome::Late) };
-    let schema = &functions.schema;
-    let sql = match relation.is_index {
-        true => format!("SELECT {schema}.bt_index_check($1::oid::regclass, true)::text"),
-        false => format!(
-            "SELECT format('block %s, item %s, column %s: %s', blkno, offnum, attnum, msg) \
-             FROM {schema}.verify_heapam($1::oid::regclass) LIMIT {EVIDENCE_LINES}"
-        ),
-    };
     let failed = |source| DataError::Query {
         what: format!("check {}", relation.name),
         database: database.to_owned(),
         source,
     };
     done_within(format!("the check of {}", relation.name), left + MARGIN, async {
-        client
-            .batch_execute(&format!("SET LOCAL statement_timeout = {milliseconds}"))
-            .await
-            .map_err(failed)?;
-        let outcome = match client.query(&sql, &[&relation.oid]).await {
+        let limit = format!("SET LOCAL statement_timeout = {milliseconds}");
+        let parameters: [&(dyn ToSql + Sync); 1] = [&relation.oid];
+        // All three are sent before the first answer comes.
+        let (limited, found, back) = tokio::join!(
+            client.batch_execute(&limit),
+            client.query(statement, &parameters),
+            client.batch_execute("ROLLBACK TO SAVEPOINT one")
+        );
+        limited.map_err(failed)?;
+        let outcome = match found {
             Ok(_) if relation.is_index => Outcome::Sound,
             Ok(rows) if rows.is_empty() => Outcome::Sound,
             Ok(rows) => {
@@ -221,7 +262,7 @@ async fn one(
             }
             Err(error) => return Err(failed(error)),
         };
-        client.batch_execute("ROLLBACK TO SAVEPOINT one").await.map_err(failed)?;
+        back.map_err(failed)?;
         Ok(outcome)
     })
     .await
