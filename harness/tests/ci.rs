@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clonedrill::observe::catalogue::{self, Level, Source, Standing};
 use clonedrill::report::DrillReport;
 use clonedrill::report::tell::{check_template, tell};
-use clonedrill::restore::{RestoreDrill, Tell};
+use clonedrill::restore::{RestoreDrill, Tell, needed};
 use serde_json::{Value, json};
 
 fn ci() -> PathBuf {
@@ -130,4 +130,60 @@ fn the_nightly_drills_file_is_one_and_ends_before_its_job_is_ended() {
     let container = &job["template"]["spec"]["containers"][0];
     let place = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
     assert_eq!(container["args"], json!(["drill", format!("{place}/drill.yaml")]));
+}
+
+/// What the Roles of a file grant, as `namespace: verb resource`.
+fn granted(file: &str) -> BTreeSet<String> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text(&format!("kubernetes/{file}"))).unwrap();
+    let texts = |rule: &Value, field: &str| -> Vec<String> {
+        rule[field].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let mut granted = BTreeSet::new();
+    for role in documents.iter().filter(|document| document["kind"] == "Role") {
+        let namespace = role["metadata"]["namespace"].as_str().unwrap();
+        for rule in role["rules"].as_array().unwrap() {
+            // What is granted by name is the source's password, which is asked for when its Secret is known.
+            if rule["resourceNames"].is_array() {
+                assert_eq!(
+                    (&rule["resources"], &rule["verbs"]),
+                    (&json!(["secrets"]), &json!(["get"])),
+                    "{file}"
+                );
+                continue;
+            }
+            for group in texts(rule, "apiGroups") {
+                for resource in texts(rule, "resources") {
+                    for verb in texts(rule, "verbs") {
+                        granted.insert(format!("{namespace}: {verb} {resource} of {group:?}"));
+                    }
+                }
+            }
+        }
+    }
+    granted
+}
+
+/// What such a drill asks for before it begins.
+fn asked(drill: Value) -> BTreeSet<String> {
+    let mut whole = json!({
+        "source": { "namespace": "prod", "name": "acid-orders" }, "into": { "namespace": "drills" },
+    });
+    whole.as_object_mut().unwrap().extend(drill.as_object().unwrap().clone());
+    let drill: RestoreDrill = serde_json::from_value(whole).unwrap();
+    let rights = needed(&drill).into_iter().map(|right| {
+        let below =
+            if right.subresource.is_empty() { String::new() } else { format!("/{}", right.subresource) };
+        format!("{}: {} {}{below} of {:?}", right.namespace, right.verb, right.resource, right.group)
+    });
+    rights.collect()
+}
+
+#[test]
+fn roles_grant_what_a_drill_asks_for_and_no_more() {
+    let (plain, compares, tells) =
+        (asked(json!({})), asked(json!({ "compare": {} })), asked(json!({ "tell": { "events": true } })));
+    let more = |all: &BTreeSet<String>| all.difference(&plain).cloned().collect::<BTreeSet<_>>();
+    assert_eq!(granted("rbac.yaml"), plain);
+    assert_eq!(granted("rbac-compare.yaml"), more(&compares));
+    assert_eq!(granted("rbac-events.yaml"), more(&tells));
 }

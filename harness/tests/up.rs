@@ -92,6 +92,15 @@ fn what_up_prints_works_when_pasted_and_ends_with_its_outermost_process() {
 }
 
 #[test]
+fn a_namespace_that_is_named_twice_is_refused_before_anything_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut up = start(folder.path(), &["up", "--name", &name("twice"), "--namespace", "orders", "orders"]);
+    assert_eq!(up.end().code(), Some(2), "{}", up.said());
+    assert!(up.said().contains("failed to make the namespace orders: it is named twice"), "{}", up.said());
+    assert!(up.seen.is_empty(), "{}", up.names());
+}
+
+#[test]
 fn ctrl_c_ends_what_up_has_begun() {
     let folder = tempfile::tempdir().unwrap();
     let mut up = start(folder.path(), &["up", "--name", &name("ctrl-c")]);

@@ -37,7 +37,7 @@ pub struct Restore {
 }
 
 impl Restore {
-    /// How old the base backup was at the target, where both are known.
+    /// How old the base backup was at the target, where both are known: so much WAL was replayed.
     pub fn backup_age(&self) -> Option<Duration> {
         let started = self.backup.as_ref()?.started?;
         Duration::try_from(self.target?.duration_since(started)).ok()

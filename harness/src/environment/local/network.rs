@@ -2,7 +2,7 @@
 //!
 //! | addresses | whose |
 //! | --- | --- |
-//! | 10.244.0.1 | the API server (:443) and DNS (:53) |
+//! | 10.244.0.1 | the API server (:443), the node (:10250) and DNS (:53) |
 //! | 10.244.0.0/20 | services; the first of them, `kubernetes`, is the API server's very address |
 //! | 10.244.16.0 – 10.244.199.255 | pods |
 //! | 10.244.254.1 – 10.244.254.254 | storage gateways, one for each drill |
