@@ -12,7 +12,7 @@ use super::{Failure, stop};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::exit::Verdict;
 use crate::report::tell::tell;
-use crate::report::{DrillId, Event, Format, Terminal, write_html, write_junit};
+use crate::report::{DrillId, Event, Format, Terminal, write_files, write_junit};
 use crate::restore::{self, Budgets, Compare, Doing, Into, Plan, RestoreDrill, SourceName, Span};
 
 /// Restore a cluster that exists from its backup, prove that its data are there, and leave nothing behind
@@ -178,7 +178,8 @@ async fn run(
     terminal.event(&id, &Event::Finished { report: Box::new(report.clone()) });
     let untold = tell(&report, &drill.tell, access.ok().map(|access| access.client())).await;
     let reports = [report];
-    let mut verdict = terminal.finish(&reports, stop.is_cancelled());
+    let result = terminal.finish(&reports, stop.is_cancelled());
+    let mut verdict = result;
     let mut failed = |error: &dyn std::fmt::Display| {
         eprintln!("failed to {error}");
         // Somebody relies on being told: silence must not look like success.
@@ -187,9 +188,8 @@ async fn run(
         }
     };
     untold.iter().for_each(|error| failed(error));
-    let page = folder.join("report.html");
-    match write_html(&page, &reports) {
-        Ok(()) => eprintln!("report  {}", page.display()),
+    match write_files(&folder, &reports, result) {
+        Ok(page) => eprintln!("report  {}", page.display()),
         Err(error) => failed(&error),
     }
     if let Some(path) = &args.junit

@@ -16,7 +16,7 @@ use super::{Failure, programs, sharing, stop};
 use crate::drill::Job;
 use crate::environment::local::shared::{self, Obtained, Share};
 use crate::exit::Verdict;
-use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_html, write_junit};
+use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_files, write_junit};
 use crate::toolchain::Tools;
 use plan::Planned;
 
@@ -104,9 +104,8 @@ async fn run(
     }
     let verdict = run.terminal.finish(&reports, stop.is_cancelled());
     if !reports.is_empty() {
-        let page = run.folder().join("report.html");
-        match write_html(&page, &reports) {
-            Ok(()) => eprintln!("report  {}", shown(&page)),
+        match write_files(&run.folder(), &reports, verdict) {
+            Ok(page) => eprintln!("report  {}", shown(&page)),
             Err(error) => eprintln!("failed to {error}"),
         }
     }

@@ -1,6 +1,6 @@
 //! The whole run as one JSON document.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -31,6 +31,27 @@ pub struct RunError {
     pub line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
+}
+
+/// A result that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("write the result {}: {source}", .path.display())]
+pub struct JsonError {
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+/// Writes the same document that `--format json` prints; missing folders are made.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, drills: &[DrillReport], verdict: Verdict) -> Result<(), JsonError> {
+    let fail = |source| JsonError { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(fail)?;
+    }
+    let text = render(verdict, drills, &[]).map_err(|error| fail(error.into()))?;
+    std::fs::write(path, text).map_err(fail)
 }
 
 /// # Errors

@@ -2,6 +2,7 @@
 
 mod details;
 mod event;
+mod files;
 mod html;
 mod json;
 mod junit;
@@ -16,8 +17,9 @@ mod text;
 mod upgrade;
 
 pub use event::*;
-pub use html::{HtmlError, write as write_html};
-pub use json::RunError;
+pub use files::{FilesError, write as write_files};
+pub use html::HtmlError;
+pub use json::{JsonError, RunError};
 pub use junit::{JunitError, write as write_junit};
 pub use rendering::{RenderingRecord, Sources, table};
 pub use restore::{Backup, Measure, Proof, RecoveryPhase, RecoveryPhaseName, Restore};

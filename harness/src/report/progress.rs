@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -10,12 +10,15 @@ use super::style::Style;
 use super::text::{cut, duration, printable};
 use super::{DrillId, DrillReport, Event};
 
+/// A wait that is longer than this is told of where nobody watches, too; each time that much later.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// Where progress goes.
 pub(super) enum Progress {
     /// A terminal: one line for each running drill, above them a line for each that ended.
     Lines { all: MultiProgress, running: BTreeMap<DrillId, Running>, style: Style },
-    /// A file or a pipe: a line for each step that ended.
-    Plain { out: Box<dyn Write + Send>, style: Style },
+    /// A file or a pipe: a line for each step that ended, and now and then one for what is waited for.
+    Plain { out: Box<dyn Write + Send>, style: Style, quiet_since: BTreeMap<DrillId, Instant> },
 }
 
 /// A drill's spinner and the step that it is in.
@@ -33,14 +36,17 @@ impl Progress {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
             return Progress::Lines { all, running: BTreeMap::new(), style };
         }
-        Progress::Plain { out: Box::new(stderr), style }
+        Progress::Plain { out: Box::new(stderr), style, quiet_since: BTreeMap::new() }
     }
 
     pub(super) fn event(&mut self, drill: &DrillId, event: &Event) {
         match self {
             Progress::Lines { all, running, style } => watched(all, running, *style, drill, event),
-            Progress::Plain { out, style } => {
-                if let Some(line) = plain_line(drill, event, *style) {
+            Progress::Plain { out, style, quiet_since } => {
+                let now = Instant::now();
+                let since = *quiet_since.entry(drill.clone()).or_insert(now);
+                if let Some(line) = plain_line(drill, event, now.duration_since(since), *style) {
+                    quiet_since.insert(drill.clone(), now);
                     // Nobody to tell that stderr is gone; the report still comes.
                     let _ = writeln!(out, "{line}");
                 }
@@ -105,10 +111,14 @@ fn ended(drill: &DrillId, report: &DrillReport, style: Style) -> String {
     format!("{}  {drill}  {}", style.verdict(report.verdict, 6), duration(report.milliseconds))
 }
 
-/// `None` for what only someone who watches wants to know.
-fn plain_line(drill: &DrillId, event: &Event, style: Style) -> Option<String> {
+/// `None` for what only someone who watches wants to know. `silent` is how long nothing was said of the drill.
+fn plain_line(drill: &DrillId, event: &Event, silent: Duration, style: Style) -> Option<String> {
     match event {
-        Event::Progress { .. } | Event::StepStarted { .. } => None,
+        Event::Progress { text } => {
+            let text = cut(&printable(text).replace('\n', " "), 200);
+            (silent >= SILENCE).then(|| format!("{drill}: {text}"))
+        }
+        Event::StepStarted { .. } => None,
         Event::StepFinished { index, of, title, milliseconds, note } => {
             let note = if note.is_empty() { String::new() } else { format!("  ({})", printable(note)) };
             Some(format!("{drill}: {index}/{of} {}  {}{note}", printable(title), duration(*milliseconds)))
@@ -138,8 +148,10 @@ mod tests {
             },
             Event::Finished { report: Box::new(samples::passed()) },
         ];
-        let lines: Vec<_> =
-            events.iter().filter_map(|event| plain_line(&drill, event, Style::plain())).collect();
+        let lines: Vec<_> = events
+            .iter()
+            .filter_map(|event| plain_line(&drill, event, Duration::from_secs(9), Style::plain()))
+            .collect();
         assert_eq!(
             lines,
             [
@@ -147,5 +159,7 @@ mod tests {
                 "passed  clone-same-account v1.15.1  16.2 s"
             ]
         );
+        let silent = |seconds| plain_line(&drill, &events[1], Duration::from_secs(seconds), Style::plain());
+        assert_eq!(silent(10).as_deref(), Some("clone-same-account v1.15.1: pod acid-orders-0: not ready"));
     }
 }

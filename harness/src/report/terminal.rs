@@ -21,7 +21,9 @@ pub struct DrillId {
 
 impl std::fmt::Display for DrillId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.scenario, self.operator)
+        f.write_str(&self.scenario)?;
+        // A cluster that exists has an operator of its own.
+        if self.operator.is_empty() { Ok(()) } else { write!(f, " {}", self.operator) }
     }
 }
 

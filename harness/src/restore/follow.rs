@@ -10,6 +10,7 @@ use kube::api::{Api, ListParams};
 
 use super::clone::Clone;
 use super::error::RestoreError;
+use super::pod_times::PodTimes;
 use super::readback;
 use super::refusal::{Refusal, refusal};
 use super::source::{Source, postgresqls, status};
@@ -44,7 +45,9 @@ pub struct Usable {
     pub connect: Connect,
     /// The operator's word for it.
     pub status: String,
+    pub variables: Vec<RenderedVariable>,
     pub password: Secret,
+    pub pod: PodTimes,
     _forward: Forward,
 }
 
@@ -143,7 +146,7 @@ impl<'a> Follow<'a> {
         }
         let waiting = match self.usable(&pods, &variables).await? {
             Ok(usable) => {
-                return Ok(Seen::Done(Fate::Usable(Usable { status, ..usable })));
+                return Ok(Seen::Done(Fate::Usable(Usable { status, variables, ..usable })));
             }
             Err(waiting) => waiting,
         };
@@ -263,6 +266,8 @@ impl<'a> Follow<'a> {
                 connect,
                 password,
                 status: String::new(),
+                variables: Vec::new(),
+                pod: PodTimes::of(leader),
                 _forward: forward,
             })),
             Err(error) => Ok(Err(format!("failed to {error}"))),

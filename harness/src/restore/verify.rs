@@ -1,6 +1,6 @@
 //! Holding a clone that came up against everything that was asked for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
@@ -13,6 +13,7 @@ use super::file::RestoreDrill;
 use super::follow::{Usable, joined};
 use super::measure;
 use super::moment::Moment;
+use super::observations;
 use super::plan::Plan;
 use super::prove::{self, Recovered, Wanted};
 use super::recovery::{Course, Recovery, Said};
@@ -20,7 +21,7 @@ use super::server_log;
 use super::ticking::ticking;
 use crate::environment::cluster::{ClusterAccess, ClusterError, PodLogs};
 use crate::observe::data::{self, DataError, Identity, Options, identify};
-use crate::report::{Finding, Proof, Restore};
+use crate::report::{Finding, Proof, RecoveryPhaseName, Restore};
 use crate::secret::Secret;
 
 /// For one statement on the clone.
@@ -91,6 +92,9 @@ pub async fn all(
         });
     }
 
+    observations::env(evidence, &usable.variables)?;
+    let log = observations::logs(evidence, clone, logs, &server)?;
+
     let spool = moment.map(|_| evidence.folder());
     let options = Options::default();
     let reading = data::observe(connect, &options, spool);
@@ -118,10 +122,9 @@ pub async fn all(
     told("asking what the drill's file asks".to_owned());
     proofs.extend(prove::newest(connect, &drill.newest, target, timeout, &hide).await);
     proofs.extend(prove::assertions(connect, &drill.expect, target, timeout, &hide).await);
-    let begin = Instant::now();
     let checking = prove::amcheck(connect, &data, AMCHECK, &hide);
     proofs.push(ticking("checking indexes and tables (amcheck)", Some(AMCHECK), told, checking).await);
-    tracing::debug!(elapsed = ?begin.elapsed(), "amcheck is done");
+    proofs.push(log);
     Ok(Proved { proofs, identity, said, backup_begun })
 }
 
@@ -151,6 +154,10 @@ impl Proved {
         }
         restore.phases = recovery.phases;
         restore.largest_cause = recovery.largest_cause;
+        if restore.largest_cause.starts_with(RecoveryPhaseName::Start.name()) {
+            let share = restored.usable.pod.shown(course.created);
+            restore.largest_cause.push_str(&format!(" ({share})"));
+        }
         restore.proofs = self.proofs;
         findings
     }
