@@ -10,6 +10,7 @@ use super::checks::with_checks;
 use super::output::{WIDTH, say};
 use super::{Failure, programs};
 use crate::exit::Verdict;
+use crate::restore;
 use crate::scenario::{self, Checks, ProblemRecord};
 
 /// Check scenario files without starting anything.
@@ -58,7 +59,10 @@ pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
 fn validate(files: &[PathBuf], format: Format, checks: &Checks<'_>) -> Result<Verdict, Failure> {
     let mut records: Vec<ProblemRecord> = Vec::new();
     for file in files {
-        let result = scenario::load(file, checks);
+        let result = match restore::is_drill(file) {
+            true => restore::load(file).map(|_| ()),
+            false => scenario::load(file, checks).map(|_| ()),
+        };
         if format == Format::Text {
             match &result {
                 Ok(_) => say(format!("ok       {}", file.display())),

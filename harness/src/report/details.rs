@@ -24,7 +24,9 @@ pub(super) fn render(report: &DrillReport, style: Style) -> String {
         style.paint(Paint::Strong, &title),
         style.paint(Paint::Faint, &format!("{} · {}", report.environment, duration(report.milliseconds))),
     );
-    text.push_str(&format!("  {}\n", style.paint(Paint::Faint, &report.file.display().to_string())));
+    if !report.file.as_os_str().is_empty() {
+        text.push_str(&format!("  {}\n", style.paint(Paint::Faint, &report.file.display().to_string())));
+    }
     for (index, finding) in report.findings.iter().enumerate() {
         text.push('\n');
         text.push_str(&render_finding(index + 1, finding, style));

@@ -57,6 +57,7 @@ const DROPPED_PARAMETERS: [&str; 12] = [
     "synchronized_standby_slots",
 ];
 /// A restored subscription would take its publisher's changes away from the source, restored jobs would do their work twice.
+/// The first takes effect with a restart only, since Spilo recovers without the manifest's parameters: the fence holds from the begin.
 const QUIET: [(&str, &str); 2] =
     [("max_logical_replication_workers", "0"), ("cron.launch_active_jobs", "off")];
 /// What WAL-G must know to read, besides the prefix and the credential.

@@ -6,6 +6,7 @@ use super::file::{Assertion, RestoreDrill};
 use super::target::Target;
 use crate::report::tell::check_template;
 use crate::scenario::{Parsed, Problem, ProblemKind, ScenarioError, parse};
+use crate::yaml::Places;
 
 /// Reads and checks a restore drill's file.
 ///
@@ -21,6 +22,14 @@ pub fn load(path: &Path) -> Result<RestoreDrill, ScenarioError> {
         Some(error) => Err(error),
         None => Ok(RestoreDrill { file: Some(path.to_owned()), ..parsed.value }),
     }
+}
+
+/// Whether a file was meant as one: a scenario makes its clusters, and names no source.
+pub fn is_drill(path: &Path) -> bool {
+    let Ok(text) = std::fs::read_to_string(path) else { return false };
+    let places = Places::of(&text);
+    let has = |pointer| places.locate_key(pointer).is_some();
+    has("/source") && !has("/steps") && !has("/clusters")
 }
 
 /// What is wrong with it, each with the JSON pointer of its place.

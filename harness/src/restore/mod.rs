@@ -41,7 +41,7 @@ pub use file::{
     Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName, Tell, Webhook,
 };
 pub use leftovers::clean;
-pub use load::{load, named, problems};
+pub use load::{is_drill, load, named, problems};
 pub use manifest::yaml;
 pub use plan::Plan;
 pub use rights::{needed, removing};

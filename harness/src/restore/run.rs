@@ -24,6 +24,7 @@ use super::source::postgresqls;
 use super::verify::{self, Restored};
 use crate::environment::cluster::{ClusterAccess, ClusterError, Held, PodLogs};
 use crate::exit::Verdict;
+use crate::poll::within;
 use crate::report::{DrillReport, Event, Finding, Restore};
 
 /// Look, lease, clone, verify, remove; a comparison is one more.
@@ -64,12 +65,11 @@ pub async fn run(doing: &Doing<'_>) -> DrillReport {
     conclusion.restore.context = doing.access.context().to_owned();
     conclusion.restore.started = Some(started);
     conclusion.restore.reproduce = super::reproduce::commands(doing.drill, doing.access.context());
-    let mut operator = String::new();
     match Evidence::in_folder(doing.evidence) {
         Err(error) => conclusion.error("evidence folder", &error),
         Ok(evidence) => {
             let run = Run { doing, evidence: &evidence, progress: &progress, begin, started };
-            operator = run.all(&mut conclusion).await;
+            run.all(&mut conclusion).await;
             conclude(&evidence, &mut conclusion);
         }
     }
@@ -77,7 +77,7 @@ pub async fn run(doing: &Doing<'_>) -> DrillReport {
     DrillReport {
         scenario: doing.drill.shown(),
         file: doing.drill.file.clone().unwrap_or_default(),
-        operator,
+        operator: String::new(),
         environment: "cluster".to_owned(),
         verdict: conclusion.verdict.unwrap_or(passed),
         milliseconds: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -122,6 +122,15 @@ pub fn unreached(drill: &RestoreDrill, evidence: &Path, error: &ClusterError) ->
     }
 }
 
+/// What ended the part of a drill that can be given up.
+enum Stopped {
+    AtItsEnd,
+    TooLate,
+    Interrupted,
+    /// Another drill has the lease.
+    Lost(RestoreError),
+}
+
 struct Run<'a> {
     doing: &'a Doing<'a>,
     evidence: &'a Evidence,
@@ -131,8 +140,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Gives what is known of the operator.
-    async fn all(&self, conclusion: &mut Conclusion) -> String {
+    async fn all(&self, conclusion: &mut Conclusion) {
         let Doing { access, drill, .. } = self.doing;
         let look = async {
             let plan = Plan::of(access, drill, self.started).await?;
@@ -141,43 +149,32 @@ impl Run<'_> {
         };
         let plan = match self.progress.step("look at the source", look).await {
             Ok(plan) => plan,
-            Err(error) => {
-                conclusion.error("source", &error);
-                return String::new();
-            }
+            Err(error) => return conclusion.error("source", &error),
         };
-        let operator = plan.source.operator.clone();
         conclusion.restore.clone = format!("{}/{}", drill.into.namespace, plan.clone_name);
         conclusion.restore.target = Some(plan.target);
         let held = match self.progress.step("take the lease", self.lease(&plan)).await {
             Ok(held) => held,
-            Err(error) => {
-                conclusion.error("lease", &error);
-                return operator;
-            }
+            Err(error) => return conclusion.error("lease", &error),
         };
-        let left = self.limit();
         let stopped = tokio::select! {
-            () = self.drill(&plan, &held, conclusion) => None,
-            () = self.doing.stop.cancelled() => Some(None),
-            lost = held.lost() => Some(Some(RestoreError::from(lost))),
-            () = tokio::time::sleep(left) => {
-                conclusion.findings.push(self.too_long());
-                None
-            }
+            done = within("the drill", self.limit(), self.drill(&plan, &held, conclusion)) => match done {
+                Ok(()) => Stopped::AtItsEnd,
+                Err(_) => Stopped::TooLate,
+            },
+            () = self.doing.stop.cancelled() => Stopped::Interrupted,
+            lost = held.lost() => Stopped::Lost(lost.into()),
         };
         match stopped {
-            None => {}
-            Some(None) => {
-                conclusion.verdict = Some(Verdict::Interrupted);
-            }
-            Some(Some(error)) => conclusion.error("lease", &error),
+            Stopped::AtItsEnd => {}
+            Stopped::TooLate => conclusion.findings.push(self.too_long()),
+            Stopped::Interrupted => conclusion.verdict = Some(Verdict::Interrupted),
+            Stopped::Lost(error) => conclusion.error("lease", &error),
         }
         if let Err(error) = self.progress.step("remove the clone", self.clean(&plan, held)).await {
             // A drill that leaves something behind has not passed, whatever it has proved.
             conclusion.error("remove the clone", &error);
         }
-        operator
     }
 
     /// What the drill may still take.

@@ -28,8 +28,6 @@ pub struct Source {
     pub system_identifier: Option<String>,
     /// The label that has a cluster's name, from the StatefulSet's selector.
     pub cluster_label: String,
-    /// What runs it: the image of its pods.
-    pub operator: String,
 }
 
 impl Source {
@@ -55,7 +53,6 @@ impl Source {
             namespace: namespace.clone(),
             name: name.clone(),
             uid: object.uid().unwrap_or_default(),
-            operator: String::new(),
             spec: object.data.get("spec").cloned().unwrap_or_default(),
             variables,
             backups,

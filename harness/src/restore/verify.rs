@@ -124,8 +124,27 @@ pub async fn all(
     proofs.extend(prove::assertions(connect, &drill.expect, target, timeout, &hide).await);
     let checking = prove::amcheck(connect, &data, AMCHECK, &hide);
     proofs.push(ticking("checking indexes and tables (amcheck)", Some(AMCHECK), told, checking).await);
+    proofs.extend(subscriptions(&client).await?);
     proofs.push(log);
     Ok(Proved { proofs, identity, said, backup_begun })
+}
+
+/// Subscriptions that came back enabled: told, since only the network kept them from their publishers.
+async fn subscriptions(client: &tokio_postgres::Client) -> Result<Option<Proof>, DataError> {
+    let row = client.query_one("SELECT count(*) FROM pg_subscription WHERE subenabled", &[]).await;
+    let number: i64 = row.and_then(|row| row.try_get(0)).map_err(|source| DataError::Query {
+        what: "count subscriptions".to_owned(),
+        database: "postgres".to_owned(),
+        source,
+    })?;
+    Ok((number > 0).then(|| Proof {
+        what: "subscriptions".to_owned(),
+        holds: true,
+        expected: String::new(),
+        seen: format!("{number} came back enabled; the clone's NetworkPolicy keeps them in, where the network enforces it"),
+        evidence: Vec::new(),
+        help: String::new(),
+    }))
 }
 
 impl Proved {

@@ -12,8 +12,8 @@ pub(super) fn section(index: usize, report: &DrillReport) -> Markup {
             h2 { (badge(report.verdict)) " " (report.scenario) }
             p class="faint" {
                 @if let Some(restore) = &report.restore { "restore of " (restore.source) } @else { "operator " (report.operator) }
-                " · " (report.environment) " · " (duration(report.milliseconds)) " · "
-                code { (report.file.display()) }
+                " · " (report.environment) " · " (duration(report.milliseconds))
+                @if !report.file.as_os_str().is_empty() { " · " code { (report.file.display()) } }
             }
             @for finding in &report.findings { (found(report, finding)) }
             @if let Some(restore) = &report.restore { (restore::section(restore)) }
