@@ -116,13 +116,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Of connections that fail, the error that they come to is told.
+const UNASKED: &str = "warn,kube_client::client::builder=off";
+
 /// Warnings of the harness itself go to `to`; `CLONEDRILL_LOG` says which (`debug`, `clonedrill=trace`).
 fn log<W>(to: impl Fn() -> W + Send + Sync + 'static)
 where
     W: std::io::Write + 'static,
 {
     let wanted = tracing_subscriber::EnvFilter::try_from_env("CLONEDRILL_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(UNASKED));
     let log = tracing_subscriber::fmt().with_env_filter(wanted).with_ansi(false).with_writer(to);
     // One that is there already will do.
     let _ = log.try_init();

@@ -6,7 +6,6 @@ use super::file::{Assertion, RestoreDrill};
 use super::target::Target;
 use crate::report::tell::check_template;
 use crate::scenario::{Parsed, Problem, ProblemKind, ScenarioError, parse};
-use crate::yaml::Places;
 
 /// Reads and checks a restore drill's file.
 ///
@@ -27,9 +26,9 @@ pub fn load(path: &Path) -> Result<RestoreDrill, ScenarioError> {
 /// Whether a file was meant as one: a scenario makes its clusters, and names no source.
 pub fn is_drill(path: &Path) -> bool {
     let Ok(text) = std::fs::read_to_string(path) else { return false };
-    let places = Places::of(&text);
-    let has = |pointer| places.locate_key(pointer).is_some();
-    has("/source") && !has("/steps") && !has("/clusters")
+    let Ok(document) = serde_saphyr::from_str::<serde_json::Value>(&text) else { return false };
+    let has = |key| document.get(key).is_some();
+    has("source") && !has("steps") && !has("clusters")
 }
 
 /// What is wrong with it, each with the JSON pointer of its place.
@@ -37,7 +36,8 @@ pub fn problems(drill: &RestoreDrill) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut say = |pointer: String, what: String| found.push((pointer, what));
     if drill.into.namespace == drill.source.namespace && !drill.into.source_namespace_allowed {
-        let what = "the clone would be made in its source's own namespace; `source_namespace_allowed: true` allows it";
+        let what = "the clone would be made in its source's own namespace, which `source_namespace_allowed: true` \
+                    (`--into-source-namespace`) allows";
         say("/into/namespace".to_owned(), what.to_owned());
     }
     if let Some(text) = &drill.target

@@ -13,7 +13,9 @@ pub(super) fn render(restore: &Restore, style: Style) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| text.push_str(&labelled_at(INDENT, label, value, style));
     let Restore { clone, context, .. } = restore;
-    line("clone", &format!("{clone}, context {context}"));
+    if !clone.is_empty() {
+        line("clone", &format!("{clone}, context {context}"));
+    }
     if let Some(target) = restore.target {
         line("target", &seconds(target));
     }

@@ -39,7 +39,9 @@ fn facts(restore: &Restore) -> Markup {
     html! {
         dl {
             dt { "source" } dd { (restore.source) }
-            dt { "clone" } dd { (restore.clone) " " span class="faint" { "context " (restore.context) } }
+            @if !restore.clone.is_empty() {
+                dt { "clone" } dd { (restore.clone) " " span class="faint" { "context " (restore.context) } }
+            }
             @if let Some(started) = restore.started { dt { "started" } dd { (seconds(started)) } }
             @if let Some(target) = restore.target { dt { "target" } dd { (seconds(target)) } }
             @if let Some(backup) = &restore.backup {
