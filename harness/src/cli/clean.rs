@@ -53,7 +53,14 @@ pub fn main(args: &CleanArgs) -> Result<Verdict, Failure> {
         let told = |text: String| bar.set_message(text);
         let cleaned = restore::clean(&access, &args.namespace, args.all, &told).await;
         bar.finish_and_clear();
-        cleaned.map_err(|error| Failure { verdict: error.verdict(), report: miette!("failed to {error}") })
+        cleaned.map_err(|error| {
+            let finding = error.finding("clean");
+            let report = match finding.help.is_empty() {
+                true => miette!("{}", finding.seen),
+                false => miette!(help = finding.help, "{}", finding.seen),
+            };
+            Failure { verdict: error.verdict(), report }
+        })
     });
     runtime.shutdown_background();
     match cleaned?.as_slice() {

@@ -5,10 +5,11 @@ use jiff::Timestamp;
 use crate::scenario::ClusterOutcome;
 
 /// Patroni says it once for each bootstrap that failed.
-const FAILED_BOOTSTRAP: &str = "removing initialize key after failed attempt to bootstrap the cluster";
+pub const FAILED_BOOTSTRAP: &str = "removing initialize key after failed attempt to bootstrap the cluster";
 /// One failure may be an accident of the moment; Spilo tries again by itself.
 pub const FAILURES: usize = 2;
-const CLONE_SCRIPT: &str = "Running custom bootstrap script";
+/// Patroni says it when it begins to restore.
+pub const CLONE_SCRIPT: &str = "Running custom bootstrap script";
 const STOPPED_AT_TARGET: [&str; 2] = ["recovery stopping before", "recovery stopping after"];
 /// Recovery came to the end of the WAL: by PostgreSQL's word and by Spilo's.
 const MISSED_TARGET: [&str; 2] =

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use futures::stream::FuturesUnordered;
-use jiff::Timestamp;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Preconditions,
     PropagationPolicy,
 };
 use kube::{Client, ResourceExt};
 
-use super::clone::{EXPIRES, LABEL};
+use super::bearing::Bearing;
+use super::clone::{CLUSTER_LABEL, LABEL};
 use super::error::RestoreError;
 use super::source::postgresqls;
 use crate::environment::cluster::{ClusterAccess, ClusterError};
@@ -44,9 +44,9 @@ pub const REMOVED: [&str; 9] = [
     "persistentvolumeclaims",
     "networkpolicies.networking.k8s.io",
 ];
-/// A pod has its grace period, a volume its finalizer.
+/// A pod has its grace period (5 minutes by the operator's default), a volume its finalizer.
 const GONE: Limit = Limit {
-    total: Duration::from_secs(300),
+    total: Duration::from_secs(900),
     first_interval: Duration::from_millis(200),
     longest_interval: Duration::from_secs(1),
 };
@@ -57,6 +57,8 @@ const OPERATOR: Duration = Duration::from_secs(15);
 const WITHOUT_PODS: Duration = Duration::from_secs(2);
 /// An operator that hears of a cluster's creation and removal at once first makes it, and then removes it.
 const STILL: Duration = Duration::from_secs(3);
+/// As long as none of it was seen.
+const STILL_WITHOUT_SET: Duration = Duration::from_secs(10);
 
 /// A clone that a drill made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +67,8 @@ pub struct Leftover {
     pub name: String,
     /// The Lease of its drill.
     pub lease: String,
-    pub expires: Option<Timestamp>,
+    /// The label that has a cluster's name.
+    pub cluster_label: String,
 }
 
 /// The clones of drills in a namespace.
@@ -80,7 +83,7 @@ pub async fn clones(access: &ClusterAccess, namespace: &str) -> Result<Vec<Lefto
         namespace: namespace.to_owned(),
         name: object.name_any(),
         lease: object.labels().get(LABEL).cloned().unwrap_or_default(),
-        expires: object.annotations().get(EXPIRES).and_then(|text| text.parse().ok()),
+        cluster_label: object.annotations().get(CLUSTER_LABEL).cloned().unwrap_or_default(),
     };
     Ok(listed.items.iter().map(of).collect())
 }
@@ -96,10 +99,24 @@ pub async fn remove(
     label: &str,
     told: &(dyn Fn(String) + Sync),
 ) -> Result<(), RestoreError> {
-    delete_clone(access, namespace, name).await?;
+    let mut deleted = false;
     let mut last: Option<(BTreeSet<String>, Instant)> = None;
+    let mut bearing = Bearing::default();
+    let mut still = STILL_WITHOUT_SET;
     let gone = poll(format!("the clone {name} to be gone"), GONE, async || {
-        let left = left(access.client(), namespace, name, label).await?;
+        if !deleted {
+            match bearing.bear(delete_clone(access, namespace, name).await)? {
+                Ok(()) => deleted = true,
+                Err(passing) => return Ok(Seen::NotYet(passing)),
+            }
+        }
+        let left = match bearing.bear(left(access.client(), namespace, name, label).await)? {
+            Ok(left) => left,
+            Err(passing) => return Ok(Seen::NotYet(passing)),
+        };
+        if left.iter().any(|(kind, _)| *kind == "StatefulSet") {
+            still = STILL;
+        }
         let names: BTreeSet<String> = left.iter().map(|(kind, object)| format!("{kind} {object}")).collect();
         let now = Instant::now();
         let since = match &last {
@@ -111,21 +128,23 @@ pub async fn remove(
         };
         let stood = now.duration_since(since);
         if names.is_empty() {
-            return Ok(match stood >= STILL {
+            return Ok(match stood >= still {
                 true => Seen::Done(()),
                 false => Seen::NotYet("nothing is left of it, for now".to_owned()),
             });
         }
         let said = names.iter().cloned().collect::<Vec<_>>().join(", ");
         told(format!("removing {name}: {said}"));
-        let of_pods = left.iter().any(|(kind, _)| ["StatefulSet", "Pod"].contains(kind));
+        let of_pods = left.iter().any(|(kind, _)| ["postgresql", "StatefulSet", "Pod"].contains(kind));
         let patience = match () {
             () if left.iter().all(|(kind, _)| *kind == FENCE.1) => Duration::ZERO,
             () if of_pods => OPERATOR,
             () => WITHOUT_PODS,
         };
-        if stood >= patience {
-            delete_all(access.client(), namespace, &left).await?;
+        if stood >= patience
+            && let Err(passing) = bearing.bear(delete_all(access.client(), namespace, &left).await)?
+        {
+            return Ok(Seen::NotYet(passing));
         }
         Ok::<_, RestoreError>(Seen::NotYet(format!("there are {said}")))
     });
@@ -171,6 +190,12 @@ async fn left(
     name: &str,
     label: &str,
 ) -> Result<Vec<(&'static str, String)>, ClusterError> {
+    let object = postgresqls(client.clone(), namespace).get_opt(name).await;
+    let object = object.map_err(ClusterError::api(format!("look whether {name} is gone")))?;
+    let object = object.map(|object| {
+        let waits = object.finalizers().join(", ");
+        ("postgresql", if waits.is_empty() { name.to_owned() } else { format!("{name} (finalizer {waits})") })
+    });
     let lists: FuturesUnordered<_> = KINDS
         .iter()
         .enumerate()
@@ -188,7 +213,7 @@ async fn left(
         .collect();
     let mut found: Vec<_> = lists.try_collect().await?;
     found.sort_by_key(|(index, _)| *index);
-    Ok(found.into_iter().flat_map(|(_, names)| names).collect())
+    Ok(object.into_iter().chain(found.into_iter().flat_map(|(_, names)| names)).collect())
 }
 
 async fn delete_all(

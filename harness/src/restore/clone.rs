@@ -12,12 +12,14 @@ use super::target::in_manifest;
 use super::{quantity, safety};
 use crate::check::{CredentialKind, is_known};
 use crate::environment::local::images::spilo::archive::switches;
-use crate::secret::is_told_by_name;
+use crate::secret::{is_a_word, is_told_by_name};
 
 /// Everything that a drill makes carries it: the name of the drill's Lease.
 pub const LABEL: &str = "clonedrill/drill";
-/// After this time anybody may remove it.
-pub const EXPIRES: &str = "clonedrill/expires";
+/// After this time no drill can be going on with it.
+const EXPIRES: &str = "clonedrill/expires";
+/// Which label of what the operator makes of it has its name.
+pub const CLUSTER_LABEL: &str = "clonedrill/cluster-label";
 const SOURCE: &str = "clonedrill/source";
 /// What the names of clones hold, before a part of their own.
 const MIDDLE: &str = "-drill-";
@@ -28,7 +30,7 @@ const OWN: usize = 5;
 
 /// What a clone needs of its source's `spec`. Not its users, databases, sidecars, load balancers, standby, streams,
 /// pooler or logical backups: each of them reaches beyond the clone.
-const KEPT: [&str; 11] = [
+const KEPT: [&str; 10] = [
     "teamId",
     "dockerImage",
     "volume",
@@ -39,10 +41,21 @@ const KEPT: [&str; 11] = [
     "spiloRunAsUser",
     "spiloRunAsGroup",
     "spiloFSGroup",
-    "additionalVolumes",
 ];
+/// What the operator's own configuration may turn on for every cluster.
+const OFF: [&str; 7] = [
+    "enableMasterLoadBalancer",
+    "enableReplicaLoadBalancer",
+    "enableConnectionPooler",
+    "enableReplicaConnectionPooler",
+    "enableMasterPoolerLoadBalancer",
+    "enableReplicaPoolerLoadBalancer",
+    "enableLogicalBackup",
+];
+/// Volumes that belong to the pod alone. Any other kind is somebody's storage, mounted to be written.
+const OWN_VOLUMES: [&str; 5] = ["emptyDir", "secret", "configMap", "projected", "downwardAPI"];
 /// Parameters that are the source's own affair: its memory, its archive, and what it sends or takes.
-const DROPPED_PARAMETERS: [&str; 12] = [
+const DROPPED_PARAMETERS: [&str; 24] = [
     "shared_buffers",
     "huge_pages",
     "archive_command",
@@ -50,16 +63,27 @@ const DROPPED_PARAMETERS: [&str; 12] = [
     "archive_library",
     "archive_timeout",
     "restore_command",
+    "archive_cleanup_command",
+    "recovery_end_command",
     "primary_conninfo",
     "primary_slot_name",
+    "recovery_target",
+    "recovery_target_name",
+    "recovery_target_xid",
+    "recovery_target_lsn",
     "recovery_target_time",
+    "recovery_target_action",
+    "recovery_min_apply_delay",
+    "log_destination",
+    "log_directory",
+    "log_filename",
+    "logging_collector",
     "synchronous_standby_names",
     "synchronized_standby_slots",
 ];
-/// A restored subscription would take its publisher's changes away from the source, restored jobs would do their work twice.
-/// The first takes effect with a restart only, since Spilo recovers without the manifest's parameters: the fence holds from the begin.
-const QUIET: [(&str, &str); 2] =
-    [("max_logical_replication_workers", "0"), ("cron.launch_active_jobs", "off")];
+/// Restored jobs would do their work twice. Only what needs no restart, which the operator would do in the middle of the drill;
+/// the fence is what keeps restored subscriptions from their publishers.
+const QUIET: [(&str, &str); 1] = [("cron.launch_active_jobs", "off")];
 /// What WAL-G must know to read, besides the prefix and the credential.
 const READING: [&str; 16] = [
     "AZURE_STORAGE_ACCOUNT",
@@ -91,6 +115,12 @@ pub struct Clone {
     pub manifest: Value,
 }
 
+/// Whether a name is one that [`name`] gives.
+pub fn is_name_of_clone(name: &str) -> bool {
+    name.rsplit_once(MIDDLE)
+        .is_some_and(|(_, own)| own.len() == OWN && own.chars().all(|letter| letter.is_ascii_lowercase()))
+}
+
 /// A name that nothing has yet.
 pub fn name(source: &str) -> String {
     let room = LONGEST - MIDDLE.len() - OWN;
@@ -107,17 +137,21 @@ impl Clone {
         source: &Source,
         drill: &RestoreDrill,
         name: &str,
-        target: Timestamp,
-        expires: Timestamp,
+        (target, expires): (Timestamp, Timestamp),
         lease: &str,
     ) -> Result<Self, RestoreError> {
-        let env = env(source, drill)?;
+        let env = env(source, drill, name)?;
         let mut spec = Map::new();
         for field in KEPT {
             if let Some(value) = source.spec.get(field) {
                 spec.insert(field.to_owned(), value.clone());
             }
         }
+        if let Some(volumes) = source.spec.get("additionalVolumes").and_then(Value::as_array) {
+            let own: Vec<&Value> = volumes.iter().filter(|volume| is_own(volume)).collect();
+            spec.insert("additionalVolumes".to_owned(), json!(own));
+        }
+        spec.extend(OFF.map(|field| (field.to_owned(), json!(false))));
         if let Some(volume) = &drill.clone.volume {
             spec.insert("volume".to_owned(), volume.clone());
         }
@@ -140,6 +174,7 @@ impl Clone {
                 "labels": { LABEL: lease, "app.kubernetes.io/managed-by": "clonedrill" },
                 "annotations": {
                     SOURCE: format!("{}/{}", source.namespace, source.name),
+                    CLUSTER_LABEL: source.cluster_label,
                     EXPIRES: expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
                 },
             },
@@ -159,6 +194,11 @@ impl Clone {
     pub fn variable(&self, name: &str) -> Option<&Value> {
         self.env.iter().rev().find(|variable| variable["name"] == name)
     }
+}
+
+fn is_own(volume: &Value) -> bool {
+    let kinds = volume.get("volumeSource").and_then(Value::as_object);
+    kinds.is_some_and(|kinds| kinds.keys().all(|kind| OWN_VOLUMES.contains(&kind.as_str())))
 }
 
 fn postgresql(source: &Source) -> Value {
@@ -187,7 +227,7 @@ fn resources(source: &Source, drill: &RestoreDrill) -> Value {
     })
 }
 
-fn env(source: &Source, drill: &RestoreDrill) -> Result<Vec<Value>, RestoreError> {
+fn env(source: &Source, drill: &RestoreDrill, name_of_clone: &str) -> Result<Vec<Value>, RestoreError> {
     let pod = source.pod();
     let mut env = vec![
         json!({ "name": "CLONE_WALG_AZ_PREFIX", "value": source.backups.prefix }),
@@ -208,7 +248,7 @@ fn env(source: &Source, drill: &RestoreDrill) -> Result<Vec<Value>, RestoreError
         let mut item = entry.item.clone();
         item["name"] = json!(clone_name);
         if item.get("valueFrom").is_none() {
-            if is_told_by_name(name) && credential.contains(name) {
+            if is_secret(name, pod.value(name).unwrap_or_default()) {
                 return Err(RestoreError::refused(
                     format!(
                         "the source has its {name} in plain text, and it shall not be written into another manifest"
@@ -230,7 +270,7 @@ fn env(source: &Source, drill: &RestoreDrill) -> Result<Vec<Value>, RestoreError
         }
         env.push(item);
     }
-    env.extend(archive(source, drill)?);
+    env.extend(archive(source, drill, name_of_clone));
     for variable in &drill.clone.env {
         env.retain(|made| made["name"] != variable["name"]);
         env.push(variable.clone());
@@ -240,13 +280,21 @@ fn env(source: &Source, drill: &RestoreDrill) -> Result<Vec<Value>, RestoreError
 }
 
 /// Its own archive location, or none: an empty value keeps away what the operator's configuration gives to every pod.
-fn archive(source: &Source, drill: &RestoreDrill) -> Result<Vec<Value>, RestoreError> {
+fn archive(source: &Source, drill: &RestoreDrill, name_of_clone: &str) -> Vec<Value> {
     let pod = source.pod();
     let off = switches().into_iter().filter(|name| *name != "WALG_AZ_PREFIX" && pod.has(name));
     let mut env: Vec<Value> = off.map(|name| json!({ "name": name, "value": "" })).collect();
-    let prefix = drill.clone.archive.clone().unwrap_or_default();
+    // Below the given place each clone has its own: the next one must not find this one's timelines.
+    let place = drill.clone.archive.as_ref();
+    let prefix =
+        place.map_or(String::new(), |place| format!("{}/{name_of_clone}", place.trim_end_matches('/')));
     env.push(json!({ "name": "WALG_AZ_PREFIX", "value": prefix }));
-    Ok(env)
+    env
+}
+
+/// A proxy's address may have a password in it.
+fn is_secret(name: &str, value: &str) -> bool {
+    (is_told_by_name(name) && !is_a_word(value)) || (name.ends_with("_proxy") && value.contains('@'))
 }
 
 /// Bytes of the volume that a `spec` asks for.

@@ -8,7 +8,9 @@ use super::clone::{Clone, LABEL};
 use super::file::RestoreDrill;
 
 /// DNS, and TLS to the storage and to the API server, which listens on 6443 behind its service.
-const PORTS: [(&str, u16); 4] = [("UDP", 53), ("TCP", 53), ("TCP", 443), ("TCP", 6443)];
+/// Policies see ports behind services: DNS pods may listen on 5353.
+const PORTS: [(&str, u16); 6] =
+    [("UDP", 53), ("TCP", 53), ("UDP", 5353), ("TCP", 5353), ("TCP", 443), ("TCP", 6443)];
 
 /// A NetworkPolicy for the clone's pods. Networks that know no policies leave it without effect.
 pub fn of(
@@ -20,7 +22,8 @@ pub fn of(
 ) -> Value {
     let mut ports: Vec<Value> =
         PORTS.iter().map(|(protocol, port)| json!({ "protocol": protocol, "port": port })).collect();
-    ports.extend(drill.clone.egress_ports.iter().map(|port| json!({ "protocol": "TCP", "port": port })));
+    let both = |port: &u16| ["TCP", "UDP"].map(|protocol| json!({ "protocol": protocol, "port": port }));
+    ports.extend(drill.clone.egress_ports.iter().flat_map(both));
     json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

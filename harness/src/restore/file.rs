@@ -90,10 +90,11 @@ pub struct CloneSettings {
     /// Variables of the clone (`spec.env`, verbatim), which replace those that are made from the source's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<Value>,
-    /// Where the clone writes its own archive: a `WALG_AZ_PREFIX` outside of the source's. Without it, it has none.
+    /// Where the clone writes its own archive: a `WALG_AZ_PREFIX` outside of the source's, below which each clone has a folder of
+    /// its name. Nobody removes what is written there. Without it, it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<String>,
-    /// TCP ports that its pods may reach besides DNS, 443 and 6443, such as a proxy's.
+    /// Ports that its pods may reach besides DNS, 443 and 6443, such as a proxy's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub egress_ports: Vec<u16>,
 }
@@ -153,7 +154,8 @@ pub struct Budgets {
     /// From the clone's creation until its data are verified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rto: Option<Span>,
-    /// From the last transaction that came back to the target.
+    /// How much may be lost: from the last transaction that came back to the target, where WAL of the source is missing; with
+    /// `compare`, until the moment was archived. Without it, `24h`, so that a dead archive is noticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rpo: Option<Span>,
 }
@@ -162,7 +164,7 @@ pub struct Budgets {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// How long the whole drill may take; what it made is removed then, and expires by itself. Without it, `2h`.
+    /// How long the whole drill may take; what it made is removed then. Without it, `2h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Span>,
     /// The biggest volume that the clone may ask for, as Kubernetes writes it (`500Gi`).

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Event, Pod, Secret as KubeSecret};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
+use super::bearing::Bearing;
 use super::clone::Clone;
 use super::error::RestoreError;
 use super::pod_times::PodTimes;
@@ -15,7 +16,7 @@ use super::readback;
 use super::refusal::{Refusal, refusal};
 use super::source::{Source, postgresqls, status};
 use crate::check::entries_of;
-use crate::drill::outcome::of_failures;
+use crate::drill::outcome::{CLONE_SCRIPT, FAILED_BOOTSTRAP, FAILURES, of_failures};
 use crate::environment::cluster::{ClusterAccess, ClusterError, Forward, PodLogs};
 use crate::environment::trouble;
 use crate::exit::Verdict;
@@ -26,8 +27,11 @@ use crate::report::Finding;
 use crate::secret::Secret;
 
 pub(super) const POSTGRES: u16 = 5432;
-/// An operator that watches a namespace sees a new cluster at once, and may have others to do first.
-const OPERATOR: Duration = Duration::from_secs(90);
+/// An operator that watches a namespace sees a new cluster at once, and may have to wait for another one first: for 10
+/// minutes by its default.
+const OPERATOR: Duration = Duration::from_secs(12 * 60);
+/// Until it says that it waits for an operator that may not be there.
+const SUSPICIOUS: Duration = Duration::from_secs(60);
 /// What the kubelet asks for again by itself is no failure before it has stood for so long.
 const STANDS: Duration = Duration::from_secs(20);
 /// What a leader is called in old and new releases of Patroni.
@@ -69,6 +73,7 @@ pub struct Follow<'a> {
     pub limit: Duration,
     /// The trouble that stands now, and since when.
     trouble: Option<(String, Instant)>,
+    bearing: Bearing,
 }
 
 impl<'a> Follow<'a> {
@@ -79,7 +84,7 @@ impl<'a> Follow<'a> {
         hide: &'a (dyn Fn(&str) -> String + Sync),
         limit: Duration,
     ) -> Self {
-        Follow { access, source, clone, logs, told, hide, limit, trouble: None }
+        Follow { access, source, clone, logs, told, hide, limit, trouble: None, bearing: Bearing::default() }
     }
 
     /// # Errors
@@ -92,13 +97,21 @@ impl<'a> Follow<'a> {
         };
         let begin = Instant::now();
         let name = self.clone.name.clone();
-        match poll(format!("the clone {name} to take connections"), limit, async || self.look(begin).await)
-            .await
-        {
+        let looked = poll(format!("the clone {name} to take connections"), limit, async || {
+            let seen = self.look(begin).await;
+            match self.bearing.bear(seen)? {
+                Ok(seen) => Ok(seen),
+                Err(passing) => {
+                    (self.told)(format!("{name}: {passing}"));
+                    Ok::<_, RestoreError>(Seen::NotYet(passing))
+                }
+            }
+        });
+        match looked.await {
             Ok(fate) => Ok(fate),
             Err(PollError::Failed(error)) => Err(error),
             Err(PollError::TimedOut(late)) => Ok(Fate::Failed(Failure {
-                verdict: Verdict::Failed,
+                verdict: self.verdict_of_late(),
                 finding: Finding {
                     subject: "clone: time".to_owned(),
                     expected: format!("to be usable within {:.0?}", self.limit),
@@ -108,6 +121,11 @@ impl<'a> Follow<'a> {
                 },
             })),
         }
+    }
+
+    /// Where nothing was restored yet, the time says nothing of the backup.
+    fn verdict_of_late(&self) -> Verdict {
+        if self.logs.seen(CLONE_SCRIPT) > 0 { Verdict::Failed } else { Verdict::Broken }
     }
 
     async fn look(&mut self, begin: Instant) -> Result<Seen<Fate>, RestoreError> {
@@ -126,7 +144,8 @@ impl<'a> Follow<'a> {
             self.access.usable(namespace).await?;
             return Ok(self.without_set(begin, &status));
         };
-        if let Some(finding) = readback::finding(self.source, self.clone, &variables) {
+        let finding = set.as_ref().and_then(|set| readback::label(self.source, self.clone, set));
+        if let Some(finding) = finding.or_else(|| readback::finding(self.source, self.clone, &variables)) {
             return Ok(Seen::Done(Fate::Failed(Failure { verdict: Verdict::Failed, finding })));
         }
         let pods: Api<Pod> = Api::namespaced(client, namespace);
@@ -139,7 +158,10 @@ impl<'a> Follow<'a> {
         }
         let troubles = match pods.is_empty() {
             true => self.access.usable(namespace).await.map(|()| None)?.or(self.no_pod().await?),
-            false => pods.iter().find_map(trouble),
+            false => match pods.iter().find_map(trouble) {
+                Some(trouble) => Some(trouble),
+                None => self.warning(&pods).await?,
+            },
         };
         if let Some(fate) = self.stands(&pods, troubles.clone()) {
             return Ok(Seen::Done(fate));
@@ -174,12 +196,20 @@ impl<'a> Follow<'a> {
             );
             return failed(Verdict::Broken, "clone", &seen, Vec::new(), &help);
         }
-        let waited = format!("waiting for the operator, {:.0?} of {OPERATOR:?}", begin.elapsed());
+        let waited = match begin.elapsed() {
+            spent if spent < SUSPICIOUS => "waiting for the operator".to_owned(),
+            spent => format!(
+                "waiting for the operator for {spent:.0?} of {OPERATOR:?}; does it watch this namespace?"
+            ),
+        };
         (self.told)(format!("{}: {waited}", self.clone.name));
         Seen::NotYet(waited)
     }
 
     fn failed_bootstrap(&self) -> Option<Fate> {
+        if self.logs.seen(FAILED_BOOTSTRAP) < FAILURES {
+            return None;
+        }
         let logs = self.logs.so_far();
         let texts: Vec<String> = logs.iter().map(|log| joined(&log.lines)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -200,12 +230,27 @@ impl<'a> Follow<'a> {
 
     /// What the StatefulSet's controller says of pods that it cannot make.
     async fn no_pod(&self) -> Result<Option<String>, RestoreError> {
+        let name = &self.clone.name;
+        self.event(&format!("involvedObject.kind=StatefulSet,involvedObject.name={name},reason=FailedCreate"))
+            .await
+    }
+
+    /// What the scheduler, or who brings volumes, says of a pod that has not started.
+    async fn warning(&self, pods: &[Pod]) -> Result<Option<String>, RestoreError> {
+        let pending = |pod: &&Pod| {
+            pod.status
+                .as_ref()
+                .and_then(|status| status.phase.as_deref())
+                .is_none_or(|phase| phase == "Pending")
+        };
+        let Some(pod) = pods.iter().find(pending) else { return Ok(None) };
+        let name = pod.name_any();
+        self.event(&format!("involvedObject.kind=Pod,involvedObject.name={name},type=Warning")).await
+    }
+
+    async fn event(&self, fields: &str) -> Result<Option<String>, RestoreError> {
         let events: Api<Event> = Api::namespaced(self.access.client(), &self.clone.namespace);
-        let of_set = format!(
-            "involvedObject.kind=StatefulSet,involvedObject.name={},reason=FailedCreate",
-            self.clone.name
-        );
-        let listed = events.list(&ListParams::default().fields(&of_set)).await;
+        let listed = events.list(&ListParams::default().fields(fields)).await;
         let listed = listed.map_err(ClusterError::api("look at the clone's events"))?.items;
         Ok(listed.iter().filter_map(|event| event.message.clone()).next_back())
     }
@@ -240,7 +285,7 @@ impl<'a> Follow<'a> {
         pods: &[Pod],
         variables: &[RenderedVariable],
     ) -> Result<Result<Usable, String>, RestoreError> {
-        let Some(leader) = pods.iter().find(|pod| leads(pod)) else {
+        let Some(leader) = pods.iter().find(|pod| leads(pod, &self.source.role_label)) else {
             return Ok(Err(format!("none of its {} pods is leader", pods.len())));
         };
         let mut conditions = leader.status.iter().flat_map(|status| status.conditions.iter().flatten());
@@ -275,9 +320,9 @@ impl<'a> Follow<'a> {
     }
 }
 
-/// Whether Patroni calls a pod its cluster's leader, whatever the label is that says it.
-pub(super) fn leads(pod: &Pod) -> bool {
-    pod.labels().values().any(|value| LEADER.contains(&value.as_str()))
+/// Whether Patroni calls a pod its cluster's leader.
+pub(super) fn leads(pod: &Pod, role_label: &str) -> bool {
+    pod.labels().get(role_label).is_some_and(|role| LEADER.contains(&role.as_str()))
 }
 
 /// The superuser's name and password, where the pod itself has them from.

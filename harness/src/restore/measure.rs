@@ -1,5 +1,7 @@
 //! How much would have been lost, and how long it took, held against the budgets.
 
+use std::time::Duration;
+
 use super::file::Budgets;
 use super::moment::Moment;
 use super::recovery::Recovery;
@@ -16,10 +18,12 @@ pub fn of(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Meas
     let Budgets { rto: rto_budget, rpo: rpo_budget } = restored.drill.within;
     let budget = |span: Option<super::Span>| span.and_then(|span| u64::try_from(span.0.as_millis()).ok());
     let rto = Measure { milliseconds: recovery.milliseconds(), at_most: false, budget: budget(rto_budget) };
-    let rpo = lost(proved, recovery, restored).map(|(milliseconds, at_most)| Measure {
+    let rpo_budget = rpo_budget.unwrap_or(super::Span(DEAD_ARCHIVE));
+    let rpo = lost(proved, recovery, restored);
+    let rpo = rpo.map(|(milliseconds, at_most)| Measure {
         milliseconds,
         at_most,
-        budget: budget(rpo_budget),
+        budget: budget(Some(rpo_budget)),
     });
     let mut findings = Vec::new();
     if !rto.within_budget() {
@@ -27,7 +31,7 @@ pub fn of(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Meas
     }
     match &rpo {
         Some(rpo) if !rpo.within_budget() => findings.push(over("rpo", rpo, RPO_HELP)),
-        None if rpo_budget.is_some() => findings.push(Finding {
+        None => findings.push(Finding {
             subject: "rpo".to_owned(),
             expected: "to be measured".to_owned(),
             seen: "nothing tells which transaction was recovered last, nor when the base backup was begun"
@@ -35,23 +39,30 @@ pub fn of(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Meas
             evidence: Vec::new(),
             help: String::new(),
         }),
-        _ => {}
+        Some(_) => {}
     }
     Measured { rpo, rto: Some(rto), findings }
 }
 
-const RPO_HELP: &str = "commits that are not archived are lost: `archive_timeout` of the source bounds how long that takes. \
-                        Where nobody has committed anything since, nothing was lost: `compare` tells these apart";
+/// Where no budget is given: an archive that is older is taken to be dead.
+const DEAD_ARCHIVE: Duration = Duration::from_secs(24 * 60 * 60);
+const RPO_HELP: &str = "commits that are not archived are lost: `archive_timeout` of the source bounds how long that takes; \
+                        `within.rpo` says how much may be lost (24h without it)";
 
-/// Milliseconds of commits that did not come back, and whether it may be less.
+/// Milliseconds of commits that would have been lost, and whether it may be less.
 fn lost(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Option<(u64, bool)> {
+    // The drill itself waited for the archive: had the source been lost at the moment, this is what had not been in it.
+    if let Some(moment) = restored.moment {
+        return Some((u64::try_from(moment.archived_after.as_millis()).unwrap_or(u64::MAX), true));
+    }
     // A commit after the target was seen, so that none before it is missing.
     if recovery.stopped_at_target {
         return Some((0, false));
     }
-    if let Some(moment) = restored.moment {
-        let reached = lsn(&proved.identity.lsn) >= lsn(&moment.moment.lsn);
-        return reached.then_some((0, false)).or_else(|| before(proved, recovery, restored));
+    // Everything that the source had written when the drill began came back; where nobody writes, that is all.
+    let written = restored.plan.source.written;
+    if written.is_some_and(|written| lsn(&proved.identity.lsn).is_some_and(|here| here >= written)) {
+        return Some((0, false));
     }
     before(proved, recovery, restored)
 }

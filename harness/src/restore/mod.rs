@@ -1,6 +1,7 @@
 //! Restore drills: a cluster that exists is cloned from its real backup, the clone is held against what is wanted of it,
 //! and removed.
 
+mod bearing;
 mod clean;
 mod clone;
 mod error;

@@ -35,28 +35,33 @@ pub struct Moment {
 pub async fn of(
     access: &ClusterAccess,
     source: &Source,
-    compare: &Compare,
+    (compare, limit): (&Compare, Duration),
     evidence: &Evidence,
     told: &(dyn Fn(String) + Sync),
 ) -> Result<(Moment, String), RestoreError> {
     let (connect, _forward) = open(access, source, evidence).await?;
     let statement = compare.statement_timeout.map_or(STATEMENT, |span| span.0);
-    let session = Session::ReadOnly { statement, idle_in_transaction: statement };
-    let limit = compare.quiet_moment_within.map_or(QUIET, |span| span.0);
-    let found = quiet_moment(&connect, limit, session);
+    // A snapshot waits while other databases are read.
+    let session = Session::ReadOnly { statement, idle_in_transaction: statement.max(limit) };
+    let quiet = compare.quiet_moment_within.map_or(QUIET, |span| span.0);
+    let found = quiet_moment(&connect, quiet, session);
     let (moment, held) =
-        ticking("waiting for a moment in which nobody writes to the source", Some(limit), told, found)
+        ticking("waiting for a moment in which nobody writes to the source", Some(quiet), told, found)
             .await?;
     let begin = Instant::now();
-    let reading = held.observe(Some(evidence.folder()));
-    let data = ticking("reading the source's data as of that moment", None, told, reading).await?;
-    let limit = match compare.archived_within {
+    let patience = match compare.archived_within {
         Some(span) => span.0,
         None => default_archived_within(&connect, session).await?,
     };
-    let waiting = archived(&connect, &moment, limit, session);
-    let archived = ticking("waiting until the source has archived it", Some(limit), told, waiting).await?;
-    let archived_after = begin.elapsed();
+    // At the same time: the time that reading takes must not be taken for that of the archive.
+    let waiting = async {
+        let archived = archived(&connect, &moment, patience, session).await;
+        archived.map(|archived| (archived, begin.elapsed())).map_err(RestoreError::from)
+    };
+    let reading = async { held.observe(Some(evidence.folder())).await.map_err(RestoreError::from) };
+    let both = async { tokio::try_join!(reading, waiting) };
+    let what = "reading the source's data as of that moment, and waiting until it is archived";
+    let (data, (archived, archived_after)) = ticking(what, Some(limit), told, both).await?;
     let note = format!("{}, archived {archived_after:.0?} later", moment.target);
     Ok((Moment { moment, data, archived, archived_after }, note))
 }
@@ -76,7 +81,7 @@ async fn open(
         seen,
         help: "a drill that compares needs a source that runs".to_owned(),
     };
-    let leader = listed.iter().find(|pod| leads(pod));
+    let leader = listed.iter().find(|pod| leads(pod, &source.role_label));
     let leader = leader.ok_or_else(|| not(format!("none of its {} pods is leader", listed.len())))?;
     let credentials = superuser(access, namespace, &source.variables).await?;
     let (user, password) =

@@ -51,11 +51,15 @@ impl Plan {
         let target = drill.target.as_deref().map(Target::parse).transpose();
         let target =
             target.map_err(|error| RestoreError::refused(error.to_string(), ""))?.unwrap_or_default();
+        let target = target.time(now);
+        if target > now {
+            return Err(RestoreError::refused(format!("its target {target} has not come yet"), ""));
+        }
         let lease = lease(&source);
         let plan = Plan {
             clone_name: clone::name(&source.name),
-            target: target.time(now),
-            expires: now + limit(drill),
+            target,
+            expires: now.checked_add(limit(drill)).unwrap_or(Timestamp::MAX),
             lock: Lock {
                 namespace: drill.into.namespace.clone(),
                 label: (LABEL.to_owned(), lease.clone()),
@@ -73,7 +77,7 @@ impl Plan {
     /// # Errors
     /// When it is refused.
     pub fn clone(&self, drill: &RestoreDrill, target: Timestamp) -> Result<Clone, RestoreError> {
-        Clone::of(&self.source, drill, &self.clone_name, target, self.expires, &self.lock.name)
+        Clone::of(&self.source, drill, &self.clone_name, (target, self.expires), &self.lock.name)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the operator really wrote, held against what the manifest asked for: its configuration may override any of it.
 
+use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::Value;
 
 use super::clone::Clone;
@@ -52,6 +53,22 @@ pub fn finding(source: &Source, clone: &Clone, variables: &[RenderedVariable]) -
     .find(|(name, wanted)| said(name) != *wanted)
     .map(|(name, wanted)| {
         differs(name, &wanted, &said(name), "this operator reads the clone section otherwise")
+    })
+}
+
+/// An operator that calls clusters by another label than its source's does: what looks for the clone's pods by the
+/// source's would find none, and the fence would hold none of them.
+pub fn label(source: &Source, clone: &Clone, set: &StatefulSet) -> Option<Finding> {
+    let label = &source.cluster_label;
+    let labels = set.spec.as_ref()?.selector.match_labels.clone().unwrap_or_default();
+    (labels.get(label) != Some(&clone.name)).then(|| Finding {
+        subject: "clone: labels".to_owned(),
+        expected: format!("{label}={} on its pods, as its source's have it", clone.name),
+        seen: labels.iter().map(|(label, value)| format!("{label}={value}")).collect::<Vec<_>>().join(", "),
+        evidence: Vec::new(),
+        help:
+            "the operator of the clone's namespace has another cluster_name_label than that of the source's"
+                .to_owned(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::clone::Clone;
 use super::source::Source;
+use crate::check::is_known;
 use crate::observe::catalogue;
 use crate::observe::logs;
 
@@ -24,19 +25,23 @@ pub struct Refusal {
 /// The most telling reason in the logs.
 pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
     let says = |texts: &[&str]| logs.iter().any(|log| texts.iter().any(|text| log.contains(text)));
-    let account = source.backups.account.as_deref().unwrap_or("(from a Secret)");
+    let account = source.backups.account.as_deref().filter(|account| is_known(account));
+    let account = account.unwrap_or("that a Secret names");
     let place = &source.backups.prefix;
     if says(&REFUSED) {
         return Refusal {
             why: format!("the storage account {account} refuses the key"),
-            help: "the Secret in the clone's namespace must hold a valid key of the source's account"
+                        help: "the Secret in the clone's namespace must hold a valid key of the source's account, and the account let \
+                   this network in"
                 .to_owned(),
         };
     }
     if says(&NO_ACCOUNT) {
         return Refusal {
             why: format!("the storage account {account} cannot be reached"),
-            help: "its name, or the way to it from the clone's namespace, is wrong".to_owned(),
+            help: "its name, or the way to it from the clone's namespace, is wrong; `clone.egress_ports` opens ports of the \
+                   clone's NetworkPolicy"
+                .to_owned(),
         };
     }
     if says(&NO_BACKUPS) {

@@ -35,8 +35,6 @@ pub fn needed(drill: &RestoreDrill) -> Vec<Right> {
         Right::new("create", "pods/portforward", into),
         Right::new("get", "secrets", into),
         Right::new("list", "events", into),
-        Right::new("create", "leases.coordination.k8s.io", into),
-        Right::new("update", "leases.coordination.k8s.io", into),
     ]);
     rights
 }
@@ -50,6 +48,9 @@ pub fn of_password(source: &Source) -> Option<Right> {
 /// What removing clones needs in a namespace.
 pub fn removing(namespace: &str) -> Vec<Right> {
     let mut rights = Vec::new();
+    for verb in ["create", "update"] {
+        rights.push(Right::new(verb, "leases.coordination.k8s.io", namespace));
+    }
     for verb in ["get", "list", "delete"] {
         rights.push(Right::new(verb, "postgresqls.acid.zalan.do", namespace));
         rights.push(Right::new(verb, "leases.coordination.k8s.io", namespace));

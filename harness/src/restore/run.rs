@@ -15,13 +15,14 @@ use super::evidence::Evidence;
 use super::fence;
 use super::file::RestoreDrill;
 use super::follow::{Fate, Follow, Usable};
-use super::leftovers::of_lease;
+use super::leftovers::{note, of_lease};
 use super::moment::{self, Moment};
 use super::plan::{self, Plan};
 use super::progress::Progress;
 use super::recovery::Course;
 use super::source::postgresqls;
 use super::verify::{self, Restored};
+use crate::drill::outcome::{CLONE_SCRIPT, FAILED_BOOTSTRAP};
 use crate::environment::cluster::{ClusterAccess, ClusterError, Held, PodLogs};
 use crate::exit::Verdict;
 use crate::poll::within;
@@ -157,8 +158,11 @@ impl Run<'_> {
             Ok(held) => held,
             Err(error) => return conclusion.error("lease", &error),
         };
+        // Kept however the drill ends.
+        let counted = [CLONE_SCRIPT, FAILED_BOOTSTRAP];
+        let mut logs = PodLogs::new(access, &drill.into.namespace, &counted);
         let stopped = tokio::select! {
-            done = within("the drill", self.limit(), self.drill(&plan, &held, conclusion)) => match done {
+            done = within("the drill", self.limit(), self.drill(&plan, &held, &mut logs, conclusion)) => match done {
                 Ok(()) => Stopped::AtItsEnd,
                 Err(_) => Stopped::TooLate,
             },
@@ -167,9 +171,17 @@ impl Run<'_> {
         };
         match stopped {
             Stopped::AtItsEnd => {}
-            Stopped::TooLate => conclusion.findings.push(self.too_long()),
+            Stopped::TooLate => {
+                // Where nothing was restored yet, the time says nothing of the backup.
+                let restored = logs.seen(CLONE_SCRIPT) > 0;
+                conclusion.verdict.get_or_insert(if restored { Verdict::Failed } else { Verdict::Broken });
+                conclusion.findings.push(self.too_long());
+            }
             Stopped::Interrupted => conclusion.verdict = Some(Verdict::Interrupted),
             Stopped::Lost(error) => conclusion.error("lease", &error),
+        }
+        if let Err(error) = verify::keep_logs(self.evidence, &logs) {
+            conclusion.error("logs", &error);
         }
         if let Err(error) = self.progress.step("remove the clone", self.clean(&plan, held)).await {
             // A drill that leaves something behind has not passed, whatever it has proved.
@@ -199,8 +211,7 @@ impl Run<'_> {
         let held = plan.lock.take(access, &told).await?;
         let namespace = drill.into.namespace.as_str();
         let ours = (namespace, plan.lock.name.as_str());
-        let label = &plan.source.cluster_label;
-        let removed = of_lease(access, ours, held.noted().await, label, &told).await?;
+        let removed = of_lease(access, ours, held.noted().await, &told).await?;
         let others = super::clean::clones(access, namespace).await?;
         let limit = usize::from(drill.limits.clones.unwrap_or(1));
         if others.len() >= limit {
@@ -214,7 +225,7 @@ impl Run<'_> {
                     .to_owned(),
             });
         }
-        held.note(&plan.clone_name).await?;
+        held.note(&note(&plan.clone_name, &plan.source.cluster_label)).await?;
         let note = match removed.len() {
             0 => String::new(),
             _ => format!("removed what an earlier drill left: {}", removed.join(", ")),
@@ -223,13 +234,19 @@ impl Run<'_> {
     }
 
     /// All that can be given up in the middle.
-    async fn drill(&self, plan: &Plan, held: &Held, conclusion: &mut Conclusion) {
+    async fn drill(&self, plan: &Plan, held: &Held, logs: &mut PodLogs, conclusion: &mut Conclusion) {
         let drill = self.doing.drill;
         let told = |text: String| self.progress.say(text);
         let moment = match &drill.compare {
             None => None,
             Some(compare) => {
-                let found = moment::of(self.doing.access, &plan.source, compare, self.evidence, &told);
+                let found = moment::of(
+                    self.doing.access,
+                    &plan.source,
+                    (compare, self.limit()),
+                    self.evidence,
+                    &told,
+                );
                 match self.progress.step("find a quiet moment of the source", Box::pin(found)).await {
                     Ok(moment) => Some(moment),
                     Err(error) => return conclusion.error("compare", &error),
@@ -242,19 +259,15 @@ impl Run<'_> {
             Ok(clone) => clone,
             Err(error) => return conclusion.error("clone", &error),
         };
-        let mut logs = PodLogs::new(self.doing.access, &clone.namespace);
-        let cloned = self.clone(plan, &clone, held, &mut logs, conclusion);
+        let cloned = self.clone(plan, &clone, held, logs, conclusion);
         let cloned = self.progress.step("clone from the backup", Box::pin(cloned)).await;
-        if let Err(error) = verify::keep_logs(self.evidence, &logs) {
-            conclusion.error("logs", &error);
-        }
         let (created, usable) = match cloned {
             Ok(Some(cloned)) => cloned,
             Ok(None) => return,
             Err(error) => return conclusion.error("clone", &error),
         };
         let restored =
-            Restored { plan, clone: &clone, drill, usable: &usable, moment: moment.as_ref(), logs: &logs };
+            Restored { plan, clone: &clone, drill, usable: &usable, moment: moment.as_ref(), logs };
         let verified = async {
             let proved = verify::all(&restored, self.evidence, &told).await?;
             let note = format!("{} proofs", proved.proofs.len());

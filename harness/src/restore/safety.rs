@@ -46,6 +46,12 @@ pub fn archive(env: &[Value], source: &Source) -> Result<(), RestoreError> {
             "write the archive's place without `$(…)`",
         ));
     }
+    if prefix.split('/').any(|part| part == "." || part == "..") {
+        return Err(RestoreError::refused(
+            format!("its archive's place {prefix} has `.` or `..` in it"),
+            "write the archive's place without them",
+        ));
+    }
     if within(prefix, &source.backups.prefix) || within(&source.backups.prefix, prefix) {
         return Err(RestoreError::refused(
             format!(

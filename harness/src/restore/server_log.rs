@@ -1,5 +1,8 @@
 //! The clone's own server log, read through SQL: Spilo keeps it as files that no container prints.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use tokio_postgres::Client;
 
 use super::recovery::Said;
@@ -34,31 +37,41 @@ pub async fn read(client: &Client) -> Result<String, String> {
 ///
 /// # Errors
 /// The server's.
-pub async fn backup_begun(client: &Client) -> Result<Option<jiff::Timestamp>, tokio_postgres::Error> {
+pub async fn backup_begun(client: &Client) -> Result<Option<Timestamp>, tokio_postgres::Error> {
     let label: Option<String> = client.query_one(LABEL, &[]).await?.try_get(0)?;
     let line =
         label.as_deref().and_then(|label| label.lines().find_map(|line| line.strip_prefix(START_TIME)));
-    Ok(line.and_then(time_at_start).map(|(time, _)| time))
+    let zone = zone(client).await;
+    Ok(line.and_then(|line| time_at_start(line, zone.as_ref())).map(|(time, _)| time))
+}
+
+/// The zone of the times in its log; none where nobody here knows its name.
+pub async fn zone(client: &Client) -> Option<TimeZone> {
+    let row = client.query_one("SELECT current_setting('log_timezone')", &[]).await.ok()?;
+    TimeZone::get(row.try_get(0).ok()?).ok()
 }
 
 /// The lines with a time at their start: `2026-11-24 03:00:00.000 UTC [42]: LOG:  …`.
-pub fn said(text: &str) -> Vec<Said> {
+pub fn said(text: &str, zone: Option<&TimeZone>) -> Vec<Said> {
     let lines = text.lines().filter_map(|line| {
-        let (time, rest) = time_at_start(line)?;
+        let (time, rest) = time_at_start(line, zone)?;
         Some(Said { time, text: rest.to_owned() })
     });
     lines.collect()
 }
 
-/// A time of the server's log. Its zone is a name; only those that every machine understands in one way are read.
-fn time_at_start(line: &str) -> Option<(jiff::Timestamp, &str)> {
+/// A time of the server's log. The zone beside it is an abbreviation, which only the server's setting makes clear.
+fn time_at_start<'l>(line: &'l str, zone_of_server: Option<&TimeZone>) -> Option<(Timestamp, &'l str)> {
     let mut parts = line.splitn(4, ' ');
     let (day, time, zone) = (parts.next()?, parts.next()?, parts.next()?);
     let rest = parts.next().unwrap_or_default();
     let offset = match zone {
         "UTC" | "GMT" | "Etc/UTC" => "Z",
         zone if zone.starts_with(['+', '-']) => zone,
-        _ => return None,
+        _ => {
+            let local: DateTime = format!("{day}T{time}").parse().ok()?;
+            return Some((local.to_zoned(zone_of_server?.clone()).ok()?.timestamp(), rest));
+        }
     };
     Some((format!("{day}T{time}{offset}").parse().ok()?, rest))
 }
@@ -69,11 +82,13 @@ mod tests {
 
     #[test]
     fn lines_have_their_times() {
-        let said = said(
-            "2026-11-24 03:00:00.250 UTC [42]: LOG:  redo done at 0/3\n\tgoes on\n2026-11-24 03:00:01 CET [42]: LOG:  x\n",
-        );
-        assert_eq!(said.len(), 1);
-        assert_eq!(said[0].text, "[42]: LOG:  redo done at 0/3");
-        assert_eq!(said[0].time.to_string(), "2026-11-24T03:00:00.25Z");
+        let text = "2026-11-24 03:00:00.250 UTC [42]: LOG:  redo done at 0/3\n\tgoes on\n\
+                    2026-11-24 04:00:01 CET [42]: LOG:  x\n";
+        let lines = said(text, None);
+        assert_eq!(lines.len(), 1, "whose CET it is, only the server's setting tells");
+        assert_eq!(lines[0].text, "[42]: LOG:  redo done at 0/3");
+        assert_eq!(lines[0].time.to_string(), "2026-11-24T03:00:00.25Z");
+        let zone = TimeZone::fixed(jiff::tz::offset(1));
+        assert_eq!(said(text, Some(&zone))[1].time.to_string(), "2026-11-24T03:00:01Z");
     }
 }

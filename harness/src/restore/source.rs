@@ -13,6 +13,9 @@ use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::manifests::Manifests;
 use crate::render::RenderedVariable;
 
+/// The operator's default.
+const CLUSTER_LABEL: &str = "cluster-name";
+
 /// What is known of it.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -26,8 +29,12 @@ pub struct Source {
     pub backups: Azure,
     /// From Patroni's `initialize` key; none where it is not kept in Kubernetes or may not be read.
     pub system_identifier: Option<String>,
+    /// How far the source's WAL was written a moment before, by what Patroni's leader notes (`optime`).
+    pub written: Option<u64>,
     /// The label that has a cluster's name, from the StatefulSet's selector.
     pub cluster_label: String,
+    /// The label that has a pod's role.
+    pub role_label: String,
 }
 
 impl Source {
@@ -48,7 +55,12 @@ impl Source {
         let backups = backups(&variables, namespace, &shown)?;
         let labels =
             set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone()).unwrap_or_default();
-        let cluster_label = labels.iter().find(|(_, value)| *value == name).map(|(label, _)| label.clone());
+        // `cluster_labels` of the operator's configuration may have any value, the name among them.
+        let has_name = |label: &&String| labels.get(*label) == Some(name);
+        let usual = CLUSTER_LABEL.to_owned();
+        let cluster_label = Some(&usual).filter(has_name).or_else(|| labels.keys().find(has_name)).cloned();
+        let role_label = Pod::new(&variables, namespace, &Manifests::default());
+        let role_label = role_label.value("KUBERNETES_ROLE_LABEL").unwrap_or("spilo-role").to_owned();
         Ok(Source {
             namespace: namespace.clone(),
             name: name.clone(),
@@ -56,8 +68,16 @@ impl Source {
             spec: object.data.get("spec").cloned().unwrap_or_default(),
             variables,
             backups,
-            system_identifier: system_identifier(access.client(), namespace, name).await?,
-            cluster_label: cluster_label.unwrap_or_else(|| "cluster-name".to_owned()),
+            system_identifier: annotation(
+                access.client(),
+                namespace,
+                &format!("{name}-config"),
+                "initialize",
+            )
+            .await?,
+            written: written(access.client(), namespace, name).await?,
+            cluster_label: cluster_label.unwrap_or(usual),
+            role_label,
         })
     }
 
@@ -102,20 +122,30 @@ pub fn postgresqls(client: Client, namespace: &str) -> Api<DynamicObject> {
     Api::namespaced_with(client, namespace, &ApiResource::from_gvk_with_plural(&gvk, "postgresqls"))
 }
 
-/// Patroni keeps it as an annotation of the object that holds its configuration.
-async fn system_identifier(
+/// The leader's place in the WAL, a number. Patroni renews it every few seconds.
+async fn written(client: Client, namespace: &str, name: &str) -> Result<Option<u64>, ClusterError> {
+    for object in [name.to_owned(), format!("{name}-leader")] {
+        if let Some(text) = annotation(client.clone(), namespace, &object, "optime").await? {
+            return Ok(text.parse().ok());
+        }
+    }
+    Ok(None)
+}
+
+/// What Patroni keeps as an annotation, of Endpoints or of a ConfigMap.
+async fn annotation(
     client: Client,
     namespace: &str,
-    name: &str,
+    object: &str,
+    key: &str,
 ) -> Result<Option<String>, ClusterError> {
-    let object = format!("{name}-config");
-    let of =
-        |annotations: &std::collections::BTreeMap<String, String>| annotations.get("initialize").cloned();
+    let of = |annotations: &std::collections::BTreeMap<String, String>| annotations.get(key).cloned();
     let doing = || ClusterError::api(format!("read Patroni's {object}"));
     let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), namespace);
-    if let Some(found) = endpoints.get_opt(&object).await.map_err(doing())? {
-        return Ok(of(found.annotations()));
+    let found = endpoints.get_opt(object).await.map_err(doing())?;
+    if let Some(text) = found.and_then(|found| of(found.annotations())) {
+        return Ok(Some(text));
     }
     let maps: Api<ConfigMap> = Api::namespaced(client, namespace);
-    Ok(maps.get_opt(&object).await.map_err(doing())?.and_then(|found| of(found.annotations())))
+    Ok(maps.get_opt(object).await.map_err(doing())?.and_then(|found| of(found.annotations())))
 }

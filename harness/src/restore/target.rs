@@ -35,7 +35,7 @@ impl Target {
     /// In microseconds, which is all that PostgreSQL knows.
     pub fn time(self, now: Timestamp) -> Timestamp {
         let time = match self {
-            Target::Before(span) => now - span.0,
+            Target::Before(span) => now.checked_sub(span.0).unwrap_or(Timestamp::MIN),
             Target::At(time) => time,
         };
         Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::Api;
 
@@ -22,7 +23,7 @@ use super::ticking::ticking;
 use crate::environment::cluster::{ClusterAccess, ClusterError, PodLogs};
 use crate::observe::data::{self, DataError, Identity, Options, identify};
 use crate::report::{Finding, Proof, RecoveryPhaseName, Restore};
-use crate::secret::Secret;
+use crate::secret::{Secret, is_a_word, is_told_by_name};
 
 /// For one statement on the clone.
 const STATEMENT: Duration = Duration::from_secs(30 * 60);
@@ -62,6 +63,7 @@ pub async fn all(
     let hide = |text: &str| evidence.hide(text);
     let identity = identify(connect).await?;
     let client = connect.open("postgres").await?;
+    let subscriptions = subscriptions(&client).await?;
     let server = server_log::read(&client).await.map_err(|seen| RestoreError::Broken {
         what: "read the clone's server log".to_owned(),
         seen,
@@ -74,7 +76,9 @@ pub async fn all(
         database: "postgres".to_owned(),
         source,
     })?;
-    let said = said(logs, &server);
+    let zone = server_log::zone(&client).await;
+    drop(client);
+    let said = said(logs, &server, zone.as_ref());
     let now = Timestamp::now();
     let recovery = Recovery::of(&said, Course { created: now, usable: now, verified: now });
 
@@ -124,7 +128,7 @@ pub async fn all(
     proofs.extend(prove::assertions(connect, &drill.expect, target, timeout, &hide).await);
     let checking = prove::amcheck(connect, &data, AMCHECK, &hide);
     proofs.push(ticking("checking indexes and tables (amcheck)", Some(AMCHECK), told, checking).await);
-    proofs.extend(subscriptions(&client).await?);
+    proofs.extend(subscriptions);
     proofs.push(log);
     Ok(Proved { proofs, identity, said, backup_begun })
 }
@@ -183,13 +187,13 @@ impl Proved {
 }
 
 /// All lines with a time, of the containers and of the server, in the order of time.
-fn said(logs: &PodLogs, server: &str) -> Vec<Said> {
+fn said(logs: &PodLogs, server: &str, zone: Option<&TimeZone>) -> Vec<Said> {
     let mut said: Vec<Said> = logs
         .so_far()
         .into_iter()
         .flat_map(|log| log.lines)
         .filter_map(|line| Some(Said { time: line.time?, text: line.text }))
-        .chain(server_log::said(server))
+        .chain(server_log::said(server, zone))
         .collect();
     said.sort_by_key(|line| line.time);
     said
@@ -245,5 +249,9 @@ pub async fn referred(access: &ClusterAccess, clone: &Clone) -> Result<Vec<Secre
         };
         secrets.push(Secret::new(String::from_utf8_lossy(&value.0)));
     }
+    // What somebody wrote down openly under `clone.env` is shown nowhere for all that.
+    let plain = clone.env.iter().filter(|variable| variable["name"].as_str().is_some_and(is_told_by_name));
+    let plain = plain.filter_map(|variable| variable["value"].as_str()).filter(|value| !is_a_word(value));
+    secrets.extend(plain.map(Secret::new));
     Ok(secrets)
 }

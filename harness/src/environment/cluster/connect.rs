@@ -92,6 +92,8 @@ impl ClusterAccess {
             .map_err(|error| ClusterError::Unreachable { server: server.clone(), why: error.to_string() })?;
         match self.client.request_text(request).await {
             Ok(_) => Ok(()),
+            // Before 1.28 there was no such question; what comes next will tell.
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
                 Err(ClusterError::Unauthorized { server, why: status.message.clone() })
             }
@@ -101,7 +103,7 @@ impl ClusterAccess {
 }
 
 /// An error with what is behind it: the outermost says only that a service failed.
-fn causes(error: &dyn std::error::Error) -> String {
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut said = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -120,6 +122,9 @@ async fn configuration(wanted: &Wanted) -> Result<(Config, String), ClusterError
     let read = match &wanted.kubeconfig {
         Some(path) => Kubeconfig::read_from(path).map_err(wrong)?,
         None if has_kubeconfig() => Kubeconfig::read().map_err(wrong)?,
+        None if wanted.context.is_some() => {
+            return Err(ClusterError::NoContext(wanted.context.clone().unwrap_or_default()));
+        }
         None => {
             let config = Config::incluster().map_err(|error| ClusterError::Nowhere(Box::new(error)))?;
             return Ok((config, "in-cluster".to_owned()));

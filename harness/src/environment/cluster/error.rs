@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::connect::causes;
 use super::rights::Right;
 use crate::exit::Verdict;
 use crate::poll::TimedOut;
@@ -13,6 +14,8 @@ pub enum ClusterError {
     Kubeconfig { path: Option<PathBuf>, source: Box<kube::config::KubeconfigError> },
     #[error("find a cluster: there is no kubeconfig, and this is no pod of a cluster ({0})")]
     Nowhere(Box<kube::config::InClusterError>),
+    #[error("find the context {0}: there is no kubeconfig")]
+    NoContext(String),
     #[error("use the kubeconfig: {0}")]
     Client(Box<kube::Error>),
     #[error("reach the API server {server}: {why}")]
@@ -21,7 +24,7 @@ pub enum ClusterError {
     Unauthorized { server: String, why: String },
     #[error("{doing}: this user may not {}", list(.missing))]
     Forbidden { doing: String, missing: Vec<Right> },
-    #[error("{doing}: {source}")]
+    #[error("{doing}: {}", causes(.source))]
     Api { doing: String, source: Box<kube::Error> },
     #[error("find the namespace {0}: there is none")]
     NoNamespace(String),
@@ -48,11 +51,25 @@ impl ClusterError {
         |source| ClusterError::Api { doing, source: Box::new(source) }
     }
 
+    /// Whether it may pass by itself: the API server was asked and said nothing, or that it cannot answer now.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            ClusterError::Api { source, .. } => match &**source {
+                kube::Error::Api(status) => status.code >= 500 || status.code == 429,
+                kube::Error::SerdeError(_) | kube::Error::BuildRequest(_) => false,
+                _ => true,
+            },
+            ClusterError::TimedOut(_) => true,
+            _ => false,
+        }
+    }
+
     /// A person's file or argument is at fault, or the cluster is.
     pub fn verdict(&self) -> Verdict {
         match self {
             ClusterError::Kubeconfig { .. }
             | ClusterError::Nowhere(_)
+            | ClusterError::NoContext(_)
             | ClusterError::Client(_)
             | ClusterError::Unauthorized { .. }
             | ClusterError::NoNamespace(_) => Verdict::Invalid,
@@ -66,14 +83,18 @@ impl ClusterError {
             ClusterError::Kubeconfig { .. } | ClusterError::Client(_) => {
                 "`--kubeconfig` names another file, `--context` another context of it".to_owned()
             }
-            ClusterError::Nowhere(_) => "`--kubeconfig` names the cluster".to_owned(),
+            ClusterError::Nowhere(_) | ClusterError::NoContext(_) => {
+                "`--kubeconfig` names the cluster".to_owned()
+            }
             ClusterError::Unreachable { .. } => "`kubectl get --raw /readyz` tells more".to_owned(),
             ClusterError::Unauthorized { .. } => {
                 "its token or certificate has expired or was made by another cluster".to_owned()
             }
             ClusterError::Forbidden { missing, .. } => {
                 let first = missing.first().map(Right::can_i).unwrap_or_default();
-                format!("ci/kubernetes/rbac.yaml has all rights that a drill needs; `{first}` asks for one")
+                format!(
+                    "the files ci/kubernetes/rbac*.yaml grant all that drills need; `{first}` asks for one right"
+                )
             }
             ClusterError::NoNamespace(name) => format!("`kubectl create namespace {name}` makes it"),
             ClusterError::Terminating(_) => "make it again once it is gone, or name another one".to_owned(),

@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference};
+use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams, Preconditions};
-use kube::{Client, ResourceExt};
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 use tokio::sync::{Mutex, watch};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -37,7 +40,8 @@ impl Holder {
         let id = std::process::id();
         let host = nix::unistd::gethostname().unwrap_or_default();
         let host = host.to_string_lossy().into_owned();
-        Holder(format!("{host}/{id}/{}/{}", started(id).unwrap_or_default(), machine()))
+        let machine = machine().unwrap_or_default();
+        Holder(format!("{host}/{id}/{}/{machine}", started(id).unwrap_or_default()))
     }
 
     /// Whether it was a process of this machine that is no more.
@@ -46,27 +50,43 @@ impl Holder {
         let (Some(of), Some(start), Some(id)) = (parts.next(), parts.next(), parts.next()) else {
             return false;
         };
-        let Ok(id) = id.parse() else { return false };
-        of == machine() && started(id).as_deref() != Some(start)
+        let (Ok(id), Some(here)) = (id.parse::<u32>(), machine()) else { return false };
+        // Another user's process may hide its start, but not that it is there.
+        let is_there =
+            || i32::try_from(id).is_ok_and(|id| kill(Pid::from_raw(id), None) != Err(Errno::ESRCH));
+        of == here
+            && match started(id) {
+                Some(now) => now != start,
+                None => has_ended(id) || !is_there(),
+            }
     }
 }
 
-/// When a process started, in ticks since the machine did; none of one that is no more.
+/// When a process started, in ticks since the machine did; none of one that is no more or does not show it.
 fn started(id: u32) -> Option<String> {
-    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // The second field is the program's name, which may hold anything.
-    let (_, rest) = text.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let fields = fields(id)?;
     // One that has ended and was not waited for yet holds nothing any more.
-    (fields.first() != Some(&"Z")).then(|| fields.get(19).map(|&field| field.to_owned()))?
+    (fields.first()? != "Z").then(|| fields.get(19).cloned())?
 }
 
-/// This machine since it started, as far as its processes see each other.
-fn machine() -> String {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let processes = std::fs::read_link(Path::new("/proc/self/ns/pid")).unwrap_or_default();
+fn has_ended(id: u32) -> bool {
+    fields(id).is_some_and(|fields| fields.first().is_some_and(|state| state == "Z"))
+}
+
+/// What stands in a process's `stat` after its name, which may hold anything.
+fn fields(id: u32) -> Option<Vec<String>> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, rest) = text.rsplit_once(')')?;
+    Some(rest.split_whitespace().map(str::to_owned).collect())
+}
+
+/// This machine since it started, as far as its processes see each other; none where that cannot be told.
+fn machine() -> Option<String> {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let processes = std::fs::read_link(Path::new("/proc/self/ns/pid")).ok()?;
     let processes: String = processes.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
-    format!("{}-{processes}", boot.trim())
+    let boot = boot.trim();
+    (!boot.is_empty() && !processes.is_empty()).then(|| format!("{boot}-{processes}"))
 }
 
 /// What is locked: a Lease of this name with this label.
@@ -196,10 +216,9 @@ impl Lock {
     }
 }
 
-/// Renews until somebody else has it, or nobody could be told of us for too long.
+/// Renews until somebody else has it. An API server that does not answer lets nobody else take it either.
 async fn renew(api: Api<Lease>, lease: Arc<Mutex<Lease>>, me: Holder, lost: watch::Sender<Option<String>>) {
     let name = lease.lock().await.name_any();
-    let mut renewed = Instant::now();
     let mut ticks = tokio::time::interval(RENEW);
     ticks.tick().await;
     loop {
@@ -208,7 +227,7 @@ async fn renew(api: Api<Lease>, lease: Arc<Mutex<Lease>>, me: Holder, lost: watc
         let spec = lease.spec.get_or_insert_default();
         spec.renew_time = Some(MicroTime(Timestamp::now()));
         match api.replace(&name, &PostParams::default(), &lease).await {
-            Ok(now) => (*lease, renewed) = (now, Instant::now()),
+            Ok(now) => *lease = now,
             Err(error) => {
                 tracing::debug!(%error, name, "the lease could not be renewed");
                 let holder = |lease: &Lease| lease.spec.clone().unwrap_or_default().holder_identity;
@@ -222,10 +241,6 @@ async fn renew(api: Api<Lease>, lease: Arc<Mutex<Lease>>, me: Holder, lost: watc
                     Err(error) => tracing::debug!(%error, name, "the lease could not be looked at"),
                 }
             }
-        }
-        if renewed.elapsed() > DURATION {
-            let _ = lost.send(Some("whoever asks next".to_owned()));
-            return;
         }
     }
 }
@@ -283,28 +298,6 @@ impl Held {
     }
 }
 
-/// The leases with a label that nobody holds any more.
-///
-/// # Errors
-/// When the API server says no.
-pub async fn abandoned(client: &Client, namespace: &str, label: &str) -> Result<Vec<Lease>, ClusterError> {
-    let api: Api<Lease> = Api::namespaced(client.clone(), namespace);
-    let all = api.list(&kube::api::ListParams::default().labels(label)).await;
-    let all = all.map_err(ClusterError::api("list the leases"))?.items;
-    let is_abandoned = |lease: &Lease| {
-        let spec = lease.spec.clone().unwrap_or_default();
-        let gone = spec.holder_identity.is_none_or(|holder| holder.is_empty() || Holder(holder).is_gone());
-        let silent = spec.renew_time.is_none_or(|renewed| {
-            let seconds = spec
-                .lease_duration_seconds
-                .map_or(DURATION.as_secs(), |seconds| seconds.unsigned_abs().into());
-            Timestamp::now().duration_since(renewed.0).as_secs() > i64::try_from(seconds).unwrap_or(i64::MAX)
-        });
-        gone || silent
-    };
-    Ok(all.into_iter().filter(is_abandoned).collect())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -317,7 +310,7 @@ mod tests {
         assert!(!me.is_gone(), "{me:?}");
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let id = child.id();
-        let other = Holder(format!("host/{id}/{}/{}", started(id).unwrap(), machine()));
+        let other = Holder(format!("host/{id}/{}/{}", started(id).unwrap(), machine().unwrap()));
         assert!(!other.is_gone());
         child.kill().unwrap();
         child.wait().unwrap();

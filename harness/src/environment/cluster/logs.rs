@@ -42,6 +42,8 @@ struct State {
     lines: BTreeMap<Key, ContainerLines>,
     /// Those that are being read now.
     reading: Vec<Key>,
+    /// How many lines had each of the texts that are counted.
+    counted: Vec<(&'static str, usize)>,
 }
 
 /// Follows logs until it is dropped.
@@ -52,9 +54,22 @@ pub struct PodLogs {
 }
 
 impl PodLogs {
-    pub fn new(access: &ClusterAccess, namespace: &str) -> Self {
+    /// Counts lines with each of `counted`, so that nobody needs to look through all of them again and again.
+    pub fn new(access: &ClusterAccess, namespace: &str, counted: &[&'static str]) -> Self {
         let api = Api::namespaced(access.streams(), namespace);
-        PodLogs { api, state: Arc::default(), tasks: JoinSet::new() }
+        let counted = counted.iter().map(|text| (*text, 0)).collect();
+        let state = State { counted, ..State::default() };
+        PodLogs { api, state: Arc::new(Mutex::new(state)), tasks: JoinSet::new() }
+    }
+
+    /// How many lines had a text that is counted.
+    pub fn seen(&self, text: &str) -> usize {
+        locked(&self.state)
+            .counted
+            .iter()
+            .filter(|(counted, _)| *counted == text)
+            .map(|(_, seen)| *seen)
+            .sum()
     }
 
     /// Begins with what has started among `pods` and is not followed yet; a stream that broke off is taken up again.
@@ -155,7 +170,11 @@ async fn stream(
         if line.time.is_some() && line.time <= after {
             continue;
         }
-        if let Some(known) = locked(into).lines.get_mut(key) {
+        let mut state = locked(into);
+        for (counted, seen) in &mut state.counted {
+            *seen += usize::from(line.text.contains(*counted));
+        }
+        if let Some(known) = state.lines.get_mut(key) {
             if known.lines.len() >= KEEP {
                 known.left_out += 1;
                 known.lines.pop();

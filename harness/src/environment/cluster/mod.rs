@@ -10,6 +10,6 @@ mod rights;
 pub use connect::{ClusterAccess, Wanted};
 pub use error::ClusterError;
 pub use forward::Forward;
-pub use lease::{Held, Holder, Lock, NOTE, abandoned};
+pub use lease::{Held, Holder, Lock, NOTE};
 pub use logs::{ContainerLines, Line, PodLogs};
 pub use rights::{Right, missing};
