@@ -301,3 +301,6 @@ fn is_secret(name: &str, value: &str) -> bool {
 pub(super) fn volume_bytes(spec: &Map<String, Value>) -> Option<u64> {
     quantity::bytes(spec.get("volume")?.get("size")?.as_str()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -111,3 +111,60 @@ pub fn named(source: super::SourceName, into: super::Into) -> RestoreDrill {
         file: None::<PathBuf>,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const SOUND: &str = "source: { namespace: prod, name: acid-orders }\ninto: { namespace: drills }\n";
+
+    fn loaded(text: &str) -> Result<RestoreDrill, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("drill.yaml");
+        std::fs::write(&file, text).unwrap();
+        assert_eq!(is_drill(&file), text.contains("source:"));
+        load(&file).map_err(|error| {
+            let problem = error.problems().next().unwrap();
+            format!("{}: {problem}", problem.place().0)
+        })
+    }
+
+    #[test]
+    fn what_may_not_be_is_said_with_its_line() {
+        assert_eq!(loaded(SOUND).unwrap().shown(), "acid-orders");
+        for (more, wanted) in [
+            ("into2: {}", "unknown field `into2`"),
+            ("target: tomorrow", "`tomorrow` is no point in time"),
+            ("target: now\ncompare: {}", "chooses its point in time itself"),
+            ("expect: [{ query: SELECT 1 }]", "exactly one of `equals`, `at_least`"),
+            ("expect: [{ query: SELECT 1, equals: 1, at_least: 1 }]", "exactly one of `equals`, `at_least`"),
+            ("clone: { env: [{ value: x }] }", "a variable needs a name"),
+            ("clone: { archive: s3://x }", "azure://<container>/<prefix>"),
+            ("limits: { volume: 10GB }", "`10GB` is no size"),
+            ("limits: { clones: 0 }", "at least 1"),
+            ("limits: { time: soon }", "`soon` is no span of time"),
+            ("tell: { webhook: {} }", "exactly one of `url_env` and `url_file`"),
+            ("tell: { webhook: { url_env: A, template: '{ \"a\": \"${nobody}\" }' } }", "`${nobody}`"),
+        ] {
+            let said = loaded(&format!("{SOUND}{more}\n")).unwrap_err();
+            assert!(said.contains(wanted) && !said.starts_with("1:"), "{more}: {said}");
+        }
+        let own = SOUND.replace("drills", "prod");
+        assert!(
+            loaded(&own).unwrap_err().starts_with("2: the clone would be made in its source's own namespace")
+        );
+        let allowed = own.replace(
+            "into: { namespace: prod }",
+            "into: { namespace: prod, source_namespace_allowed: true }",
+        );
+        loaded(&allowed).unwrap();
+    }
+
+    #[test]
+    fn a_null_that_stands_there_is_a_value() {
+        let drill = loaded(&format!("{SOUND}expect: [{{ query: SELECT null, equals: null }}]\n")).unwrap();
+        assert_eq!(drill.expect[0].equals, Some(serde_json::Value::Null));
+    }
+}

@@ -1,0 +1,206 @@
+#![allow(clippy::unwrap_used)]
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::check::Azure;
+use crate::render::RenderedVariable;
+use crate::restore::{CloneSettings, Into, SourceName, named, readback};
+
+const KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
+
+fn variable(item: Value) -> RenderedVariable {
+    let name = item["name"].as_str().unwrap().to_owned();
+    RenderedVariable { name, item, origins: Vec::new(), derived: false, hidden: false }
+}
+
+fn reference(name: &str) -> Value {
+    json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": "backup-keys", "key": "prod" } } })
+}
+
+fn source() -> Source {
+    let variables = [
+        json!({ "name": "SCOPE", "value": "acid-orders" }),
+        json!({ "name": "PGVERSION", "value": "15" }),
+        json!({ "name": "AZURE_STORAGE_ACCOUNT", "value": "prod" }),
+        reference(KEY),
+        json!({ "name": "WALG_AZ_PREFIX", "value": "azure://backups/$(SCOPE)/$(PGVERSION)" }),
+        json!({ "name": "WAL_S3_BUCKET", "value": "elsewhere" }),
+    ];
+    Source {
+        namespace: "prod".to_owned(),
+        name: "acid-orders".to_owned(),
+        uid: "u-1".to_owned(),
+        spec: json!({
+            "teamId": "acid",
+            "numberOfInstances": 3,
+            "users": { "orders": ["superuser"] },
+            "databases": { "orders": "orders" },
+            "sidecars": [{ "name": "exporter" }],
+            "enableMasterLoadBalancer": true,
+            "streams": [{}],
+            "somethingNew": { "reaches": "out" },
+            "tolerations": [{ "key": "db" }],
+            "volume": { "size": "100Gi" },
+            "resources": { "limits": { "cpu": "4", "memory": "8Gi" }, "requests": { "cpu": "4", "memory": "8Gi" } },
+            "additionalVolumes": [
+                { "name": "certs", "mountPath": "/certs", "volumeSource": { "secret": { "secretName": "s" } } },
+                { "name": "space", "mountPath": "/space", "volumeSource": { "nfs": { "server": "production" } } },
+            ],
+            "postgresql": { "version": "15", "parameters": {
+                "max_connections": "300", "shared_buffers": "6GB", "archive_command": "cp %p /somewhere",
+                "log_timezone": "Europe/Berlin",
+            } },
+        }),
+        variables: variables.map(variable).to_vec(),
+        backups: Azure {
+            account: Some("prod".to_owned()),
+            prefix: "azure://backups/acid-orders/15".to_owned(),
+            credential: Some(CredentialKind::AccessKey),
+            warning: None,
+        },
+        system_identifier: None,
+        written: None,
+        cluster_label: "cluster-name".to_owned(),
+        role_label: "spilo-role".to_owned(),
+    }
+}
+
+fn drill(clone: CloneSettings) -> RestoreDrill {
+    let source = SourceName { namespace: "prod".to_owned(), name: "acid-orders".to_owned() };
+    let into = Into { namespace: "drills".to_owned(), source_namespace_allowed: false };
+    RestoreDrill { clone, ..named(source, into) }
+}
+
+fn made(source: &Source, clone: CloneSettings) -> Result<Clone, RestoreError> {
+    let time: Timestamp = "2026-11-25T22:00:00Z".parse().unwrap();
+    Clone::of(source, &drill(clone), "acid-orders-drill-abcde", (time, time), "clonedrill-prod-acid-orders")
+}
+
+fn refused(source: &Source, clone: CloneSettings) -> String {
+    made(source, clone).unwrap_err().to_string()
+}
+
+fn value(clone: &Clone, name: &str) -> String {
+    clone.variable(name).and_then(|variable| variable["value"].as_str()).unwrap_or("(none)").to_owned()
+}
+
+#[test]
+fn a_clone_has_nothing_that_reaches_beyond_it() {
+    let clone = made(&source(), CloneSettings::default()).unwrap();
+    let spec = &clone.manifest["spec"];
+    for gone in ["users", "databases", "sidecars", "streams", "somethingNew"] {
+        assert!(spec.get(gone).is_none(), "{gone}");
+    }
+    assert_eq!(spec["enableMasterLoadBalancer"], false);
+    assert_eq!((&spec["numberOfInstances"], &spec["tolerations"][0]["key"]), (&json!(1), &json!("db")));
+    let volumes: Vec<&str> =
+        spec["additionalVolumes"].as_array().unwrap().iter().map(|v| v["name"].as_str().unwrap()).collect();
+    assert_eq!(volumes, ["certs"], "another kind is somebody's storage");
+    let parameters = spec["postgresql"]["parameters"].as_object().unwrap();
+    let names: Vec<&str> = parameters.keys().map(String::as_str).collect();
+    assert_eq!(names, ["max_connections", "log_timezone", "cron.launch_active_jobs"]);
+    assert_eq!(spec["resources"]["requests"]["memory"], "250Mi");
+    assert_eq!(spec["resources"]["limits"]["memory"], "8Gi");
+    assert_eq!(clone.manifest["metadata"]["labels"][LABEL], "clonedrill-prod-acid-orders");
+}
+
+#[test]
+fn it_reads_where_its_source_archives_and_archives_nothing() {
+    let clone = made(&source(), CloneSettings::default()).unwrap();
+    assert_eq!(value(&clone, "CLONE_WALG_AZ_PREFIX"), "azure://backups/acid-orders/15");
+    assert_eq!(value(&clone, "CLONE_AZURE_STORAGE_ACCOUNT"), "prod");
+    assert_eq!(
+        clone.variable("CLONE_AZURE_STORAGE_ACCESS_KEY"),
+        Some(&reference("CLONE_AZURE_STORAGE_ACCESS_KEY"))
+    );
+    assert_eq!(
+        (value(&clone, "WALG_AZ_PREFIX"), value(&clone, "WAL_S3_BUCKET")),
+        (String::new(), String::new())
+    );
+}
+
+#[test]
+fn an_archive_of_its_own_is_a_folder_of_its_own_away_from_its_sources() {
+    let archive = |place: &str| CloneSettings { archive: Some(place.to_owned()), ..CloneSettings::default() };
+    let clone = made(&source(), archive("azure://drills/orders/")).unwrap();
+    assert_eq!(value(&clone, "WALG_AZ_PREFIX"), "azure://drills/orders/acid-orders-drill-abcde");
+    assert!(refused(&source(), archive("azure://backups/acid-orders/15")).contains("lie within each other"));
+    assert!(refused(&source(), archive("azure://backups/x/../acid-orders")).contains("`..`"));
+    let given = |value: Value| CloneSettings { env: vec![value], ..CloneSettings::default() };
+    let prefix = |place: &str| given(json!({ "name": "WALG_AZ_PREFIX", "value": place }));
+    assert!(refused(&source(), prefix("azure://backups")).contains("lie within each other"));
+    assert!(refused(&source(), prefix("azure://backups/$(SCOPE)")).contains("known only in the pod"));
+    assert!(refused(&source(), given(reference("WALG_AZ_PREFIX"))).contains("does not follow"));
+}
+
+#[test]
+fn what_stands_openly_at_the_source_is_not_written_down_again() {
+    for (name, value) in
+        [(KEY, "k-e-y-1234"), ("WALG_PGP_KEY", "-----BEGIN"), ("https_proxy", "http://a:b@proxy:3128")]
+    {
+        let mut source = source();
+        source.variables.push(variable(json!({ "name": name, "value": value })));
+        let why = refused(&source, CloneSettings::default());
+        assert!(why.contains(name) && why.contains("plain text") && !why.contains(value), "{why}");
+        let given =
+            CloneSettings { env: vec![reference(&format!("CLONE_{name}"))], ..CloneSettings::default() };
+        made(&source, given).unwrap();
+    }
+}
+
+#[test]
+fn a_volume_stays_within_its_limit() {
+    let time: Timestamp = "2026-11-25T22:00:00Z".parse().unwrap();
+    let of = |limit: &str| {
+        let mut drill = drill(CloneSettings::default());
+        drill.limits.volume = Some(limit.to_owned());
+        Clone::of(&source(), &drill, "a-drill-abcde", (time, time), "l")
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(of("100Gi"), Ok(()));
+    assert!(of("99Gi").unwrap_err().contains("not within the limit of 99Gi"));
+}
+
+#[test]
+fn names_are_told_from_others_and_fit_their_labels() {
+    let long = "a".repeat(60);
+    for source in ["acid-orders", long.as_str()] {
+        let name = name(source);
+        assert!(is_name_of_clone(&name) && name.len() <= LONGEST, "{name}");
+    }
+    assert!(!is_name_of_clone("acid-orders") && !is_name_of_clone("acid-drill-1"));
+}
+
+#[test]
+fn what_the_operator_wrote_is_held_against_what_was_asked_for() {
+    let clone = made(&source(), CloneSettings::default()).unwrap();
+    let others = [
+        json!({ "name": "SCOPE", "value": clone.name }),
+        json!({ "name": "CLONE_SCOPE", "value": "acid-orders" }),
+        json!({ "name": "CLONE_METHOD", "value": "CLONE_WITH_WALE" }),
+        json!({ "name": "CLONE_TARGET_TIME", "value": "2026-11-25T22:00:00.000000+00:00" }),
+    ];
+    let written = |more: &[Value]| -> Vec<RenderedVariable> {
+        let all = clone.env.iter().chain(&others).chain(more).cloned();
+        all.map(variable).collect()
+    };
+    let subject = |more: &[Value]| {
+        readback::finding(&source(), &clone, &written(more)).map(|finding| (finding.subject, finding.seen))
+    };
+    assert_eq!(subject(&[]), None);
+    let account = json!({ "name": "CLONE_AZURE_STORAGE_ACCOUNT", "value": "global" });
+    let (what, seen) = subject(&[account]).unwrap();
+    assert_eq!(
+        (what.as_str(), seen.as_str()),
+        ("clone: env CLONE_AZURE_STORAGE_ACCOUNT", "its pods get global")
+    );
+    let archive = json!({ "name": "WALG_AZ_PREFIX", "value": "azure://backups/acid-orders/15" });
+    assert_eq!(subject(&[archive]).unwrap().0, "clone: env archive");
+    let later = json!({ "name": "CLONE_TARGET_TIME", "value": "2026-11-26T00:00:00+00:00" });
+    assert_eq!(subject(&[later]).unwrap().0, "clone: env CLONE_TARGET_TIME");
+    let plain = json!({ "name": "CLONE_AZURE_STORAGE_ACCESS_KEY", "value": "k-e-y-1234" });
+    assert_eq!(subject(&[plain]).unwrap().1, "its pods get a plain value");
+}
