@@ -74,13 +74,18 @@ pub async fn run(doing: &Doing<'_>) -> DrillReport {
             conclude(&evidence, &mut conclusion);
         }
     }
-    let passed = if conclusion.findings.is_empty() { Verdict::Passed } else { Verdict::Failed };
+    let verdict = conclusion.verdict.unwrap_or(match conclusion.findings.is_empty() {
+        false => Verdict::Failed,
+        // Nothing speaks against it, and nothing for it.
+        true if conclusion.restore.proofs.is_empty() => Verdict::Broken,
+        true => Verdict::Passed,
+    });
     DrillReport {
         scenario: doing.drill.shown(),
         file: doing.drill.file.clone().unwrap_or_default(),
         operator: String::new(),
         environment: "cluster".to_owned(),
-        verdict: conclusion.verdict.unwrap_or(passed),
+        verdict,
         milliseconds: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
         phases: progress.phases(),
         clusters: Vec::new(),
@@ -293,12 +298,12 @@ impl Run<'_> {
         conclusion: &mut Conclusion,
     ) -> Result<(Option<(Timestamp, Usable)>, String), RestoreError> {
         let access = self.doing.access;
-        let shown = super::manifest::yaml(&clone.manifest);
-        self.evidence.text("manifest.yaml", &shown)?;
-        conclusion.restore.manifest = shown;
         for secret in verify::referred(access, clone).await? {
             self.evidence.learn(secret);
         }
+        let shown = super::manifest::yaml(&clone.manifest);
+        self.evidence.text("manifest.yaml", &shown)?;
+        conclusion.restore.manifest = shown;
         let fence =
             fence::of(clone, self.doing.drill, &plan.source.cluster_label, &plan.lock.name, &held.owner());
         let fence: NetworkPolicy =
