@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::TryStreamExt;
 use futures::stream::FuturesUnordered;
+use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Preconditions,
     PropagationPolicy,
@@ -50,6 +51,8 @@ const GONE: Limit = Limit {
     first_interval: Duration::from_millis(200),
     longest_interval: Duration::from_secs(1),
 };
+/// A server writes what it has in memory before it ends.
+const PODS: Duration = Duration::from_secs(120);
 /// The operator removes what it made by itself; it is given so long for each next object.
 const OPERATOR: Duration = Duration::from_secs(15);
 /// Once no pod is left. An operator that missed its pod's end waits minutes for it (v1.15.1 does), and what a Patroni made again
@@ -99,23 +102,31 @@ pub async fn remove(
     label: &str,
     told: &(dyn Fn(String) + Sync),
 ) -> Result<(), RestoreError> {
-    let mut deleted = false;
+    let mut stage = Stage::Unknown;
     let mut last: Option<(BTreeSet<String>, Instant)> = None;
     let mut bearing = Bearing::default();
     let mut still = STILL_WITHOUT_SET;
     let gone = poll(format!("the clone {name} to be gone"), GONE, async || {
-        if !deleted {
-            match bearing.bear(delete_clone(access, namespace, name).await)? {
-                Ok(()) => deleted = true,
-                Err(passing) => return Ok(Seen::NotYet(passing)),
-            }
-        }
         let left = match bearing.bear(left(access.client(), namespace, name, label).await)? {
             Ok(left) => left,
             Err(passing) => return Ok(Seen::NotYet(passing)),
         };
-        if left.iter().any(|(kind, _)| *kind == "StatefulSet") {
+        let has = |kinds: &[&str]| left.iter().any(|(kind, _)| kinds.contains(kind));
+        if has(&["StatefulSet"]) {
             still = STILL;
+        }
+        if stage != Stage::Deleted {
+            let asked = match stage {
+                Stage::Stopping(since) if since.elapsed() >= PODS || !has(&["StatefulSet", "Pod"]) => {
+                    delete_clone(access, namespace, name).await.map(|()| Stage::Deleted)
+                }
+                Stage::Stopping(since) => Ok(Stage::Stopping(since)),
+                _ => stop(access, namespace, name).await.map(|()| Stage::Stopping(Instant::now())),
+            };
+            match bearing.bear(asked)? {
+                Ok(reached) => stage = reached,
+                Err(passing) => return Ok(Seen::NotYet(passing)),
+            }
         }
         let names: BTreeSet<String> = left.iter().map(|(kind, object)| format!("{kind} {object}")).collect();
         let now = Instant::now();
@@ -135,8 +146,9 @@ pub async fn remove(
         }
         let said = names.iter().cloned().collect::<Vec<_>>().join(", ");
         told(format!("removing {name}: {said}"));
-        let of_pods = left.iter().any(|(kind, _)| ["postgresql", "StatefulSet", "Pod"].contains(kind));
+        let of_pods = has(&["postgresql", "StatefulSet", "Pod"]);
         let patience = match () {
+            () if stage != Stage::Deleted => GONE.total,
             () if left.iter().all(|(kind, _)| *kind == FENCE.1) => Duration::ZERO,
             () if of_pods => OPERATOR,
             () => WITHOUT_PODS,
@@ -155,19 +167,52 @@ pub async fn remove(
     }
 }
 
-/// Of the name only what a drill has made: an object without its label is somebody's cluster.
+/// How far a removal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Unknown,
+    /// Its pods end, since then.
+    Stopping(Instant),
+    /// The operator has been told.
+    Deleted,
+}
+
+/// Ends its pods. An operator that ends them itself may miss that they have ended, and then waits for ten minutes, in which
+/// nothing is done for other clusters either (v1.15.1 drops an event that comes close after another).
+async fn stop(access: &ClusterAccess, namespace: &str, name: &str) -> Result<(), RestoreError> {
+    ours(access, namespace, name).await?;
+    let sets: Api<StatefulSet> = Api::namespaced(access.client(), namespace);
+    let deleted = sets.delete(name, &DeleteParams::background()).await;
+    match deleted {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(ClusterError::api(format!("end the pods of {namespace}/{name}"))(error).into()),
+        Ok(_) => Ok(()),
+    }
+}
+
 async fn delete_clone(access: &ClusterAccess, namespace: &str, name: &str) -> Result<(), RestoreError> {
-    let api = postgresqls(access.client(), namespace);
+    let Some(object) = ours(access, namespace, name).await? else { return Ok(()) };
+    let deleted = delete(&postgresqls(access.client(), namespace), name, object.uid()).await;
+    deleted.map_err(|error| ClusterError::api(format!("remove the clone {namespace}/{name}"))(error).into())
+}
+
+/// The object of this name, if it is there. One without a drill's label is somebody's cluster, and that is an error.
+async fn ours(
+    access: &ClusterAccess,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<DynamicObject>, RestoreError> {
     let doing = || format!("remove the clone {namespace}/{name}");
-    let Some(object) = api.get_opt(name).await.map_err(ClusterError::api(doing()))? else { return Ok(()) };
-    if !object.labels().contains_key(LABEL) {
-        return Err(RestoreError::Broken {
+    let object = postgresqls(access.client(), namespace).get_opt(name).await;
+    let object = object.map_err(ClusterError::api(doing()))?;
+    match object {
+        Some(object) if !object.labels().contains_key(LABEL) => Err(RestoreError::Broken {
             what: doing(),
             seen: format!("it has no label {LABEL}, so no drill has made it"),
             help: String::new(),
-        });
+        }),
+        object => Ok(object),
     }
-    delete(&api, name, object.uid()).await.map_err(|error| ClusterError::api(doing())(error).into())
 }
 
 async fn delete(api: &Api<DynamicObject>, name: &str, uid: Option<String>) -> Result<(), kube::Error> {
