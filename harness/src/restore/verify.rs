@@ -119,15 +119,17 @@ pub async fn all(
     proofs.push(prove::readable(&data, moment.map(|moment| &moment.data)));
     proofs.push(prove::counts(&data));
     if let Some(moment) = moment {
-        proofs.push(prove::compared(&data, &moment.data, &moment.moment, &hide)?);
+        let compared = prove::compared(&data, &moment.data, &moment.moment, &hide)?;
+        evidence.text(prove::Compared::FILE, &compared.text)?;
+        proofs.push(compared.proof);
         proofs.push(measure::archived(moment));
     }
     let (target, timeout) = (clone.target, STATEMENT);
     told("asking what the drill's file asks".to_owned());
-    proofs.extend(prove::newest(connect, &drill.newest, target, timeout, &hide).await);
-    proofs.extend(prove::assertions(connect, &drill.expect, target, timeout, &hide).await);
+    proofs.extend(prove::newest(connect, &drill.newest, target, timeout, &hide).await?);
+    proofs.extend(prove::assertions(connect, &drill.expect, target, timeout, &hide).await?);
     let checking = prove::amcheck(connect, &data, AMCHECK, &hide);
-    proofs.push(ticking("checking indexes and tables (amcheck)", Some(AMCHECK), told, checking).await);
+    proofs.push(ticking("checking indexes and tables (amcheck)", Some(AMCHECK), told, checking).await?);
     proofs.extend(subscriptions);
     proofs.push(log);
     Ok(Proved { proofs, identity, said, backup_begun })

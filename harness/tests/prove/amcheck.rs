@@ -6,6 +6,7 @@ use clonedrill::observe::data::scratch::{Origin, ScratchPostgres};
 use clonedrill::report::Proof;
 use clonedrill::restore::prove::{amcheck, readable};
 
+use crate::wire::{Fate, Wire};
 use crate::{observed, run, shop, start};
 
 const ORDERS: &str = "
@@ -13,7 +14,7 @@ const ORDERS: &str = "
     INSERT INTO orders SELECT n, repeat('x', 3000) || n FROM generate_series(1, 500) n";
 
 async fn checked(server: &ScratchPostgres, limit: Duration) -> Proof {
-    amcheck(&server.connect(), &observed(server).await, limit, &str::to_owned).await
+    amcheck(&server.connect(), &observed(server).await, limit, &str::to_owned).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,4 +96,15 @@ async fn an_index_that_lacks_a_row_and_a_damaged_row_are_found() {
     };
     assert!(has("shop: public.orders: block 0, item 1", "4000000"), "{proof:#?}");
     assert!(has("shop: public.bare_a: heap tuple", "lacks matching index tuple"), "{proof:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_is_no_proof_and_the_relation_is_named() {
+    let server = shop(ORDERS, &[]).await;
+    let seen = observed(&server).await;
+    // The list of relations has come, and not the answer to every check.
+    let wire = Wire::to(&server, |_| Fate::BreaksAfter(20_000));
+    let checked = amcheck(&wire.connect(), &seen, Duration::from_secs(60), &str::to_owned).await;
+    let error = checked.unwrap_err().to_string();
+    assert!(error.starts_with("check pg_") && error.contains(" in database postgres: "), "{error}");
 }

@@ -8,6 +8,7 @@ mod queries;
 mod quiet;
 mod readable;
 mod recovery;
+mod wire;
 
 use std::time::Duration;
 

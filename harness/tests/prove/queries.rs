@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::shop;
+use crate::wire::{Fate, Wire};
 
 const SCHEMA: &str = "
     CREATE TABLE orders (id int, at timestamptz, local timestamp, day date, name text, \"Odd \"\"Name\" timestamptz);
@@ -34,6 +35,7 @@ async fn asked(server: &ScratchPostgres, said: Value) -> Proof {
     assertion.database.get_or_insert("shop".to_owned());
     assertions(&server.connect(), &[assertion], target(), Duration::from_millis(500), &str::to_owned)
         .await
+        .unwrap()
         .pop()
         .unwrap()
 }
@@ -145,7 +147,8 @@ async fn secrets_in_values_and_queries_are_hidden_before_they_are_cut() {
     let assertion: Assertion =
         serde_json::from_value(json!({"query": query, "equals": "y hunter2-hunter2"})).unwrap();
     let hide = |text: &str| text.replace("hunter2-hunter2", "secret:0badcafe");
-    let proof = assertions(&server.connect(), &[assertion], target(), LONG, &hide).await.pop().unwrap();
+    let proof =
+        assertions(&server.connect(), &[assertion], target(), LONG, &hide).await.unwrap().pop().unwrap();
     assert!(!proof.holds && !format!("{proof:?}").contains("hunter2"), "{proof:#?}");
 }
 
@@ -183,10 +186,44 @@ async fn the_newest_value_is_told_and_held_against_its_limit() {
             column: column.to_owned(),
             within: within.map(|within| within.parse().unwrap()),
         };
-        let proof = newest(&server.connect(), &[asked], target(), LONG, &str::to_owned).await.pop().unwrap();
+        let proof =
+            newest(&server.connect(), &[asked], target(), LONG, &str::to_owned).await.unwrap().pop().unwrap();
         assert!(
             proof.holds == holds && proof.seen.starts_with(seen),
             "{table} {column} {within:?}: {proof:#?}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_answer_is_asked_once_more_and_is_no_verdict() {
+    let server = shop(SCHEMA, &[]).await;
+    let assertion: Assertion = serde_json::from_value(
+        json!({"query": "SELECT repeat('x', 100000)", "database": "shop", "equals": "y"}),
+    )
+    .unwrap();
+    let column: Newest =
+        serde_json::from_value(json!({"database": "shop", "table": "public.orders", "column": "at"}))
+            .unwrap();
+    // More than it takes to be let in, and less than the answer.
+    let asked = async |fate: fn(usize) -> Fate| {
+        let wire = Wire::to(&server, fate);
+        assertions(&wire.connect(), std::slice::from_ref(&assertion), target(), LONG, &str::to_owned).await
+    };
+    let error = asked(|_| Fate::BreaksAfter(20_000)).await.unwrap_err().to_string();
+    assert!(error.starts_with("ask for `SELECT repeat('x', 100000)` in database shop: "), "{error}");
+    let found =
+        asked(|number| if number == 0 { Fate::BreaksAfter(20_000) } else { Fate::Whole }).await.unwrap();
+    assert!(!found[0].holds && found[0].seen.starts_with("xxx"), "{found:#?}");
+
+    // Nor where the server ends the session, or lets nobody in.
+    let ended: Assertion = serde_json::from_value(
+        json!({"query": "SELECT pg_terminate_backend(pg_backend_pid())", "database": "shop", "equals": true}),
+    )
+    .unwrap();
+    let error = assertions(&server.connect(), &[ended], target(), LONG, &str::to_owned).await.unwrap_err();
+    assert!(error.to_string().contains("(SQLSTATE 57P01)"), "{error}");
+    let nobody = Wire::to(&server, |_| Fate::BreaksAfter(0));
+    let error = newest(&nobody.connect(), &[column], target(), LONG, &str::to_owned).await.unwrap_err();
+    assert!(error.to_string().starts_with("connect to "), "{error}");
 }

@@ -1,10 +1,12 @@
 //! The quiet moment: never one in which somebody is under way, and never by changing anything.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clonedrill::observe::data::{DataError, Session};
 use clonedrill::restore::quiet::{QuietError, archived, default_archived_within, quiet_moment};
 
+use crate::wire::{Fate, Valve, Wire};
 use crate::{READ_ONLY, run, shop, until};
 
 const TABLE: &str = "CREATE TABLE t (a int)";
@@ -176,4 +178,54 @@ async fn a_source_that_commits_nothing_more_is_not_waited_for() {
         !idle.commit_after && idle.file < moment.wal_file && idle.file >= done.file,
         "{idle:?} {moment:?}"
     );
+}
+
+/// One row in each block, in four times what is read at once.
+const BIG: &str = "
+    DROP TABLE IF EXISTS big, other;
+    CREATE TABLE big (id int, v text) WITH (fillfactor = 10, autovacuum_enabled = off);
+    INSERT INTO big SELECT n, repeat('x', 1500) FROM generate_series(1, 8192) n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_changes_a_table_waits_for_a_part_of_its_reading_only() {
+    let server = shop("", &[("autovacuum", "off")]).await;
+    for (change, gone) in [
+        ("ALTER TABLE public.big ADD more int", None),
+        ("TRUNCATE public.big", Some("public.big")),
+        (
+            "ALTER TABLE public.big RENAME TO other; CREATE TABLE public.big (id int, v text)",
+            Some("public.other"),
+        ),
+        ("DROP TABLE public.big", Some("one that is gone")),
+    ] {
+        run(&server, "shop", BIG).await;
+        let client = server.connect().open("shop").await.unwrap();
+        let row = client.query_one("SELECT 'public.big'::regclass::oid", &[]).await.unwrap();
+        let big: u32 = row.get(0);
+        let locks = async |what: &str, number: u32, mode: &str| {
+            let of = format!("FROM pg_locks WHERE relation = {big} AND {mode}");
+            until(&server, what, &format!("SELECT count(*) = {number} {of}")).await;
+        };
+        let valve = Arc::new(Valve::default());
+        let fate = Fate::StopsAfter(1 << 20, valve.clone());
+        let wire = Wire::to(&server, move |_| fate.clone());
+        let (_, held) = quiet_moment(&wire.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
+        let reading = tokio::spawn(held.observe(None));
+        locks("both readers to be within a part", 2, "mode = 'AccessShareLock' AND granted").await;
+        let changing = tokio::spawn(async move {
+            client.batch_execute("BEGIN; LOCK TABLE public.big IN ACCESS EXCLUSIVE MODE").await.unwrap();
+            client
+        });
+        locks("the change to wait", 1, "mode = 'AccessExclusiveLock' AND NOT granted").await;
+        valve.open();
+        let client = changing.await.unwrap();
+        // The other half is still to be read.
+        locks("both readers to wait", 2, "mode = 'AccessShareLock' AND NOT granted").await;
+        client.batch_execute(&format!("{change}; COMMIT")).await.unwrap();
+        match (reading.await.unwrap(), gone) {
+            (Ok(seen), None) => assert_eq!(seen.rows(), 8192),
+            (Err(DataError::Rewritten { tables, .. }), Some(gone)) => assert_eq!(tables, gone),
+            (found, _) => panic!("{change}: {found:?}"),
+        }
+    }
 }

@@ -23,9 +23,22 @@ async fn what_was_read_is_counted_and_what_holds_nothing_is_not_proved() {
         .await;
     let seen = observed(&server).await;
     assert!(!readable(&nothing, Some(&seen)).holds);
+    // What nobody can read is not proved, but where the source's is closed in the same way.
     let proof = readable(&seen, None);
-    assert!(proof.holds, "{proof:#?}");
+    assert!(
+        !proof.holds && proof.help.contains("ALTER DATABASE closed ALLOW_CONNECTIONS true"),
+        "{proof:#?}"
+    );
     assert_eq!(proof.seen, "3 databases, 2 tables, 8 rows; not known, since it lets nobody in: closed");
+    let proof = readable(&seen, Some(&seen));
+    assert!(
+        proof.holds && proof.seen.ends_with("it lets nobody in, there and at the source: closed"),
+        "{proof:#?}"
+    );
+    run(&server, "postgres", "ALTER DATABASE closed ALLOW_CONNECTIONS true").await;
+    let open = observed(&server).await;
+    assert!(!readable(&seen, Some(&open)).holds && readable(&open, Some(&seen)).holds);
+    assert!(readable(&open, None).holds);
     let proof = counts(&seen);
     assert_eq!(proof.evidence, ["shop.public.orders: 7 rows", "shop.public.log: 1 row"]);
     assert_eq!((proof.holds, proof.seen.as_str()), (true, "3 databases, 2 tables, 8 rows"));

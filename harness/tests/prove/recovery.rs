@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clonedrill::observe::data::scratch::{Origin, ScratchPostgres};
-use clonedrill::restore::prove::{Recovered, Wanted, compared, identity};
+use clonedrill::observe::data::{Options, observe};
+use clonedrill::restore::prove::{Compared, Recovered, Wanted, compared, identity};
 use clonedrill::restore::quiet::{archived, quiet_moment};
 
 use crate::{READ_ONLY, observed, run, shop, start, until};
@@ -89,11 +90,11 @@ async fn a_recovery_to_the_moment_gives_exactly_what_was_observed() {
 
     let clone = recovered(&source, &backup, archive.path(), &moment.recovery_target()).await;
     let seen = observed(&clone).await;
-    let proof = compared(&seen, &mark, &moment, &str::to_owned).unwrap();
+    let proof = compared(&seen, &mark, &moment, &str::to_owned).unwrap().proof;
     assert!(proof.holds, "{proof:#?}");
     assert!(seen.rows() > 20, "{proof:#?}");
     // What the source went on to is not what the clone has, nor are earlier and later moments.
-    let later = compared(&seen, &observed(&source).await, &moment, &str::to_owned).unwrap();
+    let later = compared(&seen, &observed(&source).await, &moment, &str::to_owned).unwrap().proof;
     assert!(!later.holds && !later.evidence.is_empty(), "{later:#?}");
 
     let wanted = Wanted {
@@ -109,8 +110,19 @@ async fn a_recovery_to_the_moment_gives_exactly_what_was_observed() {
     // Lost without a word: a row, and where a sequence stood.
     run(&clone, "shop", "DELETE FROM orders WHERE n = 0").await;
     run(&clone, "shop", "SELECT setval('orders_id_seq', 1)").await;
-    let proof = compared(&observed(&clone).await, &mark, &moment, &str::to_owned).unwrap();
+    run(&clone, "shop", "UPDATE balance SET amount = 987654321 WHERE id = 1").await;
+    let seen = observe(&clone.connect(), &Options::default(), Some(backups.path())).await.unwrap();
+    let found = compared(&seen, &mark, &moment, &str::to_owned).unwrap();
+    let proof = &found.proof;
     assert!(!proof.holds, "{proof:#?}");
-    assert!(proof.evidence[0].starts_with("shop.public.orders: "), "{proof:#?}");
+    assert_eq!(
+        proof.evidence[0],
+        "shop.public.balance: 10 rows as expected, with other content; 1 row differs"
+    );
+    assert!(proof.evidence[1].starts_with("shop.public.orders: "), "{proof:#?}");
+    assert!(proof.evidence[1].ends_with("; 1 row differs"), "{proof:#?}");
+    // Rows are for the evidence folder.
+    assert!(found.text.contains("; row (id)=(1): amount is 987654321, expected "), "{}", found.text);
+    assert!(!format!("{proof:?}").contains("987654321") && proof.help.contains(Compared::FILE), "{proof:#?}");
     assert!(proof.evidence.iter().any(|line| line.contains("sequence public.orders_id_seq")), "{proof:#?}");
 }

@@ -28,8 +28,9 @@ const SERVER: &str = "SELECT current_setting('server_version_num')::int, getdata
      pg_relation_size('pg_largeobject') / current_setting('block_size')::int";
 
 const CHANGED_FILES: &str = "SELECT string_agg(coalesce(c.oid::regclass::text, 'one that is gone'), ', ')
-     FROM unnest($1::oid[], $2::oid[]) AS was (oid, file) LEFT JOIN pg_class c ON c.oid = was.oid
-     WHERE c.relfilenode IS DISTINCT FROM was.file";
+     FROM unnest($1::oid[], $2::oid[], $3::text[]) AS was (oid, file, name) LEFT JOIN pg_class c ON c.oid = was.oid
+     LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relfilenode IS DISTINCT FROM was.file OR format('%I.%I', n.nspname, c.relname) <> was.name";
 
 /// With `held` it is seen as of the moment of that snapshot, although clients go on writing; without it, as of now.
 pub(super) async fn database(
@@ -88,11 +89,13 @@ pub(super) async fn database(
     let Listing { tables, pages, owners, rows, encoding, files } = listing;
     let sources: Vec<Source> = [pages, owners].into_iter().chain(rows).collect();
     let sources = Arc::new(sources);
-    let reading = Reading { database: name.clone(), encoding, idle: options.idle };
-    read_all(clients, &reading, sources.clone()).await?;
-    if in_use {
+    let reading = Reading { database: name.clone(), encoding, idle: options.idle, in_use };
+    let read = read_all(clients, &reading, sources.clone()).await;
+    // Of a table that is gone the server says only that there is none.
+    if in_use && !read.as_ref().is_err_and(DataError::is_unanswered) {
         still_the_files(connect, options, &name, &files).await?;
     }
+    read?;
     match sources[0].finish() {
         Ok(pages) => seen.large_objects.data = pages,
         Err(why) => seen.damage.push(format!("large objects cannot be read: {why}")),
@@ -140,8 +143,8 @@ struct Listing {
     /// In the order of `tables`, but for those without rows of their own.
     rows: Vec<Source>,
     encoding: String,
-    /// The object number and the file number of everything with rows.
-    files: Vec<(u32, u32)>,
+    /// The object number, the file number and the name of everything with rows.
+    files: Vec<(u32, u32, String)>,
 }
 
 async fn list(client: &Client, database: &str, spool: Option<&Arc<Spool>>) -> Result<Listing, DataError> {
@@ -174,7 +177,8 @@ async fn list(client: &Client, database: &str, spool: Option<&Arc<Spool>>) -> Re
             let place = |name| table.columns.iter().position(|column| column == name);
             let spool = kept(table.key.iter().filter_map(place).collect(), blocks);
             let blocks = (in_ranges && is_heap).then_some(blocks);
-            files.push((row.try_get("oid").map_err(failed)?, row.try_get("file").map_err(failed)?));
+            let (oid, file) = (row.try_get("oid").map_err(failed)?, row.try_get("file").map_err(failed)?);
+            files.push((oid, file, table.name.clone()));
             rows.push(Source::new(table.name.clone(), select, blocks, spool));
         }
         tables.push(table);
@@ -182,12 +186,12 @@ async fn list(client: &Client, database: &str, spool: Option<&Arc<Spool>>) -> Re
     Ok(Listing { tables, pages, owners, rows, encoding, files })
 }
 
-/// A table that was rewritten or truncated is empty for whoever looks at it as of before.
+/// A table that was rewritten or truncated is empty for whoever looks at it as of before; behind a name may be another one.
 async fn still_the_files(
     connect: &Connect,
     options: &Options,
     database: &str,
-    files: &[(u32, u32)],
+    files: &[(u32, u32, String)],
 ) -> Result<(), DataError> {
     let what = format!("the tables of database {database} after they were read");
     let changed: Option<String> = done_within(what, CATALOG, async {
@@ -197,8 +201,9 @@ async fn still_the_files(
             source,
         };
         let client = connect.open_as(database, &options.session).await?;
-        let (oids, numbers): (Vec<u32>, Vec<u32>) = files.iter().copied().unzip();
-        let row = client.query_one(CHANGED_FILES, &[&oids, &numbers]).await.map_err(failed)?;
+        let (oids, numbers): (Vec<u32>, Vec<u32>) = files.iter().map(|(oid, file, _)| (*oid, *file)).unzip();
+        let names: Vec<&str> = files.iter().map(|(_, _, name)| name.as_str()).collect();
+        let row = client.query_one(CHANGED_FILES, &[&oids, &numbers, &names]).await.map_err(failed)?;
         row.try_get(0).map_err(failed)
     })
     .await?;

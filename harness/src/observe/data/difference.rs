@@ -79,6 +79,19 @@ impl Difference {
     }
 }
 
+impl Difference {
+    /// Where and what, with the number of rows and none of their values.
+    pub fn without_rows(&self) -> String {
+        let rows = self.rows.len() as u64 + self.more;
+        let differ = match rows {
+            0 => String::new(),
+            1 => "; 1 row differs".to_owned(),
+            rows => format!("; {rows} rows differ"),
+        };
+        format!("{}: {}{differ}", self.place, self.what)
+    }
+}
+
 impl fmt::Display for Comparison {
     /// One line for each difference, then one for each note.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,30 +9,44 @@ use crate::poll::TimedOut;
 /// is no such database, a file is missing, a page is invalid.
 const DAMAGE: [&str; 4] = ["22", "3D", "58", "XX"];
 
-/// Fits after "failed to observe data: ".
+/// Fits after "failed to ".
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     #[error("connect to {host}:{port}, database {database}: {}", detail(source))]
     Connect { host: String, port: u16, database: String, source: tokio_postgres::Error },
     #[error("{what} in database {database}: {}", detail(source))]
     Query { what: String, database: String, source: tokio_postgres::Error },
-    #[error("TLS could not be set up: {0}")]
+    #[error("set up TLS: {0}")]
     Tls(#[from] rustls::Error),
     #[error("{what} in database {database}: the server said {value:?}, which is not understood")]
     Answer { what: String, database: String, value: String },
-    #[error("database {database}: tables were rewritten or dropped while they were read: {tables}")]
+    #[error(
+        "read database {database}: tables were rewritten, renamed or dropped while they were read: {tables}"
+    )]
     Rewritten { database: String, tables: String },
-    #[error("{0}")]
-    NotHeld(String),
+    #[error("read database {database}: there is no snapshot of it")]
+    NotHeld { database: String },
     #[error("keep rows in {}: {source}", folder.display())]
     Spool { folder: PathBuf, source: std::io::Error },
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
-    #[error("a reader of database {database} ended early: {detail}")]
+    #[error("read database {database}: a reader ended early: {detail}")]
     Reader { database: String, detail: String },
 }
 
+/// SQLSTATEs, or their classes, with which a server ends a session or begins none: connection exceptions, a shutdown or a
+/// crash, no connection left.
+const NO_SESSION: [&str; 3] = ["08", "57P", "53300"];
+
 impl DataError {
+    /// There was no answer of a server that works, so nothing is known of the data: a connection that was lost, a limit of ours.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        match self {
+            DataError::Query { source, .. } | DataError::Connect { source, .. } => is_unanswered(source),
+            _ => true,
+        }
+    }
+
     /// Why data cannot be read although the server works: that is something seen of the data. Any other error leaves open
     /// what they are.
     pub(crate) fn damage(&self) -> Option<String> {
@@ -40,6 +54,12 @@ impl DataError {
         let code = source.as_db_error()?.code().code();
         DAMAGE.iter().any(|class| code.starts_with(class)).then(|| detail(source))
     }
+}
+
+/// As [`DataError::is_unanswered`].
+pub(crate) fn is_unanswered(error: &tokio_postgres::Error) -> bool {
+    let Some(server) = error.as_db_error() else { return true };
+    NO_SESSION.iter().any(|class| server.code().code().starts_with(class))
 }
 
 /// The server's own message: the outer error only says "db error".

@@ -31,7 +31,7 @@ pub use connect::{Connect, Session};
 pub use difference::{ColumnDifference, Comparison, Difference, DifferenceKind, RowDifference};
 pub use digest::MultisetDigest;
 pub use error::DataError;
-pub(crate) use error::detail;
+pub(crate) use error::{detail, is_unanswered};
 pub(crate) use excluded::DATABASES as EXCLUDED_DATABASES;
 pub use observation::{
     DataObservation, Database, Extension, Identity, LargeObjects, Role, SchemaObject, Sequence, Table,
@@ -110,8 +110,7 @@ pub async fn observe_held(
     mut held: Vec<HeldSnapshot>,
 ) -> Result<DataObservation, DataError> {
     let spool = spool.map(|folder| Spool::in_folder(folder, options.keep_at_most)).transpose()?;
-    let no_snapshot =
-        |database: &str| DataError::NotHeld(format!("there is no snapshot of database {database}"));
+    let no_snapshot = |database: &str| DataError::NotHeld { database: database.to_owned() };
     let first = held.iter().find(|held| held.database() == FIRST).ok_or_else(|| no_snapshot(FIRST))?;
     let (listed, mut seen) = shared(first.client()).await?;
     read::go_back(first.client(), FIRST).await?;

@@ -45,6 +45,8 @@ pub(super) struct Reading {
     pub encoding: String,
     /// How long the next row may take.
     pub idle: Duration,
+    /// Others use the database: whoever waits for a table's lock, and all who wait behind, wait for one range at most.
+    pub in_use: bool,
 }
 
 impl Source {
@@ -140,10 +142,6 @@ impl Reader {
                 spool.hand_over(piece)?;
             }
             let Some((index, query)) = next else { return Ok(()) };
-            if before.replace(index).is_some_and(|before| before != index) {
-                // Gives back the lock on the table before, on which somebody may wait.
-                go_back(&self.client, &self.reading.database).await?;
-            }
             let source = &self.sources[index];
             if source.found().damage.is_some() {
                 continue;
@@ -151,7 +149,10 @@ impl Reader {
             if open.is_none() {
                 open = source.spool.as_ref().map(|spool| (index, spool.piece()));
             }
-            match self.read(source, &query, open.as_mut().map(|(_, piece)| piece)).await {
+            // Gives back the lock on what was read before, on which somebody may wait.
+            let give_back =
+                before.replace(index).is_some_and(|before| before != index || self.reading.in_use);
+            match self.read(source, &query, give_back, open.as_mut().map(|(_, piece)| piece)).await {
                 Ok(()) => {}
                 Err(error) => {
                     let Some(why) = error.damage() else { return Err(error) };
@@ -166,9 +167,10 @@ impl Reader {
         &self,
         source: &Source,
         query: &str,
+        give_back: bool,
         mut piece: Option<&mut Piece>,
     ) -> Result<(), DataError> {
-        let Reading { database, encoding, idle } = &self.reading;
+        let Reading { database, encoding, idle, .. } = &self.reading;
         let failed = |error| DataError::Query {
             what: format!("read {}", source.name),
             database: database.clone(),
@@ -182,8 +184,12 @@ impl Reader {
             last: format!("{count} rows of this part of it"),
         };
         let copy = format!("COPY ({query}) TO STDOUT (ENCODING '{encoding}')");
-        let copied = tokio::time::timeout(*idle, self.client.copy_out(&copy)).await;
-        let mut rows = pin!(copied.map_err(|_| silent(0))?.map_err(failed)?);
+        let given_back = async { if give_back { go_back(&self.client, database).await } else { Ok(()) } };
+        // Both are sent before the first answer comes.
+        let begun = async { tokio::join!(given_back, self.client.copy_out(&copy)) };
+        let (given_back, copied) = tokio::time::timeout(*idle, begun).await.map_err(|_| silent(0))?;
+        given_back?;
+        let mut rows = pin!(copied.map_err(failed)?);
         // The protocol has one row in each message.
         loop {
             let next = match rows.try_next().now_or_never() {

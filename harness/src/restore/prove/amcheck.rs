@@ -7,7 +7,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
 use super::{EVIDENCE_LINES, Hide, count, first_lines, one_line, proof};
-use crate::observe::data::{Connect, DataError, DataObservation, detail};
+use crate::observe::data::{Connect, DataError, DataObservation, detail, is_unanswered};
 use crate::poll::done_within;
 use crate::report::Proof;
 
@@ -54,12 +54,23 @@ struct Checked {
 /// On a clone, after its data were observed: every B-tree index is held against its table, and every table with its TOAST is
 /// looked through, of every database that `clone` has and that has the extension. The extension is made in a transaction that is
 /// rolled back, so nothing of it stays. It holds where no damage was found in what was checked within `limit`; what was not checked, and why, is said.
-pub async fn amcheck(connect: &Connect, clone: &DataObservation, limit: Duration, hide: Hide<'_>) -> Proof {
+///
+/// # Errors
+/// When the server does not answer, or ends a session, with the name of the relation that was being checked.
+pub async fn amcheck(
+    connect: &Connect,
+    clone: &DataObservation,
+    limit: Duration,
+    hide: Hide<'_>,
+) -> Result<Proof, DataError> {
     let deadline = Instant::now() + limit;
     let mut checked = Checked::default();
     let open = clone.databases.iter().filter(|database| database.connectable);
     for name in open.map(|database| database.name.as_str()) {
         if let Err(error) = check(connect, name, deadline, &mut checked).await {
+            if error.is_unanswered() {
+                return Err(error);
+            }
             match error.damage() {
                 Some(why) => checked.damage.push(format!("{name}: {why}")),
                 None => checked.not.push(format!("{name}: failed to {error}")),
@@ -87,11 +98,11 @@ pub async fn amcheck(connect: &Connect, clone: &DataObservation, limit: Duration
              an older backup"
         }
     };
-    Proof {
+    Ok(Proof {
         evidence: first_lines(lines.map(|line| one_line(&line, hide)).collect(), EVIDENCE_LINES),
         help: help.to_owned(),
         ..proof("amcheck", holds, one_line(&seen, hide))
-    }
+    })
 }
 
 fn indexes_counted(indexes: u64) -> String {
@@ -252,7 +263,8 @@ async fn one(
                 Outcome::Damaged(lines.map_err(failed)?)
             }
             Err(error) if error.code().is_some_and(|code| code.code() == CANCELED) => Outcome::Late,
-            Err(error) if error.as_db_error().is_some() && !error.is_closed() => {
+            Err(error) if is_unanswered(&error) => return Err(failed(error)),
+            Err(error) => {
                 let text = detail(&error);
                 if failed(error).damage().is_some() {
                     Outcome::Damaged(vec![text])
@@ -260,7 +272,6 @@ async fn one(
                     Outcome::Not(text)
                 }
             }
-            Err(error) => return Err(failed(error)),
         };
         back.map_err(failed)?;
         Ok(outcome)

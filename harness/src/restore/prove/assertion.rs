@@ -8,9 +8,9 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::newest::{Age, age};
-use super::query::{NoValue, Value, session, value};
+use super::query::{NoValue, Value, answered, session, value};
 use super::{Hide, one_line, proof};
-use crate::observe::data::Connect;
+use crate::observe::data::{Connect, DataError};
 use crate::report::Proof;
 use crate::restore::{Assertion, Span};
 
@@ -22,13 +22,16 @@ const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 /// One proof for each assertion, in their order. Each query runs in a read-only transaction of its own, with the search path of its
 /// database and in the time zone UTC. Numbers are compared as decimal numbers, exactly; any other value as the text that PostgreSQL
 /// writes. A query that gives no single value, or one that cannot be compared, does not hold.
+///
+/// # Errors
+/// When the server does not answer, nor when it is asked once more: whether the rest holds is not known then.
 pub async fn assertions(
     connect: &Connect,
     assertions: &[Assertion],
     target: Timestamp,
     statement_timeout: Duration,
     hide: Hide<'_>,
-) -> Vec<Proof> {
+) -> Result<Vec<Proof>, DataError> {
     let mut proofs = Vec::new();
     for assertion in assertions {
         let database = assertion.database.as_deref().unwrap_or(DATABASE);
@@ -36,13 +39,13 @@ pub async fn assertions(
         let (expected, found) = match Wanted::of(assertion) {
             Ok(wanted) => {
                 let found = ask(connect, database, &assertion.query, wanted, target, statement_timeout, hide);
-                (one_line(&wanted.said(target), hide), found.await)
+                (one_line(&wanted.said(target), hide), found.await?)
             }
             Err(why) => (why.to_owned(), Found::not("it was not asked")),
         };
         proofs.push(Proof { expected, help: found.help, ..proof(what, found.holds, found.seen) });
     }
-    proofs
+    Ok(proofs)
 }
 
 /// What a value must be.
@@ -97,13 +100,16 @@ async fn ask(
     target: Timestamp,
     statement_timeout: Duration,
     hide: Hide<'_>,
-) -> Found {
-    let asked = async {
+) -> Result<Found, DataError> {
+    let found = answered(statement_timeout, async || {
         let client = session(connect, database, statement_timeout).await?;
-        let value = value(&client, query, statement_timeout).await?;
+        let value = value(&client, query).await?;
         judge(&client, &value, wanted, target, hide).await
-    };
-    asked.await.unwrap_or_else(|error: NoValue| Found::not(error.said(hide)))
+    });
+    match found.await {
+        Ok(found) => Ok(found),
+        Err(error) => Ok(Found::not(error.said(&format!("`{query}`"), database, hide)?)),
+    }
 }
 
 async fn judge(

@@ -1,15 +1,31 @@
 //! The clone's data against the source's, as of the quiet moment that the clone was recovered to.
 
 use super::{EVIDENCE_LINES, Hide, count, first_lines, proof};
-use crate::observe::data::{DataError, DataObservation, Sequence, compare};
+use crate::observe::data::{Comparison, DataError, DataObservation, Difference, Sequence, compare};
 use crate::report::Proof;
 use crate::restore::quiet::{QuietMoment, SequenceName};
 
 /// The kind of a prepared transaction among what all databases share.
 const PREPARED: &str = "prepared transaction";
 
+/// What came of a comparison.
+pub struct Compared {
+    /// For everybody who may know that a drill took place.
+    pub proof: Proof,
+    /// The whole text, for [`Compared::FILE`]: it shows rows.
+    pub text: String,
+}
+
+impl Compared {
+    /// Where in the evidence folder the proof says that the text is.
+    pub const FILE: &'static str = FILE;
+}
+
+const FILE: &str = "data/clone-against-source.txt";
+
 /// Everything is equal, but for what recovery replays beyond its target, until the next commit: what was drawn from sequences,
 /// which then are ahead of where they stood and never behind, and transactions that were prepared. Both are said.
+/// The proof names each difference and how many rows differ, but shows none of them: reports go to more people than rows may.
 ///
 /// # Errors
 /// When rows that were kept for either cannot be read back.
@@ -18,7 +34,7 @@ pub fn compared(
     source: &DataObservation,
     moment: &QuietMoment,
     hide: Hide<'_>,
-) -> Result<Proof, DataError> {
+) -> Result<Compared, DataError> {
     let mut expected = source.clone();
     let mut notes = allow_ahead(clone, &mut expected, moment);
     notes.extend(allow_prepared(clone, &mut expected));
@@ -28,23 +44,27 @@ pub fn compared(
         expected: format!("equal to the source at {}", moment.target),
         ..proof("data equal to the source's", holds, seen)
     };
+    let text = Comparison { notes: notes.clone(), ..comparison.clone() }.to_string();
+    let compared = |proof| Ok(Compared { proof, text });
     if !comparison.equal {
-        let lines: Vec<_> = comparison.differences.iter().map(ToString::to_string).collect();
-        return Ok(Proof {
+        let lines: Vec<_> = comparison.differences.iter().map(Difference::without_rows).collect();
+        return compared(Proof {
             evidence: first_lines(lines, EVIDENCE_LINES),
+            help: format!("{FILE} in the evidence folder shows them, rows too"),
             ..proof(false, count(comparison.differences.len() as u64, "difference"))
         });
     }
     if !comparison.unknown.is_empty() {
         let seen = "equal as far as it is known".to_owned();
-        return Ok(Proof { evidence: first_lines(comparison.unknown, EVIDENCE_LINES), ..proof(false, seen) });
+        let evidence = first_lines(comparison.unknown, EVIDENCE_LINES);
+        return compared(Proof { evidence, ..proof(false, seen) });
     }
     let size = match clone.rows() {
         0 => "equal: neither has a single row".to_owned(),
         rows => format!("equal in all of {}", count(rows, "row")),
     };
     let but = if notes.is_empty() { "" } else { ", but for what recovery leaves otherwise" };
-    Ok(Proof { evidence: first_lines(notes, EVIDENCE_LINES), ..proof(true, format!("{size}{but}")) })
+    compared(Proof { evidence: first_lines(notes, EVIDENCE_LINES), ..proof(true, format!("{size}{but}")) })
 }
 
 /// Where the clone's sequence is at or ahead of where the source's stood before the moment, that is what is expected.

@@ -10,7 +10,7 @@ mod readable;
 
 pub use amcheck::amcheck;
 pub use assertion::assertions;
-pub use compared::compared;
+pub use compared::{Compared, compared};
 pub use identity::{Recovered, Wanted, identity};
 pub use newest::newest;
 pub use readable::{counts, readable};

@@ -9,9 +9,9 @@ use tokio_postgres::types::Type;
 
 use super::assertion::is_time;
 use super::identity::span;
-use super::query::{NoValue, session, value};
+use super::query::{NoValue, answered, session, value};
 use super::{Hide, one_line, proof};
-use crate::observe::data::Connect;
+use crate::observe::data::{Connect, DataError};
 use crate::report::Proof;
 use crate::restore::{Newest, Span};
 
@@ -22,13 +22,16 @@ const COLUMN: &str = "SELECT t::text, quote_ident(a.attname) FROM (SELECT to_reg
 /// One proof for each column, in their order. A table's name is read as SQL reads it, a column's is taken as it is. Without a limit it holds wherever there is a value to
 /// report; with one, the newest value has to be a time, at most so much older than `target`. A `timestamp` without a zone is
 /// taken as UTC, a `date` as its beginning in UTC.
+///
+/// # Errors
+/// When the server does not answer, nor when it is asked once more: whether the rest holds is not known then.
 pub async fn newest(
     connect: &Connect,
     columns: &[Newest],
     target: Timestamp,
     statement_timeout: Duration,
     hide: Hide<'_>,
-) -> Vec<Proof> {
+) -> Result<Vec<Proof>, DataError> {
     let mut proofs = Vec::new();
     for column in columns {
         let Newest { database, table, column: name, within } = column;
@@ -36,12 +39,16 @@ pub async fn newest(
             Some(within) => format!("at most {within} older than {target}"),
             None => String::new(),
         };
-        let found = ask(connect, column, target, statement_timeout, hide).await;
-        let (holds, seen) = found.unwrap_or_else(|error| (false, error.said(hide)));
+        let found =
+            answered(statement_timeout, async || ask(connect, column, target, statement_timeout, hide).await);
+        let (holds, seen) = match found.await {
+            Ok(found) => found,
+            Err(error) => (false, error.said(&format!("the newest {table}.{name}"), database, hide)?),
+        };
         let what = one_line(&format!("{database}: newest {table}.{name}"), hide);
         proofs.push(Proof { expected, ..proof(what, holds, seen) });
     }
-    proofs
+    Ok(proofs)
 }
 
 async fn ask(
@@ -59,7 +66,7 @@ async fn ask(
         (None, _) => return Ok((false, "there is no such table".to_owned())),
         (_, None) => return Ok((false, "the table has no such column".to_owned())),
     };
-    let newest = value(&client, &format!("SELECT max({name}) FROM {table}"), statement_timeout).await?;
+    let newest = value(&client, &format!("SELECT max({name}) FROM {table}")).await?;
     let Some(text) = &newest.text else {
         return Ok((column.within.is_none(), "no value: the table has no row, or only NULL".to_owned()));
     };

@@ -9,18 +9,26 @@ const COUNTS: usize = 200;
 
 /// Every table of every database that lets clients in was read end to end, as the observation did. A clone without a single
 /// row is not called proved, unless `source`, where it was observed too, has none either: an initialised but empty cluster
-/// looks the same.
+/// looks the same. Nor is one with a database that lets nobody in, unless the source's lets nobody in either: templates of
+/// PostgreSQL's own are not observed, so it is somebody's.
 pub fn readable(clone: &DataObservation, source: Option<&DataObservation>) -> Proof {
     let proof = |holds, seen: String| Proof {
         expected: "every table of every database is read end to end, and there are rows".to_owned(),
         ..proof("tables readable", holds, seen)
     };
-    let closed: Vec<_> = clone.databases.iter().filter(|database| !database.connectable).collect();
+    let closed = |data: &DataObservation| -> Vec<String> {
+        let closed = data.databases.iter().filter(|database| !database.connectable);
+        closed.map(|database| database.name.clone()).collect()
+    };
+    let closed_there = source.map(closed).unwrap_or_default();
+    let (as_there, unknown): (Vec<_>, Vec<_>) =
+        closed(clone).into_iter().partition(|name| closed_there.contains(name));
     let elsewhere = tables(clone).filter(|(_, table)| table.kind == TableKind::Foreign).count() as u64;
     let mut seen = size(clone);
-    if !closed.is_empty() {
-        let names: Vec<_> = closed.iter().map(|database| database.name.as_str()).collect();
-        seen.push_str(&format!("; not known, since it lets nobody in: {}", names.join(", ")));
+    for (names, why) in [(&unknown, ""), (&as_there, ", there and at the source")] {
+        if !names.is_empty() {
+            seen.push_str(&format!("; not known, since it lets nobody in{why}: {}", names.join(", ")));
+        }
     }
     if elsewhere > 0 {
         seen.push_str(&format!("; {} with rows elsewhere", count(elsewhere, "foreign table")));
@@ -38,20 +46,29 @@ pub fn readable(clone: &DataObservation, source: Option<&DataObservation>) -> Pr
         };
     }
     // The observation reads what it lists; a table without rows of its own is foreign or a view that was never filled.
-    if clone.rows() > 0 || source.is_some_and(|source| source.rows() == 0 && source.damage().next().is_none())
-    {
-        return proof(true, seen);
+    let empty_too = |source: &DataObservation| source.rows() == 0 && source.damage().next().is_none();
+    if clone.rows() == 0 && !source.is_some_and(empty_too) {
+        let why = match tables(clone).next() {
+            None => "it is empty: there is no table in it",
+            Some(_) => "it is empty: no table has a row",
+        };
+        return Proof {
+            help: "a cluster that was initialised instead of restored looks like this; if the source itself is empty, \
+                   only a comparison with it can tell (`compare`)"
+                .to_owned(),
+            ..proof(false, format!("{why} ({seen})"))
+        };
     }
-    let why = match tables(clone).next() {
-        None => "it is empty: there is no table in it",
-        Some(_) => "it is empty: no table has a row",
-    };
-    Proof {
-        help: "a cluster that was initialised instead of restored looks like this; if the source itself is empty, \
-               only a comparison with it can tell (`compare`)"
-            .to_owned(),
-        ..proof(false, format!("{why} ({seen})"))
+    if let Some(name) = unknown.first() {
+        return Proof {
+            help: format!(
+                "what nobody can connect to cannot be read: `ALTER DATABASE {name} ALLOW_CONNECTIONS true` on the \
+                 source before its next backup, or drop it if nobody needs it"
+            ),
+            ..proof(false, seen)
+        };
     }
+    proof(true, seen)
 }
 
 /// Row counts for the report, biggest first. It always holds.
