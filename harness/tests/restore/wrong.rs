@@ -1,0 +1,1 @@
+pub fn what_goes_wrong_is_said() {}
