@@ -117,6 +117,8 @@ impl World {
     /// Goes on writing until it is dropped.
     pub fn writes(&self, source: Source) -> AbortOnDropHandle<()> {
         AbortOnDropHandle::new(self.runtime.spawn(async move {
+            // As a whole, or the port would be forwarded no more.
+            let source = source;
             let mut ticks = tokio::time::interval(Duration::from_millis(100));
             for count in 1_u64.. {
                 ticks.tick().await;
