@@ -127,7 +127,7 @@ impl Left {
     }
 
     fn is_all_there_is(&self, world: &World) {
-        assert_eq!(world.objects(DRILLS), self.drills);
+        world.is_again(DRILLS, &self.drills);
         assert_eq!(world.objects(ORDERS).into_keys().collect::<BTreeSet<_>>(), self.orders);
         let blobs = world.blobs();
         assert!(blobs.iter().all(|blob| blob.starts_with(PREFIX)), "{blobs:?}");

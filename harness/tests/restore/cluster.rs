@@ -26,11 +26,11 @@ const ROWS: &str = "
     CREATE TABLE public.orders (id bigserial PRIMARY KEY, total numeric NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
     CREATE TABLE public.customers (name text PRIMARY KEY);
     INSERT INTO public.customers SELECT 'customer ' || n FROM generate_series(1, 50) n;
-    INSERT INTO public.orders (total) SELECT n FROM generate_series(1, 500) n;
-    SELECT pg_switch_wal();";
+    INSERT INTO public.orders (total) SELECT n FROM generate_series(1, 500) n;";
 const WRITE: &str = "INSERT INTO public.orders (total) VALUES (1)";
-/// So that what was committed comes into the archive.
-const SWITCH: &str = "SELECT pg_switch_wal()";
+/// So that what was committed comes into the archive: gives the file that has it.
+const SWITCH: &str = "SELECT pg_walfile_name(pg_switch_wal())";
+const ARCHIVED: &str = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver";
 
 /// The manifest of a cluster that archives into the account.
 pub fn archiving(name: &str) -> Value {
@@ -93,6 +93,12 @@ impl World {
             until("the source's first backup", MIDDLE, backed_up).await;
             let source = self.open(&pod).await;
             source.sql.batch_execute(ROWS).await.unwrap();
+            let file: String = source.sql.query_one(SWITCH, &[]).await.unwrap().get(0);
+            let archived = async || {
+                let last: String = source.sql.query_one(ARCHIVED, &[]).await.unwrap().get(0);
+                Ok(if last >= file { Ok(()) } else { Err(last) })
+            };
+            until(&format!("{file} to be archived"), MIDDLE, archived).await;
             source
         })
     }

@@ -41,7 +41,7 @@ impl World {
         let cleaned = self.run(&["clean", "-n", namespace]);
         assert_eq!(cleaned.code, Some(0), "{cleaned:?}");
         assert!(cleaned.stdout.contains(&format!("removed {SOURCE}-drill-")), "{cleaned:?}");
-        assert_eq!(self.objects(namespace), before, "clean left something in {namespace}");
+        self.is_again(namespace, &before);
         let again = self.run(&["clean", "-n", namespace]);
         assert!(again.stdout.contains(&format!("nothing was left in {namespace}")), "{again:?}");
     }
@@ -56,7 +56,7 @@ impl World {
         let next = self.begin(namespace).end();
         assert_eq!(next.code, Some(0), "{next:?}");
         assert!(next.stderr.contains("removed what an earlier drill left"), "{next:?}");
-        assert_eq!(self.objects(namespace), before, "the next drill left something in {namespace}");
+        self.is_again(namespace, &before);
     }
 
     /// Ctrl-C ends it, after it has removed everything.
@@ -67,7 +67,7 @@ impl World {
         drill.signal(Signal::SIGINT);
         let ended = drill.end();
         assert_eq!(ended.code, Some(130), "{ended:?}");
-        assert_eq!(self.objects(namespace), before, "an interrupted drill left something");
+        self.is_again(namespace, &before);
     }
 
     fn until_there_is_a_clone(&self, namespace: &str) {

@@ -22,8 +22,11 @@ use crate::process::{MIDDLE, Run};
 /// The namespace of the sources.
 pub const ORDERS: &str = "orders";
 pub const ACCOUNT: &str = "production";
+/// Made by the operator for a namespace, when it has its first cluster: all that come later use them too.
+const OF_NAMESPACE: [&str; 2] = ["ServiceAccount postgres-pod ", "RoleBinding postgres-pod "];
 /// For what takes a second or two on a quiet machine.
 pub const SOON: Limit = Limit::seconds(60);
+const COLLECTED: Limit = Limit::seconds(20);
 
 /// Ends it, also where an assertion fails.
 struct Kept {
@@ -94,28 +97,42 @@ impl World {
         self.start(arguments).end()
     }
 
-    /// Every object of a namespace, of whatever kind, with its version. Events are no objects of anybody.
+    /// Every object of a namespace, of whatever kind, with its version.
     pub fn objects(&self, namespace: &str) -> BTreeMap<String, String> {
-        self.runtime.block_on(async {
-            let discovery = Discovery::new(self.client.clone()).run().await.unwrap();
-            let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::resources_by_stability);
-            let kinds = kinds.filter(|(kind, capabilities)| {
-                capabilities.scope == Scope::Namespaced
-                    && capabilities.supports_operation(verbs::LIST)
-                    && kind.kind != "Event"
-            });
-            let lists = join_all(kinds.map(|(kind, _)| async move {
-                let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &kind);
-                let listed = api.list(&ListParams::default()).await.unwrap();
-                let object = |object: DynamicObject| {
-                    let uid = object.uid().unwrap_or_default();
-                    let version = object.resource_version().unwrap_or_default();
-                    (format!("{} {} {uid}", kind.kind, object.name_any()), version)
-                };
-                listed.items.into_iter().map(object).collect::<Vec<_>>()
-            }));
-            lists.await.into_iter().flatten().collect()
-        })
+        self.runtime.block_on(self.all_objects(namespace))
+    }
+
+    /// Waits until they are these again: what the drill or the operator owned, the garbage collector removes a moment later.
+    pub fn is_again(&self, namespace: &str, before: &BTreeMap<String, String>) {
+        let same = async || {
+            let now = self.all_objects(namespace).await;
+            Ok(if now == *before { Ok(()) } else { Err(format!("{:?}", changed(before, &now))) })
+        };
+        let what = format!("the namespace {namespace} to be as it was before");
+        self.runtime.block_on(until(&what, COLLECTED, same));
+    }
+
+    /// Events are no objects of anybody.
+    async fn all_objects(&self, namespace: &str) -> BTreeMap<String, String> {
+        let discovery = Discovery::new(self.client.clone()).run().await.unwrap();
+        let kinds = discovery.groups().flat_map(kube::discovery::ApiGroup::resources_by_stability);
+        let kinds = kinds.filter(|(kind, capabilities)| {
+            capabilities.scope == Scope::Namespaced
+                && capabilities.supports_operation(verbs::LIST)
+                && kind.kind != "Event"
+        });
+        let lists = join_all(kinds.map(|(kind, _)| async move {
+            let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &kind);
+            let listed = api.list(&ListParams::default()).await.unwrap();
+            let object = |object: DynamicObject| {
+                let uid = object.uid().unwrap_or_default();
+                let version = object.resource_version().unwrap_or_default();
+                (format!("{} {} {uid}", kind.kind, object.name_any()), version)
+            };
+            listed.items.into_iter().map(object).collect::<Vec<_>>()
+        }));
+        let all = lists.await.into_iter().flatten();
+        all.filter(|(object, _)| !OF_NAMESPACE.iter().any(|made| object.starts_with(made))).collect()
     }
 
     /// Makes an object of any kind in a namespace.
@@ -153,4 +170,13 @@ pub async fn until<T>(
         })
     });
     waited.await.unwrap()
+}
+
+/// What has come, gone or changed.
+fn changed(before: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Vec<String> {
+    let other = |a: &BTreeMap<String, String>, b: &BTreeMap<String, String>, word: &str| {
+        let differ = a.iter().filter(|(object, version)| b.get(*object) != Some(*version));
+        differ.map(|(object, _)| format!("{word} {object}")).collect::<Vec<_>>()
+    };
+    [other(before, now, "before:"), other(now, before, "now:")].concat()
 }
