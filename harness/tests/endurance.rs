@@ -139,7 +139,7 @@ impl Left {
     }
 }
 
-/// The programs of the environment, without those that the source's archiving comes and goes with.
+/// The programs of the environment's pods, without those that the source's archiving comes and goes with.
 fn processes(world: &World) -> Vec<String> {
     let outermost = shared::outermost(world.name()).unwrap();
     let mut names: Vec<String> = descendants(&[outermost]).into_iter().map(|process| process.name).collect();

@@ -4,7 +4,6 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use clonedrill::environment::local::{enter, shared};
@@ -14,7 +13,6 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::Api;
 use serde_json::{Value, json};
 
-use crate::process::descendants;
 use crate::world::{ACCOUNT, ORDERS, World};
 
 /// The first argument of that process.
@@ -56,15 +54,17 @@ pub fn inside(environment: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Where it listens, which its command line says.
+/// Where it listens, which its command line says. It is below nobody who is still there, but in the environment's network.
 fn azurite(environment: &str) -> SocketAddr {
-    let outermost = shared::outermost(environment).unwrap();
-    let arguments = descendants(&[outermost]).into_iter().find_map(|process| {
-        let line = std::fs::read(Path::new("/proc").join(process.id.to_string()).join("cmdline")).ok()?;
-        let line = String::from_utf8(line).ok()?;
+    let network = |id: i32| std::fs::read_link(format!("/proc/{id}/ns/net")).ok();
+    let here = network(shared::outermost(environment).unwrap());
+    let ids = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let mut lines = ids.filter(|id| network(*id) == here).filter_map(|id| {
+        let line = String::from_utf8(std::fs::read(format!("/proc/{id}/cmdline")).ok()?).ok()?;
         line.contains("--blobHost").then(|| line.split('\0').map(str::to_owned).collect::<Vec<_>>())
     });
-    let arguments = arguments.unwrap();
+    let arguments = lines.next().unwrap();
     let after = |name: &str| arguments.iter().skip_while(|word| *word != name).nth(1).unwrap().clone();
     format!("{}:{}", after("--blobHost"), after("--blobPort")).parse().unwrap()
 }

@@ -28,7 +28,7 @@ pub fn what_goes_wrong_is_said() {
     drop(world.source());
     world.create(ORDERS, &plain(BARE));
     let mut image = archiving(UNKNOWN_IMAGE);
-    image["spec"]["dockerImage"] = json!("registry.invalid/spilo:none");
+    image["spec"]["dockerImage"] = json!("registry.invalid/nothing:none");
     world.create(ORDERS, &image);
     world.has_set(BARE);
     world.has_set(UNKNOWN_IMAGE);
@@ -214,7 +214,7 @@ impl World {
     }
 
     fn the_image_cannot_be_pulled(&self) {
-        let texts = ["its image cannot be pulled", "registry.invalid/spilo:none", "pull secret"];
+        let texts = ["its image cannot be pulled", "registry.invalid/nothing:none", "pull secret"];
         self.fails(UNKNOWN_IMAGE, IMAGE, &[], 3, &texts);
     }
 
