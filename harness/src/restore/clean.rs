@@ -20,7 +20,7 @@ use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::poll::{Limit, PollError, Seen, poll};
 
 /// Kinds of what the operator and Patroni make of a cluster, owners before what they own.
-const KINDS: [(&str, &str, &str); 9] = [
+const KINDS: [(&str, &str, &str); 11] = [
     ("apps", "StatefulSet", "statefulsets"),
     ("policy", "PodDisruptionBudget", "poddisruptionbudgets"),
     ("", "Pod", "pods"),
@@ -29,12 +29,15 @@ const KINDS: [(&str, &str, &str); 9] = [
     ("", "ConfigMap", "configmaps"),
     ("", "Secret", "secrets"),
     ("", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    // The operator deletes what owns them and lets them be orphans, which no garbage collector takes.
+    ("apps", "ControllerRevision", "controllerrevisions"),
+    ("discovery.k8s.io", "EndpointSlice", "endpointslices"),
     (FENCE.0, FENCE.1, "networkpolicies"),
 ];
 /// The one thing that the drill made besides the clone; it goes last.
 const FENCE: (&str, &str) = ("networking.k8s.io", "NetworkPolicy");
 /// The verbs that removing them needs, on each of [`KINDS`] as `kubectl auth can-i` writes it.
-pub const REMOVED: [&str; 9] = [
+pub const REMOVED: [&str; 11] = [
     "statefulsets.apps",
     "poddisruptionbudgets.policy",
     "pods",
@@ -43,6 +46,8 @@ pub const REMOVED: [&str; 9] = [
     "configmaps",
     "secrets",
     "persistentvolumeclaims",
+    "controllerrevisions.apps",
+    "endpointslices.discovery.k8s.io",
     "networkpolicies.networking.k8s.io",
 ];
 /// A pod has its grace period (5 minutes by the operator's default), a volume its finalizer.

@@ -16,6 +16,10 @@ const REFUSED: [&str; 5] = [
 ];
 const NO_ACCOUNT: [&str; 2] = ["no such host", "AccountIsDisabled"];
 const NO_BACKUPS: [&str; 2] = ["Could not find any backups", "No backups found"];
+/// WAL-G remarks it of a listing that came out empty, for whatever reason: before 2.0 it takes a refusal for an empty place.
+const NOTHING_LISTED: &str = "No backups found";
+/// Spilo's script, before each listing.
+const LISTS: &str = " for clone";
 
 pub struct Refusal {
     pub why: String,
@@ -44,13 +48,23 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
                 .to_owned(),
         };
     }
+    let count = |text: &str| logs.iter().map(|log| log.matches(text).count()).sum::<usize>();
+    if says(&[NOTHING_LISTED]) && count(NOTHING_LISTED) >= count(LISTS) {
+        return Refusal {
+            why: format!("WAL-G finds no backup at all in {place} of the account {account}"),
+            help: "either none was taken, or the account refuses the key: WAL-G before 2.0 prints the same for both. Where \
+                   the source's log says `Wrote backup with name`, look at the Secret in the clone's namespace first"
+                .to_owned(),
+        };
+    }
     if says(&NO_BACKUPS) {
         return Refusal {
             why: format!(
                 "no backup in {place} of the account {account} is older than {}",
                 super::target::in_manifest(clone.target)
             ),
-            help: "WAL-G before 2.0 says this too where the account refuses the key".to_owned(),
+            help: "an earlier target needs backups that are kept for longer (BACKUP_NUM_TO_RETAIN)"
+                .to_owned(),
         };
     }
     let mut lines = logs.iter().rev().flat_map(|log| log.lines().rev());

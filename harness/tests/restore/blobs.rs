@@ -1,0 +1,70 @@
+//! What is in the storage account, asked of the storage itself: by a process inside of the environment.
+// Not every test that includes this needs all of it.
+#![allow(dead_code)]
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::process::{Command, ExitCode, Stdio};
+
+use clonedrill::environment::local::{enter, shared};
+use clonedrill::secret::Secret;
+use clonedrill::storage::{Account, Blobs, StoredBlob};
+use k8s_openapi::api::core::v1::Secret as KubeSecret;
+use kube::Api;
+use serde_json::{Value, json};
+
+use crate::world::{ACCOUNT, ORDERS, World};
+
+/// The first argument of that process.
+pub const INSIDE: &str = "blobs-inside";
+
+impl World {
+    pub fn key(&self) -> String {
+        let secrets: Api<KubeSecret> = Api::namespaced(self.client.clone(), ORDERS);
+        let keys = self.runtime.block_on(secrets.get("storage-accounts")).unwrap();
+        String::from_utf8(keys.data.unwrap().remove(ACCOUNT).unwrap().0).unwrap()
+    }
+
+    /// Every blob, as `container/name`.
+    pub fn blobs(&self) -> Vec<String> {
+        let wanted = json!({ "address": azurite(self.name()), "key": self.key() });
+        let mut inside = Command::new(std::env::current_exe().unwrap())
+            .args([INSIDE, self.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        inside.stdin.take().unwrap().write_all(&serde_json::to_vec(&wanted).unwrap()).unwrap();
+        let output = inside.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let blobs: Vec<StoredBlob> = serde_json::from_slice(&output.stdout).unwrap();
+        blobs.into_iter().map(|blob| format!("{}/{}", blob.container, blob.name)).collect()
+    }
+}
+
+pub fn inside(environment: &str) -> ExitCode {
+    let wanted: Value = serde_json::from_reader(std::io::stdin()).unwrap();
+    enter(environment).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let account =
+        Account { name: ACCOUNT.to_owned(), key: Secret::new(wanted["key"].as_str().unwrap().to_owned()) };
+    let address = wanted["address"].as_str().unwrap().parse().unwrap();
+    let blobs = runtime.block_on(Blobs::new(&account, address).list()).unwrap();
+    println!("{}", serde_json::to_string(&blobs).unwrap());
+    ExitCode::SUCCESS
+}
+
+/// Where it listens, which its command line says. It is below nobody who is still there, but in the environment's network.
+fn azurite(environment: &str) -> SocketAddr {
+    let network = |id: i32| std::fs::read_link(format!("/proc/{id}/ns/net")).ok();
+    let here = network(shared::outermost(environment).unwrap());
+    let ids = std::fs::read_dir("/proc").unwrap().flatten();
+    let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let mut lines = ids.filter(|id| network(*id) == here).filter_map(|id| {
+        let line = String::from_utf8(std::fs::read(format!("/proc/{id}/cmdline")).ok()?).ok()?;
+        line.contains("--blobHost").then(|| line.split('\0').map(str::to_owned).collect::<Vec<_>>())
+    });
+    let arguments = lines.next().unwrap();
+    let after = |name: &str| arguments.iter().skip_while(|word| *word != name).nth(1).unwrap().clone();
+    format!("{}:{}", after("--blobHost"), after("--blobPort")).parse().unwrap()
+}

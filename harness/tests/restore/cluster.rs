@@ -1,0 +1,146 @@
+//! A source: a cluster with backups and rows, and somebody who goes on writing to it.
+// Not every test that includes this needs all of it.
+#![allow(dead_code)]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use clonedrill::environment::cluster::{ClusterAccess, Forward, Wanted};
+use clonedrill::observe::data::Connect;
+use clonedrill::secret::Secret;
+use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
+use kube::Api;
+use kube::api::{DynamicObject, LogParams};
+use serde_json::{Value, json};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::process::MIDDLE;
+use crate::world::{ACCOUNT, ORDERS, World, until};
+
+pub const SOURCE: &str = "acid-orders";
+/// All that it writes lies below it.
+pub const PREFIX: &str = "backups/acid-orders/";
+
+const ROWS: &str = "
+    CREATE TABLE public.orders (id bigserial PRIMARY KEY, total numeric NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
+    CREATE TABLE public.customers (name text PRIMARY KEY);
+    INSERT INTO public.customers SELECT 'customer ' || n FROM generate_series(1, 50) n;
+    INSERT INTO public.orders (total) SELECT n FROM generate_series(1, 500) n;";
+const WRITE: &str = "INSERT INTO public.orders (total) VALUES (1)";
+/// So that what was committed comes into the archive: gives the file that has it.
+const SWITCH: &str = "SELECT pg_walfile_name(pg_switch_wal())";
+const ARCHIVED: &str = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver";
+
+/// The manifest of a cluster that archives into the account.
+pub fn archiving(name: &str) -> Value {
+    let key = json!({ "secretKeyRef": { "name": "storage-accounts", "key": ACCOUNT } });
+    let mut cluster = plain(name);
+    cluster["spec"]["env"] = json!([
+        { "name": "AZURE_STORAGE_ACCOUNT", "value": ACCOUNT },
+        { "name": "AZURE_STORAGE_ACCESS_KEY", "valueFrom": key },
+        { "name": "WALG_AZ_PREFIX", "value": "azure://backups/$(SCOPE)/$(PGVERSION)" },
+    ]);
+    cluster
+}
+
+/// The manifest of a cluster that archives nothing.
+pub fn plain(name: &str) -> Value {
+    json!({
+        "apiVersion": "acid.zalan.do/v1",
+        "kind": "postgresql",
+        "metadata": { "name": name },
+        "spec": {
+            "teamId": "acid",
+            "numberOfInstances": 1,
+            "volume": { "size": "1Gi" },
+            "postgresql": { "version": postgres_major() },
+            "users": { "orders": [] },
+            "databases": { "orders": "orders" },
+        },
+    })
+}
+
+/// The source's own database, reached as any client would.
+pub struct Source {
+    pub sql: tokio_postgres::Client,
+    _forward: Forward,
+}
+
+impl World {
+    /// Makes it, with a backup and rows that are archived.
+    pub fn source(&self) -> Source {
+        self.create(ORDERS, &archiving(SOURCE));
+        self.runtime.block_on(async {
+            let object: DynamicObject = serde_json::from_value(plain(SOURCE)).unwrap();
+            let clusters = self.of_kind(ORDERS, &object);
+            let running = async || {
+                let status = clusters.get(SOURCE).await?.data["status"].clone();
+                Ok(if status["PostgresClusterStatus"] == "Running" {
+                    Ok(())
+                } else {
+                    Err(status.to_string())
+                })
+            };
+            until("the source to be Running", MIDDLE, running).await;
+            let pods: Api<Pod> = Api::namespaced(self.client.clone(), ORDERS);
+            let pod = format!("{SOURCE}-0");
+            let backed_up = async || {
+                let log = pods.logs(&pod, &LogParams::default()).await?;
+                let last = log.lines().last().unwrap_or_default().to_owned();
+                Ok(if log.contains("Wrote backup with name") { Ok(()) } else { Err(last) })
+            };
+            until("the source's first backup", MIDDLE, backed_up).await;
+            let source = self.open(&pod).await;
+            source.sql.batch_execute(ROWS).await.unwrap();
+            let file: String = source.sql.query_one(SWITCH, &[]).await.unwrap().get(0);
+            let archived = async || {
+                let last: String = source.sql.query_one(ARCHIVED, &[]).await.unwrap().get(0);
+                Ok(if last >= file { Ok(()) } else { Err(last) })
+            };
+            until(&format!("{file} to be archived"), MIDDLE, archived).await;
+            source
+        })
+    }
+
+    async fn open(&self, pod: &str) -> Source {
+        let secrets: Api<KubeSecret> = Api::namespaced(self.client.clone(), ORDERS);
+        let name = format!("postgres.{SOURCE}.credentials.postgresql.acid.zalan.do");
+        let password = secrets.get(&name).await.unwrap().data.unwrap().remove("password").unwrap();
+        let kubeconfig = Some(self.folder().join("kubeconfig"));
+        let access = ClusterAccess::connect(&Wanted { kubeconfig, context: None }).await.unwrap();
+        let forward = Forward::to(&access, ORDERS, pod, 5432).await.unwrap();
+        let address = forward.address();
+        let connect = Connect {
+            host: address.ip().to_string(),
+            port: address.port(),
+            user: "postgres".to_owned(),
+            password: Secret::new(String::from_utf8(password.0).unwrap()),
+        };
+        Source { sql: connect.open("orders").await.unwrap(), _forward: forward }
+    }
+
+    /// Goes on writing until it is dropped.
+    pub fn writes(&self, source: Source) -> AbortOnDropHandle<()> {
+        AbortOnDropHandle::new(self.runtime.spawn(async move {
+            // As a whole, or the port would be forwarded no more.
+            let source = source;
+            let mut ticks = tokio::time::interval(Duration::from_millis(100));
+            for count in 1_u64.. {
+                ticks.tick().await;
+                source.sql.batch_execute(if count % 20 == 0 { SWITCH } else { WRITE }).await.unwrap();
+            }
+        }))
+    }
+}
+
+/// One that this machine has.
+fn postgres_major() -> String {
+    let binary = env!("CARGO_BIN_EXE_clonedrill");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output =
+        Command::new(binary).current_dir(folder).args(["tools", "--format", "json"]).output().unwrap();
+    let programs: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let postgres = programs.iter().find(|program| program["program"] == "postgres").unwrap();
+    postgres["version"].as_str().unwrap().split('.').next().unwrap().to_owned()
+}

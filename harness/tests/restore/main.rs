@@ -1,0 +1,41 @@
+//! Restore drills as their user does them: the binary, a kubeconfig, and a cluster of which they know nothing else.
+//!
+//! Each test has an environment of its own. This binary is also the process that lists the blobs, inside of it.
+#![allow(clippy::unwrap_used)]
+
+mod blobs;
+mod cluster;
+mod command;
+mod killed;
+#[path = "../process/mod.rs"]
+mod process;
+mod proves;
+mod rights;
+mod world;
+mod wrong;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.get(1).is_some_and(|first| first == blobs::INSIDE) {
+        return blobs::inside(&arguments[2]);
+    }
+    let trial = |name: &str, test: fn()| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let trials = vec![
+        trial("a_drill_proves_and_leaves_nothing", proves::a_drill_proves_and_leaves_nothing),
+        trial("what_goes_wrong_is_said", wrong::what_goes_wrong_is_said),
+        trial(
+            "a_drill_that_is_killed_is_cleaned_by_the_next",
+            killed::a_drill_that_is_killed_is_cleaned_by_the_next,
+        ),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
