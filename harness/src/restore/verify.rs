@@ -64,18 +64,14 @@ pub async fn all(
     let identity = identify(connect).await?;
     let client = connect.open("postgres").await?;
     let subscriptions = subscriptions(&client).await?;
-    let server = server_log::read(&client).await.map_err(|seen| RestoreError::Broken {
-        what: "read the clone's server log".to_owned(),
-        seen,
-        help: String::new(),
-    })?;
+    let query = |what: &str| {
+        let what = what.to_owned();
+        move |source| DataError::Query { what, database: "postgres".to_owned(), source }
+    };
+    let server = server_log::read(&client).await.map_err(query("read the clone's server log"))?;
     evidence.text("logs/postgres-server.log", &server)?;
     let begun = server_log::backup_begun(&client).await;
-    let backup_begun = begun.map_err(|source| DataError::Query {
-        what: "read the backup's label".to_owned(),
-        database: "postgres".to_owned(),
-        source,
-    })?;
+    let backup_begun = begun.map_err(query("read the backup's label"))?;
     let zone = server_log::zone(&client).await;
     drop(client);
     let said = said(logs, &server, zone.as_ref());
