@@ -6,6 +6,7 @@
 mod blobs;
 mod cluster;
 mod command;
+mod in_cluster;
 mod killed;
 #[path = "../process/mod.rs"]
 mod process;

@@ -49,6 +49,12 @@ pub fn a_drill_proves_and_leaves_nothing() {
     let kubeconfig = world.only_their_rights();
     let file = world.file("drill.yaml", FILE);
     world.each_right_is_asked_for(file.to_str().unwrap());
+    let in_pod = world.run_as_in_a_pod(&kubeconfig, &["drill", file.to_str().unwrap(), "--print"]);
+    assert_eq!(in_pod.code, Some(0), "{in_pod:?}");
+    assert!(
+        in_pod.stdout.contains("kind: postgresql") && in_pod.stdout.contains("CLONE_WALG_AZ_PREFIX"),
+        "{in_pod:?}"
+    );
 
     let drills = world.objects(DRILLS);
     let orders: BTreeSet<String> = world.objects(ORDERS).into_keys().collect();
