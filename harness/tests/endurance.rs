@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clonedrill::environment::local::shared;
+use clonedrill::poll::Limit;
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::Signal;
 use rand::rngs::StdRng;
@@ -31,6 +32,9 @@ use world::{ORDERS, World};
 
 const DRILLS: &str = "drills";
 const KILLS: usize = 20;
+/// An operator whose cluster goes in the middle of its creation waits for it for ten minutes, and the next clone may be that
+/// worker's.
+const DRILL: Limit = Limit::seconds(15 * 60);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -95,7 +99,7 @@ fn drills_killed_at_random_moments_are_cleaned_by_the_next() {
                 "clean"
             }
             _ => {
-                passed(&world.begin().end());
+                passed(&world.begin().end_by(DRILL));
                 "the next drill"
             }
         };
@@ -157,7 +161,7 @@ impl World {
 impl Running {
     /// Whether it ended by itself within this time.
     fn ends_within(&mut self, time: Duration) -> bool {
-        let limit = clonedrill::poll::Limit {
+        let limit = Limit {
             total: time,
             first_interval: Duration::from_millis(10),
             longest_interval: Duration::from_millis(10),
