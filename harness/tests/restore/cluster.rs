@@ -10,8 +10,8 @@ use clonedrill::environment::cluster::{ClusterAccess, Forward, Wanted};
 use clonedrill::observe::data::Connect;
 use clonedrill::secret::Secret;
 use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
-use kube::Api;
-use kube::api::{DynamicObject, LogParams};
+use kube::api::{DeleteParams, DynamicObject, ListParams, LogParams, Patch, PatchParams};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -118,6 +118,34 @@ impl World {
             password: Secret::new(String::from_utf8(password.0).unwrap()),
         };
         Source { sql: connect.open("orders").await.unwrap(), _forward: forward }
+    }
+
+    /// Merges this into the operator's configuration, and starts the operator again.
+    pub fn configure_operator(&self, configuration: &Value) {
+        let kind =
+            json!({ "apiVersion": "acid.zalan.do/v1", "kind": "OperatorConfiguration", "metadata": {} });
+        let kind: DynamicObject = serde_json::from_value(kind).unwrap();
+        let configurations = self.of_kind(ORDERS, &kind);
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), ORDERS);
+        let of_operator = ListParams::default().labels("name=postgres-operator");
+        self.runtime.block_on(async {
+            let name = configurations.list(&ListParams::default()).await.unwrap().items[0].name_any();
+            let merged = Patch::Merge(json!({ "configuration": configuration }));
+            configurations.patch(&name, &PatchParams::default(), &merged).await.unwrap();
+            let old = pods.list(&of_operator).await.unwrap().items[0].name_any();
+            pods.delete(&old, &DeleteParams::default()).await.unwrap();
+            let another = async || {
+                let listed = pods.list(&of_operator).await?.items;
+                let ready = |pod: &Pod| {
+                    let mut conditions =
+                        pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+                    pod.name_any() != old
+                        && conditions.any(|one| one.type_ == "Ready" && one.status == "True")
+                };
+                Ok(if listed.iter().any(ready) { Ok(()) } else { Err(format!("{} pods", listed.len())) })
+            };
+            until("another operator", MIDDLE, another).await;
+        });
     }
 
     /// Goes on writing until it is dropped.

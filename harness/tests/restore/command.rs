@@ -13,8 +13,8 @@ use nix::sys::signal::Signal;
 use crate::process::{signal, wait};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clonedrill");
-/// A drill takes a quarter of a minute on a quiet machine.
-pub const DRILL: Limit = Limit::seconds(150);
+/// A drill takes half a minute on a quiet machine.
+pub const DRILL: Limit = Limit::seconds(240);
 
 pub struct Running {
     child: Child,

@@ -2,14 +2,13 @@
 
 use std::net::TcpListener;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, ResourceQuota, Secret as KubeSecret};
-use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, ResourceQuota, Secret as KubeSecret};
+use kube::Api;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::cluster::{SOURCE, archiving, plain};
 use crate::command::Ended;
-use crate::process::MIDDLE;
 use crate::world::{ACCOUNT, ORDERS, SOON, World, until};
 
 /// Those in which nothing comes up are looked at side by side.
@@ -220,30 +219,7 @@ impl World {
 
     /// The operator's global account beats what a manifest says: the clone would read from another account.
     fn the_operator_decides_otherwise(&self) {
-        let kind =
-            json!({ "apiVersion": "acid.zalan.do/v1", "kind": "OperatorConfiguration", "metadata": {} });
-        let kind: DynamicObject = serde_json::from_value(kind).unwrap();
-        let configurations = self.of_kind(ORDERS, &kind);
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), ORDERS);
-        let of_operator = ListParams::default().labels("name=postgres-operator");
-        self.runtime.block_on(async {
-            let name = configurations.list(&ListParams::default()).await.unwrap().items[0].name_any();
-            let global =
-                json!({ "configuration": { "aws_or_gcp": { "wal_az_storage_account": "elsewhere" } } });
-            configurations.patch(&name, &PatchParams::default(), &Patch::Merge(&global)).await.unwrap();
-            let old = pods.list(&of_operator).await.unwrap().items[0].name_any();
-            pods.delete(&old, &DeleteParams::default()).await.unwrap();
-            let another = async || {
-                let listed = pods.list(&of_operator).await?.items;
-                let ready = |pod: &Pod| {
-                    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-                    pod.name_any() != old
-                        && conditions.into_iter().any(|one| one.type_ == "Ready" && one.status == "True")
-                };
-                Ok(if listed.iter().any(ready) { Ok(()) } else { Err(format!("{} pods", listed.len())) })
-            };
-            until("another operator", MIDDLE, another).await;
-        });
+        self.configure_operator(&json!({ "aws_or_gcp": { "wal_az_storage_account": "elsewhere" } }));
         let file = json!({
             "source": { "namespace": ORDERS, "name": SOURCE },
             "into": { "namespace": OVERRIDDEN },
