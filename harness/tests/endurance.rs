@@ -33,9 +33,6 @@ use world::{ORDERS, World};
 
 const DRILLS: &str = "drills";
 const KILLS: usize = 20;
-/// An operator whose cluster goes in the middle of its creation waits for it for ten minutes, and the next clone may be that
-/// worker's.
-const DRILL: Limit = Limit::seconds(15 * 60);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -109,7 +106,7 @@ fn drills_killed_at_random_moments_are_cleaned_by_the_next() {
                 "clean"
             }
             _ => {
-                passed(&world.begin().end_by(DRILL));
+                passed(&world.begin().end());
                 "the next drill"
             }
         };

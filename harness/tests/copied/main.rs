@@ -13,6 +13,7 @@ use clonedrill::environment::local::shared::{self, Share};
 use clonedrill::environment::local::{LocalEnvironment, enter};
 use clonedrill::exit::Verdict;
 use clonedrill::operator::{Release, definitions};
+use clonedrill::poll::{Limit, Seen, poll};
 use clonedrill::report::tell::tell;
 use clonedrill::report::{DrillReport, Restore};
 use clonedrill::restore::Tell;
@@ -153,15 +154,14 @@ async fn events_need_their_right_and_no_more(client: &Client) {
     for object in copied_file("rbac.yaml") {
         create(client, &object, "").await.unwrap();
     }
-    let error = tell(&report, &to, Some(account.clone())).await[0].to_string();
     let expected = "make the event: create events.events.k8s.io in the namespace prod: ";
-    assert!(error.starts_with(expected) && error.contains("forbidden"), "{error}");
+    let error = until_told(&report, &to, &account, |said| said.starts_with(expected)).await;
+    assert!(error.contains("forbidden"), "{error}");
     for object in copied_file("rbac-events.yaml") {
         create(client, &object, "").await.unwrap();
     }
     for report in [report.clone(), DrillReport { verdict: Verdict::Passed, ..report }] {
-        let told = tell(&report, &to, Some(account.clone())).await;
-        assert!(told.is_empty(), "{told:?}");
+        until_told(&report, &to, &account, str::is_empty).await;
     }
     let events =
         Api::<Event>::namespaced(client.clone(), "prod").list(&ListParams::default()).await.unwrap().items;
@@ -177,6 +177,16 @@ async fn events_need_their_right_and_no_more(client: &Client) {
         .collect();
     seen.sort_unstable();
     assert_eq!(seen, [("Normal", "DrillPassed"), ("Warning", "DrillFailed")]);
+}
+
+/// The API server knows of a new binding a moment later. Gives the first error that is what was waited for, or nothing.
+async fn until_told(report: &DrillReport, to: &Tell, account: &Client, is: impl Fn(&str) -> bool) -> String {
+    let told = poll("the rights to be known", Limit::seconds(20), async || {
+        let errors = tell(report, to, Some(account.clone())).await;
+        let said = errors.first().map(ToString::to_string).unwrap_or_default();
+        Ok::<_, std::convert::Infallible>(if is(&said) { Seen::Done(said) } else { Seen::NotYet(said) })
+    });
+    told.await.unwrap()
 }
 
 /// The same client as somebody else.

@@ -79,11 +79,7 @@ impl Running {
     }
 
     pub fn end(&mut self) -> Ended {
-        self.end_by(DRILL)
-    }
-
-    pub fn end_by(&mut self, limit: Limit) -> Ended {
-        let status = wait("the command to end", limit, || {
+        let status = wait("the command to end", DRILL, || {
             self.child.try_wait().unwrap().ok_or_else(|| read(&self.output[1]))
         });
         Ended { code: status.code(), stdout: read(&self.output[0]), stderr: read(&self.output[1]) }
