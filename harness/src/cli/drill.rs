@@ -23,7 +23,7 @@ use crate::restore::{self, Budgets, Compare, Doing, Into, Plan, RestoreDrill, So
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clonedrill drill --source orders/acid-orders --into drills
-  clonedrill drill --source orders/acid-orders --into drills --compare --rto 30m --rpo 5m
+  clonedrill drill --source orders/acid-orders --into drills --compare --rto 30m --rpo 35m
   clonedrill drill --source orders/acid-orders --into drills --print     the clone's manifest only
   clonedrill drill nightly/orders.yaml --format json --junit target/junit.xml")]
 pub struct DrillArgs {
