@@ -33,6 +33,8 @@ use world::{ORDERS, World};
 
 const DRILLS: &str = "drills";
 const KILLS: usize = 20;
+/// Twice a minute, or the last drills would mostly replay WAL.
+const SWITCH: u64 = 300;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
@@ -61,7 +63,7 @@ fn number(variable: &str) -> Option<u64> {
 
 fn drills_one_after_another_leave_nothing() {
     let world = World::up("endurance", &[DRILLS]);
-    let writer = world.writes(world.source());
+    let writer = world.writes(world.source(), SWITCH);
     let before = Left::of(&world);
     let drills = number("CLONEDRILL_ENDURANCE_DRILLS").unwrap_or(50);
     for count in 1..=drills {
@@ -84,7 +86,7 @@ fn drills_killed_at_random_moments_are_cleaned_by_the_next() {
     world.configure_operator(&json!({ "timeouts": {
         "resource_check_timeout": wait, "pod_label_wait_timeout": wait, "pod_deletion_wait_timeout": wait,
     } }));
-    let writer = world.writes(world.source());
+    let writer = world.writes(world.source(), SWITCH);
     let before = Left::of(&world);
     let begin = Instant::now();
     passed(&world.begin().end());

@@ -148,15 +148,16 @@ impl World {
         });
     }
 
-    /// Goes on writing until it is dropped.
-    pub fn writes(&self, source: Source) -> AbortOnDropHandle<()> {
+    /// Goes on writing until it is dropped, ten times a second. Every `switch`th time a WAL file is ended, which each later
+    /// recovery must replay.
+    pub fn writes(&self, source: Source, switch: u64) -> AbortOnDropHandle<()> {
         AbortOnDropHandle::new(self.runtime.spawn(async move {
             // As a whole, or the port would be forwarded no more.
             let source = source;
             let mut ticks = tokio::time::interval(Duration::from_millis(100));
             for count in 1_u64.. {
                 ticks.tick().await;
-                source.sql.batch_execute(if count % 20 == 0 { SWITCH } else { WRITE }).await.unwrap();
+                source.sql.batch_execute(if count % switch == 0 { SWITCH } else { WRITE }).await.unwrap();
             }
         }))
     }

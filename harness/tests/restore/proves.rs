@@ -59,7 +59,7 @@ pub fn a_drill_proves_and_leaves_nothing() {
     let drills = world.objects(DRILLS);
     let orders: BTreeSet<String> = world.objects(ORDERS).into_keys().collect();
     let object = world.source_object();
-    let writer = world.writes(source);
+    let writer = world.writes(source, 20);
     let (_learning, found) = world.learn_secrets();
     let ended = world.run(&[
         "drill",
