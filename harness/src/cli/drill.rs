@@ -11,8 +11,8 @@ use super::output::say;
 use super::{Failure, stop};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::exit::Verdict;
-use crate::report::tell::tell;
-use crate::report::{DrillId, Event, Format, Terminal, write_files, write_junit};
+use crate::report::tell::{TellError, tell};
+use crate::report::{DrillId, Event, Finding, Format, Terminal, write_files, write_junit};
 use crate::restore::{self, Budgets, Compare, Doing, Into, Plan, RestoreDrill, SourceName, Span};
 
 /// Restore a cluster that exists from its backup, prove that its data are there, and leave nothing behind
@@ -167,7 +167,7 @@ async fn run(
     let id = DrillId { scenario: drill.shown(), operator: String::new() };
     let folder = args.evidence.clone().unwrap_or_else(new_folder);
     let evidence = folder.join(drill.shown());
-    let report = match &access {
+    let mut report = match &access {
         Ok(access) => {
             let told = |event: &Event| terminal.event(&id, event);
             let doing = Doing { access, drill, evidence: &evidence, stop: stop.clone(), told: &told };
@@ -175,20 +175,23 @@ async fn run(
         }
         Err(error) => restore::unreached(drill, &evidence, error),
     };
-    terminal.event(&id, &Event::Finished { report: Box::new(report.clone()) });
     let untold = tell(&report, &drill.tell, access.ok().map(|access| access.client())).await;
+    // Somebody relies on being told: silence must not look like success, for machines neither.
+    report.findings.extend(untold.iter().map(not_told));
+    if !untold.is_empty() && report.verdict == Verdict::Passed {
+        report.verdict = Verdict::Broken;
+    }
+    terminal.event(&id, &Event::Finished { report: Box::new(report.clone()) });
     let reports = [report];
     // A signal that came while the clone was removed changes nothing of what was proved.
     let result = terminal.finish(&reports, false);
     let mut verdict = result;
     let mut failed = |error: &dyn std::fmt::Display| {
         eprintln!("failed to {error}");
-        // Somebody relies on being told: silence must not look like success.
         if verdict == Verdict::Passed {
             verdict = Verdict::Broken;
         }
     };
-    untold.iter().for_each(|error| failed(error));
     match write_files(&folder, &reports, result) {
         Ok(page) => eprintln!("report  {}", page.display()),
         Err(error) => failed(&error),
@@ -199,6 +202,16 @@ async fn run(
         failed(&error);
     }
     verdict
+}
+
+fn not_told(error: &TellError) -> Finding {
+    Finding {
+        subject: "tell".to_owned(),
+        expected: "everybody in `tell` to hear of the drill".to_owned(),
+        seen: format!("failed to {error}"),
+        evidence: Vec::new(),
+        help: "what the drill proved stands all the same".to_owned(),
+    }
 }
 
 fn new_folder() -> PathBuf {

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
 use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 
 use crate::cluster::{PREFIX, SOURCE, plain};
 use crate::command::Running;
@@ -53,8 +54,22 @@ impl World {
         drill.until_says("clone from the backup");
         drill.signal(Signal::SIGKILL);
         assert_eq!(drill.end().code, None);
-        let next = self.begin(namespace).end();
-        assert_eq!(next.code, Some(0), "{next:?}");
+        let source = format!("{ORDERS}/{SOURCE}");
+        // It passes, and nobody can be told: that must not look like success to anybody.
+        let unheard = ["--metrics-file", "/proc/nowhere/drill.prom", "--format", "json"];
+        let arguments = [&["drill", "--source", source.as_str(), "--into", namespace][..], &unheard].concat();
+        let next = self.start(&arguments).end();
+        let said: Value = serde_json::from_str(&next.stdout).unwrap();
+        assert_eq!(
+            (next.code, &said["exit_code"], &said["verdict"]),
+            (Some(3), &json!(3), &json!("broken")),
+            "{next:?}"
+        );
+        let drill = &said["drills"][0];
+        let findings = drill["findings"].as_array().unwrap();
+        assert!(findings.len() == 1 && findings[0]["subject"] == "tell", "{findings:#?}");
+        let proofs = drill["restore"]["proofs"].as_array().unwrap();
+        assert!(!proofs.is_empty() && proofs.iter().all(|proof| proof["holds"] == true), "{proofs:#?}");
         assert!(next.stderr.contains("removed what an earlier drill left"), "{next:?}");
         self.is_again(namespace, &before);
     }
