@@ -26,6 +26,16 @@ struct End {
     code: i32,
 }
 
+impl End {
+    /// Two processes report, in any order.
+    fn failure(&self) -> Option<&str> {
+        self.reports.iter().find_map(|report| match report {
+            Report::Failed(reason) => Some(reason.as_str()),
+            Report::Init(_) => None,
+        })
+    }
+}
+
 impl Container {
     fn that_runs(script: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -165,13 +175,13 @@ fn what_cannot_be_set_up_is_reported_with_its_step() {
     container.spec.argv = vec!["no-such-program".to_owned()];
     let end = container.run();
     let reason = "exec \"no-such-program\": No such file or directory (os error 2)";
-    assert_eq!(end.reports.last(), Some(&Report::Failed(reason.to_owned())));
+    assert_eq!(end.failure(), Some(reason), "{:?}", end.reports);
     assert_eq!(end.code, 128);
 
     let container = Container::that_runs("").mounting("/usr/not/there", false);
     let end = container.run();
-    let Some(Report::Failed(reason)) = end.reports.last() else { panic!("{:?}", end.reports) };
-    assert!(reason.starts_with("make /usr/not/there: "), "{reason}");
+    let of_mount = |reason: &str| reason.starts_with("make /usr/not/there: ");
+    assert!(end.failure().is_some_and(of_mount), "{:?}", end.reports);
 }
 
 /// Its supervisor is killed; the namespaces around both go on, so that it is not they that end it.
