@@ -7,13 +7,12 @@ use serde_json::Value;
 
 use super::error::DrillError;
 use crate::observe::data::Connect;
+use crate::operator::{is_ready, leads};
 use crate::secret::Secret;
 
 const PORT: u16 = 5432;
 /// Every cluster has it.
 const DATABASE: &str = "postgres";
-/// A leader's label in old and new releases of Patroni.
-const LEADER: [&str; 2] = ["master", "primary"];
 
 /// How the operator's configuration names things.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,14 +68,11 @@ async fn find(client: &Client, namespace: &str, names: &Names, name: &str) -> Re
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let all =
         pods.list(&ListParams::default().labels(&format!("{}={name}", names.cluster_label))).await?.items;
-    let leads =
-        |pod: &&Pod| pod.labels().get(&names.role_label).is_some_and(|role| LEADER.contains(&role.as_str()));
-    let Some(leader) = all.iter().find(leads) else {
+    let Some(leader) = all.iter().find(|pod| leads(pod, &names.role_label)) else {
         return Ok(Leader::NotYet(format!("none of its {} pods is leader", all.len())));
     };
-    let status = leader.status.clone().unwrap_or_default();
-    let ready = status.conditions.iter().flatten().any(|one| one.type_ == "Ready" && one.status == "True");
-    let (true, Some(host)) = (ready, status.pod_ip) else {
+    let address = leader.status.as_ref().and_then(|status| status.pod_ip.clone());
+    let (true, Some(host)) = (is_ready(leader), address) else {
         return Ok(Leader::NotYet(format!("leader {} is not ready", leader.name_any())));
     };
     let secrets: Api<KubeSecret> = Api::namespaced(client.clone(), namespace);

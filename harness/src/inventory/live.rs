@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, ResourceExt};
 use serde_json::Value;
@@ -13,6 +13,7 @@ use super::entry::Entry;
 use crate::check::{Pod, entries_of};
 use crate::exit::Verdict;
 use crate::manifests::Manifests;
+use crate::operator::{postgresql_kind, postgresqls};
 
 /// Why the inventory of what runs could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -70,11 +71,9 @@ async fn clusters(
     client: &Client,
     namespace: Option<&str>,
 ) -> Result<BTreeMap<(String, String), Value>, LiveError> {
-    let kind = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "postgresqls");
     let api: Api<DynamicObject> = match namespace {
-        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
-        None => Api::all_with(client.clone(), &resource),
+        Some(namespace) => postgresqls(client.clone(), namespace),
+        None => Api::all_with(client.clone(), &postgresql_kind()),
     };
     let listed = match all(&api, "postgresql objects").await {
         Err(LiveError::List { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.code == 404) => {

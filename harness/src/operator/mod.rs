@@ -1,6 +1,7 @@
 //! The operator: install, configure, upgrade.
 
 mod apply;
+mod clusters;
 mod configuration;
 mod fields;
 mod install;
@@ -8,6 +9,7 @@ mod manifests;
 mod pod;
 
 pub use apply::{ApplyError, apply, create, create_all};
+pub use clusters::{is_ready, leads, postgresql_kind, postgresqls, status};
 pub use configuration::merge;
 pub use install::{InstallError, WORKING, definitions, install, install_for_all, owner, upgrade};
 pub use manifests::{ManifestError, Release};

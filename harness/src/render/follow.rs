@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{Api, ApiResource, DynamicObject};
-use kube::core::GroupVersionKind;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, Resource, ResourceExt};
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::operator::postgresql_kind;
 
 /// Namespace and name on the control plane.
 pub(super) type Key = (String, String);
@@ -40,7 +41,7 @@ impl Follower {
                 follow(client, namespace, &stateful_sets(), move |key, object| {
                     lock(&sets).sets.entry(key).or_insert(object);
                 }),
-                follow(client, namespace, &postgresqls(), move |key, object| {
+                follow(client, namespace, &postgresql_kind(), move |key, object| {
                     let state = object.data["status"]["PostgresClusterStatus"].as_str();
                     if let Some(state) = state {
                         lock(&states).states.insert(key, state.to_owned());
@@ -92,11 +93,4 @@ pub(super) fn stateful_sets() -> ApiResource {
         kind: StatefulSet::kind(&()).into_owned(),
         plural: StatefulSet::plural(&()).into_owned(),
     }
-}
-
-fn postgresqls() -> ApiResource {
-    ApiResource::from_gvk_with_plural(
-        &GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql"),
-        "postgresqls",
-    )
 }

@@ -15,8 +15,8 @@ use kube::{Client, ResourceExt};
 use super::bearing::Bearing;
 use super::clone::{CLUSTER_LABEL, LABEL};
 use super::error::RestoreError;
-use super::source::postgresqls;
 use crate::environment::cluster::{ClusterAccess, ClusterError};
+use crate::operator::postgresqls;
 use crate::poll::{Limit, PollError, Seen, poll};
 
 /// Kinds of what the operator and Patroni make of a cluster, owners before what they own.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Event, Pod, Secret as KubeSecret};
+use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
@@ -14,19 +14,19 @@ use super::error::RestoreError;
 use super::pod_times::PodTimes;
 use super::readback;
 use super::refusal::{Refusal, refusal};
-use super::source::{Source, postgresqls, status};
+use super::source::Source;
+use super::way_in::open;
 use crate::check::entries_of;
 use crate::drill::outcome::{CLONE_SCRIPT, FAILED_BOOTSTRAP, FAILURES, of_failures};
 use crate::environment::cluster::{ClusterAccess, ClusterError, Forward, PodLogs};
 use crate::environment::trouble;
 use crate::exit::Verdict;
 use crate::observe::data::{Connect, identify};
+use crate::operator::{is_ready, leads, postgresqls, status};
 use crate::poll::{Limit, PollError, Seen, poll};
 use crate::render::RenderedVariable;
 use crate::report::Finding;
-use crate::secret::Secret;
 
-pub(super) const POSTGRES: u16 = 5432;
 /// An operator that watches a namespace sees a new cluster at once, and may have to wait for another one first: for 10
 /// minutes by its default.
 const OPERATOR: Duration = Duration::from_secs(12 * 60);
@@ -34,8 +34,6 @@ const OPERATOR: Duration = Duration::from_secs(12 * 60);
 const SUSPICIOUS: Duration = Duration::from_secs(60);
 /// What the kubelet asks for again by itself is no failure before it has stood for so long.
 const STANDS: Duration = Duration::from_secs(20);
-/// What a leader is called in old and new releases of Patroni.
-const LEADER: [&str; 2] = ["master", "primary"];
 
 /// What became of a clone.
 pub enum Fate {
@@ -50,7 +48,6 @@ pub struct Usable {
     /// The operator's word for it.
     pub status: String,
     pub variables: Vec<RenderedVariable>,
-    pub password: Secret,
     pub pod: PodTimes,
     _forward: Forward,
 }
@@ -134,15 +131,15 @@ impl<'a> Follow<'a> {
         let object = object.map_err(ClusterError::api(format!("look at the clone {name}")))?;
         let Some(object) = object else {
             self.access.usable(namespace).await?;
-            return Ok(failed(Verdict::Broken, "clone", "somebody else removed it", Vec::new(), ""));
+            return Ok(Seen::Done(broken("somebody else removed it", "")));
         };
-        let status = status(&object);
+        let status = status(&object).unwrap_or_default();
         let sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
         let set = sets.get_opt(name).await.map_err(ClusterError::api("look at the clone's StatefulSet"))?;
         let variables = set.as_ref().and_then(entries_of);
         let Some(variables) = variables else {
             self.access.usable(namespace).await?;
-            return Ok(self.without_set(begin, &status));
+            return Ok(self.without_set(begin, status));
         };
         let finding = set.as_ref().and_then(|set| readback::label(self.source, self.clone, set));
         if let Some(finding) = finding.or_else(|| readback::finding(self.source, self.clone, &variables)) {
@@ -166,15 +163,13 @@ impl<'a> Follow<'a> {
         if let Some(fate) = self.stands(&pods, troubles.clone()) {
             return Ok(Seen::Done(fate));
         }
-        let waiting = match self.usable(&pods, &variables).await? {
-            Ok(usable) => {
-                return Ok(Seen::Done(Fate::Usable(Usable { status, variables, ..usable })));
-            }
+        let waiting = match self.usable(&pods, status, variables).await? {
+            Ok(usable) => return Ok(Seen::Done(Fate::Usable(usable))),
             Err(waiting) => waiting,
         };
         let newest = self.logs.newest().map(|line| format!("; {}", line.text)).unwrap_or_default();
-        let why = troubles.map_or(waiting, |trouble| trouble);
-        let status = if status.is_empty() { "no status yet" } else { &status };
+        let why = troubles.unwrap_or(waiting);
+        let status = if status.is_empty() { "no status yet" } else { status };
         let said = (self.hide)(&format!("{status}, {why}{newest}"));
         (self.told)(format!("{name}: {:.0?} of {:.0?}, {said}", begin.elapsed(), self.limit));
         Ok(Seen::NotYet(said))
@@ -186,7 +181,7 @@ impl<'a> Follow<'a> {
         if given_up {
             let seen = format!("the operator has set its status to {status} and made no StatefulSet");
             let help = "the operator's log says what it does not take";
-            return failed(Verdict::Broken, "clone", &seen, Vec::new(), help);
+            return Seen::Done(broken(&seen, help));
         }
         if begin.elapsed() >= OPERATOR {
             let namespace = &self.clone.namespace;
@@ -194,7 +189,7 @@ impl<'a> Follow<'a> {
             let help = format!(
                 "the operator must watch the namespace {namespace} (WATCHED_NAMESPACE, watched_namespace)"
             );
-            return failed(Verdict::Broken, "clone", &seen, Vec::new(), &help);
+            return Seen::Done(broken(&seen, &help));
         }
         let waited = match begin.elapsed() {
             spent if spent < SUSPICIOUS => "waiting for the operator".to_owned(),
@@ -270,85 +265,39 @@ impl<'a> Follow<'a> {
                 return None;
             }
         };
-        (since.elapsed() >= STANDS).then(|| {
-            let seen = (self.hide)(&format!("{}: {trouble}", kind.0));
-            match failed(Verdict::Broken, "clone", &seen, Vec::new(), kind.1) {
-                Seen::Done(fate) => Some(fate),
-                Seen::NotYet(_) => None,
-            }
-        })?
+        (since.elapsed() >= STANDS).then(|| broken(&(self.hide)(&format!("{}: {trouble}", kind.0)), kind.1))
     }
 
     /// The way in, once there is one; else what it lacks.
     async fn usable(
         &self,
         pods: &[Pod],
-        variables: &[RenderedVariable],
+        status: &str,
+        variables: Vec<RenderedVariable>,
     ) -> Result<Result<Usable, String>, RestoreError> {
         let Some(leader) = pods.iter().find(|pod| leads(pod, &self.source.role_label)) else {
             return Ok(Err(format!("none of its {} pods is leader", pods.len())));
         };
-        let mut conditions = leader.status.iter().flat_map(|status| status.conditions.iter().flatten());
-        if !conditions.any(|one| one.type_ == "Ready" && one.status == "True") {
+        if !is_ready(leader) {
             return Ok(Err(format!("{} is not ready", leader.name_any())));
         }
         let namespace = &self.clone.namespace;
-        let Some((user, password)) = superuser(self.access, namespace, variables).await? else {
+        let Some((connect, forward)) = open(self.access, namespace, leader, &variables).await? else {
             return Ok(Err("the operator has made no password yet".to_owned()));
-        };
-        let forward = Forward::to(self.access, namespace, &leader.name_any(), POSTGRES).await?;
-        let address = forward.address();
-        let connect = Connect {
-            host: address.ip().to_string(),
-            port: address.port(),
-            user,
-            password: password.clone(),
         };
         match identify(&connect).await {
             Ok(identity) if identity.in_recovery => Ok(Err("it is still in recovery".to_owned())),
             Ok(_) => Ok(Ok(Usable {
                 since: Timestamp::now(),
                 connect,
-                password,
-                status: String::new(),
-                variables: Vec::new(),
+                status: status.to_owned(),
+                variables,
                 pod: PodTimes::of(leader),
                 _forward: forward,
             })),
             Err(error) => Ok(Err(format!("failed to {error}"))),
         }
     }
-}
-
-/// Whether Patroni calls a pod its cluster's leader.
-pub(super) fn leads(pod: &Pod, role_label: &str) -> bool {
-    pod.labels().get(role_label).is_some_and(|role| LEADER.contains(&role.as_str()))
-}
-
-/// The superuser's name and password, where the pod itself has them from.
-pub async fn superuser(
-    access: &ClusterAccess,
-    namespace: &str,
-    variables: &[RenderedVariable],
-) -> Result<Option<(String, Secret)>, RestoreError> {
-    let user = last(variables, "PGUSER_SUPERUSER").and_then(|variable| variable.item["value"].as_str());
-    let Some((name, key)) = password_key(variables) else { return Ok(None) };
-    let secrets: Api<KubeSecret> = Api::namespaced(access.client(), namespace);
-    let secret = secrets.get_opt(&name).await;
-    let secret = secret.map_err(ClusterError::api(format!("read the Secret {name} in {namespace}")))?;
-    let value = secret.and_then(|secret| secret.data?.remove(&key));
-    let value = value.and_then(|value| String::from_utf8(value.0).ok());
-    Ok(value.map(|value| (user.unwrap_or("postgres").to_owned(), Secret::new(value))))
-}
-
-/// The Secret that holds the superuser's password, and its key.
-pub(super) fn password_key(variables: &[RenderedVariable]) -> Option<(String, String)> {
-    let reference = &last(variables, "PGPASSWORD_SUPERUSER")?.item["valueFrom"]["secretKeyRef"];
-    Some((reference["name"].as_str()?.to_owned(), reference["key"].as_str()?.to_owned()))
-}
-
-fn last<'v>(variables: &'v [RenderedVariable], name: &str) -> Option<&'v RenderedVariable> {
-    variables.iter().rev().find(|variable| variable.name == name)
 }
 
 /// The kind of a trouble that the node or a controller will not get over by itself, and what to do; none of one that may pass.
@@ -389,13 +338,14 @@ pub(super) fn joined(lines: &[crate::environment::cluster::Line]) -> String {
     text
 }
 
-fn failed(verdict: Verdict, subject: &str, seen: &str, evidence: Vec<String>, help: &str) -> Seen<Fate> {
+/// The cluster is at fault, not the backup.
+fn broken(seen: &str, help: &str) -> Fate {
     let finding = Finding {
-        subject: subject.to_owned(),
+        subject: "clone".to_owned(),
         expected: "to come up".to_owned(),
         seen: seen.to_owned(),
-        evidence,
+        evidence: Vec::new(),
         help: help.to_owned(),
     };
-    Seen::Done(Fate::Failed(Failure { verdict, finding }))
+    Fate::Failed(Failure { verdict: Verdict::Broken, finding })
 }

@@ -35,6 +35,7 @@ mod span;
 mod target;
 mod ticking;
 mod verify;
+mod way_in;
 
 pub use clone::Clone;
 pub use error::RestoreError;

@@ -3,18 +3,18 @@
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
 use super::error::RestoreError;
 use super::evidence::Evidence;
 use super::file::Compare;
-use super::follow::{POSTGRES, leads, superuser};
 use super::quiet::{Archived, QuietMoment, archived, default_archived_within, quiet_moment};
 use super::source::Source;
 use super::ticking::ticking;
+use super::way_in::open;
 use crate::environment::cluster::{ClusterAccess, ClusterError, Forward};
 use crate::observe::data::{Connect, DataObservation, Session};
+use crate::operator::leads;
 
 const QUIET: Duration = Duration::from_secs(60);
 const STATEMENT: Duration = Duration::from_secs(30 * 60);
@@ -39,7 +39,8 @@ pub async fn of(
     evidence: &Evidence,
     told: &(dyn Fn(String) + Sync),
 ) -> Result<(Moment, String), RestoreError> {
-    let (connect, _forward) = open(access, source, evidence).await?;
+    let (connect, _forward) = open_source(access, source).await?;
+    evidence.learn(connect.password.clone());
     let statement = compare.statement_timeout.map_or(STATEMENT, |span| span.0);
     // A snapshot waits while other databases are read.
     let session = Session::ReadOnly { statement, idle_in_transaction: statement.max(limit) };
@@ -67,11 +68,7 @@ pub async fn of(
 }
 
 /// The source's leader.
-async fn open(
-    access: &ClusterAccess,
-    source: &Source,
-    evidence: &Evidence,
-) -> Result<(Connect, Forward), RestoreError> {
+async fn open_source(access: &ClusterAccess, source: &Source) -> Result<(Connect, Forward), RestoreError> {
     let Source { namespace, name, cluster_label, .. } = source;
     let pods: Api<Pod> = Api::namespaced(access.client(), namespace);
     let listed = pods.list(&ListParams::default().labels(&format!("{cluster_label}={name}"))).await;
@@ -83,11 +80,6 @@ async fn open(
     };
     let leader = listed.iter().find(|pod| leads(pod, &source.role_label));
     let leader = leader.ok_or_else(|| not(format!("none of its {} pods is leader", listed.len())))?;
-    let credentials = superuser(access, namespace, &source.variables).await?;
-    let (user, password) =
-        credentials.ok_or_else(|| not("its superuser's Secret is not there".to_owned()))?;
-    evidence.learn(password.clone());
-    let forward = Forward::to(access, namespace, &leader.name_any(), POSTGRES).await?;
-    let address = forward.address();
-    Ok((Connect { host: address.ip().to_string(), port: address.port(), user, password }, forward))
+    let opened = open(access, namespace, leader, &source.variables).await?;
+    opened.ok_or_else(|| not("its superuser's Secret is not there".to_owned()))
 }

@@ -41,7 +41,7 @@ pub fn needed(drill: &RestoreDrill) -> Vec<Right> {
 
 /// What a comparison needs besides, once it is known which Secret has the source's password: a role may name just that one.
 pub fn of_password(source: &Source) -> Option<Right> {
-    let (secret, _) = super::follow::password_key(&source.variables)?;
+    let (secret, _) = super::way_in::password_key(&source.variables)?;
     Some(Right::new("get", "secrets", &source.namespace).on(&secret))
 }
 

@@ -20,11 +20,11 @@ use super::moment::{self, Moment};
 use super::plan::{self, Plan};
 use super::progress::Progress;
 use super::recovery::Course;
-use super::source::postgresqls;
 use super::verify::{self, Restored};
 use crate::drill::outcome::{CLONE_SCRIPT, FAILED_BOOTSTRAP};
 use crate::environment::cluster::{ClusterAccess, ClusterError, Held, PodLogs};
 use crate::exit::Verdict;
+use crate::operator::postgresqls;
 use crate::poll::within;
 use crate::report::{DrillReport, Event, Finding, Restore};
 
@@ -322,7 +322,7 @@ impl Run<'_> {
         let follow = Follow::new((access, &plan.source, clone), logs, &told, &hide, self.limit());
         Ok(match follow.fate().await? {
             Fate::Usable(usable) => {
-                self.evidence.learn(usable.password.clone());
+                self.evidence.learn(usable.connect.password.clone());
                 let note = format!("{}, {}", clone.name, usable.status);
                 (Some((created, usable)), note)
             }

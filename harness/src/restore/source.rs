@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Endpoints};
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::Api;
 use kube::{Client, ResourceExt};
 use serde_json::Value;
 
@@ -11,6 +11,7 @@ use super::file::SourceName;
 use crate::check::{Azure, Pod, entries_of, is_known};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::manifests::Manifests;
+use crate::operator::postgresqls;
 use crate::render::RenderedVariable;
 
 /// The operator's default.
@@ -106,20 +107,6 @@ fn backups(variables: &[RenderedVariable], namespace: &str, shown: &str) -> Resu
         ));
     }
     Ok(azure.clone())
-}
-
-/// `status.PostgresClusterStatus` as the operator last set it.
-pub fn status(object: &DynamicObject) -> String {
-    let status = &object.data["status"];
-    // An operator before v1.0 had the status as a plain text.
-    let text = status["PostgresClusterStatus"].as_str().or_else(|| status.as_str());
-    text.unwrap_or_default().to_owned()
-}
-
-/// The API of the operator's own kind.
-pub fn postgresqls(client: Client, namespace: &str) -> Api<DynamicObject> {
-    let gvk = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
-    Api::namespaced_with(client, namespace, &ApiResource::from_gvk_with_plural(&gvk, "postgresqls"))
 }
 
 /// The leader's place in the WAL, a number. Patroni renews it every few seconds.

@@ -6,9 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, DynamicObject};
-use kube::core::GroupVersionKind;
-use kube::discovery::ApiResource;
+use kube::api::Api;
 use serde_json::Value;
 
 use crate::drill::error::DrillError;
@@ -20,7 +18,7 @@ use crate::drill::waiting::Waiting;
 use crate::drill::world::{Cluster, World, placed};
 use crate::environment::{Environment, trouble};
 use crate::observe::data::{Connect, Identity, identify};
-use crate::operator::{ApplyError, create};
+use crate::operator::{ApplyError, create, postgresqls, status};
 use crate::poll::{Limit, PollError, Seen, poll};
 use crate::scenario::ClusterOutcome;
 use crate::storage::{AzuriteError, Effect, Who};
@@ -155,11 +153,8 @@ impl<E: Environment> World<'_, E> {
 
     /// `status.PostgresClusterStatus` as the operator last set it.
     async fn status(&self, name: &str) -> Result<String, DrillError> {
-        let object = postgresqls(&self.client(), self.environment.namespace()).get(name).await?;
-        let status = &object.data["status"];
-        // An operator before v1.0 had the status as a plain text.
-        let text = status["PostgresClusterStatus"].as_str().or_else(|| status.as_str());
-        Ok(text.unwrap_or("not set").to_owned())
+        let object = postgresqls(self.client(), self.environment.namespace()).get(name).await?;
+        Ok(status(&object).unwrap_or("not set").to_owned())
     }
 
     async fn outcome_of_running(&self, short: &str, identity: &Identity) -> Result<Outcome, DrillError> {
@@ -244,10 +239,4 @@ impl<E: Environment> World<'_, E> {
         let set = sets.get_opt(name).await?;
         Ok(set.and_then(|set| serde_json::to_value(set.spec?.template).ok()))
     }
-}
-
-/// The API of the operator's own kind.
-pub(in crate::drill) fn postgresqls(client: &kube::Client, namespace: &str) -> Api<DynamicObject> {
-    let gvk = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
-    Api::namespaced_with(client.clone(), namespace, &ApiResource::from_gvk_with_plural(&gvk, "postgresqls"))
 }

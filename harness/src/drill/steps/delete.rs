@@ -4,11 +4,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams};
 
-use super::create::postgresqls;
 use crate::drill::error::DrillError;
 use crate::drill::look::belongs;
 use crate::drill::world::World;
 use crate::environment::Environment;
+use crate::operator::postgresqls;
 use crate::poll::{Limit, Seen, poll};
 
 impl<E: Environment> World<'_, E> {
@@ -17,13 +17,13 @@ impl<E: Environment> World<'_, E> {
         let namespace = self.environment.namespace();
         let logs = self.server_logs_of(short).await?;
         self.server_logs.insert(short.to_owned(), logs);
-        postgresqls(&self.client(), namespace).delete(&name, &DeleteParams::default()).await?;
+        postgresqls(self.client(), namespace).delete(&name, &DeleteParams::default()).await?;
         let pods: Api<Pod> = Api::namespaced(self.client(), namespace);
         let gone = poll(format!("the pods of {short} to go"), Limit::seconds(120), async || {
             let all = pods.list(&ListParams::default()).await?.items;
             let left: Vec<String> =
                 all.iter().map(|pod| pod.name_any()).filter(|pod| belongs(pod, &name)).collect();
-            let object = postgresqls(&self.client(), namespace).get_opt(&name).await?;
+            let object = postgresqls(self.client(), namespace).get_opt(&name).await?;
             Ok::<_, kube::Error>(match (left.is_empty(), object) {
                 (true, None) => Seen::Done(()),
                 (_, object) => Seen::NotYet(format!("pods {left:?}, manifest there: {}", object.is_some())),

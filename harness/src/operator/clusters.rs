@@ -1,0 +1,37 @@
+//! The operator's own kind, and what it and Patroni say of a cluster on its objects.
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Client, ResourceExt};
+
+/// A leader's role in old and new releases of Patroni.
+const LEADER: [&str; 2] = ["master", "primary"];
+
+/// The kind `postgresql`.
+pub fn postgresql_kind() -> ApiResource {
+    let kind = GroupVersionKind::gvk("acid.zalan.do", "v1", "postgresql");
+    ApiResource::from_gvk_with_plural(&kind, "postgresqls")
+}
+
+/// The clusters of a namespace.
+pub fn postgresqls(client: Client, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(client, namespace, &postgresql_kind())
+}
+
+/// `status.PostgresClusterStatus` as the operator last set it.
+pub fn status(cluster: &DynamicObject) -> Option<&str> {
+    let status = &cluster.data["status"];
+    // An operator before v1.0 had the status as a plain text.
+    status["PostgresClusterStatus"].as_str().or_else(|| status.as_str())
+}
+
+/// Whether Patroni calls a pod its cluster's leader, in this label.
+pub fn leads(pod: &Pod, role_label: &str) -> bool {
+    pod.labels().get(role_label).is_some_and(|role| LEADER.contains(&role.as_str()))
+}
+
+/// Whether its node calls a pod ready.
+pub fn is_ready(pod: &Pod) -> bool {
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|one| one.type_ == "Ready" && one.status == "True")
+}
