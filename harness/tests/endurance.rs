@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clonedrill::environment::local::shared;
+use clonedrill::environment::shared;
 use clonedrill::poll::Limit;
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::Signal;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use clonedrill::environment::local::shared::{self, Obtained};
+use clonedrill::environment::shared::{self, Obtained};
 use clonedrill::toolchain::{self, Configuration, Silent, Tools};
 use nix::sys::signal::Signal;
 use process::{GONE, MIDDLE, Process, Run, descendants, signal, wait};
@@ -177,7 +177,7 @@ fn the_daemon_or_init_that_dies_takes_all_along() {
         let (served, obtained) = Served::ready("daemon");
         signal(served.init_and_daemon()[which], Signal::SIGKILL);
         let failed = served.runtime.block_on(obtained.failed_within(GONE.total)).unwrap();
-        assert!(failed.starts_with("run the local environment: it has gone without a word"), "{failed}");
+        assert!(failed.starts_with("run the environment's process: it has gone without a word"), "{failed}");
         served.leaves_nothing();
     }
 }

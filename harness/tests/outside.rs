@@ -97,7 +97,7 @@ fn an_environment_that_up_keeps_is_as_any_cluster_to_who_comes_from_outside() {
         tokio::join!(its_logs_are_read(&client), a_cluster_of_the_second_namespace_is_reached(&client));
     });
 
-    let outermost = clonedrill::environment::local::shared::outermost(&kept.name).unwrap();
+    let outermost = clonedrill::environment::shared::outermost(&kept.name).unwrap();
     let below = descendants(&[outermost]).into_iter().chain(Process::read(outermost));
     kept.run.seen.extend(below.map(|process| (process.key(), process)));
     assert!(StdStream::connect(address).is_ok());

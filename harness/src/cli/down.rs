@@ -5,7 +5,7 @@ use miette::IntoDiagnostic;
 
 use super::output::say;
 use super::{Failure, up};
-use crate::environment::local::shared;
+use crate::environment::shared;
 use crate::exit::Verdict;
 
 /// End an environment that `clonedrill up` or `clonedrill run --keep` left running

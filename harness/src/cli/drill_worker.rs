@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 use crate::drill::{self, Job, Teller};
+use crate::environment::kind::KindEnvironment;
 use crate::environment::local::{LocalEnvironment, enter};
 use crate::exit::Verdict;
 use crate::observe::catalogue;
@@ -29,7 +30,10 @@ pub fn main(_args: DrillWorkerArgs) -> Result<Verdict, Failure> {
     let loaded = load(&job.scenario, &checks).map_err(Failure::invalid)?;
     super::log(lazily(job.evidence.join("harness.log")));
     let teller = Teller::default();
-    let entered = enter(&job.environment).into_diagnostic().map_err(Failure::broken);
+    let entered = match job.in_kind {
+        true => Ok(()),
+        false => enter(&job.environment).into_diagnostic().map_err(Failure::broken),
+    };
     let report = match entered.and_then(|()| in_environment(&job, &loaded)) {
         Ok(report) => report,
         Err(failure) => broken(&job, &loaded, &failure),
@@ -54,6 +58,11 @@ fn in_environment(job: &Job, loaded: &LoadedScenario) -> Result<DrillReport, Fai
         let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
         let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
         let drill = async {
+            if job.in_kind {
+                let environment = KindEnvironment::join(&job.environment, &job.tools).await;
+                let environment = environment.into_diagnostic().map_err(Failure::broken)?;
+                return Ok(drill::run(&environment, job, loaded).await);
+            }
             let environment = LocalEnvironment::join(&job.tools).await;
             let environment = environment.into_diagnostic().map_err(Failure::broken)?;
             Ok(drill::run(&environment, job, loaded).await)
@@ -85,7 +94,7 @@ fn report(job: &Job, loaded: &LoadedScenario, verdict: Verdict, findings: Vec<Fi
         scenario: loaded.scenario.name.clone(),
         file: job.scenario.clone(),
         operator: job.operator.clone(),
-        environment: "local".to_owned(),
+        environment: if job.in_kind { "kind" } else { "local" }.to_owned(),
         verdict,
         milliseconds: 0,
         phases: Vec::new(),

@@ -9,6 +9,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Failure;
 use crate::environment::local::{daemon, sandbox};
+use crate::environment::protocol;
 use crate::exit::Verdict;
 use crate::toolchain::Tools;
 
@@ -34,7 +35,7 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
     std::io::stdin().read_to_string(&mut tools).into_diagnostic().map_err(Failure::broken)?;
     let tools: Tools = serde_json::from_str(&tools).into_diagnostic().map_err(Failure::invalid)?;
 
-    let address = daemon::protocol::outer(&args.name).into_diagnostic().map_err(Failure::broken)?;
+    let address = protocol::outer(&args.name).into_diagnostic().map_err(Failure::broken)?;
     // The name is bound before the network namespace changes, so that those outside find it. Who is second leaves.
     let listener = match UnixListener::bind_addr(&address) {
         Ok(listener) => listener,

@@ -5,7 +5,7 @@ use miette::{IntoDiagnostic, miette};
 
 use super::output::say;
 use super::{Failure, up};
-use crate::environment::local::shared;
+use crate::environment::shared;
 use crate::exit::Verdict;
 
 /// Print the kubeconfig of an environment that `clonedrill up` keeps, for kubectl and other clients

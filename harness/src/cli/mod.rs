@@ -13,6 +13,8 @@ mod drill_worker;
 mod environment;
 mod inputs;
 mod inventory;
+mod kind;
+mod kind_environment;
 mod kubeconfig;
 mod output;
 mod programs;
@@ -23,6 +25,7 @@ mod run;
 mod schema;
 mod sharing;
 mod stop;
+mod storage_gateway;
 mod tools;
 mod up;
 mod upgrade;
@@ -75,6 +78,10 @@ enum Command {
     #[command(hide = true)]
     Environment(environment::EnvironmentArgs),
     #[command(hide = true)]
+    KindEnvironment(kind_environment::KindEnvironmentArgs),
+    #[command(hide = true)]
+    StorageGateway(storage_gateway::StorageGatewayArgs),
+    #[command(hide = true)]
     DrillWorker(drill_worker::DrillWorkerArgs),
     #[command(hide = true)]
     World(world::WorldArgs),
@@ -103,6 +110,8 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::main(args),
         Command::Container(args) => container::main(args),
         Command::Environment(args) => environment::main(args),
+        Command::KindEnvironment(args) => kind_environment::main(args),
+        Command::StorageGateway(args) => storage_gateway::main(&args),
         Command::DrillWorker(args) => drill_worker::main(args),
         Command::World(args) => world::main(args),
         Command::RenderWorker(args) => render_worker::main(&args),

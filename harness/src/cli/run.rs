@@ -12,12 +12,14 @@ use futures::StreamExt;
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
+use super::kind::{self, EnvironmentArgs, Where};
 use super::{Failure, programs, sharing, stop};
 use crate::drill::Job;
-use crate::environment::local::shared::{self, Obtained, Share};
+use crate::environment::kind::Order;
+use crate::environment::shared::{self, Obtained, Share};
 use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_files, write_junit};
-use crate::toolchain::Tools;
+use crate::toolchain::{Configuration, Tools};
 use plan::Planned;
 
 /// Two drills wait for different things most of the time; more only slow each other down on a small machine.
@@ -57,6 +59,8 @@ pub struct RunArgs {
     /// Leave the environments running when all is done
     #[arg(long)]
     keep: bool,
+    #[command(flatten)]
+    place: EnvironmentArgs,
 }
 
 pub fn main(args: RunArgs) -> Result<Verdict, Failure> {
@@ -71,7 +75,9 @@ pub fn main(args: RunArgs) -> Result<Verdict, Failure> {
 fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     let plan = plan::plan(&configuration, &args.paths, &args.operators)?;
-    programs::can_sandbox()?;
+    if args.place.environment == Where::Local {
+        programs::can_sandbox()?;
+    }
     // One thread: children are told to end with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
@@ -79,18 +85,20 @@ fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;
         let tools = plan::tools(&configuration, &plan, &stop).await?;
-        run(args, plan, &tools, stop).await
+        run(args, plan, (&configuration, &tools), stop).await
     })
 }
 
 async fn run(
     args: &RunArgs,
     plan: Vec<Planned>,
-    tools: &Tools,
+    (configuration, tools): (&Configuration, &Tools),
     stop: CancellationToken,
 ) -> Result<Verdict, Failure> {
     let run = Run {
+        configuration,
         tools,
+        place: &args.place,
         id: format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id()),
         update: args.update,
         terminal: Terminal::new(args.format),
@@ -135,7 +143,9 @@ fn share(id: &str) -> Result<Shared, Failure> {
 
 /// What all drills of one run have in common.
 struct Run<'t> {
+    configuration: &'t Configuration,
     tools: &'t Tools,
+    place: &'t EnvironmentArgs,
     id: String,
     update: bool,
     terminal: Terminal,
@@ -152,7 +162,10 @@ impl Run<'_> {
         keep: bool,
     ) -> Vec<DrillReport> {
         let Some(first) = drills.first() else { return Vec::new() };
-        let name = shared::name(&share.share, &first.operator);
+        let name = match self.in_kind() {
+            true => shared::name_in_kind(&share.share, &first.operator),
+            false => shared::name(&share.share, &first.operator),
+        };
         let environment = match self.environment(first, &name, share.share.owner).await {
             Ok(environment) => environment,
             Err(finding) => {
@@ -165,6 +178,12 @@ impl Run<'_> {
         let left = match keep && !self.stop.is_cancelled() {
             true => shared::keep(&name).await.map(|()| {
                 eprintln!("the environment {name} goes on; `clonedrill down {name}` ends it");
+                if self.in_kind() {
+                    let cluster = Order::cluster_name(&name);
+                    eprintln!("look inside: clonedrill kubeconfig --name {name} > kubeconfig");
+                    eprintln!("             kubectl --kubeconfig kubeconfig get pods --all-namespaces");
+                    eprintln!("             docker exec -it {cluster}-control-plane bash");
+                }
             }),
             false if share.ours => shared::end(&name).await,
             false => Ok(()),
@@ -192,7 +211,15 @@ impl Run<'_> {
         let id = first.id();
         let told =
             |text: &str| self.terminal.event(&id, &Event::Progress { text: format!("environment: {text}") });
-        let obtained = shared::obtain(self.tools, name, owner, &log, &told);
+        let order = match self.in_kind() {
+            true => {
+                let order = kind::order(self.place, self.configuration, self.tools, &first.operator, name);
+                Some(order.map_err(|failure| failed(failure.report.to_string()))?)
+            }
+            false => None,
+        };
+        let wanted = shared::Wanted { name, owner, publish: None, kind: order.as_ref() };
+        let obtained = shared::obtain_as(self.tools, &wanted, &log, &told);
         match self.stop.run_until_cancelled(obtained).await {
             Some(Ok(obtained)) => Ok(obtained),
             Some(Err(error)) => Err(failed(error.to_string())),
@@ -211,6 +238,7 @@ impl Run<'_> {
             operator: planned.operator.clone(),
             tools: self.tools.clone(),
             environment: name.to_owned(),
+            in_kind: self.in_kind(),
             update: self.update,
             log: self.log(&planned.operator),
             evidence,
@@ -239,7 +267,7 @@ impl Run<'_> {
             scenario: planned.loaded.scenario.name.clone(),
             file: planned.loaded.file.clone(),
             operator: planned.operator.clone(),
-            environment: "local".to_owned(),
+            environment: if self.in_kind() { "kind" } else { "local" }.to_owned(),
             verdict: if interrupted { Verdict::Interrupted } else { Verdict::Broken },
             milliseconds: 0,
             phases: Vec::new(),
@@ -251,6 +279,10 @@ impl Run<'_> {
         };
         self.terminal.event(&planned.id(), &Event::Finished { report: Box::new(report.clone()) });
         report
+    }
+
+    fn in_kind(&self) -> bool {
+        self.place.environment == Where::Kind
     }
 
     /// What the environment of an operator version prints.

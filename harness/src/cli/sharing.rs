@@ -1,7 +1,7 @@
 //! Environments that several commands share: who asked for that, and until when.
 
 use super::Failure;
-use crate::environment::local::shared::Share;
+use crate::environment::shared::Share;
 
 /// `<id>:<pid>`: share environments with everybody who has the same id, until the process ends.
 const SHARE: &str = "CLONEDRILL_SHARE";

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::output::say;
 use super::world::{CONTAINER, EXAMPLE, KEYS, Told, Wanted};
 use super::{Failure, programs, stop};
-use crate::environment::local::shared;
+use crate::environment::shared;
 use crate::exit::Verdict;
 use crate::scenario::account_name_problem;
 use crate::toolchain::Tools;
@@ -113,8 +113,12 @@ async fn stand_up(args: &UpArgs, tools: &Tools) -> miette::Result<String> {
         false => eprintln!("up: starting {doing}"),
     };
     let owner = Some(std::process::id());
-    let wanted =
-        shared::Wanted { name: &args.name, owner, publish: args.namespaces.first().map(String::as_str) };
+    let wanted = shared::Wanted {
+        name: &args.name,
+        owner,
+        publish: args.namespaces.first().map(String::as_str),
+        kind: None,
+    };
     let environment = shared::obtain_as(tools, &wanted, log.path(), &told).await;
     let environment = environment.map_err(|error| miette!("failed to {error}"))?;
     let stands = tokio::time::timeout(STANDS, world(args, tools, &told));

@@ -1,7 +1,6 @@
 //! What a drill has seen, put together at its end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret as KubeSecret};
@@ -14,7 +13,7 @@ use super::own_place::{OWN_PREFIX, OwnPlace};
 use super::steps;
 use super::still::observe_still;
 use super::world::{Cluster, World};
-use crate::environment::{ContainerLog, Environment};
+use crate::environment::{ContainerLog, Environment, Requests, Storage};
 use crate::observe::data::identify;
 use crate::observe::env::{EnvInputs, EnvObservation};
 use crate::observe::logs::LogObservation;
@@ -37,7 +36,7 @@ impl<E: Environment> World<'_, E> {
     pub fn redactor(&self) -> Redactor {
         let mut redactor = Redactor::new()
             .namespace(self.environment.namespace())
-            .address("gateway", &self.environment.gateway_address().to_string());
+            .address("gateway", &self.storage.gateway_address().to_string());
         for (short, cluster) in &self.clusters {
             if !cluster.uid.is_empty() {
                 redactor = redactor.uid(short, &cluster.uid);
@@ -271,10 +270,11 @@ impl<E: Environment> World<'_, E> {
         };
         let (mut last, mut since) = (0, Instant::now());
         let quiet = poll("the clusters' own backups to be complete", Limit::seconds(45), async || {
-            let Some(records) = self.gateway.records_at_rest() else {
+            let Requests { accesses: records, at_rest } = self.storage.requests().await?;
+            if !at_rest {
                 since = Instant::now();
                 return Ok(Seen::NotYet("requests that are going on".to_owned()));
-            };
+            }
             if records.len() != last {
                 (last, since) = (records.len(), Instant::now());
             }
@@ -288,7 +288,7 @@ impl<E: Environment> World<'_, E> {
             Ok(()) => {}
             // A clone that fails again and again is never quiet.
             Err(PollError::TimedOut(_)) => {
-                for short in without(&self.gateway.records()) {
+                for short in without(&self.storage.requests().await?.accesses) {
                     if let Some(cluster) = self.clusters.get_mut(&short) {
                         cluster.without_backup = true;
                     }
@@ -307,12 +307,15 @@ impl<E: Environment> World<'_, E> {
         let uids = self.clusters.iter().map(|(short, cluster)| (cluster.uid.clone(), short.clone()));
         // A request that is going on has no answer yet, which is another thing than one that gets none.
         let resting = poll("requests to the storage to be answered", Limit::seconds(10), async || {
-            Ok::<_, Infallible>(match self.gateway.records_at_rest() {
-                Some(records) => Seen::Done(records),
-                None => Seen::NotYet("some are going on".to_owned()),
+            Ok::<_, DrillError>(match self.storage.requests().await? {
+                Requests { accesses, at_rest: true } => Seen::Done(accesses),
+                Requests { .. } => Seen::NotYet("some are going on".to_owned()),
             })
         });
-        let records = resting.await.unwrap_or_else(|_| self.gateway.records());
+        let records = match resting.await {
+            Err(PollError::TimedOut(_)) => self.storage.requests().await?.accesses,
+            resting => resting?,
+        };
         Ok(StorageObservation::new(records, blobs, uids.collect()))
     }
 

@@ -13,7 +13,7 @@ use crate::report::Finding;
 use crate::scenario::{FillError, ScenarioError};
 use crate::snapshot::leak::LeakError;
 use crate::snapshot::store::SnapshotError;
-use crate::storage::{AzuriteError, BlobsError, GatewayError};
+use crate::storage::{BlobsError, StorageError};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
@@ -37,9 +37,10 @@ pub enum DrillError {
     #[error("{0}")]
     Install(#[from] InstallError),
     #[error("{0}")]
-    Azurite(#[from] AzuriteError),
+    Storage(#[from] StorageError),
+    /// With its last lines.
     #[error("{0}")]
-    Gateway(#[from] GatewayError),
+    StorageEnded(String),
     #[error("{0}")]
     Blobs(#[from] BlobsError),
     #[error("{0}")]

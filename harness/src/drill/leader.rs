@@ -1,11 +1,12 @@
 //! The way into a cluster: its leader's address and the superuser's password that the operator made.
 
 use k8s_openapi::api::core::v1::{Pod, Secret as KubeSecret};
+use kube::ResourceExt;
 use kube::api::{Api, ListParams};
-use kube::{Client, ResourceExt};
 use serde_json::Value;
 
 use super::error::DrillError;
+use crate::environment::Environment;
 use crate::observe::data::Connect;
 use crate::operator::{is_ready, leads};
 use crate::secret::Secret;
@@ -64,36 +65,39 @@ pub enum Leader {
 }
 
 /// Looks for the leader of the cluster called `name` in Kubernetes.
-async fn find(client: &Client, namespace: &str, names: &Names, name: &str) -> Result<Leader, DrillError> {
+async fn find<E: Environment>(environment: &E, names: &Names, name: &str) -> Result<Leader, DrillError> {
+    let (client, namespace) = (environment.client(), environment.namespace());
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let all =
         pods.list(&ListParams::default().labels(&format!("{}={name}", names.cluster_label))).await?.items;
     let Some(leader) = all.iter().find(|pod| leads(pod, &names.role_label)) else {
         return Ok(Leader::NotYet(format!("none of its {} pods is leader", all.len())));
     };
-    let address = leader.status.as_ref().and_then(|status| status.pod_ip.clone());
-    let (true, Some(host)) = (is_ready(leader), address) else {
+    if !is_ready(leader) {
         return Ok(Leader::NotYet(format!("leader {} is not ready", leader.name_any())));
+    }
+    let Some(address) = environment.reach(leader, PORT).await? else {
+        return Ok(Leader::NotYet(format!("leader {} has no address", leader.name_any())));
     };
-    let secrets: Api<KubeSecret> = Api::namespaced(client.clone(), namespace);
+    let secrets: Api<KubeSecret> = Api::namespaced(client, namespace);
     let Some(secret) = secrets.get_opt(&names.secret(name)).await? else {
         return Ok(Leader::NotYet("the operator has made no password yet".to_owned()));
     };
     let Some(password) = text(&secret, "password") else {
         return Ok(Leader::NotYet("the operator's Secret holds no password".to_owned()));
     };
-    let connect = Connect { host, port: PORT, user: names.superuser.clone(), password };
+    let (host, port) = (address.ip().to_string(), address.port());
+    let connect = Connect { host, port, user: names.superuser.clone(), password };
     Ok(Leader::Found { pod: leader.name_any(), connect: Box::new(connect) })
 }
 
 /// The same for a leader that lets the superuser in.
-pub async fn answering(
-    client: &Client,
-    namespace: &str,
+pub async fn answering<E: Environment>(
+    environment: &E,
     names: &Names,
     name: &str,
 ) -> Result<Leader, DrillError> {
-    let found = find(client, namespace, names, name).await?;
+    let found = find(environment, names, name).await?;
     Ok(match &found {
         Leader::Found { connect, .. } => match connect.open(DATABASE).await {
             Ok(_) => found,

@@ -68,7 +68,7 @@ impl<E: Environment> World<'_, E> {
     /// The cluster's leader as it is by now.
     pub async fn leader(&self, name: &str) -> Result<Leader, DrillError> {
         let names = names(&self.release, self.loaded);
-        leader::answering(&self.client(), self.environment.namespace(), &names, name).await
+        leader::answering(self.environment, &names, name).await
     }
 
     /// Looks who leads a cluster by now: since it was last asked, a pod may have come, gone or been promoted.

@@ -27,7 +27,7 @@ pub use error::DrillError;
 pub use events::Teller;
 pub(crate) use world::postgres_major;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, Storage};
 use crate::exit::Verdict;
 use crate::observe::env;
 use crate::report::{ClusterSummary, DrillReport, Event, Finding};
@@ -36,7 +36,6 @@ use crate::secret::Secret;
 use crate::snapshot::leak::{find_leaks, find_leaks_in, leaked_by};
 use crate::snapshot::redact::Redactor;
 use crate::snapshot::store::SnapshotName;
-use crate::storage::AzuriteError;
 use crate::toolchain::Tools;
 use evidence::Evidence;
 use judge::Observed;
@@ -52,6 +51,8 @@ pub struct Job {
     pub tools: Tools,
     /// The name of the environment to join.
     pub environment: String,
+    /// It is a kind cluster.
+    pub in_kind: bool,
     /// Accept what differs from snapshots.
     pub update: bool,
     /// What the environment prints, which is searched for secrets with the drill's own folder.
@@ -180,10 +181,7 @@ async fn steps<E: Environment>(world: &mut World<'_, E>, result: &mut Conclusion
             }
             Err(error) => {
                 // Without storage nothing can be done, whatever it was that showed it.
-                let error = match world.azurite.failed() {
-                    Some(failure) => AzuriteError::Ended(failure).into(),
-                    None => error,
-                };
+                let error = world.storage.failed().map_or(error, DrillError::StorageEnded);
                 world.teller.phase(title.clone(), start, "not done");
                 result.error(&format!("step {}: {title}", index + 1), &error);
                 return;

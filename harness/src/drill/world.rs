@@ -1,8 +1,6 @@
 //! What a drill has made so far: accounts, storage, clusters, marks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -16,30 +14,25 @@ use super::leader::Names;
 use super::outcome::Outcome;
 use super::pods::Pods;
 use super::secrets;
-use crate::environment::{ContainerLog, Environment};
+use crate::environment::{ContainerLog, Environment, Storage, StorageWanted};
 use crate::observe::data::{Connect, DataObservation, Identity};
 use crate::observe::env::EnvObservation;
 use crate::operator::{Release, apply, install};
 use crate::scenario::{LoadedScenario, Variable, fill};
 use crate::secret::Secret;
 use crate::snapshot::redact::Redactor;
-use crate::storage::{Account, Azurite, Blobs, Gateway, GatewaySettings};
+use crate::storage::{Account, Blobs};
 use crate::toolchain::Tools;
 
-const AZURITE_PORT: u16 = 10_000;
-/// A tmpfs of the sandbox: it goes with the environment, however that ends.
-const SCRATCH: &str = "/run/clonedrill/drills";
-
 /// One drill's world.
-pub struct World<'e, E> {
+pub struct World<'e, E: Environment> {
     pub environment: &'e E,
     pub tools: &'e Tools,
     pub loaded: &'e LoadedScenario,
     pub release: Release,
     pub postgres_major: u16,
     pub accounts: BTreeMap<String, Account>,
-    pub azurite: Azurite,
-    pub gateway: Gateway,
+    pub storage: E::Storage,
     pub pods: Pods,
     pub clusters: BTreeMap<String, Cluster>,
     pub marks: BTreeMap<String, Mark>,
@@ -111,15 +104,14 @@ impl<'e, E: Environment> World<'e, E> {
         mut teller: Teller,
     ) -> Result<World<'e, E>, NotStanding> {
         let start = Instant::now();
-        let scratch = Path::new(SCRATCH).join(environment.namespace());
         teller.progress("stand up the storage and the operator");
         let names = loaded.scenario.storage.accounts.iter();
         let accounts: BTreeMap<String, Account> =
             names.map(|name| (name.clone(), Account::new(name.clone()))).collect();
-        match Self::parts(environment, tools, loaded, operator, &accounts, &scratch).await {
+        match Self::parts(environment, tools, loaded, operator, &accounts).await {
             Ok(parts) => {
                 teller.phase("storage and operator", start, "");
-                let (release, postgres_major, azurite, gateway, pods) = parts;
+                let (release, postgres_major, storage, pods) = parts;
                 let mut world = World {
                     environment,
                     tools,
@@ -127,8 +119,7 @@ impl<'e, E: Environment> World<'e, E> {
                     release,
                     postgres_major,
                     accounts,
-                    azurite,
-                    gateway,
+                    storage,
                     pods,
                     clusters: BTreeMap::new(),
                     marks: BTreeMap::new(),
@@ -163,12 +154,12 @@ impl<'e, E: Environment> World<'e, E> {
         loaded: &LoadedScenario,
         operator: &str,
         accounts: &BTreeMap<String, Account>,
-        scratch: &Path,
-    ) -> Result<Parts, DrillError> {
+    ) -> Result<Parts<E>, DrillError> {
         let tool =
             tools.operators.get(operator).ok_or_else(|| DrillError::NoOperator(operator.to_owned()))?;
         let release = Release::read(tool)?;
-        let postgres_major = postgres_major(tools, &release);
+        let installed = environment.postgres_majors().unwrap_or_else(|| installed(tools));
+        let postgres_major = newest_of(&installed, &release);
         let lookup = Lookup {
             namespace: environment.namespace(),
             accounts,
@@ -184,9 +175,18 @@ impl<'e, E: Environment> World<'e, E> {
             let installed = install(environment, &release, &configuration).await;
             installed.map_err(|error| settings(loaded, &release, error))
         };
-        let storage = storage(environment, tools, loaded, accounts, &pods, scratch);
-        let ((azurite, gateway), ()) = futures::try_join!(storage, operator)?;
-        Ok((release, postgres_major, azurite, gateway, pods))
+        let storage = async {
+            let accounts: Vec<Account> = accounts.values().cloned().collect();
+            let wanted = StorageWanted {
+                azurite: &tools.azurite,
+                accounts: &accounts,
+                containers: &loaded.scenario.storage.containers,
+                who_is: pods.who_is(),
+            };
+            environment.storage(wanted).await.map_err(DrillError::from)
+        };
+        let (storage, ()) = futures::try_join!(storage, operator)?;
+        Ok((release, postgres_major, storage, pods))
     }
 
     pub fn client(&self) -> Client {
@@ -207,7 +207,7 @@ impl<'e, E: Environment> World<'e, E> {
     pub fn blobs(&self, account: &str) -> Result<Blobs, DrillError> {
         let account =
             self.accounts.get(account).ok_or_else(|| DrillError::step("find a storage account", account))?;
-        Ok(Blobs::new(account, self.azurite.address()))
+        Ok(Blobs::new(account, self.storage.blobs_address()))
     }
 
     /// A cluster that was created.
@@ -266,7 +266,7 @@ impl<'e, E: Environment> World<'e, E> {
     }
 }
 
-type Parts = (Release, u16, Azurite, Gateway, Pods);
+type Parts<E> = (Release, u16, <E as Environment>::Storage, Pods);
 
 /// What `${…}` stands for at this moment.
 #[derive(Clone, Copy)]
@@ -301,8 +301,16 @@ impl Lookup<'_> {
 
 /// The newest installed major that this release's manifests may name.
 pub fn postgres_major(tools: &Tools, release: &Release) -> u16 {
+    newest_of(&installed(tools), release)
+}
+
+fn installed(tools: &Tools) -> Vec<u16> {
+    tools.postgres.iter().map(|postgres| postgres.major).collect()
+}
+
+fn newest_of(installed: &[u16], release: &Release) -> u16 {
     let majors = release.postgres_majors();
-    let installed = || tools.postgres.iter().map(|postgres| postgres.major);
+    let installed = || installed.iter().copied();
     installed().filter(|major| majors.contains(major)).max().or_else(|| installed().max()).unwrap_or_default()
 }
 
@@ -377,37 +385,4 @@ pub fn settings(
         }
         error => error.into(),
     }
-}
-
-async fn storage<E: Environment>(
-    environment: &E,
-    tools: &Tools,
-    loaded: &LoadedScenario,
-    accounts: &BTreeMap<String, Account>,
-    pods: &Pods,
-    scratch: &Path,
-) -> Result<(Azurite, Gateway), DrillError> {
-    let folder = scratch.join("azurite");
-    std::fs::create_dir_all(&folder)
-        .map_err(|source| DrillError::Evidence { path: folder.clone(), source })?;
-    let address = environment.gateway_address();
-    // An address of its own for each drill too, and one that no pod can reach: all that pods do passes the gateway.
-    let [_, rest @ ..] = address.octets();
-    let behind = Ipv4Addr::from([127, rest[0], rest[1], rest[2]]);
-    let list: Vec<Account> = accounts.values().cloned().collect();
-    let azurite = Azurite::start(&tools.azurite, behind, AZURITE_PORT, &list, &folder).await?;
-    for account in &list {
-        for container in &loaded.scenario.storage.containers {
-            Blobs::new(account, azurite.address()).make_container(container).await?;
-        }
-    }
-    let gateway = Gateway::start(GatewaySettings {
-        listen: SocketAddr::from((address, 443)),
-        upstream: azurite.address(),
-        authority: environment.authority(),
-        accounts: accounts.keys().cloned().collect(),
-        who_is: pods.who_is(),
-    })
-    .await?;
-    Ok((azurite, gateway))
 }

@@ -21,11 +21,22 @@ pub async fn client(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> 
 }
 
 async fn limited_client(kubeconfig: &str, limit: Duration) -> Result<kube::Client, EnvironmentError> {
+    Ok(bounded(unlimited(kubeconfig).await?, limit))
+}
+
+/// A client for what goes on, such as followed logs and forwarded ports.
+///
+/// # Errors
+/// As [`client`].
+pub async fn unlimited(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> {
     let unusable =
         |error: &dyn std::fmt::Display| EnvironmentError::Connection(format!("use the kubeconfig: {error}"));
     let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unusable(&error))?;
     let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await;
-    Ok(bounded(kube::Client::try_from(config.map_err(|error| unusable(&error))?)?, limit))
+    let mut config = config.map_err(|error| unusable(&error))?;
+    // A forwarded port may be silent for as long as a query takes.
+    config.read_timeout = None;
+    Ok(kube::Client::try_from(config)?)
 }
 
 /// The same client, none of whose requests waits for ever. Not for what goes on, such as followed logs.

@@ -2,16 +2,25 @@
 
 mod api_client;
 pub mod cluster;
+mod door;
+pub mod kind;
 pub mod local;
+pub(crate) mod protocol;
+mod room;
+pub mod shared;
 mod trouble;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::storage::Authority;
+use crate::storage::{Access, Account, StorageError, WhoIs};
+use crate::toolchain::AzuriteTool;
 
+pub use room::has_room;
 pub use trouble::trouble;
 
 /// Namespaces whose names begin so hold what is rendered: of their pods only those with [`RUN_LABEL`] run. It is the
@@ -27,6 +36,8 @@ pub const PLACE_LABEL: &str = "clonedrill/place";
 /// Dropping it lets go of the environment, which then removes the namespace.
 #[allow(async_fn_in_trait)]
 pub trait Environment: Send + Sync {
+    type Storage: Storage;
+
     /// `local`, `kind` or `cluster`, as it stands in reports.
     fn name(&self) -> &'static str;
 
@@ -36,12 +47,28 @@ pub trait Environment: Send + Sync {
     /// The namespace that was made for this drill.
     fn namespace(&self) -> &str;
 
-    /// The address that `*.blob.core.windows.net` resolves to for this drill's pods. Port 443 of it is
-    /// free for the storage gateway.
-    fn gateway_address(&self) -> Ipv4Addr;
+    /// What the operator's configuration needs to say here, whatever a scenario says besides.
+    fn operator_settings(&self) -> Map<String, Value> {
+        Map::new()
+    }
 
-    /// The authority that pods trust; it signs the storage gateway's certificate.
-    fn authority(&self) -> &Authority;
+    /// The majors that pods' images have, where the environment knows them.
+    fn postgres_majors(&self) -> Option<Vec<u16>> {
+        None
+    }
+
+    /// Makes the drill's storage: Azurite, and the gateway before it that pods find under
+    /// `*.blob.core.windows.net`, with a certificate that they trust.
+    ///
+    /// # Errors
+    /// The part that did not come up.
+    async fn storage(&self, wanted: StorageWanted<'_>) -> Result<Self::Storage, StorageError>;
+
+    /// Where this port of a pod can be reached from here; nothing where the pod has no address yet.
+    ///
+    /// # Errors
+    /// When there is no way.
+    async fn reach(&self, pod: &Pod, port: u16) -> Result<Option<SocketAddr>, EnvironmentError>;
 
     /// All output of all containers of the drill's namespace since it began, previous attempts and
     /// deleted pods included, oldest first.
@@ -69,6 +96,43 @@ pub trait Environment: Send + Sync {
     /// # Errors
     /// When the environment does not answer.
     async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError>;
+}
+
+/// What a drill wants of its storage.
+pub struct StorageWanted<'a> {
+    pub azurite: &'a AzuriteTool,
+    pub accounts: &'a [Account],
+    /// Made in each account.
+    pub containers: &'a [String],
+    pub who_is: WhoIs,
+}
+
+/// The storage of one drill. It goes when this is dropped.
+#[allow(async_fn_in_trait)]
+pub trait Storage: Send + Sync {
+    /// Azurite as the harness itself reaches it, plain HTTP and past the gateway.
+    fn blobs_address(&self) -> SocketAddr;
+
+    /// The address that the accounts' names resolve to for pods.
+    fn gateway_address(&self) -> IpAddr;
+
+    /// Why it ended by itself, with its last lines; `None` while it runs. Fits after "failed to".
+    fn failed(&self) -> Option<String>;
+
+    /// All requests so far that the gateway saw.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    async fn requests(&self) -> Result<Requests, EnvironmentError>;
+}
+
+/// Requests to a drill's storage, in the order of their arrival.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Requests {
+    /// Those that are still going on included.
+    pub accesses: Vec<Access>,
+    /// None was going on.
+    pub at_rest: bool,
 }
 
 /// One attempt of one container, all that it printed on stdout and stderr.
@@ -104,10 +168,22 @@ pub enum EnvironmentError {
     Failed(String),
     #[error("talk to the environment: {0}")]
     Connection(String),
+    #[error(
+        "start pod {pod}: the node is full ({why}); give it more room, or run fewer drills at a time (--jobs)"
+    )]
+    NoRoom { pod: String, why: String },
+    #[error("{0}")]
+    Kind(Box<kind::KindError>),
     #[error("ask the API server: {0}")]
     Kube(Box<kube::Error>),
     #[error("{0}")]
     TimedOut(#[from] crate::poll::TimedOut),
+}
+
+impl From<kind::KindError> for EnvironmentError {
+    fn from(error: kind::KindError) -> Self {
+        EnvironmentError::Kind(Box::new(error))
+    }
 }
 
 impl From<kube::Error> for EnvironmentError {

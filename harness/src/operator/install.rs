@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::apply::{ApplyError, apply};
 use super::manifests::{ManifestError, RELEASE_ANNOTATION, Release};
-use crate::environment::{ContainerLog, Environment, EnvironmentError, trouble};
+use crate::environment::{ContainerLog, Environment, EnvironmentError, has_room, trouble};
 use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
 
 /// What every release of the operator logs once it watches its namespace.
@@ -27,6 +27,8 @@ pub enum InstallError {
     Environment(#[from] EnvironmentError),
     #[error("install the operator: {0}")]
     Kube(Box<kube::Error>),
+    #[error("use the operator's setting {setting}: this environment needs it for itself")]
+    Needed { setting: String },
     /// It did not come up; its last log lines are in `log`.
     #[error("{timed_out}; its last lines:\n  {}", .log.join("\n  "))]
     NotReady { timed_out: TimedOut, log: Vec<String> },
@@ -122,10 +124,32 @@ async fn place<E: Environment>(
     for object in release.rbac(namespace, &owner) {
         apply(&client, namespace, &object).await?;
     }
-    apply(&client, namespace, &release.configuration(configuration)).await?;
+    let configuration = release.configuration(&completed(configuration, environment.operator_settings())?);
+    apply(&client, namespace, &configuration).await?;
     let deployment = release.deployment(watched)?;
     let generation = apply(&client, namespace, &deployment).await?.metadata.generation;
     working(environment, release, &image(&deployment), generation).await
+}
+
+/// The scenario's settings and what the environment needs, which a scenario cannot set otherwise.
+fn completed(
+    scenario: &Map<String, Value>,
+    needed: Map<String, Value>,
+) -> Result<Map<String, Value>, InstallError> {
+    let mut whole = scenario.clone();
+    for (section, settings) in needed {
+        let Value::Object(settings) = settings else { continue };
+        let there = whole.entry(section.clone()).or_insert_with(|| Value::Object(Map::new()));
+        for (name, value) in settings {
+            match there.get(&name) {
+                Some(given) if given.as_str() != Some("") && *given != value => {
+                    return Err(InstallError::Needed { setting: format!("{section}.{name}") });
+                }
+                _ => there[&name] = value,
+            }
+        }
+    }
+    Ok(whole)
 }
 
 /// The namespace as the owner of what is cluster-wide: it goes when the namespace goes.
@@ -164,6 +188,7 @@ async fn working<E: Environment>(
     );
     let found = poll(what, Limit::seconds(60), async || {
         let pods = pods.list(&selector).await.map_err(EnvironmentError::from)?.items;
+        has_room(&pods)?;
         let Some(pod) = pods.iter().find(|pod| runs(pod, image)) else {
             let names: Vec<_> = pods.iter().map(|pod| pod.name_any()).collect();
             return Ok(Seen::NotYet(format!("no pod of it, pods {names:?}")));
@@ -206,4 +231,26 @@ fn latest<'a>(logs: &'a [ContainerLog], pod: &str) -> Option<&'a ContainerLog> {
 fn last_lines(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(20)..].iter().map(|line| (*line).to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_the_environment_needs_is_added_and_never_taken_from_a_scenario() {
+        let object = |value: Value| value.as_object().cloned().unwrap();
+        let needed = || object(json!({ "aws_or_gcp": { "additional_secret_mount": "ours" } }));
+        let given = object(json!({ "workers": 2, "aws_or_gcp": { "wal_az_storage_account": "global" } }));
+        let whole = Value::Object(completed(&given, needed()).unwrap());
+        let expected = json!({ "wal_az_storage_account": "global", "additional_secret_mount": "ours" });
+        assert_eq!(whole, json!({ "workers": 2, "aws_or_gcp": expected }));
+        assert_eq!(completed(&Map::new(), needed()).unwrap(), needed());
+        let theirs = object(json!({ "aws_or_gcp": { "additional_secret_mount": "theirs" } }));
+        let error = completed(&theirs, needed()).unwrap_err().to_string();
+        assert!(error.contains("aws_or_gcp.additional_secret_mount"), "{error}");
+    }
 }

@@ -11,7 +11,7 @@ use super::engine::Told;
 use super::error::RenderError;
 use super::types::{RenderInput, Rendering};
 use super::upgrade::Upgrade;
-use crate::environment::local::shared::{self, Share};
+use crate::environment::shared::{self, Share};
 use crate::toolchain::Tools;
 
 /// The subcommand of the process inside.

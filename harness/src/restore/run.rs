@@ -165,7 +165,7 @@ impl Run<'_> {
         };
         // Kept however the drill ends.
         let counted = [CLONE_SCRIPT, FAILED_BOOTSTRAP];
-        let mut logs = PodLogs::new(access, &drill.into.namespace, &counted);
+        let mut logs = PodLogs::new(access.streams(), &drill.into.namespace, &counted);
         let stopped = tokio::select! {
             done = within("the drill", self.limit(), self.drill(&plan, &held, &mut logs, conclusion)) => match done {
                 Ok(()) => Stopped::AtItsEnd,

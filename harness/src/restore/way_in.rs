@@ -24,7 +24,7 @@ pub async fn open(
     variables: &[RenderedVariable],
 ) -> Result<Option<(Connect, Forward)>, RestoreError> {
     let Some((user, password)) = superuser(access, namespace, variables).await? else { return Ok(None) };
-    let forward = Forward::to(access, namespace, &leader.name_any(), POSTGRES).await?;
+    let forward = Forward::to(access.streams(), namespace, &leader.name_any(), POSTGRES).await?;
     let address = forward.address();
     let connect = Connect { host: address.ip().to_string(), port: address.port(), user, password };
     Ok(Some((connect, forward)))

@@ -4,6 +4,7 @@ mod account;
 mod authority;
 mod azurite;
 mod blobs;
+mod error;
 mod gateway;
 #[cfg(test)]
 mod real_azurite_tests;
@@ -12,4 +13,5 @@ pub use account::Account;
 pub use authority::{Authority, AuthorityError, AuthorityPem, Issued, Request, Usage};
 pub use azurite::{Azurite, AzuriteError};
 pub use blobs::{BlobKind, Blobs, BlobsError, CopyProgress, StoredBlob};
+pub use error::StorageError;
 pub use gateway::{Access, Effect, Gateway, GatewayError, GatewaySettings, Operation, Who, WhoIs};

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use clonedrill::environment::Environment;
-use clonedrill::environment::local::shared::{self, Share};
 use clonedrill::environment::local::{LocalEnvironment, enter};
+use clonedrill::environment::shared::{self, Share};
 use clonedrill::exit::Verdict;
 use clonedrill::operator::{Release, definitions};
 use clonedrill::poll::{Limit, Seen, poll};

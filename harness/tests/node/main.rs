@@ -15,7 +15,7 @@ mod world;
 use std::process::{Command, Stdio};
 
 use clonedrill::environment::local::enter;
-use clonedrill::environment::local::shared::{self, Share};
+use clonedrill::environment::shared::{self, Share};
 use clonedrill::poll::{Limit, Seen, poll};
 use clonedrill::toolchain::{self, Configuration, Silent, Tools};
 use libtest_mimic::{Arguments, Trial};

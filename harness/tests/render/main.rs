@@ -10,8 +10,8 @@ mod hold;
 use std::io::Write;
 use std::process::{Command, ExitCode, Stdio};
 
-use clonedrill::environment::local::shared::{self, Share};
 use clonedrill::environment::local::{LocalEnvironment, enter};
+use clonedrill::environment::shared::{self, Share};
 use clonedrill::toolchain::{Configuration, Silent, Tools, ensure};
 use futures::StreamExt;
 use libtest_mimic::{Arguments, Failed, Trial};

@@ -6,7 +6,8 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Command, ExitCode, Stdio};
 
-use clonedrill::environment::local::{enter, shared};
+use clonedrill::environment::local::enter;
+use clonedrill::environment::shared;
 use clonedrill::secret::Secret;
 use clonedrill::storage::{Account, Blobs, StoredBlob};
 use k8s_openapi::api::core::v1::Secret as KubeSecret;

@@ -109,7 +109,7 @@ impl World {
         let password = secrets.get(&name).await.unwrap().data.unwrap().remove("password").unwrap();
         let kubeconfig = Some(self.folder().join("kubeconfig"));
         let access = ClusterAccess::connect(&Wanted { kubeconfig, context: None }).await.unwrap();
-        let forward = Forward::to(&access, ORDERS, pod, 5432).await.unwrap();
+        let forward = Forward::to(access.streams(), ORDERS, pod, 5432).await.unwrap();
         let address = forward.address();
         let connect = Connect {
             host: address.ip().to_string(),

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 use super::rounds;
 use crate::cli::output::say;
 use crate::cli::{Failure, programs};
-use crate::environment::local::shared::{self, Share};
+use crate::environment::shared::{self, Share};
 use crate::exit::Verdict;
 use crate::report::DrillReport;
 use crate::toolchain::{self, Tools};

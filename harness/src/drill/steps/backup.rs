@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use crate::drill::error::DrillError;
 use crate::drill::world::{Cluster, World};
-use crate::environment::Environment;
+use crate::environment::{Environment, Storage};
 use crate::poll::{Limit, Seen, poll};
 use crate::storage::{Access, Who};
 
-/// Only inside the container are the variables known that name the places.
-const BACKUP: &str = "exec envdir \"${WALE_ENV_DIR:-/run/etc/wal-e.d/env}\" /scripts/postgres_backup.sh \
-                      \"${PGDATA:-${PGROOT:-/home/postgres/pgdata/pgroot}/data}\"";
+/// Only inside the container are the variables known that name the places. Released images are root's, and the server is
+/// postgres's.
+const BACKUP: &str = "run='exec envdir \"${WALE_ENV_DIR:-/run/etc/wal-e.d/env}\" /scripts/postgres_backup.sh \
+                      \"${PGDATA:-${PGROOT:-/home/postgres/pgdata/pgroot}/data}\"'; \
+                      if [ \"$(id -u)\" = 0 ]; then exec su --preserve-environment postgres -c \"$run\"; fi; eval \"$run\"";
 /// A base backup of a scenario's data takes a second; this is for one that hangs, and for data of gigabytes.
 const LIMIT: Duration = Duration::from_secs(600);
 /// WAL-G writes it last: a backup without it does not count.
@@ -43,9 +45,9 @@ impl<E: Environment> World<'_, E> {
     async fn backups(&self, short: &str, least: usize, which: &str) -> Result<usize, DrillError> {
         let count =
             poll(format!("{which} of {short} to reach the storage"), Limit::seconds(60), async || {
-                let records = self.gateway.records();
+                let records = self.storage.requests().await?.accesses;
                 let count = finished(&records, short);
-                Ok::<_, Infallible>(if count >= least {
+                Ok::<_, DrillError>(if count >= least {
                     Seen::Done(count)
                 } else {
                     Seen::NotYet(format!("{count} base backups, {} requests to the storage", records.len()))

@@ -16,12 +16,12 @@ use crate::drill::look::belongs;
 use crate::drill::outcome::{self, MarkedTime, Outcome, Peer};
 use crate::drill::waiting::Waiting;
 use crate::drill::world::{Cluster, World, placed};
-use crate::environment::{Environment, trouble};
+use crate::environment::{Environment, Storage, has_room, trouble};
 use crate::observe::data::{Connect, Identity, identify};
 use crate::operator::{ApplyError, create, postgresqls, status};
 use crate::poll::{Limit, PollError, Seen, poll};
 use crate::scenario::ClusterOutcome;
-use crate::storage::{AzuriteError, Effect, Who};
+use crate::storage::{Effect, Who};
 
 /// A clone that fails shows it twice in less than a minute; one that comes up needs 20 s on a quiet machine.
 const EVIDENT: Limit = Limit {
@@ -97,8 +97,8 @@ impl<E: Environment> World<'_, E> {
         let name = self.cluster(short)?.name.clone();
         let mut waiting = Waiting::default();
         let found = poll(format!("cluster {short} to run or to fail"), EVIDENT, async || {
-            if let Some(failure) = self.azurite.failed() {
-                return Err(AzuriteError::Ended(failure).into());
+            if let Some(failure) = self.storage.failed() {
+                return Err(DrillError::StorageEnded(failure));
             }
             let status = self.status(&name).await?;
             self.teller.progress(format!("{short}: {status}"));
@@ -120,6 +120,7 @@ impl<E: Environment> World<'_, E> {
             }
             let mut pods = self.pods_as_they_are().await?;
             pods.retain(|pod| belongs(&pod.name_any(), &name));
+            has_room(&pods)?;
             if texts.is_empty()
                 && let Some(outcome) = waiting.look(&pods)
             {
@@ -164,7 +165,7 @@ impl<E: Environment> World<'_, E> {
         let source = clone["cluster"].as_str().filter(|name| !name.is_empty());
         let source = source.map(|name| self.named(name, clone["uid"].as_str().unwrap_or_default()));
         let target = clone["timestamp"].as_str().unwrap_or_default();
-        let backups_of = self.writers_of_backups(short);
+        let backups_of = self.writers_of_backups(short).await?;
         let peers: Vec<Peer> = self
             .clusters
             .iter()
@@ -208,8 +209,8 @@ impl<E: Environment> World<'_, E> {
     }
 
     /// Clusters that wrote the base backups' blobs that this cluster has read.
-    fn writers_of_backups(&self, short: &str) -> Vec<String> {
-        let records = self.gateway.records();
+    async fn writers_of_backups(&self, short: &str) -> Result<Vec<String>, DrillError> {
+        let records = self.storage.requests().await?.accesses;
         let done = |status: Option<u16>| status.is_some_and(|status| (200..300).contains(&status));
         let is_backup = |blob: &str| blob.contains("/basebackups_");
         let mut writers: BTreeMap<(&str, &str), &str> = BTreeMap::new();
@@ -230,7 +231,7 @@ impl<E: Environment> World<'_, E> {
                 found.push((*writer).to_owned());
             }
         }
-        found
+        Ok(found)
     }
 
     /// The StatefulSet's pod template of a cluster, once the operator has made it.

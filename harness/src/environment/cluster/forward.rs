@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
+use kube::{Api, Client};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::connect::ClusterAccess;
 use super::error::ClusterError;
 
 /// A port of a pod that is forwarded for as long as this lives. Each connection to it is one to the pod.
@@ -17,20 +16,16 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// Listens on a free port of 127.0.0.1 for connections to `port` of `pod`.
+    /// Listens on a free port of 127.0.0.1 for connections to `port` of `pod`. `streams` is a client whose requests may
+    /// go on for ever.
     ///
     /// # Errors
     /// When no port can be had here. Whether the pod answers, its first connection shows.
-    pub async fn to(
-        access: &ClusterAccess,
-        namespace: &str,
-        pod: &str,
-        port: u16,
-    ) -> Result<Self, ClusterError> {
+    pub async fn to(streams: Client, namespace: &str, pod: &str, port: u16) -> Result<Self, ClusterError> {
         let failed = |source| ClusterError::Forward { pod: pod.to_owned(), source };
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let pods: Api<Pod> = Api::namespaced(access.streams(), namespace);
+        let pods: Api<Pod> = Api::namespaced(streams, namespace);
         let pod = pod.to_owned();
         let serve = async move {
             // Dropping the set ends its connections.

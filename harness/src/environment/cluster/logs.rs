@@ -7,10 +7,8 @@ use futures::{AsyncBufReadExt, TryStreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::api::LogParams;
-use kube::{Api, ResourceExt};
+use kube::{Api, Client, ResourceExt};
 use tokio::task::JoinSet;
-
-use super::connect::ClusterAccess;
 
 /// More lines of one container are not kept: of those that come later the newest takes the last's place.
 const KEEP: usize = 200_000;
@@ -55,8 +53,9 @@ pub struct PodLogs {
 
 impl PodLogs {
     /// Counts lines with each of `counted`, so that nobody needs to look through all of them again and again.
-    pub fn new(access: &ClusterAccess, namespace: &str, counted: &[&'static str]) -> Self {
-        let api = Api::namespaced(access.streams(), namespace);
+    /// `streams` is a client whose requests may go on for ever.
+    pub fn new(streams: Client, namespace: &str, counted: &[&'static str]) -> Self {
+        let api = Api::namespaced(streams, namespace);
         let counted = counted.iter().map(|text| (*text, 0)).collect();
         let state = State { counted, ..State::default() };
         PodLogs { api, state: Arc::new(Mutex::new(state)), tasks: JoinSet::new() }
@@ -144,6 +143,11 @@ impl PodLogs {
         locked(&self.state).lines.values().cloned().collect()
     }
 
+    /// The same by the pod's UID, the container and the attempt.
+    pub fn by_pod(&self) -> BTreeMap<(String, String, i32), ContainerLines> {
+        locked(&self.state).lines.clone()
+    }
+
     /// The line that came last of all.
     pub fn newest(&self) -> Option<Line> {
         let state = locked(&self.state);
@@ -165,7 +169,7 @@ async fn stream(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut lines = api.log_stream(name, params).await?.lines();
     while let Some(text) = lines.try_next().await? {
-        let line = parse(&text);
+        let line = parse_line(&text);
         // `sinceTime` counts whole seconds.
         if line.time.is_some() && line.time <= after {
             continue;
@@ -186,7 +190,7 @@ async fn stream(
 }
 
 /// `2026-11-25T22:00:00.123456789Z the line`.
-fn parse(text: &str) -> Line {
+pub fn parse_line(text: &str) -> Line {
     let (time, rest) = text.split_once(' ').unwrap_or((text, ""));
     match time.parse() {
         Ok(time) => Line { time: Some(time), text: rest.to_owned() },
@@ -200,9 +204,9 @@ mod tests {
 
     #[test]
     fn a_line_has_the_time_of_its_node() {
-        let line = parse("2026-11-25T22:00:00.123456789Z 2026-11-25 22:00:00 INFO: text");
+        let line = parse_line("2026-11-25T22:00:00.123456789Z 2026-11-25 22:00:00 INFO: text");
         assert_eq!(line.text, "2026-11-25 22:00:00 INFO: text");
         assert_eq!(line.time.map(|time| time.to_string()).as_deref(), Some("2026-11-25T22:00:00.123456789Z"));
-        assert_eq!(parse("no time"), Line { time: None, text: "no time".to_owned() });
+        assert_eq!(parse_line("no time"), Line { time: None, text: "no time".to_owned() });
     }
 }

@@ -11,5 +11,5 @@ pub use connect::{ClusterAccess, Wanted};
 pub use error::ClusterError;
 pub use forward::Forward;
 pub use lease::{Held, Holder, Lock, NOTE};
-pub use logs::{ContainerLines, Line, PodLogs};
+pub use logs::{ContainerLines, Line, PodLogs, parse_line};
 pub use rights::{Right, missing};

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -14,15 +15,16 @@ use nix::unistd::{ForkResult, Pid, fork, getppid};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
-use super::daemon::protocol::{self, INNER, Place, Request, Response};
 use super::sandbox::NAMESPACES;
-use super::shared;
+use super::storage::LocalStorage;
 use super::tie::Tie;
 use crate::environment::api_client;
-use crate::environment::{ContainerLog, Environment, EnvironmentError, ExecOutput};
+use crate::environment::protocol::{self, INNER, Place, Request, Response};
+use crate::environment::shared;
+use crate::environment::{ContainerLog, Environment, EnvironmentError, ExecOutput, StorageWanted};
 use crate::exit::Verdict;
 use crate::poll::within;
-use crate::storage::Authority;
+use crate::storage::{Authority, StorageError};
 use crate::toolchain::Tools;
 
 /// For what the environment's process does by itself: a place takes it a second or two.
@@ -136,6 +138,17 @@ impl LocalEnvironment {
         Ok(LocalEnvironment { place, client, authority, _lease: lease })
     }
 
+    /// The address that `*.blob.core.windows.net` resolves to for this place's pods. Port 443 of it is free for a
+    /// storage gateway.
+    pub fn gateway_address(&self) -> Ipv4Addr {
+        self.place.gateway
+    }
+
+    /// The authority that pods trust; it signs a storage gateway's certificate.
+    pub fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
     /// As [`Environment::container_logs`], of another namespace that belongs to this place.
     ///
     /// # Errors
@@ -169,6 +182,8 @@ async fn talk(request: &Request) -> Result<(BufReader<UnixStream>, Option<Respon
 }
 
 impl Environment for LocalEnvironment {
+    type Storage = LocalStorage;
+
     fn name(&self) -> &'static str {
         "local"
     }
@@ -181,12 +196,13 @@ impl Environment for LocalEnvironment {
         &self.place.namespace
     }
 
-    fn gateway_address(&self) -> Ipv4Addr {
-        self.place.gateway
+    async fn storage(&self, wanted: StorageWanted<'_>) -> Result<LocalStorage, StorageError> {
+        LocalStorage::make(wanted, self.namespace(), self.place.gateway, &self.authority).await
     }
 
-    fn authority(&self) -> &Authority {
-        &self.authority
+    async fn reach(&self, pod: &Pod, port: u16) -> Result<Option<SocketAddr>, EnvironmentError> {
+        let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse::<IpAddr>().ok());
+        Ok(address.map(|address| SocketAddr::from((address, port))))
     }
 
     async fn container_logs(&self) -> Result<Vec<ContainerLog>, EnvironmentError> {

@@ -10,7 +10,8 @@ mod network;
 pub mod node;
 mod part;
 pub mod sandbox;
-pub mod shared;
+mod storage;
 mod tie;
 
 pub use join::{LocalEnvironment, enter};
+pub(super) use part::last_lines;

@@ -93,7 +93,7 @@ impl Part {
 }
 
 /// The last lines of a file that may not exist.
-pub fn last_lines(file: &Path, count: usize) -> Vec<String> {
+pub(in crate::environment) fn last_lines(file: &Path, count: usize) -> Vec<String> {
     let text = std::fs::read(file).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();

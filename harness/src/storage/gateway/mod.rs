@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 use self::forward::Forwarder;
 use self::records::Records;
 use super::authority::{Authority, AuthorityError, Request, Usage};
+use crate::environment::Requests;
 
 pub use access::{Access, Who};
 pub use operation::{Effect, Operation};
@@ -113,9 +114,12 @@ impl Gateway {
         self.records.snapshot()
     }
 
-    /// All requests so far, provided that none is going on.
-    pub fn records_at_rest(&self) -> Option<Vec<Access>> {
-        self.records.at_rest()
+    /// All requests so far, and whether all are done.
+    pub fn requests(&self) -> Requests {
+        match self.records.at_rest() {
+            Some(accesses) => Requests { accesses, at_rest: true },
+            None => Requests { accesses: self.records.snapshot(), at_rest: false },
+        }
     }
 
     /// Takes no more requests, waits up to 2 s for those that are going on, and returns all records.

@@ -164,7 +164,7 @@ async fn a_body_flows_before_it_is_whole() {
     let mut body = sender.send_request(put).await.unwrap().into_body();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "first");
     assert_eq!(gateway.records()[0].bytes_in, 5);
-    assert!(gateway.records_at_rest().is_none());
+    assert!(!gateway.requests().at_rest);
     pieces.send("second").unwrap();
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "second");
 }
@@ -178,9 +178,9 @@ async fn records_are_at_rest_once_every_answer_was_given() {
     let get = request(Method::GET, HOST_NAME, "/backups/x", whole("12345"));
     sender.send_request(get).await.unwrap().into_body().collect().await.unwrap();
     let probe = async || {
-        Ok::<_, std::convert::Infallible>(match gateway.records_at_rest() {
-            Some(records) => Seen::Done(records),
-            None => Seen::NotYet("a request is going on".to_owned()),
+        Ok::<_, std::convert::Infallible>(match gateway.requests() {
+            Requests { accesses, at_rest: true } => Seen::Done(accesses),
+            Requests { .. } => Seen::NotYet("a request is going on".to_owned()),
         })
     };
     let records = poll("the answer", Limit::seconds(2), probe).await.unwrap();

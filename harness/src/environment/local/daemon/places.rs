@@ -12,14 +12,14 @@ use rand::Rng;
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::protocol::{self, Place, Request, Response};
 use super::published::Published;
 use crate::environment::local::control_plane::ControlPlane;
 use crate::environment::local::dns::StorageHosts;
 use crate::environment::local::images::ImageStore;
 use crate::environment::local::network::Network;
 use crate::environment::local::node::Node;
-use crate::environment::{EnvironmentError, PLACE_LABEL};
+use crate::environment::protocol::{self, Place, Request, Response};
+use crate::environment::{EnvironmentError, PLACE_LABEL, door};
 use crate::poll::{Limit, Patience};
 use crate::secret::Secret;
 use crate::storage::Authority;
@@ -37,6 +37,7 @@ pub struct Places {
     node: Arc<Node>,
     storage: Arc<StorageHosts>,
     authority: Authority,
+    published: Option<Arc<Published>>,
     /// The free ones, that which was given back last at the end.
     gateways: Mutex<VecDeque<Ipv4Addr>>,
 }
@@ -48,22 +49,17 @@ impl Places {
         node: Arc<Node>,
         storage: Arc<StorageHosts>,
         authority: Authority,
+        published: Option<Arc<Published>>,
     ) -> Self {
         let gateways = (1..=254).map(|last| Ipv4Addr::new(10, 244, 254, last)).collect();
-        Places { control_plane, network, node, storage, authority, gateways: Mutex::new(gateways) }
+        let gateways = Mutex::new(gateways);
+        Places { control_plane, network, node, storage, authority, published, gateways }
     }
+}
 
-    /// The kubeconfig with full rights for who comes from outside.
-    pub fn kubeconfig_for(&self, published: &Published) -> String {
-        self.control_plane.kubeconfig_at(published.address(), published.namespace())
-    }
-
-    /// Makes a place of these namespaces, tells it, and removes it when the other side has closed. The first is the
-    /// place's own, and gets a name where there is none. Images of its pods are made of `tools`.
-    ///
-    /// # Errors
-    /// When the other side has gone before it heard of its place.
-    pub async fn lease(
+impl door::Places for Places {
+    /// Images of the place's pods are made of `tools`.
+    async fn lease(
         &self,
         mut namespaces: Vec<String>,
         tools: Tools,
@@ -96,22 +92,7 @@ impl Places {
         told
     }
 
-    /// One that exists is another's, and would be removed in the end.
-    async fn taken(&self, namespaces: &[String]) -> Option<String> {
-        let api = Api::<Namespace>::all(self.control_plane.client());
-        for namespace in namespaces {
-            match api.get_opt(namespace).await {
-                Ok(None) => {}
-                Ok(Some(_)) => return Some(format!("take the namespace {namespace}: it exists")),
-                Err(error) => return Some(error.to_string()),
-            }
-        }
-        None
-    }
-
-    /// # Errors
-    /// When the node cannot do it.
-    pub async fn answer(&self, request: Request) -> Result<Response, EnvironmentError> {
+    async fn answer(&self, request: Request) -> Result<Response, EnvironmentError> {
         Ok(match request {
             Request::Exec { namespace, pod, container, argv } => {
                 Response::Exec { output: self.node.exec(&namespace, &pod, &container, &argv).await? }
@@ -123,12 +104,35 @@ impl Places {
                 self.storage.forget(&namespace, &host);
                 Response::Done
             }
-            Request::AwaitReady
-            | Request::Join { .. }
-            | Request::Kubeconfig
-            | Request::Keep
-            | Request::Down => Response::Done,
+            _ => Response::Done,
         })
+    }
+
+    fn kubeconfig(&self) -> Response {
+        match &self.published {
+            Some(published) => {
+                let kubeconfig = self.control_plane.kubeconfig_at(published.address(), published.namespace());
+                Response::Kubeconfig { kubeconfig: Secret::new(kubeconfig) }
+            }
+            None => Response::Failed {
+                why: "it is not reached from outside, only what `up` started is".to_owned(),
+            },
+        }
+    }
+}
+
+impl Places {
+    /// One that exists is another's, and would be removed in the end.
+    async fn taken(&self, namespaces: &[String]) -> Option<String> {
+        let api = Api::<Namespace>::all(self.control_plane.client());
+        for namespace in namespaces {
+            match api.get_opt(namespace).await {
+                Ok(None) => {}
+                Ok(Some(_)) => return Some(format!("take the namespace {namespace}: it exists")),
+                Err(error) => return Some(error.to_string()),
+            }
+        }
+        None
     }
 
     async fn make(
@@ -158,6 +162,7 @@ impl Places {
             gateway: address,
             authority: self.authority.to_pem(),
             kubeconfig: Secret::new(self.control_plane.kubeconfig()),
+            in_kind: None,
         })
     }
 

@@ -86,6 +86,18 @@ pub struct Place {
     /// A kubeconfig with full rights.
     #[serde(serialize_with = "Secret::revealed")]
     pub kubeconfig: Secret,
+    /// Of a place in a kind cluster.
+    pub in_kind: Option<InKind>,
+}
+
+/// What a drill makes its own storage of in a kind cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InKind {
+    pub cluster: String,
+    pub azurite_image: String,
+    pub gateway_image: String,
+    /// Those in Spilo's image, where it says so.
+    pub postgres_majors: Option<Vec<u16>>,
 }
 
 /// The outer socket of the environment called `name`.

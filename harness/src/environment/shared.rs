@@ -16,8 +16,9 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::daemon::protocol::{self, Request, Response};
-use super::part::last_lines;
+use super::kind::Order;
+use super::local::last_lines;
+use super::protocol::{self, Request, Response};
 use crate::environment::EnvironmentError;
 use crate::poll::{Limit, Patience, PollError, Seen, TimedOut, poll, within};
 use crate::secret::Secret;
@@ -25,8 +26,13 @@ use crate::toolchain::Tools;
 
 /// The control plane has its own, shorter limit.
 const READY: Duration = Duration::from_secs(120);
+/// A kind cluster's images may come from far away; each part has its own, shorter limit.
+const KIND_READY: Duration = Duration::from_secs(2400);
 /// What is asked or killed ends within a fraction of a second; this is for a machine that is very busy.
 const GONE: Limit = Limit::seconds(10);
+const KIND_GONE: Limit = Limit::seconds(120);
+/// What the names of kind environments begin with.
+const IN_KIND: &str = "kind/";
 
 /// Who shares an environment, and whose end is its end.
 #[derive(Debug, Clone)]
@@ -63,6 +69,16 @@ pub fn name(share: &Share, operator: &str) -> String {
     format!("{}/{operator}", share.id)
 }
 
+/// The same for a kind environment.
+pub fn name_in_kind(share: &Share, operator: &str) -> String {
+    format!("{IN_KIND}{}", name(share, operator))
+}
+
+/// Docker takes its time to remove a cluster.
+fn gone_limit(name: &str) -> Limit {
+    if name.starts_with(IN_KIND) { KIND_GONE } else { GONE }
+}
+
 /// An environment that was ready when it was obtained, and is listened to until this is dropped.
 pub struct Obtained {
     failed: watch::Receiver<Option<String>>,
@@ -86,7 +102,7 @@ impl Obtained {
     pub async fn failed(&self) -> String {
         let mut failed = self.failed.clone();
         let why = failed.wait_for(Option::is_some).await.ok().and_then(|why| why.clone());
-        why.unwrap_or_else(|| "run the local environment: nobody listens to it any more".to_owned())
+        why.unwrap_or_else(|| "run the environment: nobody listens to it any more".to_owned())
     }
 
     /// Why the environment failed; nothing where it has not within `limit`. Fits after "failed to".
@@ -110,7 +126,7 @@ pub async fn obtain(
     log: &Path,
     told: &(dyn Fn(&str) + Sync),
 ) -> Result<Obtained, EnvironmentError> {
-    obtain_as(tools, &Wanted { name, owner, publish: None }, log, told).await
+    obtain_as(tools, &Wanted { name, owner, publish: None, kind: None }, log, told).await
 }
 
 /// An environment that is wanted.
@@ -120,6 +136,8 @@ pub struct Wanted<'a> {
     pub owner: Option<u32>,
     /// Clients outside the sandbox may come, for [`kubeconfig`]; this is the namespace that theirs mean.
     pub publish: Option<&'a str>,
+    /// A kind cluster, made of this.
+    pub kind: Option<&'a Order>,
 }
 
 /// As [`obtain`]. One that runs already is taken as it is.
@@ -155,7 +173,8 @@ pub async fn obtain_as(
         doing.clone_into(&mut last.lock().unwrap_or_else(PoisonError::into_inner));
         told(doing);
     };
-    let ready = within(format!("the environment {name}"), READY, until_ready(stream, log, &heard)).await;
+    let limit = if wanted.kind.is_some() { KIND_READY } else { READY };
+    let ready = within(format!("the environment {name}"), limit, until_ready(stream, log, &heard)).await;
     match (ready, &mut started) {
         (Ok(Ok(obtained)), _) => {
             if owner.is_none() {
@@ -267,7 +286,7 @@ async fn kill(name: &str) -> Result<(), EnvironmentError> {
 }
 
 async fn gone(name: &str) -> Result<(), TimedOut> {
-    let mut patience = Patience::new(format!("the end of {name}"), GONE);
+    let mut patience = Patience::new(format!("the end of {name}"), gone_limit(name));
     while connect(name).is_ok() {
         patience.pause("it still listens".to_owned()).await?;
     }
@@ -299,23 +318,24 @@ fn start(tools: &Tools, wanted: &Wanted<'_>, log: &Path) -> Result<Child, Enviro
     };
     let output = File::create(log).map_err(failed)?;
     let mut command = Command::new(own_program().map_err(failed)?);
-    command.args(["environment", "--name", wanted.name]);
+    command.arg(if wanted.kind.is_some() { "kind-environment" } else { "environment" });
+    command.args(["--name", wanted.name]);
     // Until there is something to keep, it ends with who wanted it.
     command.args(["--owner", &wanted.owner.unwrap_or(std::process::id()).to_string()]);
     if let Some(namespace) = wanted.publish {
         command.args(["--publish", namespace]);
     }
-    command
-        .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .stdin(Stdio::piped())
-        .stdout(output.try_clone().map_err(failed)?)
-        .stderr(output);
+    if wanted.kind.is_none() {
+        // Whose Docker it is, and where kind looks for things, stands in the environment; the sandbox needs nothing of it.
+        command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    }
+    command.stdin(Stdio::piped()).stdout(output.try_clone().map_err(failed)?).stderr(output);
     let mut child = command.spawn().map_err(failed)?;
-    let tools = serde_json::to_vec(tools).map_err(|error| failed(error.into()))?;
+    let told = wanted.kind.map_or_else(|| serde_json::to_vec(tools), serde_json::to_vec);
+    let told = told.map_err(|error| failed(error.into()))?;
     if let Some(mut input) = child.stdin.take() {
         // One that was second has left without reading: that is no error.
-        let _ = input.write_all(&tools);
+        let _ = input.write_all(&told);
     }
     Ok(child)
 }
@@ -331,7 +351,7 @@ fn into_tokio(stream: StdStream) -> Result<UnixStream, EnvironmentError> {
 
 fn ended(log: &Path, why: &str) -> EnvironmentError {
     EnvironmentError::Part {
-        part: "the local environment".to_owned(),
+        part: "the environment's process".to_owned(),
         why: why.to_owned(),
         log: last_lines(log, 15),
     }

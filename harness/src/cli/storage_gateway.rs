@@ -1,0 +1,21 @@
+//! `clonedrill storage-gateway`: the gateway before a drill's storage, as a pod of a kind cluster. Hidden.
+
+use clap::Args;
+use miette::{IntoDiagnostic, miette};
+
+use super::Failure;
+use crate::environment::kind::gateway;
+use crate::exit::Verdict;
+
+/// Serve a drill's storage accounts to pods.
+#[derive(Debug, Args)]
+pub struct StorageGatewayArgs {}
+
+pub fn main(_args: &StorageGatewayArgs) -> Result<Verdict, Failure> {
+    super::log(std::io::stderr);
+    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    match runtime.block_on(gateway::serve()) {
+        Ok(()) => Ok(Verdict::Passed),
+        Err(error) => Err(Failure::broken(miette!("failed to {error}"))),
+    }
+}

@@ -1,0 +1,66 @@
+//! A drill's storage in a kind cluster: Azurite beside the nodes, the gateway as a pod before it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use kube::Client;
+
+use super::azurite::AzuriteContainer;
+use super::gateway::{RemoteGateway, Settings};
+use crate::environment::protocol::{InKind, Place};
+use crate::environment::{EnvironmentError, Requests, Storage, StorageWanted};
+use crate::storage::{Blobs, StorageError};
+
+pub struct KindStorage {
+    azurite: AzuriteContainer,
+    gateway: RemoteGateway,
+}
+
+impl KindStorage {
+    pub(super) async fn make(
+        wanted: StorageWanted<'_>,
+        place: &Place,
+        in_kind: &InKind,
+        (client, streams): (&Client, Client),
+    ) -> Result<Self, StorageError> {
+        let namespace = place.namespace.as_str();
+        let azurite =
+            AzuriteContainer::start(&in_kind.azurite_image, &in_kind.cluster, namespace, wanted.accounts)
+                .await?;
+        for account in wanted.accounts {
+            for container in wanted.containers {
+                Blobs::new(account, azurite.outside()).make_container(container).await?;
+            }
+        }
+        let settings = Settings {
+            upstream: azurite.inside(),
+            accounts: wanted.accounts.iter().map(|account| account.name.clone()).collect(),
+            authority: place.authority.clone(),
+        };
+        let image = &in_kind.gateway_image;
+        let gateway =
+            RemoteGateway::start(client, streams, namespace, image, &settings, wanted.who_is).await?;
+        Ok(KindStorage { azurite, gateway })
+    }
+
+    pub(super) fn gateway(&self) -> &RemoteGateway {
+        &self.gateway
+    }
+}
+
+impl Storage for KindStorage {
+    fn blobs_address(&self) -> SocketAddr {
+        self.azurite.outside()
+    }
+
+    fn gateway_address(&self) -> IpAddr {
+        self.gateway.address()
+    }
+
+    fn failed(&self) -> Option<String> {
+        self.azurite.failed()
+    }
+
+    async fn requests(&self) -> Result<Requests, EnvironmentError> {
+        self.gateway.requests().await
+    }
+}

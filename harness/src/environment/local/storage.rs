@@ -1,0 +1,65 @@
+//! A drill's storage in a local environment: Azurite as a process of the drill, the gateway as a task of it.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+
+use super::sandbox::STATE;
+use crate::environment::{EnvironmentError, Requests, Storage, StorageWanted};
+use crate::storage::{Authority, Azurite, Blobs, Gateway, GatewaySettings, StorageError};
+
+const AZURITE_PORT: u16 = 10_000;
+
+pub struct LocalStorage {
+    azurite: Azurite,
+    gateway: Gateway,
+}
+
+impl LocalStorage {
+    /// Listens on port 443 of `address`. What Azurite writes lies below the environment's tmpfs, and goes with it.
+    pub(super) async fn make(
+        wanted: StorageWanted<'_>,
+        namespace: &str,
+        address: Ipv4Addr,
+        authority: &Authority,
+    ) -> Result<Self, StorageError> {
+        let folder = Path::new(STATE).join("drills").join(namespace).join("azurite");
+        std::fs::create_dir_all(&folder)
+            .map_err(|source| StorageError::Folder { path: folder.clone(), source })?;
+        // An address of its own for each drill too, and one that no pod can reach: all that pods do passes the gateway.
+        let [_, rest @ ..] = address.octets();
+        let behind = Ipv4Addr::from([127, rest[0], rest[1], rest[2]]);
+        let azurite = Azurite::start(wanted.azurite, behind, AZURITE_PORT, wanted.accounts, &folder).await?;
+        for account in wanted.accounts {
+            for container in wanted.containers {
+                Blobs::new(account, azurite.address()).make_container(container).await?;
+            }
+        }
+        let gateway = Gateway::start(GatewaySettings {
+            listen: SocketAddr::from((address, 443)),
+            upstream: azurite.address(),
+            authority,
+            accounts: wanted.accounts.iter().map(|account| account.name.clone()).collect(),
+            who_is: wanted.who_is,
+        })
+        .await?;
+        Ok(LocalStorage { azurite, gateway })
+    }
+}
+
+impl Storage for LocalStorage {
+    fn blobs_address(&self) -> SocketAddr {
+        self.azurite.address()
+    }
+
+    fn gateway_address(&self) -> IpAddr {
+        self.gateway.address().ip()
+    }
+
+    fn failed(&self) -> Option<String> {
+        self.azurite.failed().map(|why| format!("run Azurite: {why}"))
+    }
+
+    async fn requests(&self) -> Result<Requests, EnvironmentError> {
+        Ok(self.gateway.requests())
+    }
+}
