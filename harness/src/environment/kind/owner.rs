@@ -3,10 +3,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::CLUSTER_LABEL;
 use super::docker;
 use super::error::KindError;
+use crate::poll::{Limit, PollError, Seen, poll};
 
 const MACHINE: &str = "clonedrill.machine";
 const BOOT: &str = "clonedrill.boot";
@@ -15,6 +17,10 @@ const PROCESS: &str = "clonedrill.process";
 const STARTED: &str = "clonedrill.started";
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+const COMING: Limit = Limit::seconds(60);
+/// Docker makes a container in about a second.
+const SETTLED: Duration = Duration::from_secs(3);
 
 /// Where kind's own kubeconfig of a cluster stands while the cluster does.
 pub fn folder(cluster: &str) -> PathBuf {
@@ -57,8 +63,7 @@ pub async fn take(cluster: &str) -> Result<(), KindError> {
 /// # Errors
 /// What is still there.
 pub async fn remove(cluster: &str) -> Result<(), KindError> {
-    docker::remove_containers(&format!("io.x-k8s.kind.cluster={cluster}")).await?;
-    docker::remove_containers(&format!("{CLUSTER_LABEL}={cluster}")).await?;
+    remove_parts(cluster).await?;
     let folder = folder(cluster);
     match fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -67,6 +72,32 @@ pub async fn remove(cluster: &str) -> Result<(), KindError> {
         _ => {}
     }
     docker::remove_volume(&volume(cluster)).await
+}
+
+async fn remove_parts(cluster: &str) -> Result<(), KindError> {
+    docker::remove_containers(&format!("io.x-k8s.kind.cluster={cluster}")).await?;
+    docker::remove_containers(&format!("{CLUSTER_LABEL}={cluster}")).await
+}
+
+/// Docker may have been asked for a container by who was killed a moment ago.
+async fn nothing_more_comes(cluster: &str) -> Result<(), KindError> {
+    let mut since = Instant::now();
+    let settled = poll(format!("nothing more to come of the kind cluster {cluster}"), COMING, async || {
+        let mut found = nodes(cluster).await?;
+        found.extend(docker::containers(&format!("{CLUSTER_LABEL}={cluster}")).await?);
+        if !found.is_empty() {
+            remove_parts(cluster).await?;
+            since = Instant::now();
+        }
+        Ok::<_, KindError>(match since.elapsed() >= SETTLED {
+            true => Seen::Done(()),
+            false => Seen::NotYet(format!("containers {found:?}")),
+        })
+    });
+    settled.await.map_err(|error| match error {
+        PollError::TimedOut(late) => KindError::Left { what: cluster.to_owned(), why: late.to_string() },
+        PollError::Failed(error) => error,
+    })
 }
 
 /// Removes clusters whose process has ended without doing so.
@@ -94,6 +125,8 @@ pub async fn sweep() -> Result<(), KindError> {
             tracing::info!(cluster, "left alone: it may be in use");
         } else {
             tracing::info!(cluster, process, "removed: its process has ended");
+            remove_parts(&cluster).await?;
+            nothing_more_comes(&cluster).await?;
             remove(&cluster).await?;
         }
     }

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
@@ -27,7 +29,8 @@ impl Ended {
     }
 }
 
-/// Runs a program; it is killed when this is dropped, and when it has not ended within `limit`.
+/// Runs a program; it is killed when this is dropped, when it has not ended within `limit`, and with the thread that
+/// called this.
 ///
 /// # Errors
 /// When it cannot be started, or does not end.
@@ -40,6 +43,11 @@ pub async fn run(
     let name = program.as_ref().to_string_lossy().into_owned();
     let mut command = Command::new(&program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // SAFETY: prctl is a plain system call; nothing is allocated or locked between fork and exec.
+    unsafe {
+        // What is left of a process that was killed must not go on making what the next one removes.
+        command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from));
+    }
     let mut child = command.kill_on_drop(true).spawn().map_err(|error| format!("run {name}: {error}"))?;
     let whole = async {
         if let Some(mut stdin) = child.stdin.take() {

@@ -1,0 +1,132 @@
+//! What cannot work, each with its own words, exit code 3, and nothing left.
+
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+
+use crate::docker::{docker, left_of};
+use crate::process::wait;
+use crate::run::{OPERATOR, Own, SCENARIO, STANDS};
+
+const RUN: [&str; 5] = ["run", "--environment", "kind", "--operator", OPERATOR];
+
+/// The run ends with 3 and says all of `words`; nothing of its cluster is left.
+fn fails(own: &Own, mut command: Command, words: &[&str]) -> String {
+    let output: Output = command.args(RUN).arg(SCENARIO).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    for word in words {
+        assert!(flat.contains(word), "{word:?} is not in:\n{said}");
+    }
+    let gone = || {
+        if left_of(&own.cluster()).is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{:?}", left_of(&own.cluster())))
+        }
+    };
+    wait("nothing to be left", STANDS, gone);
+    said
+}
+
+#[test]
+fn no_docker() {
+    let own = Own::new("no-docker");
+    let mut command = own.command(&[]);
+    command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    let output = command.args(RUN).arg(SCENARIO).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("failed to reach Docker") && said.contains("DOCKER_HOST"), "{said}");
+}
+
+#[test]
+fn a_kind_that_is_too_old() {
+    let own = Own::new("old-kind");
+    let kind = own.folder.path().join("kind-old");
+    fs::write(&kind, "#!/bin/sh\necho kind v0.11.1 go1.16.4 linux/amd64\n").unwrap();
+    fs::set_permissions(&kind, fs::Permissions::from_mode(0o755)).unwrap();
+    own.configure("programs: { kind: kind-old }\n");
+    fails(&own, own.command(&[]), &["0.11.1"]);
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled() {
+    let own = Own::new("no-image");
+    own.configure("images: { azurite: 'registry.invalid/azurite:none' }\n");
+    fails(&own, own.command(&[]), &["registry.invalid/azurite:none", "--load-image", "images:"]);
+}
+
+#[test]
+fn an_archive_that_is_none() {
+    let own = Own::new("no-archive");
+    let archive = own.folder.path().join("archive.tar");
+    fs::write(&archive, "no archive").unwrap();
+    let mut command = own.command(&[]);
+    let output = command.args(RUN).arg("--load-image").arg(&archive).arg(SCENARIO).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("archive.tar") && said.contains("docker save"), "{said}");
+    assert_eq!(left_of(&own.cluster()), Vec::<String>::new());
+}
+
+#[test]
+fn a_port_that_is_taken() {
+    let own = Own::new("port");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    own.configure(&format!("kind: {{ api-server-port: {} }}\n", taken.local_addr().unwrap().port()));
+    fails(&own, own.command(&[]), &["its port is taken", "api-server-port"]);
+}
+
+#[test]
+fn a_cluster_of_that_name_that_is_not_ours() {
+    let own = Own::new("name");
+    let name = format!("{}-control-plane", own.cluster());
+    let label = format!("io.x-k8s.kind.cluster={}", own.cluster());
+    let image = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]);
+    let image = image.iter().find(|image| image.contains("azurite")).unwrap();
+    docker(&["create", "--name", &name, "--label", &label, image]);
+    let output = own.command(&[]).args(RUN).arg(SCENARIO).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    // Theirs is still there, and nothing else.
+    assert_eq!(left_of(&own.cluster()), [format!("container {name}")]);
+    docker(&["rm", &name]);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("that clonedrill did not make"), "{said}");
+}
+
+/// The scheduler is told of a pod that wants nearly all of the node's memory, before the drill's own come.
+#[test]
+fn a_node_that_is_full() {
+    let own = Own::new("full");
+    let mut run = own.run(&[SCENARIO]);
+    let node = format!("{}-control-plane", own.cluster());
+    let kubectl = ["exec", node.as_str(), "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"];
+    wait("the node to be there", STANDS, || {
+        assert!(run.child.try_wait().unwrap().is_none(), "{}", run.said());
+        let asked =
+            Command::new("docker").args(kubectl).args(["get", "nodes", "-o", "name"]).output().unwrap();
+        let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+        if said.contains(&node) { Ok(()) } else { Err(said) }
+    });
+    // Its own parts were there first; from here on nothing is scheduled.
+    wait("the drill's namespace", STANDS, || {
+        let asked =
+            Command::new("docker").args(kubectl).args(["get", "namespaces", "-o", "name"]).output().unwrap();
+        let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+        if said.contains("/drill-") { Ok(()) } else { Err(said) }
+    });
+    let taint =
+        [&kubectl[..], &["taint", "node", &node, "node.kubernetes.io/disk-pressure=:NoSchedule"]].concat();
+    docker(&taint);
+    let status = run.end_within(STANDS);
+    let said = run.said();
+    assert_eq!(status.code(), Some(3), "{said}");
+    let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("the node is full") && flat.contains("disk-pressure"), "{said}");
+    assert!(own.command(&["down", &own.environment()]).status().unwrap().success());
+    assert_eq!(left_of(&own.cluster()), Vec::<String>::new());
+}
