@@ -163,3 +163,34 @@ fn make(
     }
     Ok(how)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::docker::tests::{fake, recipe};
+    use super::*;
+    use crate::toolchain::Silent;
+
+    #[test]
+    fn an_image_that_somebody_else_made_keeps_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = make(&fake(&folder), &recipe(), "theirs", &Silent).unwrap_err();
+        assert!(matches!(&error, ImagesError::NotOurs { reference } if reference == "theirs"), "{error}");
+        assert_eq!(error.verdict(), crate::exit::Verdict::Invalid);
+        assert!(!folder.path().join("imported").exists());
+    }
+
+    #[test]
+    fn what_is_missing_or_of_another_content_is_made_and_what_is_there_gets_a_name() {
+        for reference in ["nowhere", "ours"] {
+            let folder = tempfile::tempdir().unwrap();
+            assert_eq!(make(&fake(&folder), &recipe(), reference, &Silent).unwrap(), How::Made);
+            assert!(folder.path().join("imported").exists(), "{reference}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("same"), "sha256:9\n").unwrap();
+        assert_eq!(make(&fake(&folder), &recipe(), "nowhere", &Silent).unwrap(), How::Named);
+        let tagged = std::fs::read_to_string(folder.path().join("tagged")).unwrap();
+        assert_eq!(tagged, "tag sha256:9 nowhere\n");
+    }
+}

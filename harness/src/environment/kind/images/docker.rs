@@ -219,7 +219,7 @@ fn last_lines(said: Option<impl std::io::Read>) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used)]
     use std::os::unix::fs::PermissionsExt;
 
@@ -235,20 +235,22 @@ version*) exit 0 ;;
 "image inspect"*ours) echo '{"Id":"sha256:1","Size":7,"RepoTags":["ours"],"Config":{"Labels":{"clonedrill.content":"abc"}}}' ;;
 "image inspect"*theirs) echo '{"Id":"sha256:2","Size":8,"RepoTags":["theirs"],"Config":{"Labels":null}}' ;;
 "image inspect"*) echo "Error: No such image: nowhere" >&2; exit 1 ;;
+"image ls"*) cat "$here/same" 2>/dev/null; exit 0 ;;
+tag*) echo "$*" >"$here/tagged" ;;
 import*full) cat >/dev/null; echo first >&2; echo "no space left on device" >&2; exit 1 ;;
 import*gone) echo "it went away" >&2; exit 1 ;;
 import*) echo "$*" >"$here/arguments"; cat >"$here/imported" ;;
 esac
 "#;
 
-    fn fake(folder: &tempfile::TempDir) -> Docker {
+    pub(in super::super) fn fake(folder: &tempfile::TempDir) -> Docker {
         let program = folder.path().join("docker");
         std::fs::write(&program, FAKE).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
         Docker::with(program).unwrap()
     }
 
-    fn recipe() -> Recipe {
+    pub(in super::super) fn recipe() -> Recipe {
         Recipe::new(Image { working_dir: "/".into(), ..Image::default() }, None, |_| Ok(())).unwrap()
     }
 
