@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Failure;
 use crate::environment::kind::Order;
-use crate::toolchain::{Configuration, Tools};
+use crate::toolchain::{Configuration, KindTool, Tools};
 
 /// Where drills run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -31,25 +30,23 @@ pub struct EnvironmentArgs {
     pub load_image: Vec<PathBuf>,
 }
 
-/// What the kind environment called `name` is made of.
-///
-/// # Errors
-/// When kind or the gateway's image cannot be had.
+/// What the kind environment called `name` is made of, for drills with one operator version.
 pub fn order(
     args: &EnvironmentArgs,
-    _configuration: &Configuration,
-    _tools: &Tools,
-    _operator: &str,
-    name: &str,
-) -> Result<Order, Failure> {
-    Ok(Order {
-        cluster: Order::cluster_name(name),
-        kind: PathBuf::from("kind"),
-        node_image: args.image.clone(),
-        api_server_port: None,
-        archives: args.load_image.clone(),
-        images: Vec::new(),
-        azurite_image: String::new(),
-        gateway_image: String::new(),
-    })
+    configuration: &Configuration,
+    kind: &KindTool,
+    tools: &Tools,
+    (name, operator): (&str, &str),
+) -> Order {
+    let archives = args.load_image.iter().map(|path| std::path::absolute(path).unwrap_or(path.clone()));
+    let given = configuration.kind.name.as_ref().map(|given| format!("{given}-{}", operator.to_lowercase()));
+    Order {
+        cluster: given.unwrap_or_else(|| Order::cluster_name(name)),
+        kind: kind.program.clone(),
+        node_image: args.image.clone().or_else(|| configuration.images.node.clone()),
+        api_server_port: configuration.kind.api_server_port,
+        archives: archives.collect(),
+        images: configuration.images.clone(),
+        tools: tools.clone(),
+    }
 }

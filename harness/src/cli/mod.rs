@@ -11,6 +11,7 @@ mod down;
 mod drill;
 mod drill_worker;
 mod environment;
+mod images;
 mod inputs;
 mod inventory;
 mod kind;
@@ -68,6 +69,7 @@ enum Command {
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
     Tools(tools::ToolsArgs),
+    Images(images::ImagesArgs),
     Doctor(doctor::DoctorArgs),
     Up(up::UpArgs),
     Down(down::DownArgs),
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::main(args),
         Command::Schema(args) => schema::main(args),
         Command::Tools(args) => tools::main(args),
+        Command::Images(args) => images::main(args),
         Command::Doctor(args) => doctor::main(args),
         Command::Up(args) => up::main(args),
         Command::Down(args) => down::main(args),

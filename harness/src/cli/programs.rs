@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, stop};
 use crate::toolchain::doctor::why_no_sandbox;
-use crate::toolchain::{self, Configuration, ConfigurationError, Terminal, ToolchainError, Tools};
+use crate::toolchain::{self, Configuration, ConfigurationError, KindTool, Terminal, ToolchainError, Tools};
 
 /// What a person gave, for the working directory.
 ///
@@ -47,6 +47,18 @@ pub(super) async fn ensure(
 ) -> Result<Tools, ToolchainError> {
     let (configuration, operators) = (configuration.clone(), operators.to_vec());
     beside(stop, move |progress| toolchain::ensure(&configuration, &operators, progress)).await
+}
+
+/// The kind program, found or built; the build is ended when `stop` is cancelled.
+///
+/// # Errors
+/// When it cannot be had, or nobody wants it any more.
+pub(super) async fn ensure_kind(
+    configuration: &Configuration,
+    stop: &CancellationToken,
+) -> Result<KindTool, ToolchainError> {
+    let configuration = configuration.clone();
+    beside(stop, move |progress| toolchain::ensure_kind(&configuration, progress)).await
 }
 
 /// Makes programs outside of any runtime; Ctrl-C ends that. Afterwards it ends the process, as it did before.

@@ -19,7 +19,7 @@ use crate::environment::kind::Order;
 use crate::environment::shared::{self, Obtained, Share};
 use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_files, write_junit};
-use crate::toolchain::{Configuration, Tools};
+use crate::toolchain::{Configuration, KindTool, Tools};
 use plan::Planned;
 
 /// Two drills wait for different things most of the time; more only slow each other down on a small machine.
@@ -84,20 +84,27 @@ fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
     runtime.block_on(async {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;
+        let kind = match args.place.environment {
+            Where::Local => None,
+            Where::Kind => {
+                Some(programs::ensure_kind(&configuration, &stop).await.map_err(Failure::programs)?)
+            }
+        };
         let tools = plan::tools(&configuration, &plan, &stop).await?;
-        run(args, plan, (&configuration, &tools), stop).await
+        run(args, plan, (&configuration, &tools, kind), stop).await
     })
 }
 
 async fn run(
     args: &RunArgs,
     plan: Vec<Planned>,
-    (configuration, tools): (&Configuration, &Tools),
+    (configuration, tools, kind): (&Configuration, &Tools, Option<KindTool>),
     stop: CancellationToken,
 ) -> Result<Verdict, Failure> {
     let run = Run {
         configuration,
         tools,
+        kind,
         place: &args.place,
         id: format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id()),
         update: args.update,
@@ -145,6 +152,8 @@ fn share(id: &str) -> Result<Shared, Failure> {
 struct Run<'t> {
     configuration: &'t Configuration,
     tools: &'t Tools,
+    /// Where the drills run in a kind cluster.
+    kind: Option<KindTool>,
     place: &'t EnvironmentArgs,
     id: String,
     update: bool,
@@ -211,13 +220,9 @@ impl Run<'_> {
         let id = first.id();
         let told =
             |text: &str| self.terminal.event(&id, &Event::Progress { text: format!("environment: {text}") });
-        let order = match self.in_kind() {
-            true => {
-                let order = kind::order(self.place, self.configuration, self.tools, &first.operator, name);
-                Some(order.map_err(|failure| failed(failure.report.to_string()))?)
-            }
-            false => None,
-        };
+        let order = self.kind.as_ref().map(|kind| {
+            kind::order(self.place, self.configuration, kind, self.tools, (name, &first.operator))
+        });
         let wanted = shared::Wanted { name, owner, publish: None, kind: order.as_ref() };
         let obtained = shared::obtain_as(self.tools, &wanted, &log, &told);
         match self.stop.run_until_cancelled(obtained).await {
@@ -282,7 +287,7 @@ impl Run<'_> {
     }
 
     fn in_kind(&self) -> bool {
-        self.place.environment == Where::Kind
+        self.kind.is_some()
     }
 
     /// What the environment of an operator version prints.

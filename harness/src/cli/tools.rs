@@ -78,7 +78,7 @@ fn help() -> String {
     )
 }
 
-fn default_operators() -> Vec<String> {
+pub(super) fn default_operators() -> Vec<String> {
     DEFAULT_OPERATORS.map(str::to_owned).to_vec()
 }
 

@@ -1,4 +1,4 @@
-//! Where drills run: `local`, which is made for them, and `cluster`, which exists.
+//! Where drills run: `local` and `kind`, which are made for them, and `cluster`, which exists.
 
 mod api_client;
 pub mod cluster;

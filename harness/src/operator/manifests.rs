@@ -121,10 +121,7 @@ impl Release {
         let configuration = self.configuration["metadata"]["name"].clone();
         let container = &mut deployment["spec"]["template"]["spec"]["containers"][0];
         if !container.is_object() {
-            return Err(ManifestError::Unknown {
-                path: self.folder.join(DEPLOYMENT),
-                why: "its pod template has no container".to_owned(),
-            });
+            return Err(self.unknown(DEPLOYMENT, "its pod template has no container"));
         }
         if let Some(image) = container["image"].as_str() {
             container["image"] = json!(tagged(image, &self.version));
@@ -144,6 +141,29 @@ impl Release {
         Ok(deployment)
     }
 
+    /// The image that the Deployment names, of this very version.
+    ///
+    /// # Errors
+    /// When it names none.
+    pub fn operator_image(&self) -> Result<String, ManifestError> {
+        let image =
+            self.pod_spec()?["containers"][0]["image"].as_str().map(|image| tagged(image, &self.version));
+        image.ok_or_else(|| self.unknown(DEPLOYMENT, "its container names no image"))
+    }
+
+    /// The image of Spilo that clusters get where nobody says otherwise.
+    ///
+    /// # Errors
+    /// When the release's configuration names none.
+    pub fn spilo_image(&self) -> Result<String, ManifestError> {
+        let image = self.configuration["configuration"]["docker_image"].as_str();
+        image.map(str::to_owned).ok_or_else(|| self.unknown(CONFIGURATION, "it has no docker_image"))
+    }
+
+    fn unknown(&self, file: &str, why: &str) -> ManifestError {
+        ManifestError::Unknown { path: self.folder.join(file), why: why.to_owned() }
+    }
+
     /// The `OperatorConfiguration` as the release ships it.
     pub fn default_configuration(&self) -> &Value {
         &self.configuration
@@ -159,10 +179,7 @@ impl Release {
     pub(super) fn pod_spec(&self) -> Result<Value, ManifestError> {
         let spec = &self.deployment["spec"]["template"]["spec"];
         if !spec["containers"][0].is_object() {
-            return Err(ManifestError::Unknown {
-                path: self.folder.join(DEPLOYMENT),
-                why: "its pod template has no container".to_owned(),
-            });
+            return Err(self.unknown(DEPLOYMENT, "its pod template has no container"));
         }
         Ok(spec.clone())
     }

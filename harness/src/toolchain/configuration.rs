@@ -10,8 +10,10 @@ use super::cache::Cache;
 use super::error::ToolchainError;
 use crate::check::CheckSettings;
 
+mod cluster;
 mod file;
 
+pub use cluster::{ImageSettings, KindSettings};
 pub use file::ConfigurationError;
 
 /// The configuration file's name, looked for in the working directory and above it.
@@ -35,11 +37,12 @@ pub enum Program {
     Node,
     PatroniPython,
     Postgres,
+    Kind,
 }
 
 impl Program {
     /// Each with its key, its environment variable, and what the path must be.
-    pub const TABLE: [(Program, &'static str, &'static str, &'static str); 8] = [
+    pub const TABLE: [(Program, &'static str, &'static str, &'static str); 9] = [
         (Program::Etcd, "etcd", "CLONEDRILL_ETCD", "the program etcd"),
         (Program::KubeApiserver, "kube-apiserver", "CLONEDRILL_KUBE_APISERVER", "the program kube-apiserver"),
         (
@@ -58,6 +61,7 @@ impl Program {
             "CLONEDRILL_POSTGRES",
             "the folder with postgres, initdb, …; the variable may say `fetch`",
         ),
+        (Program::Kind, "kind", "CLONEDRILL_KIND", "the program kind, for the environment of that name"),
     ];
 
     /// As it stands in the configuration file.
@@ -79,6 +83,10 @@ variable, which wins:
     text + "\nOperators that are no released version, in clonedrill.yaml or the same in CLONEDRILL_OPERATORS:
   operators:
     ours: { binary: ../postgres-operator, manifests: ../manifests, version: v1.15.2-ours }
+
+The environment kind, in clonedrill.yaml; its images from a mirror, and its cluster:
+  images: { operator: mirror/postgres-operator, spilo: …, azurite: …, node: … }
+  kind: { name: clonedrill, api-server-port: 6443 }
 
 The cache's folder: `cache` in clonedrill.yaml, or CLONEDRILL_CACHE."
 }
@@ -112,6 +120,10 @@ pub struct Configuration {
     pub(super) from_variable: BTreeSet<String>,
     /// What manifests are held to.
     pub check: CheckSettings,
+    /// Where the images of the environment `kind` are.
+    pub images: ImageSettings,
+    /// Its cluster.
+    pub kind: KindSettings,
     /// The file that was read, where there is one.
     pub(super) file: Option<PathBuf>,
     home: Option<PathBuf>,
@@ -296,6 +308,26 @@ mod tests {
             ("check:\n  prefix: 'azure://{contaner}/x'\n", "did you mean `container`?"),
             ("check:\n  retention: soon\n", "such as `30d`"),
             ("check:\n  retentoin: 3d\n", "did you mean `retention`?"),
+        ] {
+            let shown = format!("{:?}", miette::Report::new(load(text, &[]).unwrap_err()));
+            assert!(shown.contains("clonedrill.yaml:2:") && shown.contains(why), "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_mirror_and_a_cluster_can_be_given_and_mistakes_are_errors_at_their_place() {
+        let text =
+            "images: { operator: m:5000/op, node: 'm:5000/node:v1' }\nkind: { api-server-port: 7443 }\n";
+        let found = load(text, &[]).unwrap();
+        assert_eq!(found.images.operator.as_deref(), Some("m:5000/op"));
+        assert_eq!((found.images.node.as_deref(), found.images.spilo), (Some("m:5000/node:v1"), None));
+        assert_eq!((found.kind.api_server_port, found.kind.name), (Some(7443), None));
+        for (text, why) in [
+            ("images:\n  operater: x\n", "did you mean `operator`?"),
+            ("images:\n  spilo: 'https://mirror/spilo'\n", "an image's reference is wanted"),
+            ("kind:\n  nmae: x\n", "did you mean `name`?"),
+            ("kind:\n  name: My cluster\n", "small letters"),
+            ("kind:\n  api-server-port: 70000\n", "70000"),
         ] {
             let shown = format!("{:?}", miette::Report::new(load(text, &[]).unwrap_err()));
             assert!(shown.contains("clonedrill.yaml:2:") && shown.contains(why), "{shown}");

@@ -10,8 +10,9 @@ use super::configuration::Configuration;
 use super::error::{MakeError, PartError, ToolchainError};
 use super::go;
 use super::host::{HostProgram, node_lack};
+use super::kind::{self, KindTool};
 use super::parts::{self, Context, Part};
-use super::plan::Plan;
+use super::plan::{Plan, Source};
 use super::progress::Progress;
 use super::remedy::Remedy;
 use super::tools::{PostgresTool, Tools};
@@ -62,12 +63,43 @@ pub fn ensure_postgres(
 ) -> Result<Vec<PostgresTool>, ToolchainError> {
     let plan = Plan::new(configuration, &[])?;
     let missing: Vec<Part> = plan.missing().into_iter().filter(|part| *part == Part::Postgres).collect();
-    if !missing.is_empty() {
-        let context = context(configuration, &plan, &missing)?;
-        make_all(&missing, &context, &plan.cache, progress)
-            .map_err(|failures| refine(failures, configuration))?;
-    }
+    make_missing(configuration, &plan, &missing, progress)?;
     plan.postgres()
+}
+
+/// The same for the program `kind`, which no other environment needs.
+///
+/// # Errors
+/// As [`ensure`]; also when the one on PATH is too old.
+pub fn ensure_kind(
+    configuration: &Configuration,
+    progress: &dyn Progress,
+) -> Result<KindTool, ToolchainError> {
+    match kind::source(configuration)? {
+        Source::Given(tool, _) | Source::Found(tool, _) => Ok(tool),
+        Source::Made(part) => {
+            let plan = Plan::new(configuration, &[])?;
+            let slot = part.slot(&plan.cache);
+            if slot.read().is_none() {
+                make_missing(configuration, &plan, std::slice::from_ref(&part), progress)?;
+            }
+            Ok(KindTool { program: slot.folder.join("bin/kind"), version: part.version().to_owned() })
+        }
+    }
+}
+
+fn make_missing(
+    configuration: &Configuration,
+    plan: &Plan,
+    missing: &[Part],
+    progress: &dyn Progress,
+) -> Result<(), ToolchainError> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let context = context(configuration, plan, missing)?;
+    let made = make_all(missing, &context, &plan.cache, progress);
+    made.map(drop).map_err(|failures| refine(failures, configuration))
 }
 
 /// Finds what making needs, and says all that is missing at once.

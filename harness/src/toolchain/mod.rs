@@ -4,13 +4,14 @@
 //! cache and answers with [`Tools`]; [`survey`] tells what is there without changing anything.
 
 mod cache;
-mod command;
+pub(crate) mod command;
 mod configuration;
 pub mod doctor;
 mod ensure;
 mod error;
 mod go;
 mod host;
+mod kind;
 mod parts;
 mod plan;
 mod postgres;
@@ -20,10 +21,13 @@ mod status;
 mod tools;
 mod wal_g;
 
-pub use configuration::{Configuration, ConfigurationError, Program, ways_to_give};
-pub use ensure::{ensure, ensure_postgres};
+pub use configuration::{
+    Configuration, ConfigurationError, ImageSettings, KindSettings, Program, ways_to_give,
+};
+pub use ensure::{ensure, ensure_kind, ensure_postgres};
 pub use error::ToolchainError;
-pub use parts::{DEFAULT_OPERATORS, check_version};
+pub use kind::{KIND_NODE, KindTool};
+pub use parts::{AZURITE_VERSION, DEFAULT_OPERATORS, check_version};
 pub use progress::{PartProgress, Progress, Silent, Terminal};
 pub use remedy::Remedy;
 pub use status::{PartState, PartStatus, survey};
@@ -32,12 +36,19 @@ pub use tools::*;
 /// All programs for a test that needs real ones, or `None` where one would have to be fetched or built first.
 #[cfg(test)]
 pub(crate) fn ready() -> Option<Tools> {
+    ready_with(&[])
+}
+
+/// The same with operators.
+#[cfg(test)]
+pub(crate) fn ready_with(operators: &[&str]) -> Option<Tools> {
+    let operators: Vec<String> = operators.iter().map(|name| (*name).to_owned()).collect();
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let configuration = Configuration::load(folder).expect("a configuration that can be read");
-    let parts = survey(&configuration, &[]).expect("a cache that can be read");
+    let parts = survey(&configuration, &operators).expect("a cache that can be read");
     if parts.iter().any(|part| part.state == PartState::Missing) {
         eprintln!("not tested: `clonedrill tools` does not have all programs yet");
         return None;
     }
-    Some(ensure(&configuration, &[], &Silent).expect("the programs that were just there"))
+    Some(ensure(&configuration, &operators, &Silent).expect("the programs that were just there"))
 }

@@ -247,7 +247,7 @@ fn patroni(configuration: &Configuration) -> Result<Source<PatroniTool>, Toolcha
     Ok(Source::Given(PatroniTool { python: given.path.clone(), version }, given.origin.clone()))
 }
 
-fn wrong(program: Program, given: &Given, why: impl Into<String>) -> ToolchainError {
+pub(super) fn wrong(program: Program, given: &Given, why: impl Into<String>) -> ToolchainError {
     ToolchainError::Given {
         program: program.key().to_owned(),
         origin: given.origin.clone(),

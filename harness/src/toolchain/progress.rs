@@ -59,6 +59,8 @@ impl PartProgress for Silent {
 pub struct Terminal {
     bars: Option<MultiProgress>,
     stop: CancellationToken,
+    /// What plain lines begin with.
+    topic: &'static str,
 }
 
 impl Terminal {
@@ -68,7 +70,13 @@ impl Terminal {
 
     /// One that ends everything once `stop` is cancelled.
     pub fn until(stop: CancellationToken) -> Self {
-        Terminal { bars: std::io::stderr().is_terminal().then(MultiProgress::new), stop }
+        Terminal { bars: std::io::stderr().is_terminal().then(MultiProgress::new), stop, topic: "tools" }
+    }
+
+    /// The same, for something else than programs.
+    #[must_use]
+    pub fn about(&self, topic: &'static str) -> Self {
+        Terminal { bars: self.bars.clone(), stop: self.stop.clone(), topic }
     }
 }
 
@@ -89,10 +97,15 @@ impl Progress for Terminal {
                 Box::new(Bar { bar, stop: self.stop.clone() })
             }
             None => {
-                eprintln!("tools: {name}: started");
+                eprintln!("{}: {name}: started", self.topic);
                 let now = Instant::now();
                 let said = Mutex::new(Said { last: now, position: None });
-                Box::new(Plain { name: name.to_owned(), start: now, said, stop: self.stop.clone() })
+                Box::new(Plain {
+                    name: format!("{}: {name}", self.topic),
+                    start: now,
+                    said,
+                    stop: self.stop.clone(),
+                })
             }
         }
     }
@@ -141,6 +154,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 struct Plain {
+    /// With its topic.
     name: String,
     start: Instant,
     said: Mutex<Said>,
@@ -160,7 +174,7 @@ impl PartProgress for Plain {
         }
         said.last = Instant::now();
         let reached = said.position.map(|(at, of)| format!("{at}/{of} ")).unwrap_or_default();
-        eprintln!("tools: {}: {:.0?}, {reached}{what}", self.name, self.start.elapsed());
+        eprintln!("{}: {:.0?}, {reached}{what}", self.name, self.start.elapsed());
     }
 
     fn stopped(&self) -> bool {
@@ -168,7 +182,7 @@ impl PartProgress for Plain {
     }
 
     fn waits(&self, for_whom: &str) {
-        eprintln!("tools: {}: waits for {for_whom}", self.name);
+        eprintln!("{}: waits for {for_whom}", self.name);
     }
 
     fn reached(&self, position: u64, of: u64) {
@@ -178,10 +192,10 @@ impl PartProgress for Plain {
     }
 
     fn done(&self) {
-        eprintln!("tools: {}: done after {:.0?}", self.name, self.start.elapsed());
+        eprintln!("{}: done after {:.0?}", self.name, self.start.elapsed());
     }
 
     fn failed(&self) {
-        eprintln!("tools: {}: failed after {:.0?}", self.name, self.start.elapsed());
+        eprintln!("{}: failed after {:.0?}", self.name, self.start.elapsed());
     }
 }

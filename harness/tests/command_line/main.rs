@@ -259,6 +259,9 @@ fn every_subcommand_has_help_with_examples_within_100_columns() {
         &["tools", "--help"],
         &["tools", "fetch", "--help"],
         &["tools", "cache", "--help"],
+        &["images", "--help"],
+        &["images", "build", "--help"],
+        &["images", "list", "--help"],
         &["doctor", "--help"],
         &["up", "--help"],
         &["down", "--help"],
@@ -308,4 +311,22 @@ fn an_interrupted_run_says_so_to_machines() {
     signal(run.id(), Signal::SIGTERM);
     assert_eq!(run.end_within(END).code(), Some(130), "{}", run.said());
     assert!(run.said().contains("\"exit_code\": 130"), "{}", run.said());
+}
+
+#[test]
+fn images_are_not_made_without_a_docker_that_answers_and_nothing_is_fetched_for_them() {
+    let machine = Machine::new();
+    ends(
+        &machine.run(&["images", "build"]),
+        3,
+        &["find the program docker on PATH", "apt-get install docker.io"],
+    );
+    machine
+        .program("docker", "#!/bin/sh\necho 'Cannot connect to the Docker daemon at tcp://x' >&2; exit 1\n");
+    ends(
+        &machine.run(&["images", "build"]),
+        3,
+        &["failed to reach Docker's daemon: Cannot connect", "DOCKER_HOST"],
+    );
+    assert_eq!(machine.record(), [""; 0]);
 }

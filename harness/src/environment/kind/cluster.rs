@@ -25,6 +25,7 @@ pub struct Cluster {
     pub kubeconfig: Secret,
     pub client: Client,
     name: String,
+    kind: PathBuf,
     nodes: Vec<String>,
 }
 
@@ -50,18 +51,24 @@ impl Cluster {
         let text = fs::read_to_string(&kubeconfig).map_err(|error| failed(error.to_string(), Vec::new()))?;
         let client = api_client::client(&text).await?;
         let nodes = owner::nodes(&order.cluster).await?;
-        Ok(Cluster { kubeconfig: Secret::new(text), client, name: order.cluster.clone(), nodes })
+        Ok(Cluster {
+            kubeconfig: Secret::new(text),
+            client,
+            name: order.cluster.clone(),
+            kind: order.kind.clone(),
+            nodes,
+        })
     }
 
     /// Gives the nodes images that Docker has.
     ///
     /// # Errors
     /// When there is no room for them, or kind fails.
-    pub async fn load(&self, order: &Order, images: &[String]) -> Result<(), KindError> {
+    pub async fn load(&self, images: &[String]) -> Result<(), KindError> {
         let mut arguments = vec!["load", "docker-image", "--name", self.name.as_str()];
         arguments.extend(images.iter().map(String::as_str));
         let what = format!("load images into the kind cluster {}", self.name);
-        let ended = program::run(&order.kind, &arguments, "", LOAD).await;
+        let ended = program::run(&self.kind, &arguments, "", LOAD).await;
         let ended = ended.map_err(|why| KindError::Docker { what: what.clone(), why })?;
         if ended.succeeded {
             return Ok(());
@@ -159,9 +166,14 @@ mod tests {
             node_image: Some("kindest/node:v1".to_owned()),
             api_server_port: Some(6443),
             archives: Vec::new(),
-            images: Vec::new(),
-            azurite_image: String::new(),
-            gateway_image: String::new(),
+            images: Default::default(),
+            tools: serde_json::from_value(serde_json::json!({
+                "etcd": "/e", "kube_apiserver": "/a", "kube_controller_manager": "/c",
+                "wal_g": { "program": "/w", "version": "v1", "predates_postgres_15": true },
+                "azurite": { "node": "/n", "script": "/s" }, "patroni": { "python": "/p", "version": "4" },
+                "postgres": [], "operators": {}, "visible": [],
+            }))
+            .unwrap_or_else(|error| panic!("{error}")),
         }
     }
 

@@ -11,9 +11,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::cluster::Cluster;
-use super::error::KindError;
 use super::order::Order;
 use super::places::Places;
+use super::provided::{Provided, is_released};
 use super::{dns, docker, owner};
 use crate::environment::EnvironmentError;
 use crate::environment::door::{Door, State, listener};
@@ -22,8 +22,6 @@ use crate::storage::Authority;
 
 /// For what Docker refuses for a while.
 const REMOVAL: Limit = Limit::seconds(60);
-/// What our own images say of the PostgreSQLs that are in them.
-const MAJORS: &str = "clonedrill.postgres-majors";
 
 /// Serves a kind environment until it is asked to end, its owner ends (a process by its pidfd, unless it was told to
 /// keep going), or a part of it fails. Then the cluster is removed.
@@ -55,7 +53,7 @@ pub async fn serve(order: Order, outer: StdListener, owner: Option<OwnedFd>) -> 
 }
 
 async fn run(order: &Order, door: &Door<Places>, ours: &mut bool) -> Result<(), EnvironmentError> {
-    let doing = |what: &str| door.state().send_replace(State::starting(what));
+    let doing = |what: &str| drop(door.state().send_replace(State::starting(what)));
     docker::reach().await?;
     doing("what earlier runs left");
     owner::take(&order.cluster).await?;
@@ -64,43 +62,25 @@ async fn run(order: &Order, door: &Door<Places>, ours: &mut bool) -> Result<(), 
         doing(&format!("the images of {}", archive.display()));
         docker::load(archive).await?;
     }
-    for image in order.images.iter().chain([&order.azurite_image]) {
-        doing(&format!("the image {image}"));
-        docker::have(image).await?;
-    }
+    let provided = Provided::prepare(&order.images, &order.tools, &doing).await?;
     doing("the kind cluster");
     let cluster = Cluster::make(order).await?;
     let rest = async {
         doing("the images in the kind cluster");
-        let images: Vec<String> = order.images.iter().chain([&order.gateway_image]).cloned().collect();
         let prepared = async {
             cluster.ready().await?;
             dns::set_up(&cluster.client).await
         };
-        let loaded = async { cluster.load(order, &images).await.map_err(EnvironmentError::from) };
-        tokio::try_join!(prepared, loaded)?;
-        Ok::<_, EnvironmentError>((Authority::new()?, majors(order).await?))
+        tokio::try_join!(prepared, provided.load(&cluster, &order.tools))?;
+        Ok::<_, EnvironmentError>((Authority::new()?, is_released(&order.images, &order.tools).await?))
     };
-    let (authority, majors) = tokio::select! {
+    let (authority, released) = tokio::select! {
         ended = cluster.end() => return Err(ended.into()),
         done = rest => done?,
     };
-    let places = Arc::new(Places::new(cluster, order.clone(), authority, majors));
+    let places = Arc::new(Places::new(cluster, order.clone(), authority, provided, released));
     door.ready(places.clone());
     Err(places.cluster().end().await.into())
-}
-
-/// What the images say of the PostgreSQLs in them; a released image says nothing.
-async fn majors(order: &Order) -> Result<Option<Vec<u16>>, KindError> {
-    for image in &order.images {
-        let template = format!("{{{{index .Config.Labels {MAJORS:?}}}}}");
-        let said = docker::inspect_image(image, &template).await?.unwrap_or_default();
-        let majors: Vec<u16> = said.split(',').filter_map(|major| major.trim().parse().ok()).collect();
-        if !majors.is_empty() {
-            return Ok(Some(majors));
-        }
-    }
-    Ok(None)
 }
 
 /// Waits for the owner's end; for ever once the environment is to be kept.

@@ -110,6 +110,14 @@ pub async fn have(reference: &str) -> Result<(), KindError> {
     if ended.succeeded { Ok(()) } else { Err(failed(ended.why())) }
 }
 
+/// Gives an image that Docker has another name.
+///
+/// # Errors
+/// When Docker refuses.
+pub async fn name(image: &str, other: &str) -> Result<(), KindError> {
+    docker("name an image", &["tag", image, other], ANSWER).await.map(drop)
+}
+
 /// Makes a volume that holds nothing but its labels.
 ///
 /// # Errors

@@ -7,12 +7,14 @@ mod dns;
 mod docker;
 mod error;
 pub mod gateway;
+pub mod images;
 mod join;
 mod logs;
 mod order;
 mod owner;
 mod places;
 mod program;
+mod provided;
 mod storage;
 
 pub use daemon::serve;

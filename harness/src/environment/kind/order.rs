@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::toolchain::{ImageSettings, Tools};
+
 /// All that the environment's process needs to know.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
@@ -18,10 +20,10 @@ pub struct Order {
     pub api_server_port: Option<u16>,
     /// Archives of images that are brought into Docker first.
     pub archives: Vec<PathBuf>,
-    /// The images of the operator and of Spilo.
-    pub images: Vec<String>,
-    pub azurite_image: String,
-    pub gateway_image: String,
+    /// Mirrors of images, where they are not what the releases name.
+    pub images: ImageSettings,
+    /// The programs of the first run. Others may come with other operators.
+    pub tools: Tools,
 }
 
 impl Order {

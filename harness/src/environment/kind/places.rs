@@ -9,6 +9,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::cluster::Cluster;
 use super::order::Order;
+use super::provided::Provided;
 use super::{AUTHORITY, PLACE_LABEL, docker};
 use crate::environment::protocol::{self, InKind, Place, Request, Response};
 use crate::environment::{EnvironmentError, door};
@@ -25,7 +26,8 @@ pub struct Places {
     cluster: Cluster,
     order: Order,
     authority: Authority,
-    postgres_majors: Option<Vec<u16>>,
+    provided: Provided,
+    released_spilo: bool,
 }
 
 impl Places {
@@ -33,9 +35,10 @@ impl Places {
         cluster: Cluster,
         order: Order,
         authority: Authority,
-        postgres_majors: Option<Vec<u16>>,
+        provided: Provided,
+        released_spilo: bool,
     ) -> Self {
-        Places { cluster, order, authority, postgres_majors }
+        Places { cluster, order, authority, provided, released_spilo }
     }
 
     pub fn cluster(&self) -> &Cluster {
@@ -46,7 +49,8 @@ impl Places {
         self.cluster.client.clone()
     }
 
-    async fn make(&self, namespace: &str) -> Result<Place, EnvironmentError> {
+    async fn make(&self, namespace: &str, tools: &Tools) -> Result<Place, EnvironmentError> {
+        self.provided.load(&self.cluster, tools).await?;
         let metadata = ObjectMeta { name: Some(namespace.to_owned()), ..ObjectMeta::default() };
         let wanted = Namespace { metadata, ..Namespace::default() };
         Api::all(self.client()).create(&PostParams::default(), &wanted).await?;
@@ -70,9 +74,9 @@ impl Places {
             kubeconfig: self.cluster.kubeconfig.clone(),
             in_kind: Some(InKind {
                 cluster: self.order.cluster.clone(),
-                azurite_image: self.order.azurite_image.clone(),
-                gateway_image: self.order.gateway_image.clone(),
-                postgres_majors: self.postgres_majors.clone(),
+                azurite_image: self.provided.azurite.clone(),
+                gateway_image: self.provided.gateway.clone(),
+                released_spilo: self.released_spilo,
             }),
         })
     }
@@ -107,14 +111,14 @@ impl door::Places for Places {
     async fn lease(
         &self,
         namespaces: Vec<String>,
-        _tools: Tools,
+        tools: Tools,
         from: &mut BufReader<OwnedReadHalf>,
         to: &mut OwnedWriteHalf,
     ) -> Result<(), EnvironmentError> {
         let named = namespaces.into_iter().next();
         let namespace =
             named.unwrap_or_else(|| format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000)));
-        let told = match self.make(&namespace).await {
+        let told = match self.make(&namespace, &tools).await {
             Ok(place) => {
                 let told = protocol::write(to, &Response::Joined(Box::new(place))).await;
                 if told.is_ok() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 
-use super::{Configuration, Given, GivenOperator, Program};
+use super::{Configuration, Given, GivenOperator, ImageSettings, KindSettings, Program};
 use crate::check::CheckSettings;
 
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +17,8 @@ struct File {
     programs: BTreeMap<Program, PathBuf>,
     operators: BTreeMap<String, GivenOperator>,
     check: CheckSettings,
+    images: ImageSettings,
+    kind: KindSettings,
 }
 
 /// Why `clonedrill.yaml` could not be used. Exit code 2.
@@ -51,6 +53,8 @@ pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
         programs: programs.collect(),
         operators: from_folder(file.operators, folder),
         check: file.check,
+        images: file.images,
+        kind: file.kind,
         file: Some(path.to_owned()),
         ..Configuration::default()
     })

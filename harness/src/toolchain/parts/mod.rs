@@ -14,7 +14,7 @@ use super::go::{GoRecipe, digest};
 use super::host::HostProgram;
 use super::progress::PartProgress;
 
-pub use azurite::SCRIPT as AZURITE_SCRIPT;
+pub use azurite::{SCRIPT as AZURITE_SCRIPT, VERSION as AZURITE_VERSION};
 pub use operator::{DEFAULT_OPERATORS, check_version, look_up, unknown};
 pub use patroni::{inspect as inspect_patroni, python};
 pub use postgres::{has_packages, remedy as postgres_remedy};
@@ -30,6 +30,7 @@ pub enum Part {
     Azurite,
     Patroni,
     Postgres,
+    Kind,
 }
 
 /// What making needs to know of the machine.
@@ -53,6 +54,7 @@ impl Part {
             Part::Azurite => "azurite",
             Part::Patroni => "patroni",
             Part::Postgres => "postgres",
+            Part::Kind => "kind",
         }
     }
 
@@ -63,6 +65,7 @@ impl Part {
             Part::WalG => "1.1.3-rc-with-build",
             Part::Operator(version) => version,
             Part::Etcd => "3.6.6",
+            Part::Kind => "0.30.0",
             Part::Azurite => azurite::VERSION,
             Part::Patroni => patroni::VERSION,
             // Which one it holds, the making finds out: the distribution's lists are not asked before.
@@ -109,6 +112,18 @@ impl Part {
                 ldflags: "-s -w",
                 pinned: true,
             }),
+            Part::Kind => Some(GoRecipe {
+                files: vec![
+                    ("go.mod", include_str!("../../../toolchain/kind/go.mod").to_owned()),
+                    ("go.sum", include_str!("../../../toolchain/kind/go.sum").to_owned()),
+                    ("tools.go", include_str!("../../../toolchain/kind/tools.go").to_owned()),
+                ],
+                programs: &[("sigs.k8s.io/kind", "kind")],
+                cgo: false,
+                tags: "",
+                ldflags: "-s -w",
+                pinned: true,
+            }),
             Part::WalG => Some(GoRecipe {
                 files: vec![
                     ("go.mod", include_str!("../../../toolchain/wal-g/go.mod").to_owned()),
@@ -128,7 +143,7 @@ impl Part {
     /// Programs of the machine without which it cannot be made.
     pub fn needs(&self) -> &'static [HostProgram] {
         match self {
-            Part::Kubernetes | Part::Operator(_) | Part::Etcd => &[HostProgram::Go],
+            Part::Kubernetes | Part::Operator(_) | Part::Etcd | Part::Kind => &[HostProgram::Go],
             Part::WalG => &[HostProgram::Go, HostProgram::Cc],
             Part::Azurite => &[HostProgram::Node, HostProgram::Npm],
             Part::Patroni => &[HostProgram::Python],
@@ -154,7 +169,7 @@ impl Part {
             Part::Kubernetes => {
                 built(kubernetes::recipe(), "Go module k8s.io/kubernetes", context, into, progress)
             }
-            Part::Etcd | Part::WalG => {
+            Part::Etcd | Part::WalG | Part::Kind => {
                 let Some(recipe) = self.go() else { return Ok(Manifest::default()) };
                 built(recipe, "Go module", context, into, progress)
             }

@@ -5,9 +5,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use super::{ContainerSpec, During, SetupError, mounts};
+use crate::environment::local::images::Image;
 
 /// Taken from the host where it has them: the loader's and the C library's tables, and OpenSSL's settings.
-const FROM_HOST: [&str; 11] = [
+pub(in crate::environment) const FROM_HOST: [&str; 11] = [
     "alternatives",
     "gai.conf",
     "ld.so.cache",
@@ -21,6 +22,10 @@ const FROM_HOST: [&str; 11] = [
     "timezone",
 ];
 
+/// Nothing but files and DNS is asked for names.
+pub(in crate::environment) const NSSWITCH: &str =
+    "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
+
 /// The number that distributions give to the user who owns nothing.
 const NOBODY: u32 = 65534;
 
@@ -29,15 +34,12 @@ pub(super) fn write(spec: &ContainerSpec, host: &Path) -> Result<(), SetupError>
     let text = |name: &str, text: &str| {
         fs::write(Path::new("/etc").join(name), text).during(|| format!("write /etc/{name}"))
     };
-    text("passwd", &passwd(spec))?;
-    text("group", &group(spec))?;
+    text("passwd", &passwd(&spec.image, spec.uid, spec.gid))?;
+    text("group", &group(&spec.image, spec.gid))?;
     text("hosts", &spec.hosts)?;
     text("hostname", &format!("{}\n", spec.hostname))?;
     text("resolv.conf", &spec.resolv_conf)?;
-    text(
-        "nsswitch.conf",
-        "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n",
-    )?;
+    text("nsswitch.conf", NSSWITCH)?;
     for name in FROM_HOST {
         take(&host.join("etc").join(name), &Path::new("/etc").join(name))?;
     }
@@ -59,33 +61,32 @@ fn take(from: &Path, to: &Path) -> Result<(), SetupError> {
 }
 
 /// The image's own user keeps its id; a pod that runs as another one gets a line of its own after it.
-fn passwd(spec: &ContainerSpec) -> String {
-    let image = &spec.image;
+pub(in crate::environment) fn passwd(image: &Image, uid: u32, gid: u32) -> String {
     let mut lines = Vec::new();
     let mut line = |name: &str, uid: u32, gid: u32, home: &Path| {
         lines.push(format!("{name}:x:{uid}:{gid}::{}:/bin/sh\n", home.display()));
     };
-    line("root", 0, if spec.uid == 0 { spec.gid } else { 0 }, Path::new("/root"));
+    line("root", 0, if uid == 0 { gid } else { 0 }, Path::new("/root"));
     let has_user = image.uid != 0 && !image.user.is_empty();
     if has_user {
         line(&image.user, image.uid, image.gid, &image.home);
     }
-    if spec.uid != 0 && !(has_user && spec.uid == image.uid) {
-        line("user", spec.uid, spec.gid, Path::new("/"));
+    if uid != 0 && !(has_user && uid == image.uid) {
+        line("user", uid, gid, Path::new("/"));
     }
-    if image.uid != NOBODY && spec.uid != NOBODY {
+    if image.uid != NOBODY && uid != NOBODY {
         lines.push(format!("nobody:x:{NOBODY}:{NOBODY}:nobody:/nonexistent:/usr/sbin/nologin\n"));
     }
     lines.concat()
 }
 
-fn group(spec: &ContainerSpec) -> String {
-    let name = match spec.image.user.as_str() {
-        _ if spec.gid == 0 => "root",
+pub(in crate::environment) fn group(image: &Image, gid: u32) -> String {
+    let name = match image.user.as_str() {
+        _ if gid == 0 => "root",
         "" => "user",
         user => user,
     };
-    let root = if spec.gid == 0 { "" } else { "root:x:0:\n" };
-    let nogroup = if spec.gid == NOBODY { String::new() } else { format!("nogroup:x:{NOBODY}:\n") };
-    format!("{root}{name}:x:{}:\n{nogroup}", spec.gid)
+    let root = if gid == 0 { "" } else { "root:x:0:\n" };
+    let nogroup = if gid == NOBODY { String::new() } else { format!("nogroup:x:{NOBODY}:\n") };
+    format!("{root}{name}:x:{gid}:\n{nogroup}")
 }

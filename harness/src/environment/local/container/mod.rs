@@ -22,6 +22,9 @@ use self::program::Outcome;
 use super::images::Image;
 use super::tie::Tie;
 
+pub(in crate::environment) use etc::{FROM_HOST, NSSWITCH, group, passwd};
+pub(in crate::environment) use rootfs::{FOLDERS, SYSTEM};
+
 /// What the process is to do. Travels over stdin, since the environment holds secrets.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

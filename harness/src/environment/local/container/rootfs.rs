@@ -16,9 +16,25 @@ use crate::environment::local::images::{ImageContent, OWN_PROGRAM};
 const HOST: &str = "/.host";
 
 /// What of the host's root every container sees: links stay links, folders are bound read-only.
-const SYSTEM: [&str; 7] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+pub(in crate::environment) const SYSTEM: [&str; 7] =
+    ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// The empty folders of a root file system, with their modes.
+pub(in crate::environment) const FOLDERS: [(&str, u32); 11] = [
+    ("/tmp", 0o1777),
+    ("/run", 0o755),
+    ("/run/lock", 0o1777),
+    ("/var/tmp", 0o1777),
+    ("/var/lib", 0o755),
+    ("/var/log", 0o755),
+    ("/root", 0o700),
+    ("/home", 0o755),
+    ("/proc", 0o555),
+    ("/dev/shm", 0o1777),
+    ("/dev/pts", 0o755),
+];
 
 struct Bind {
     source: PathBuf,
@@ -96,19 +112,7 @@ fn make_target(source: &Path, target: &Path) -> Result<(), SetupError> {
 }
 
 fn folders(spec: &ContainerSpec) -> Result<(), SetupError> {
-    for (folder, mode) in [
-        ("/tmp", 0o1777),
-        ("/run", 0o755),
-        ("/run/lock", 0o1777),
-        ("/var/tmp", 0o1777),
-        ("/var/lib", 0o755),
-        ("/var/log", 0o755),
-        ("/root", 0o700),
-        ("/home", 0o755),
-        ("/proc", 0o555),
-        ("/dev/shm", 0o1777),
-        ("/dev/pts", 0o755),
-    ] {
+    for (folder, mode) in FOLDERS {
         make_folder(Path::new(folder), mode)?;
     }
     symlink("/run", "/var/run").during(|| "link /var/run".to_owned())?;
