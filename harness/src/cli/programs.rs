@@ -49,6 +49,19 @@ pub(super) async fn ensure(
     beside(stop, move |progress| toolchain::ensure(&configuration, &operators, progress)).await
 }
 
+/// The same for drills whose programs are in images.
+///
+/// # Errors
+/// As [`ensure`].
+pub(super) async fn ensure_for_images(
+    configuration: &Configuration,
+    operators: &[String],
+    stop: &CancellationToken,
+) -> Result<Tools, ToolchainError> {
+    let (configuration, operators) = (configuration.clone(), operators.to_vec());
+    beside(stop, move |progress| toolchain::ensure_for_images(&configuration, &operators, progress)).await
+}
+
 /// The kind program, found or built; the build is ended when `stop` is cancelled.
 ///
 /// # Errors

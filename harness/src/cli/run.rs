@@ -90,7 +90,7 @@ fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
                 Some(programs::ensure_kind(&configuration, &stop).await.map_err(Failure::programs)?)
             }
         };
-        let tools = plan::tools(&configuration, &plan, &stop).await?;
+        let tools = plan::tools(&configuration, &plan, kind.is_some(), &stop).await?;
         run(args, plan, (&configuration, &tools, kind), stop).await
     })
 }

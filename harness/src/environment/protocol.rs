@@ -96,8 +96,8 @@ pub struct InKind {
     pub cluster: String,
     pub azurite_image: String,
     pub gateway_image: String,
-    /// Spilo's image is a released one, with majors of PostgreSQL that this machine may lack.
-    pub released_spilo: bool,
+    /// Those in Spilo's image, where it says so.
+    pub postgres_majors: Option<Vec<u16>>,
 }
 
 /// The outer socket of the environment called `name`.

@@ -32,12 +32,45 @@ pub fn ensure(
     operators: &[String],
     progress: &dyn Progress,
 ) -> Result<Tools, ToolchainError> {
+    make_and_tell(&Plan::new(configuration, operators)?, configuration, progress)
+}
+
+/// The same for drills whose programs are in images: only the operators' manifests are needed of this machine. What is
+/// not in the cache besides is left out of the answer, PostgreSQL with it.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_for_images(
+    configuration: &Configuration,
+    operators: &[String],
+    progress: &dyn Progress,
+) -> Result<Tools, ToolchainError> {
     let plan = Plan::new(configuration, operators)?;
+    let is_operator = |part: &Part| matches!(part, Part::Operator(_));
+    let (wanted, others): (Vec<Part>, Vec<Part>) = plan.missing().into_iter().partition(is_operator);
+    if others.is_empty() {
+        return make_and_tell(&plan, configuration, progress);
+    }
+    if !wanted.is_empty() {
+        let context = context(configuration, &plan, &wanted)?;
+        look_up_operators(&wanted, &context, progress)
+            .map_err(|failure| refine(vec![failure], configuration))?;
+        make_all(&wanted, &context, &plan.cache, progress)
+            .map_err(|failures| refine(failures, configuration))?;
+    }
+    Ok(plan.operators_alone())
+}
+
+fn make_and_tell(
+    plan: &Plan,
+    configuration: &Configuration,
+    progress: &dyn Progress,
+) -> Result<Tools, ToolchainError> {
     let missing = plan.missing();
     let made = if missing.is_empty() {
         BTreeMap::new()
     } else {
-        let context = context(configuration, &plan, &missing)?;
+        let context = context(configuration, plan, &missing)?;
         look_up_operators(&missing, &context, progress)
             .map_err(|failure| refine(vec![failure], configuration))?;
         make_all(&missing, &context, &plan.cache, progress)

@@ -24,7 +24,7 @@ mod wal_g;
 pub use configuration::{
     Configuration, ConfigurationError, ImageSettings, KindSettings, Program, ways_to_give,
 };
-pub use ensure::{ensure, ensure_kind, ensure_postgres};
+pub use ensure::{ensure, ensure_for_images, ensure_kind, ensure_postgres};
 pub use error::ToolchainError;
 pub use kind::{KIND_NODE, KindTool};
 pub use parts::{AZURITE_VERSION, DEFAULT_OPERATORS, check_version};

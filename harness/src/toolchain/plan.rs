@@ -151,23 +151,13 @@ impl Plan {
             Source::Made(part) => visible.extend([folder(part)]),
             _ => visible.extend(postgres.iter().filter_map(|tool| tool.bin.parent()).map(ToOwned::to_owned)),
         }
-        let mut operators = BTreeMap::new();
+        let operators = self.operator_tools();
         for (name, source) in &self.operators {
-            let tool = match source {
-                Source::Given(tool, _) | Source::Found(tool, _) => {
-                    visible.insert(tool.binary.clone());
-                    tool.clone()
-                }
-                Source::Made(part) => {
-                    visible.insert(folder(part));
-                    OperatorTool {
-                        version: part.version().to_owned(),
-                        binary: folder(part).join("bin/postgres-operator"),
-                        manifests: folder(part).join("manifests"),
-                    }
-                }
+            match (source, operators.get(name)) {
+                (Source::Made(part), _) => visible.insert(folder(part)),
+                (_, Some(tool)) => visible.insert(tool.binary.clone()),
+                (_, None) => false,
             };
-            operators.insert(name.clone(), tool);
         }
         let node = self.node().ok_or_else(|| ToolchainError::Missing(vec![HostProgram::Node.remedy()]))?;
         visible.insert(node.clone());
@@ -189,6 +179,38 @@ impl Plan {
 }
 
 impl Plan {
+    /// The operators, once their parts are there.
+    fn operator_tools(&self) -> BTreeMap<String, OperatorTool> {
+        let tool = |source: &Source<OperatorTool>| match source {
+            Source::Given(tool, _) | Source::Found(tool, _) => tool.clone(),
+            Source::Made(part) => {
+                let folder = part.slot(&self.cache).folder;
+                OperatorTool {
+                    version: part.version().to_owned(),
+                    binary: folder.join("bin/postgres-operator"),
+                    manifests: folder.join("manifests"),
+                }
+            }
+        };
+        self.operators.iter().map(|(name, source)| (name.clone(), tool(source))).collect()
+    }
+
+    /// An answer with nothing but the operators, for drills whose other programs are in images.
+    pub fn operators_alone(&self) -> Tools {
+        let none = PathBuf::new;
+        Tools {
+            etcd: none(),
+            kube_apiserver: none(),
+            kube_controller_manager: none(),
+            wal_g: WalGTool { program: none(), version: String::new(), predates_postgres_15: false },
+            azurite: AzuriteTool { node: none(), script: none() },
+            patroni: PatroniTool { python: none(), version: String::new() },
+            postgres: Vec::new(),
+            operators: self.operator_tools(),
+            visible: Vec::new(),
+        }
+    }
+
     /// The program that runs Azurite.
     pub fn node(&self) -> Option<PathBuf> {
         match self.node.as_ref()? {

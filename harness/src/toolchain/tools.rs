@@ -14,7 +14,8 @@ pub struct Tools {
     pub wal_g: WalGTool,
     pub azurite: AzuriteTool,
     pub patroni: PatroniTool,
-    /// PostgreSQL installations with OpenSSL and all programs, newest major last. Never empty.
+    /// PostgreSQL installations with OpenSSL and all programs, newest major last. Empty only where all
+    /// programs are in images.
     pub postgres: Vec<PostgresTool>,
     /// By the name that a scenario gives: `v1.15.1`, or the name of one in the configuration file.
     pub operators: BTreeMap<String, OperatorTool>,

@@ -9,5 +9,6 @@ mod docker;
 mod failures;
 mod kept;
 mod killed;
+mod parity;
 mod real_parts;
 mod run;

@@ -89,13 +89,14 @@ fn list(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
-/// The programs that these drills need, fetched or built where they are missing.
+/// The programs that these drills need, fetched or built where they are missing; those that are in images are not.
 ///
 /// # Errors
 /// When one cannot be had, or `stop` was cancelled meanwhile.
 pub async fn tools(
     configuration: &Configuration,
     plan: &[Planned],
+    in_images: bool,
     stop: &CancellationToken,
 ) -> Result<Tools, Failure> {
     let mut operators: BTreeSet<String> = plan.iter().map(|planned| planned.operator.clone()).collect();
@@ -105,7 +106,11 @@ pub async fn tools(
         _ => None,
     }));
     let operators: Vec<String> = operators.into_iter().collect();
-    programs::ensure(configuration, &operators, stop).await.map_err(|error| match unknown(plan, &error) {
+    let had = match in_images {
+        true => programs::ensure_for_images(configuration, &operators, stop).await,
+        false => programs::ensure(configuration, &operators, stop).await,
+    };
+    had.map_err(|error| match unknown(plan, &error) {
         Some(placed) => Failure::invalid(placed),
         None => Failure::programs(error),
     })

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::cluster::Cluster;
 use super::order::Order;
 use super::places::Places;
-use super::provided::{Provided, is_released};
+use super::provided::{Provided, majors};
 use super::{dns, docker, owner};
 use crate::environment::EnvironmentError;
 use crate::environment::door::{Door, State, listener};
@@ -72,13 +72,13 @@ async fn run(order: &Order, door: &Door<Places>, ours: &mut bool) -> Result<(), 
             dns::set_up(&cluster.client).await
         };
         tokio::try_join!(prepared, provided.load(&cluster, &order.tools))?;
-        Ok::<_, EnvironmentError>((Authority::new()?, is_released(&order.images, &order.tools).await?))
+        Ok::<_, EnvironmentError>((Authority::new()?, majors(&order.images, &order.tools).await?))
     };
-    let (authority, released) = tokio::select! {
+    let (authority, majors) = tokio::select! {
         ended = cluster.end() => return Err(ended.into()),
         done = rest => done?,
     };
-    let places = Arc::new(Places::new(cluster, order.clone(), authority, provided, released));
+    let places = Arc::new(Places::new(cluster, order.clone(), authority, provided, majors));
     door.ready(places.clone());
     Err(places.cluster().end().await.into())
 }

@@ -124,7 +124,7 @@ impl Environment for KindEnvironment {
 
     fn postgres_majors(&self) -> Option<Vec<u16>> {
         // A released image has every major that its release's manifests may name.
-        self.in_kind.released_spilo.then(|| (10..=40).collect())
+        Some(self.in_kind.postgres_majors.clone().unwrap_or_else(|| (10..=40).collect()))
     }
 
     async fn storage(&self, wanted: StorageWanted<'_>) -> Result<Arc<KindStorage>, StorageError> {

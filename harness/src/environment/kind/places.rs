@@ -27,7 +27,7 @@ pub struct Places {
     order: Order,
     authority: Authority,
     provided: Provided,
-    released_spilo: bool,
+    postgres_majors: Option<Vec<u16>>,
 }
 
 impl Places {
@@ -36,9 +36,9 @@ impl Places {
         order: Order,
         authority: Authority,
         provided: Provided,
-        released_spilo: bool,
+        postgres_majors: Option<Vec<u16>>,
     ) -> Self {
-        Places { cluster, order, authority, provided, released_spilo }
+        Places { cluster, order, authority, provided, postgres_majors }
     }
 
     pub fn cluster(&self) -> &Cluster {
@@ -76,7 +76,7 @@ impl Places {
                 cluster: self.order.cluster.clone(),
                 azurite_image: self.provided.azurite.clone(),
                 gateway_image: self.provided.gateway.clone(),
-                released_spilo: self.released_spilo,
+                postgres_majors: self.postgres_majors.clone(),
             }),
         })
     }

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::cluster::Cluster;
 use super::docker;
 use super::error::KindError;
-use super::images::{LABEL, Needed, What, gateway_image, needed};
+use super::images::{MAJORS, Needed, What, gateway_image, needed};
 use crate::environment::EnvironmentError;
 use crate::toolchain::{ImageSettings, Silent, Tools};
 
@@ -92,13 +92,15 @@ fn wanted(settings: &ImageSettings, tools: &Tools) -> Result<Vec<(Needed, String
     Ok(with_source.collect())
 }
 
-/// Whether the image of Spilo that pods get is a released one, and not one that was made here.
+/// The majors of PostgreSQL in the image of Spilo that pods get, where it says so; a released one does not.
 ///
 /// # Errors
 /// When Docker does not answer.
-pub async fn is_released(settings: &ImageSettings, tools: &Tools) -> Result<bool, KindError> {
+pub async fn majors(settings: &ImageSettings, tools: &Tools) -> Result<Option<Vec<u16>>, KindError> {
     let spilo = wanted(settings, tools)?.into_iter().find(|(image, _)| image.what == What::Spilo);
-    let Some((_, from)) = spilo else { return Ok(false) };
-    let template = format!("{{{{index .Config.Labels {LABEL:?}}}}}");
-    Ok(docker::inspect_image(&from, &template).await?.is_none_or(|label| label.is_empty()))
+    let Some((_, from)) = spilo else { return Ok(None) };
+    let template = format!("{{{{index .Config.Labels {MAJORS:?}}}}}");
+    let said = docker::inspect_image(&from, &template).await?.unwrap_or_default();
+    let majors: Vec<u16> = said.split(',').filter_map(|major| major.parse().ok()).collect();
+    Ok(Some(majors).filter(|majors| !majors.is_empty()))
 }

@@ -7,7 +7,7 @@ use super::closure::Closure;
 use super::own_program::OwnProgram;
 use super::python::Python;
 use super::recipe::Recipe;
-use super::{ImagesError, system};
+use super::{ImagesError, MAJORS, system};
 use crate::environment::local::images::{
     Image, ImageContent, ImageFile, ImageStore, OWN_PROGRAM, shell, spilo,
 };
@@ -36,12 +36,14 @@ pub(super) fn spilo(tools: &Tools, own: &OwnProgram) -> Result<Recipe, ImagesErr
     let python = Python::ask(&tools.patroni.python)?;
     let mut image = spilo::image(tools);
     image.visible.retain(|path| !is_anothers(tools, path) && *path != python.base);
-    Recipe::new(image, Some(own), |closure| {
+    let recipe = Recipe::new(image, Some(own), |closure| {
         system::shell(closure)?;
         python.take(closure)?;
         closure.take(&tools.wal_g.program)?;
         tools.postgres.iter().try_for_each(|tool| postgres(closure, tool))
-    })
+    })?;
+    let majors: Vec<String> = tools.postgres.iter().map(|tool| tool.major.to_string()).collect();
+    Ok(recipe.labelled(MAJORS, majors.join(",")))
 }
 
 /// What every pod of the local environment sees and only other images than Spilo's need.

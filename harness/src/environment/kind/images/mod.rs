@@ -24,3 +24,5 @@ pub use needed::{Needed, What, needed};
 
 /// The label of an image that was made here; its value changes with the image's content.
 pub const LABEL: &str = "clonedrill.content";
+/// The label of an image with PostgreSQL: its majors, with commas between them.
+pub const MAJORS: &str = "clonedrill.postgres-majors";

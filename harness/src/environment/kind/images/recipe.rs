@@ -15,6 +15,7 @@ use crate::environment::local::images::{Image, ImageContent, OWN_PROGRAM};
 pub(super) struct Recipe {
     pub tree: Tree,
     image: Image,
+    labels: Vec<(&'static str, String)>,
 }
 
 impl Recipe {
@@ -49,7 +50,13 @@ impl Recipe {
         tree.text(Path::new("/etc/group"), group(&image, image.gid), 0o644, ROOT);
         tree.text(Path::new("/etc/nsswitch.conf"), NSSWITCH, 0o644, ROOT);
         own_layer(&mut tree, &image);
-        Ok(Recipe { tree, image })
+        Ok(Recipe { tree, image, labels: Vec::new() })
+    }
+
+    /// Says something of itself to whoever uses it.
+    pub(super) fn labelled(mut self, label: &'static str, value: String) -> Recipe {
+        self.labels.push((label, value));
+        self
     }
 
     /// What `docker import` is told beside the tree, as lines of a Dockerfile.
@@ -64,6 +71,7 @@ impl Recipe {
         let mut changes: Vec<String> =
             env.iter().map(|(name, value)| format!("ENV {name}={}", quoted(value))).collect();
         changes.push(format!("USER {uid}:{gid}"));
+        changes.extend(self.labels.iter().map(|(label, value)| format!("LABEL {label}={}", quoted(value))));
         changes.push(format!("WORKDIR {}", working_dir.display()));
         for (instruction, words) in [("ENTRYPOINT", entrypoint), ("CMD", cmd)] {
             if !words.is_empty() {
