@@ -210,3 +210,34 @@ fn a_container_dies_with_its_supervisor() {
     around.kill().unwrap();
     around.wait().unwrap();
 }
+
+/// As process 1 of a container of another node.
+#[test]
+fn an_init_reaps_passes_signals_on_and_ends_as_its_program() {
+    let unshare = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        command.arg(env!("CARGO_BIN_EXE_clonedrill")).args(["init", "sh", "-c", script]);
+        command.stdout(Stdio::piped()).spawn().unwrap()
+    };
+    assert_eq!(unshare("exit 7").wait().unwrap().code(), Some(7));
+    // An orphan that has ended is no zombie; the program's own child is not the init's.
+    let script = "(sleep 0.1 & echo $! > /dev/fd/1); sleep 1; cat /proc/*/stat | grep -c ' Z ' || true";
+    let output = unshare(script).wait_with_output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.lines().last(), Some("0"), "{said}");
+
+    let child = unshare("trap 'exit 5' TERM; echo ready; while :; do sleep 0.05; done");
+    let id = i32::try_from(child.id()).unwrap();
+    let found = || {
+        let mut below = descendants(&[id]).into_iter();
+        below.find(|one| one.name == "clonedrill").ok_or_else(|| "no init yet".to_owned())
+    };
+    let init = wait("the init to run", GONE, found);
+    wait("its program to be ready", GONE, || {
+        let mut below = descendants(&[id]).into_iter();
+        if below.any(|one| one.name == "sleep") { Ok(()) } else { Err("it is not".to_owned()) }
+    });
+    signal(init.id, Signal::SIGTERM);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(5));
+}

@@ -12,6 +12,7 @@ mod drill;
 mod drill_worker;
 mod environment;
 mod images;
+mod init;
 mod inputs;
 mod inventory;
 mod kind;
@@ -80,6 +81,8 @@ enum Command {
     #[command(hide = true)]
     Environment(environment::EnvironmentArgs),
     #[command(hide = true)]
+    Init(init::InitArgs),
+    #[command(hide = true)]
     KindEnvironment(kind_environment::KindEnvironmentArgs),
     #[command(hide = true)]
     StorageGateway(storage_gateway::StorageGatewayArgs),
@@ -113,6 +116,7 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::main(args),
         Command::Container(args) => container::main(args),
         Command::Environment(args) => environment::main(args),
+        Command::Init(args) => init::main(&args),
         Command::KindEnvironment(args) => kind_environment::main(args),
         Command::StorageGateway(args) => storage_gateway::main(&args),
         Command::DrillWorker(args) => drill_worker::main(args),

@@ -24,6 +24,7 @@ use plan::Planned;
 
 /// Two drills wait for different things most of the time; more only slow each other down on a small machine.
 const JOBS: u16 = 2;
+const DOCTOR: &str = "clonedrill doctor says what this machine lacks";
 /// A drill may see that its environment fails before the environment has said so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -213,7 +214,9 @@ impl Run<'_> {
             return Err(interrupted());
         }
         let folder = self.folder();
-        let failed = |seen: String| of_environment("to come up", &seen);
+        // What kind or Docker lacks, the error itself says.
+        let help = if self.in_kind() { String::new() } else { DOCTOR.to_owned() };
+        let failed = |seen: String| Finding { help: help.clone(), ..of_environment("to come up", &seen) };
         std::fs::create_dir_all(&folder)
             .map_err(|error| failed(format!("make {}: {error}", folder.display())))?;
         let log = self.log(&first.operator);
@@ -322,7 +325,7 @@ fn of_environment(expected: &str, seen: &str) -> Finding {
         expected: expected.to_owned(),
         seen: format!("failed to {seen}"),
         evidence: Vec::new(),
-        help: "clonedrill doctor says what this machine lacks".to_owned(),
+        help: DOCTOR.to_owned(),
     }
 }
 

@@ -128,6 +128,29 @@ pub fn main() -> i32 {
     }
 }
 
+/// Runs a program as the only child of process 1, which this is in a container of another node: what nobody waits for is
+/// reaped, and signals reach the program. Gives its exit code, or 128 + the signal's number.
+///
+/// Must be called while the process has one thread.
+///
+/// # Errors
+/// When the program cannot be started.
+pub fn run_below(argv: &[String]) -> Result<i32, SetupError> {
+    let env: Vec<(String, String)> = std::env::vars().collect();
+    let signals = init::block_signals().during(|| "block signals".to_owned())?;
+    // SAFETY: no other thread exists.
+    match unsafe { fork() }.during(|| "fork the program".to_owned())? {
+        ForkResult::Parent { child } => {
+            init::supervise(child, &signals).during(|| "wait for the program".to_owned())
+        }
+        ForkResult::Child => {
+            let error = program::replace_with(argv, &env, &signals);
+            eprintln!("failed to {error}");
+            std::process::exit(CANNOT_RUN);
+        }
+    }
+}
+
 /// Makes the container and waits for its end.
 fn start(spec: &ContainerSpec, outcome: &Outcome) -> Result<i32, SetupError> {
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).during(|| "tie the container to the node".to_owned())?;
