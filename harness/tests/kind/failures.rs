@@ -1,9 +1,12 @@
 //! What cannot work, each with its own words, exit code 3, and nothing left.
 
 use std::fs;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::json;
 
 use crate::docker::{docker, left_of};
 use crate::process::wait;
@@ -45,11 +48,13 @@ fn no_docker() {
 #[test]
 fn a_kind_that_is_too_old() {
     let own = Own::new("old-kind");
-    let kind = own.folder.path().join("kind-old");
-    fs::write(&kind, "#!/bin/sh\necho kind v0.11.1 go1.16.4 linux/amd64\n").unwrap();
+    let kind = own.folder.path().join("kind");
+    fs::write(&kind, "#!/bin/sh\necho kind version 0.11.1\n").unwrap();
     fs::set_permissions(&kind, fs::Permissions::from_mode(0o755)).unwrap();
-    own.configure("programs: { kind: kind-old }\n");
-    fails(&own, own.command(&[]), &["0.11.1"]);
+    let mut command = own.command(&[]);
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", own.folder.path().display()));
+    fails(&own, command, &["0.11.1", "0.24.0"]);
 }
 
 #[test]
@@ -98,35 +103,58 @@ fn a_cluster_of_that_name_that_is_not_ours() {
     assert!(flat.contains("that clonedrill did not make"), "{said}");
 }
 
-/// The scheduler is told of a pod that wants nearly all of the node's memory, before the drill's own come.
+/// What `kubectl` says in a node.
+fn kubectl(node: &str, arguments: &[&str], input: &str) -> Result<String, String> {
+    let mut command = Command::new("docker");
+    command
+        .args(["exec", "-i", node, "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"])
+        .args(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+/// Pods that want all of the node's memory, all but what is less than the least that a pod of the drill wants. Their image
+/// is none: what counts is what they ask for.
+fn fill(node: &str) {
+    let memory =
+        kubectl(node, &["get", "node", node, "-o", "jsonpath={.status.allocatable.memory}"], "").unwrap();
+    let memory: u64 = memory.trim_end_matches("Ki").parse().unwrap();
+    let sizes = [memory - 2 * 1024 * 1024].into_iter().chain(std::iter::repeat_n(64 * 1024, 40));
+    let pods = sizes.enumerate().map(|(number, size)| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": { "name": format!("full-{number}"), "namespace": "default" },
+            "spec": { "containers": [{
+                "name": "full", "image": "none.invalid/none:1", "imagePullPolicy": "Never",
+                "resources": { "requests": { "memory": format!("{size}Ki") } },
+            }] },
+        })
+    });
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": pods.collect::<Vec<_>>() });
+    kubectl(node, &["create", "-f", "-"], &list.to_string()).unwrap();
+}
+
 #[test]
 fn a_node_that_is_full() {
     let own = Own::new("full");
     let mut run = own.run(&[SCENARIO]);
     let node = format!("{}-control-plane", own.cluster());
-    let kubectl = ["exec", node.as_str(), "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"];
-    wait("the node to be there", STANDS, || {
-        assert!(run.child.try_wait().unwrap().is_none(), "{}", run.said());
-        let asked =
-            Command::new("docker").args(kubectl).args(["get", "nodes", "-o", "name"]).output().unwrap();
-        let said = String::from_utf8_lossy(&asked.stdout).into_owned();
-        if said.contains(&node) { Ok(()) } else { Err(said) }
-    });
-    // Its own parts were there first; from here on nothing is scheduled.
     wait("the drill's namespace", STANDS, || {
-        let asked =
-            Command::new("docker").args(kubectl).args(["get", "namespaces", "-o", "name"]).output().unwrap();
-        let said = String::from_utf8_lossy(&asked.stdout).into_owned();
+        assert!(run.child.try_wait().unwrap().is_none(), "{}", run.said());
+        let said = kubectl(&node, &["get", "namespaces", "-o", "name"], "")?;
         if said.contains("/drill-") { Ok(()) } else { Err(said) }
     });
-    let taint =
-        [&kubectl[..], &["taint", "node", &node, "node.kubernetes.io/disk-pressure=:NoSchedule"]].concat();
-    docker(&taint);
+    // The environment stands, and the drill's clusters come now.
+    fill(&node);
     let status = run.end_within(STANDS);
     let said = run.said();
     assert_eq!(status.code(), Some(3), "{said}");
     let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(flat.contains("the node is full") && flat.contains("disk-pressure"), "{said}");
+    assert!(flat.contains("the node is full") && flat.contains("Insufficient memory"), "{said}");
     assert!(own.command(&["down", &own.environment()]).status().unwrap().success());
     assert_eq!(left_of(&own.cluster()), Vec::<String>::new());
 }

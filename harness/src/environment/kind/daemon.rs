@@ -35,6 +35,8 @@ pub async fn serve(order: Order, outer: StdListener, owner: Option<OwnedFd>) -> 
         keep.notify_one();
         Ok(())
     });
+    // The name is free again only when everything is gone: whoever waits for the end waits for that.
+    let held = outer.try_clone();
     let outer = listener(outer)?;
     let mut ours = false;
     let served = tokio::select! {
@@ -49,6 +51,7 @@ pub async fn serve(order: Order, outer: StdListener, owner: Option<OwnedFd>) -> 
     }
     // Before that, a cluster of this name is somebody else's.
     let removed = if ours { remove(&order.cluster).await } else { Ok(()) };
+    drop(held);
     served.and(removed)
 }
 

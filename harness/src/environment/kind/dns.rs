@@ -13,11 +13,12 @@ use kube::{Client, ResourceExt};
 use serde_json::json;
 
 use super::gateway::SERVICE;
-use crate::environment::EnvironmentError;
+use crate::environment::{EnvironmentError, has_room};
 use crate::poll::{Limit, PollError, Seen, poll};
 
 const SYSTEM: &str = "kube-system";
 const COREDNS: &str = "coredns";
+const PODS: &str = "k8s-app=kube-dns";
 const FILE: &str = "Corefile";
 /// The line that our zones stand behind.
 const SERVER: &str = ".:53 {";
@@ -42,13 +43,15 @@ pub async fn set_up(client: &Client) -> Result<(), EnvironmentError> {
         .await?
         .metadata
         .generation;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
     let ready = poll("CoreDNS to serve the storage accounts' names", READY, async || {
+        has_room(&pods.list(&ListParams::default().labels(PODS)).await?.items)?;
         let deployment = deployments.get(COREDNS).await?;
         let status = deployment.status.clone().unwrap_or_default();
         let done = status.observed_generation >= generation
             && (status.updated_replicas, status.replicas, status.available_replicas)
                 == (Some(1), Some(1), Some(1));
-        Ok::<_, kube::Error>(if done { Seen::Done(()) } else { Seen::NotYet(format!("{status:?}")) })
+        Ok::<_, EnvironmentError>(if done { Seen::Done(()) } else { Seen::NotYet(format!("{status:?}")) })
     });
     ready.await.map_err(flatten)
 }
@@ -66,7 +69,7 @@ pub async fn forget(client: &Client, namespace: &str, host: &str) -> Result<(), 
     let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
     let now =
         json!({ "metadata": { "annotations": { "clonedrill/changed": Timestamp::now().to_string() } } });
-    for pod in pods.list(&ListParams::default().labels("k8s-app=kube-dns")).await? {
+    for pod in pods.list(&ListParams::default().labels(PODS)).await? {
         pods.patch(&pod.name_any(), &PatchParams::default(), &Patch::Merge(&now)).await?;
     }
     Ok(())
@@ -108,16 +111,13 @@ async fn edit(client: &Client, change: impl Fn(&str) -> Option<String>) -> Resul
             Err(error) => Err(error.into()),
         }
     });
-    changed.await.map_err(|error| match error {
-        PollError::TimedOut(late) => late.into(),
-        PollError::Failed(error) => error,
-    })
+    changed.await.map_err(flatten)
 }
 
-fn flatten(error: PollError<kube::Error>) -> EnvironmentError {
+fn flatten(error: PollError<EnvironmentError>) -> EnvironmentError {
     match error {
         PollError::TimedOut(late) => late.into(),
-        PollError::Failed(error) => error.into(),
+        PollError::Failed(error) => error,
     }
 }
 
