@@ -1,6 +1,7 @@
 //! `clonedrill environment`: the process behind a local environment. Hidden; `run` and `up` start it.
 
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
 use clap::Args;
@@ -35,24 +36,12 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
     std::io::stdin().read_to_string(&mut tools).into_diagnostic().map_err(Failure::broken)?;
     let tools: Tools = serde_json::from_str(&tools).into_diagnostic().map_err(Failure::invalid)?;
 
-    let address = protocol::outer(&args.name).into_diagnostic().map_err(Failure::broken)?;
-    // The name is bound before the network namespace changes, so that those outside find it. Who is second leaves.
-    let listener = match UnixListener::bind_addr(&address) {
-        Ok(listener) => listener,
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Ok(Verdict::Passed),
-        Err(error) => return Err(Failure::broken(miette::miette!("failed to listen: {error}"))),
-    };
-    listener.set_nonblocking(true).into_diagnostic().map_err(Failure::broken)?;
+    // The name is bound before the network namespace changes, so that those outside find it.
+    let Some(listener) = bind(&args.name)? else { return Ok(Verdict::Passed) };
     let published = args.publish.map(daemon::Published::listen).transpose();
     let published = published.into_diagnostic().map_err(Failure::broken)?;
-    let owner = match args.owner.and_then(Pid::from_raw) {
-        // Its number means another process in the new PID namespace; the descriptor stays.
-        Some(pid) => match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(owner) => Some(owner),
-            Err(_) => return Ok(Verdict::Passed),
-        },
-        None => None,
-    };
+    // Its number means another process in the new PID namespace; the descriptor stays.
+    let Ok(owner) = owner(args.owner) else { return Ok(Verdict::Passed) };
     let keep = sandbox::enter(owner).into_diagnostic().map_err(Failure::broken)?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -62,4 +51,21 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
     runtime.shutdown_background();
     served.into_diagnostic().map_err(Failure::broken)?;
     Ok(Verdict::Passed)
+}
+
+/// The socket that others find an environment by; nothing where another process has it, and this one is not needed.
+pub(super) fn bind(name: &str) -> Result<Option<UnixListener>, Failure> {
+    let address = protocol::outer(name).into_diagnostic().map_err(Failure::broken)?;
+    let listener = match UnixListener::bind_addr(&address) {
+        Ok(listener) => listener,
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Ok(None),
+        Err(error) => return Err(Failure::broken(miette::miette!("failed to listen: {error}"))),
+    };
+    listener.set_nonblocking(true).into_diagnostic().map_err(Failure::broken)?;
+    Ok(Some(listener))
+}
+
+/// The process that an environment ends with; an error where it has ended already.
+pub(super) fn owner(process: Option<i32>) -> rustix::io::Result<Option<OwnedFd>> {
+    process.and_then(Pid::from_raw).map(|process| pidfd_open(process, PidfdFlags::empty())).transpose()
 }

@@ -1,15 +1,12 @@
 //! `clonedrill kind-environment`: the process behind a kind environment. Hidden; `run` starts it.
 
 use std::io::Read;
-use std::os::unix::net::UnixListener;
 
 use clap::Args;
 use miette::IntoDiagnostic;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use super::Failure;
+use super::{Failure, environment};
 use crate::environment::kind::{self, Order};
-use crate::environment::protocol;
 use crate::exit::Verdict;
 
 /// Serve a kind environment. What it is made of is read from stdin.
@@ -31,21 +28,8 @@ pub fn main(args: KindEnvironmentArgs) -> Result<Verdict, Failure> {
     std::io::stdin().read_to_string(&mut order).into_diagnostic().map_err(Failure::broken)?;
     let order: Order = serde_json::from_str(&order).into_diagnostic().map_err(Failure::invalid)?;
 
-    let address = protocol::outer(&args.name).into_diagnostic().map_err(Failure::broken)?;
-    // Who is second leaves.
-    let listener = match UnixListener::bind_addr(&address) {
-        Ok(listener) => listener,
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Ok(Verdict::Passed),
-        Err(error) => return Err(Failure::broken(miette::miette!("failed to listen: {error}"))),
-    };
-    listener.set_nonblocking(true).into_diagnostic().map_err(Failure::broken)?;
-    let owner = match args.owner.and_then(Pid::from_raw) {
-        Some(pid) => match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(owner) => Some(owner),
-            Err(_) => return Ok(Verdict::Passed),
-        },
-        None => None,
-    };
+    let Some(listener) = environment::bind(&args.name)? else { return Ok(Verdict::Passed) };
+    let Ok(owner) = environment::owner(args.owner) else { return Ok(Verdict::Passed) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
     let served = runtime.block_on(kind::serve(order, listener, owner));
