@@ -17,8 +17,10 @@ use super::moment::Moment;
 use super::observations;
 use super::plan::Plan;
 use super::prove::{self, Recovered, Wanted};
+use super::quiet::QuietMoment;
 use super::recovery::{Course, Recovery, Said};
 use super::server_log;
+use super::source::Source;
 use super::ticking::ticking;
 use crate::environment::cluster::{ClusterAccess, ClusterError, PodLogs};
 use crate::observe::data::{self, DataError, Identity, Options, identify};
@@ -109,8 +111,8 @@ pub async fn all(
         None => Recovered::NotKnown,
     };
     let timeline = recovery.backup.as_ref().and_then(|backup| timeline_of(&backup.name));
-    let wanted =
-        Wanted { system_identifier: plan.source.system_identifier.as_deref(), timeline, target: until };
+    let system_identifier = system_identifier(&plan.source, moment.map(|moment| &moment.moment));
+    let wanted = Wanted { system_identifier, timeline, target: until };
     let mut proofs = prove::identity(&identity, recovered, wanted);
     proofs.push(prove::readable(&data, moment.map(|moment| &moment.data)));
     proofs.push(prove::counts(&data));
@@ -129,6 +131,12 @@ pub async fn all(
     proofs.extend(subscriptions);
     proofs.push(log);
     Ok(Proved { proofs, identity, said, backup_begun })
+}
+
+/// The source's: as Patroni keeps it, and where it does not in Kubernetes, as the source itself said when it was compared.
+fn system_identifier<'a>(source: &'a Source, moment: Option<&'a QuietMoment>) -> Option<&'a str> {
+    let measured = || moment.map(|moment| moment.system_identifier.as_str());
+    source.system_identifier.as_deref().or_else(measured)
 }
 
 /// Subscriptions that came back enabled: told, since only the network kept them from their publishers.
@@ -252,4 +260,33 @@ pub async fn referred(access: &ClusterAccess, clone: &Clone) -> Result<Vec<Secre
     let plain = plain.filter_map(|variable| variable["value"].as_str()).filter(|value| !is_a_word(value));
     secrets.extend(plain.map(Secret::new));
     Ok(secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::restore::samples;
+
+    #[test]
+    fn a_source_that_was_compared_is_known_by_its_own_word_where_patroni_keeps_none() {
+        let time: Timestamp = "2026-11-25T22:00:00Z".parse().unwrap();
+        let moment = QuietMoment {
+            from: time,
+            until: time,
+            target: time,
+            lsn: "0/3000028".to_owned(),
+            wal_file: "000000010000000000000003".to_owned(),
+            timeline: 1,
+            system_identifier: "7300000000000000001".to_owned(),
+            next_transaction: 740,
+            sequences: std::collections::BTreeMap::new(),
+        };
+        let mut source = samples::source();
+        assert_eq!(system_identifier(&source, None), None);
+        assert_eq!(system_identifier(&source, Some(&moment)), Some("7300000000000000001"));
+        source.system_identifier = Some("7300000000000000002".to_owned());
+        assert_eq!(system_identifier(&source, Some(&moment)), Some("7300000000000000002"));
+    }
 }
