@@ -150,7 +150,7 @@ impl Run<'_> {
         let Doing { access, drill, .. } = self.doing;
         let look = async {
             let plan = Plan::of(access, drill, self.started).await?;
-            let note = format!("backups in {}", plan.source.backups.prefix);
+            let note = format!("backups in {}", plan.clone(drill, plan.target)?.reads());
             Ok::<_, RestoreError>((plan, note))
         };
         let plan = match self.progress.step("look at the source", look).await {

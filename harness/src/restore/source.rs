@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::error::RestoreError;
 use super::file::SourceName;
-use crate::check::{Azure, Pod, entries_of, is_known};
+use crate::check::{Azure, Pod, entries_of};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::manifests::Manifests;
 use crate::operator::postgresqls;
@@ -27,6 +27,7 @@ pub struct Source {
     pub spec: Value,
     /// The env list of its container, as the operator wrote it.
     pub variables: Vec<RenderedVariable>,
+    /// Part of its prefix may be taken from an object, and is not known then.
     pub backups: Azure,
     /// From Patroni's `initialize` key; none where it is not kept in Kubernetes or may not be read.
     pub system_identifier: Option<String>,
@@ -98,14 +99,6 @@ fn backups(variables: &[RenderedVariable], namespace: &str, shown: &str) -> Resu
             }
         }));
     };
-    if !is_known(&azure.prefix) {
-        return Err(RestoreError::refused(
-            format!(
-                "where the backups of {shown} are does not follow from its env: part of its WALG_AZ_PREFIX is taken from an object"
-            ),
-            "name it in `clone.env` as CLONE_WALG_AZ_PREFIX",
-        ));
-    }
     Ok(azure.clone())
 }
 

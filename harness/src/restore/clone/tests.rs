@@ -76,6 +76,41 @@ fn an_archive_of_its_own_is_a_folder_of_its_own_away_from_its_sources() {
     assert!(refused(&source(), given(reference("WALG_AZ_PREFIX"))).contains("does not follow"));
 }
 
+/// Its prefix is taken from a ConfigMap, so nobody knows it but its pods.
+fn source_of_unknown_place() -> Source {
+    let mut source = source();
+    let from = json!({ "configMapKeyRef": { "name": "places", "key": "orders" } });
+    source
+        .variables
+        .retain(|variable| !["WALG_AZ_PREFIX", "WAL_S3_BUCKET"].contains(&variable.name.as_str()));
+    source.variables.push(variable(json!({ "name": "WALG_AZ_PREFIX", "valueFrom": from })));
+    source.backups = source.pod().own().unwrap().clone();
+    source
+}
+
+#[test]
+fn where_a_source_archives_may_be_told_in_the_drills_file() {
+    let source = source_of_unknown_place();
+    let why = refused(&source, CloneSettings::default());
+    assert!(why.contains("where the backups of prod/acid-orders are does not follow from its env"), "{why}");
+    let told = |reads: Value, archive: Option<&str>| CloneSettings {
+        env: vec![reads],
+        archive: archive.map(str::to_owned),
+        ..CloneSettings::default()
+    };
+    let plain = || json!({ "name": READS, "value": "azure://backups/acid-orders/15" });
+    let clone = made(&source, told(plain(), None)).unwrap();
+    assert_eq!(clone.reads(), "azure://backups/acid-orders/15");
+    made(&source, told(plain(), Some("azure://drills/orders"))).unwrap();
+    for inside in ["azure://backups/acid-orders/15", "azure://backups/acid-orders/15/drills"] {
+        let why = refused(&source, told(plain(), Some(inside)));
+        assert!(why.contains("lie within each other"), "{why}");
+    }
+    made(&source, told(reference(READS), None)).unwrap();
+    let why = refused(&source, told(reference(READS), Some("azure://drills/orders")));
+    assert!(why.contains("is not known"), "{why}");
+}
+
 #[test]
 fn what_stands_openly_at_the_source_is_not_written_down_again() {
     for (name, value) in
