@@ -3,10 +3,11 @@
 
 use jiff::Timestamp;
 
+use crate::observe::logs::recovery::{self, CLONE_SCRIPT};
 use crate::report::{Backup, RecoveryPhase, RecoveryPhaseName};
 
 /// Patroni begins with the clone script. Spilo's own scripts say the same of others.
-const SCRIPT: [&str; 2] = ["Running custom bootstrap script", "clone_with_wale"];
+const SCRIPT: [&str; 2] = [CLONE_SCRIPT, "clone_with_wale"];
 /// The script has chosen: `cloning cluster X using wal-g backup-fetch /…/pgdata base_…`.
 const FETCHES: &str = " backup-fetch ";
 /// The first sign that the base backup is there; what comes first counts.
@@ -19,8 +20,6 @@ const FETCHED: [&str; 4] = [
 /// The last sign that WAL is replayed; what comes last counts.
 const REPLAYED: [&str; 4] =
     ["redo done at", "recovery stopping", "last completed transaction", "archive recovery complete"];
-const LAST_COMMIT: &str = "last completed transaction was at log time ";
-const STOPPED: &str = "recovery stopping";
 
 /// One line of one of the logs, at its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,18 +129,13 @@ fn backup(line: &str) -> Option<Backup> {
     Some(Backup { name: name.to_owned(), started: None })
 }
 
-/// `2026-11-25 22:00:00.123456+00`, to the end of the line.
 fn last_commit(line: &str) -> Option<Timestamp> {
-    let (_, time) = line.split_once(LAST_COMMIT)?;
-    time.trim().replacen(' ', "T", 1).parse().ok()
+    recovery::last_commit(line)?.replacen(' ', "T", 1).parse().ok()
 }
 
 /// By the last word: an attempt that came to the end of the WAL is followed by one without a target.
 fn replayed_to_target(attempt: &[Said]) -> bool {
-    let word = attempt.iter().rev().find(|line| {
-        line.text.contains(STOPPED) || line.text.contains("recovery ended before configured recovery target")
-    });
-    word.is_some_and(|line| line.text.contains(STOPPED))
+    attempt.iter().rev().find_map(|line| recovery::reached_target(&line.text)).unwrap_or(false)
 }
 
 fn largest(phases: &[RecoveryPhase], attempt: &[Said]) -> String {
