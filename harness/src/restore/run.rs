@@ -19,7 +19,6 @@ use super::leftovers::{note, of_lease};
 use super::moment::{self, Moment};
 use super::plan::{self, Plan};
 use super::progress::Progress;
-use super::recovery::Course;
 use super::verify::{self, Restored};
 use crate::drill::outcome::FAILED_BOOTSTRAP;
 use crate::environment::cluster::{ClusterAccess, ClusterError, Held, PodLogs};
@@ -273,7 +272,7 @@ impl Run<'_> {
             Err(error) => return conclusion.error("clone", &error),
         };
         let restored =
-            Restored { plan, clone: &clone, drill, usable: &usable, moment: moment.as_ref(), logs };
+            Restored { plan, clone: &clone, drill, created, usable: &usable, moment: moment.as_ref(), logs };
         let verified = async {
             let proved = verify::all(&restored, self.evidence, &told).await?;
             let note = format!("{} proofs", proved.proofs.len());
@@ -281,8 +280,7 @@ impl Run<'_> {
         };
         match self.progress.step("verify the clone", Box::pin(verified)).await {
             Ok(proved) => {
-                let course = Course { created, usable: usable.since, verified: Timestamp::now() };
-                let findings = proved.into_report(&restored, course, &mut conclusion.restore);
+                let findings = proved.into_report(&restored, Timestamp::now(), &mut conclusion.restore);
                 conclusion.findings.extend(findings);
             }
             Err(error) => conclusion.error("verify", &error),

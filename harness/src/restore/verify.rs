@@ -37,6 +37,8 @@ pub struct Restored<'a> {
     pub plan: &'a Plan,
     pub clone: &'a Clone,
     pub drill: &'a RestoreDrill,
+    /// The API server took its manifest.
+    pub created: Timestamp,
     pub usable: &'a Usable,
     pub moment: Option<&'a Moment>,
     pub logs: &'a PodLogs,
@@ -46,7 +48,7 @@ pub struct Restored<'a> {
 pub struct Proved {
     pub proofs: Vec<Proof>,
     pub identity: Identity,
-    pub said: Vec<Said>,
+    pub recovery: Recovery,
     /// When the base backup was begun.
     pub backup_begun: Option<Timestamp>,
 }
@@ -60,7 +62,7 @@ pub async fn all(
     evidence: &Evidence,
     told: &(dyn Fn(String) + Sync),
 ) -> Result<Proved, RestoreError> {
-    let Restored { plan, clone, drill, usable, moment, logs } = restored;
+    let Restored { plan, clone, drill, created, usable, moment, logs } = restored;
     let connect = &usable.connect;
     let hide = |text: &str| evidence.hide(text);
     let identity = identify(connect).await?;
@@ -76,9 +78,8 @@ pub async fn all(
     let backup_begun = begun.map_err(query("read the backup's label"))?;
     let zone = server_log::zone(&client).await;
     drop(client);
-    let said = said(logs, &server, zone.as_ref());
     let now = Timestamp::now();
-    let recovery = Recovery::of(&said, Course { created: now, usable: now, verified: now });
+    let recovery = Recovery::of(&said(logs, &server, zone.as_ref()), *created);
 
     if let Some(moment) = moment
         && let Some(last) = recovery.recovered_to.filter(|last| *last > moment.moment.target)
@@ -130,7 +131,7 @@ pub async fn all(
     proofs.push(ticking("checking indexes and tables (amcheck)", Some(AMCHECK), told, checking).await?);
     proofs.extend(subscriptions);
     proofs.push(log);
-    Ok(Proved { proofs, identity, said, backup_begun })
+    Ok(Proved { proofs, identity, recovery, backup_begun })
 }
 
 /// The source's: as Patroni keeps it, and where it does not in Kubernetes, as the source itself said when it was compared.
@@ -159,9 +160,15 @@ async fn subscriptions(client: &tokio_postgres::Client) -> Result<Option<Proof>,
 
 impl Proved {
     /// Puts what was measured and proved into the report; gives what does not hold.
-    pub fn into_report(self, restored: &Restored<'_>, course: Course, restore: &mut Restore) -> Vec<Finding> {
-        let recovery = Recovery::of(&self.said, course);
-        let measured = measure::of(&self, &recovery, restored);
+    pub fn into_report(
+        self,
+        restored: &Restored<'_>,
+        verified: Timestamp,
+        restore: &mut Restore,
+    ) -> Vec<Finding> {
+        let (created, usable) = (restored.created, restored.usable);
+        let spent = self.recovery.spent(Course { created, usable: usable.since, verified });
+        let measured = measure::of(&self, &spent, restored);
         let mut findings: Vec<Finding> = self
             .proofs
             .iter()
@@ -176,15 +183,15 @@ impl Proved {
             .collect();
         findings.extend(measured.findings);
         (restore.rpo, restore.rto) = (measured.rpo, measured.rto);
-        restore.recovered_to = recovery.recovered_to.or(self.identity.last_replayed);
-        restore.backup = recovery.backup;
+        restore.recovered_to = self.recovery.recovered_to.or(self.identity.last_replayed);
+        restore.backup = self.recovery.backup;
         if let Some(backup) = &mut restore.backup {
             backup.started = self.backup_begun;
         }
-        restore.phases = recovery.phases;
-        restore.largest_cause = recovery.largest_cause;
+        restore.phases = spent.phases;
+        restore.largest_cause = spent.largest_cause;
         if restore.largest_cause.starts_with(RecoveryPhaseName::Start.name()) {
-            let share = restored.usable.pod.shown(course.created);
+            let share = usable.pod.shown(created);
             restore.largest_cause.push_str(&format!(" ({share})"));
         }
         restore.proofs = self.proofs;
