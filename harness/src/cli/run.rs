@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, programs, sharing, stop};
 use crate::drill::Job;
+use crate::environment::local;
 use crate::environment::local::shared::{self, Obtained, Share};
 use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_files, write_junit};
@@ -235,19 +236,13 @@ impl Run<'_> {
     /// The report of a drill that could not be run.
     fn not_run(&self, planned: &Planned, finding: Finding) -> DrillReport {
         let interrupted = self.stop.is_cancelled();
-        let report = DrillReport {
-            scenario: planned.loaded.scenario.name.clone(),
-            file: planned.loaded.file.clone(),
-            operator: planned.operator.clone(),
-            environment: "local".to_owned(),
-            verdict: if interrupted { Verdict::Interrupted } else { Verdict::Broken },
-            milliseconds: 0,
-            phases: Vec::new(),
-            clusters: Vec::new(),
-            findings: if interrupted { Vec::new() } else { vec![finding] },
-            told_apart: Vec::new(),
-            evidence: self.evidence(planned),
-            restore: None,
+        let Planned { loaded, operator, .. } = planned;
+        let name = &loaded.scenario.name;
+        let report =
+            DrillReport::of_scenario(name, &loaded.file, operator, local::NAME, &self.evidence(planned));
+        let report = match interrupted {
+            true => DrillReport { verdict: Verdict::Interrupted, ..report },
+            false => DrillReport { findings: vec![finding], ..report },
         };
         self.terminal.event(&planned.id(), &Event::Finished { report: Box::new(report.clone()) });
         report

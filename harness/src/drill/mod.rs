@@ -60,6 +60,14 @@ pub struct Job {
     pub evidence: PathBuf,
 }
 
+impl Job {
+    /// The report of it, before anything came of it.
+    pub fn report(&self, loaded: &LoadedScenario, environment: &str) -> DrillReport {
+        let name = &loaded.scenario.name;
+        DrillReport::of_scenario(name, &self.scenario, &self.operator, environment, &self.evidence)
+    }
+}
+
 /// What came of the steps and observations, before it is a report.
 #[derive(Default)]
 struct Conclusion {
@@ -96,18 +104,13 @@ pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScen
     let verdict =
         result.verdict.unwrap_or(if result.findings.is_empty() { Verdict::Passed } else { Verdict::Failed });
     let report = DrillReport {
-        scenario: loaded.scenario.name.clone(),
-        file: job.scenario.clone(),
-        operator: job.operator.clone(),
-        environment: environment.name().to_owned(),
         verdict,
         milliseconds: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         phases: teller.phases(),
         clusters: result.clusters,
         findings: result.findings,
         told_apart: result.told_apart,
-        evidence: job.evidence.clone(),
-        restore: None,
+        ..job.report(loaded, environment.name())
     };
     without_secrets(report, &secrets)
 }
@@ -294,18 +297,15 @@ fn leaks<E: Environment>(world: &World<'_, E>, job: &Job, result: &mut Conclusio
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn report(seen: &str) -> DrillReport {
+        let file = Path::new("scenarios/clone/wrong-key.yaml");
+        let name = "clone-wrong-key";
         DrillReport {
-            scenario: "clone-wrong-key".to_owned(),
-            file: PathBuf::from("scenarios/clone/wrong-key.yaml"),
-            operator: "v1.15.1".to_owned(),
-            environment: "local".to_owned(),
             verdict: Verdict::Failed,
-            milliseconds: 1,
-            phases: Vec::new(),
-            clusters: Vec::new(),
             findings: vec![Finding {
                 subject: "clone: outcome".to_owned(),
                 expected: "running".to_owned(),
@@ -313,9 +313,7 @@ mod tests {
                 evidence: Vec::new(),
                 help: String::new(),
             }],
-            told_apart: Vec::new(),
-            evidence: PathBuf::from("target/evidence"),
-            restore: None,
+            ..DrillReport::of_scenario(name, file, "v1.15.1", "local", Path::new("target/evidence"))
         }
     }
 

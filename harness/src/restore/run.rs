@@ -81,19 +81,17 @@ pub async fn run(doing: &Doing<'_>) -> DrillReport {
         true => Verdict::Passed,
     });
     DrillReport {
-        scenario: doing.drill.shown(),
-        file: doing.drill.file.clone().unwrap_or_default(),
-        operator: String::new(),
-        environment: "cluster".to_owned(),
         verdict,
         milliseconds: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
         phases: progress.phases(),
-        clusters: Vec::new(),
         findings: conclusion.findings,
-        told_apart: Vec::new(),
-        evidence: doing.evidence.to_owned(),
-        restore: Some(Box::new(conclusion.restore)),
+        ..report(doing.drill, doing.evidence, conclusion.restore)
     }
+}
+
+fn report(drill: &RestoreDrill, evidence: &Path, restore: Restore) -> DrillReport {
+    let file = drill.file.as_deref().unwrap_or(Path::new(""));
+    DrillReport::of_restore(&drill.shown(), file, evidence, restore)
 }
 
 /// The report of a drill whose cluster could not be reached.
@@ -112,20 +110,8 @@ pub fn unreached(drill: &RestoreDrill, evidence: &Path, error: &ClusterError) ->
         reproduce: super::reproduce::commands(drill, ""),
         ..Restore::default()
     };
-    DrillReport {
-        scenario: drill.shown(),
-        file: drill.file.clone().unwrap_or_default(),
-        operator: String::new(),
-        environment: "cluster".to_owned(),
-        verdict: error.verdict(),
-        milliseconds: 0,
-        phases: Vec::new(),
-        clusters: Vec::new(),
-        findings: vec![finding],
-        told_apart: Vec::new(),
-        evidence: evidence.to_owned(),
-        restore: Some(Box::new(restore)),
-    }
+    let report = report(drill, evidence, restore);
+    DrillReport { verdict: error.verdict(), findings: vec![finding], ..report }
 }
 
 /// What ended the part of a drill that can be given up.

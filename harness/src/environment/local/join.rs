@@ -170,7 +170,7 @@ async fn talk(request: &Request) -> Result<(BufReader<UnixStream>, Option<Respon
 
 impl Environment for LocalEnvironment {
     fn name(&self) -> &'static str {
-        "local"
+        super::NAME
     }
 
     fn client(&self) -> kube::Client {

@@ -14,3 +14,6 @@ pub mod shared;
 mod tie;
 
 pub use join::{LocalEnvironment, enter};
+
+/// As reports call it.
+pub const NAME: &str = "local";
