@@ -12,7 +12,7 @@ use futures::StreamExt;
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, programs, sharing, stop};
+use super::{Failure, programs, run_folder, sharing, stop};
 use crate::drill::Job;
 use crate::environment::local;
 use crate::environment::local::shared::{self, Obtained, Share};
@@ -92,7 +92,7 @@ async fn run(
 ) -> Result<Verdict, Failure> {
     let run = Run {
         tools,
-        id: format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id()),
+        id: run_folder::new_id(),
         update: args.update,
         terminal: Terminal::new(args.format),
         stop: stop.clone(),
@@ -254,8 +254,7 @@ impl Run<'_> {
     }
 
     fn folder(&self) -> PathBuf {
-        let target = std::env::current_dir().unwrap_or_default().join("target/clonedrill");
-        target.join(&self.id)
+        run_folder::of(&self.id)
     }
 
     fn evidence(&self, planned: &Planned) -> PathBuf {
