@@ -1,5 +1,6 @@
 //! The run: one scenario, one operator version, one environment; steps, observations, verdict.
 
+mod bundle;
 mod collect;
 mod error;
 mod events;
@@ -75,6 +76,8 @@ struct Conclusion {
     verdict: Option<Verdict>,
     clusters: Vec<ClusterSummary>,
     told_apart: Vec<String>,
+    /// Logs and requests stand in the evidence folder.
+    collected: bool,
 }
 
 impl Conclusion {
@@ -148,19 +151,23 @@ async fn in_world<E: Environment>(
             return (Teller::default(), Vec::new());
         }
     };
-    let made =
-        World::stand_up(environment, &job.tools, loaded, &job.operator, evidence, Teller::default()).await;
+    let (folder, teller) = (evidence.clone(), Teller::default());
+    let made = World::stand_up(environment, &job.tools, loaded, &job.operator, folder, teller).await;
     let mut world = match made {
         Ok(world) => world,
         Err(NotStanding { error, teller, redactor }) => {
             result.error("stand up", &error);
             result.hide(&redactor);
+            Box::pin(bundle::of_unmade(environment, &evidence, redactor)).await;
             return (teller, Vec::new());
         }
     };
     steps(&mut world, result).await;
     if let Err(error) = observe_and_judge(&mut world, job, result).await {
         result.error("observe", &error);
+    }
+    if result.verdict.is_some() || !result.findings.is_empty() {
+        Box::pin(world.bundle(result.collected)).await;
     }
     leaks(&world, job, result);
     result.hide(&world.redactor());
@@ -203,6 +210,7 @@ async fn observe_and_judge<E: Environment>(
     let start = Instant::now();
     world.teller.progress("observe");
     let observed = world.collect().await?;
+    result.collected = true;
     world.teller.phase("observe", start, "");
 
     let start = Instant::now();

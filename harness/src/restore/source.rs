@@ -1,7 +1,6 @@
 //! The cluster whose backup is cloned, as its objects say it is. Nothing of it is changed, and no Secret is read.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Endpoints};
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 use serde_json::Value;
@@ -11,7 +10,7 @@ use super::file::SourceName;
 use crate::check::{Azure, Pod, entries_of};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::manifests::Manifests;
-use crate::operator::postgresqls;
+use crate::operator::{patroni, postgresqls};
 use crate::render::RenderedVariable;
 
 /// The operator's default.
@@ -73,8 +72,8 @@ impl Source {
             system_identifier: annotation(
                 access.client(),
                 namespace,
-                &format!("{name}-config"),
-                "initialize",
+                &patroni::config(name),
+                patroni::INITIALIZE,
             )
             .await?,
             written: written(access.client(), namespace, name).await?,
@@ -112,20 +111,13 @@ async fn written(client: Client, namespace: &str, name: &str) -> Result<Option<u
     Ok(None)
 }
 
-/// What Patroni keeps as an annotation, of Endpoints or of a ConfigMap.
+/// What Patroni keeps of it.
 async fn annotation(
     client: Client,
     namespace: &str,
     object: &str,
     key: &str,
 ) -> Result<Option<String>, ClusterError> {
-    let of = |annotations: &std::collections::BTreeMap<String, String>| annotations.get(key).cloned();
-    let doing = || ClusterError::api(format!("read Patroni's {object}"));
-    let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), namespace);
-    let found = endpoints.get_opt(object).await.map_err(doing())?;
-    if let Some(text) = found.and_then(|found| of(found.annotations())) {
-        return Ok(Some(text));
-    }
-    let maps: Api<ConfigMap> = Api::namespaced(client, namespace);
-    Ok(maps.get_opt(object).await.map_err(doing())?.and_then(|found| of(found.annotations())))
+    let found = patroni::annotation(client, namespace, object, key).await;
+    found.map_err(ClusterError::api(format!("read Patroni's {object}")))
 }
