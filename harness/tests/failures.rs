@@ -177,10 +177,26 @@ fn a_part_of_the_environment_that_is_killed_is_named() {
 
 #[test]
 fn a_storage_that_is_killed_is_named() {
-    killed_in_the_middle("node", "run Azurite");
+    let folder = killed_in_the_middle("node", "run Azurite");
+    // Observing broke too, so that the bundle has what it did not come to.
+    let evidence = evidence(folder.path());
+    for name in ["bundle/pods/acid-orders-0.yaml", "bundle/events.txt", "storage.json"] {
+        assert!(evidence.join(name).is_file(), "{name} is missing in {}", evidence.display());
+    }
+    let logs = fs::read_dir(evidence.join("logs")).unwrap().flatten().map(|log| log.file_name());
+    let logs: Vec<String> = logs.map(|name| name.to_string_lossy().into_owned()).collect();
+    for log in ["acid-orders-0.postgres.0.log", "postgres-operator"] {
+        assert!(logs.iter().any(|name| name.starts_with(log)), "no {log} in {logs:?}");
+    }
 }
 
-fn killed_in_the_middle(program: &str, said: &str) {
+/// The only drill's.
+fn evidence(folder: &Path) -> PathBuf {
+    let run = fs::read_dir(folder.join("target/clonedrill")).unwrap().flatten().next().unwrap();
+    run.path().join("failures/killed/v1.15.1")
+}
+
+fn killed_in_the_middle(program: &str, said: &str) -> Folder {
     let folder = Folder::new();
     let file = folder.scenario("killed", "v1.15.1", "v1.15.1");
     let mut run = folder.start(folder.command(&["run", &file]));
@@ -190,6 +206,7 @@ fn killed_in_the_middle(program: &str, said: &str) {
     assert_eq!(run.end().code(), Some(3), "{}", run.said());
     says(&run.said(), &[said]);
     run.leaves_nothing();
+    folder
 }
 
 #[test]

@@ -269,9 +269,38 @@ fn broken_on_purpose(root: &Path, broken: &Broken) -> Result<(), Failed> {
     if !left.is_empty() {
         return Err(format!("more is said than was broken: {left:#?}").into());
     }
+    bundled(&root.join(&drill.evidence).join("bundle"))?;
     match broken.evidence.is_empty() || holds(&root.join(&drill.evidence), broken.evidence)? {
         true => Ok(()),
         false => Err(format!("nothing in {} has `{}`", drill.evidence.display(), broken.evidence).into()),
+    }
+}
+
+/// What a drill that did not pass leaves besides: whole, and without an account key.
+fn bundled(bundle: &Path) -> Result<(), String> {
+    let holds = [
+        ("pods/acid-orders-0.yaml", "kind: Pod"),
+        ("pods/acid-orders-clone-0.yaml", "CLONE_TARGET_TIME"),
+        ("events.txt", "StatefulSet/acid-orders-clone: create Pod acid-orders-clone-0"),
+        ("controldata/acid-orders-0.txt", "Database system identifier:"),
+        ("controldata/acid-orders-clone-0.txt", "Database system identifier:"),
+        ("patroni/acid-orders-0.json", "["),
+        // That the clone began a timeline Patroni notes only some seconds later.
+        ("patroni/acid-orders-clone-0.json", "["),
+    ];
+    for (name, text) in holds {
+        let file = bundle.join(name);
+        let found = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        if !found.contains(text) {
+            return Err(format!("{} has no `{text}`: {found}", file.display()));
+        }
+        if account_keys(&found) > 0 || found.contains("Mock authentication nonce") {
+            return Err(format!("{} has what nobody need know", file.display()));
+        }
+    }
+    match std::fs::read_to_string(bundle.join("missing.txt")) {
+        Ok(missing) => Err(format!("the bundle lacks {missing}")),
+        Err(_) => Ok(()),
     }
 }
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use miette::{IntoDiagnostic, miette};
+use miette::IntoDiagnostic;
 
 use super::Failure;
-use super::cluster::{ClusterArgs, cluster_failure};
+use super::cluster::{ClusterArgs, cluster_failure, restore_failure};
 use super::output::say;
 use crate::environment::cluster::{ClusterAccess, ClusterError, missing};
 use crate::exit::Verdict;
@@ -53,14 +53,7 @@ pub fn main(args: &CleanArgs) -> Result<Verdict, Failure> {
         let told = |text: String| bar.set_message(text);
         let cleaned = restore::clean(&access, &args.namespace, args.all, &told).await;
         bar.finish_and_clear();
-        cleaned.map_err(|error| {
-            let finding = error.finding("clean");
-            let report = match finding.help.is_empty() {
-                true => miette!("{}", finding.seen),
-                false => miette!(help = finding.help, "{}", finding.seen),
-            };
-            Failure { verdict: error.verdict(), report }
-        })
+        cleaned.map_err(|error| restore_failure("clean", &error))
     });
     runtime.shutdown_background();
     match cleaned?.as_slice() {

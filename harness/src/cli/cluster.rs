@@ -7,6 +7,7 @@ use miette::miette;
 
 use super::Failure;
 use crate::environment::cluster::{ClusterError, Wanted};
+use crate::restore::RestoreError;
 
 #[derive(Debug, Args)]
 pub struct ClusterArgs {
@@ -29,6 +30,16 @@ pub fn cluster_failure(error: &ClusterError) -> Failure {
     let report = match error.help() {
         Some(help) => miette!(help = help, "failed to {error}"),
         None => miette!("failed to {error}"),
+    };
+    Failure { verdict: error.verdict(), report }
+}
+
+/// What came of `doing`, as people read it in a report too.
+pub fn restore_failure(doing: &str, error: &RestoreError) -> Failure {
+    let finding = error.finding(doing);
+    let report = match finding.help.is_empty() {
+        true => miette!("{}", finding.seen),
+        false => miette!(help = finding.help, "{}", finding.seen),
     };
     Failure { verdict: error.verdict(), report }
 }

@@ -6,9 +6,9 @@ use clap::Args;
 use miette::{IntoDiagnostic, miette};
 use tokio_util::sync::CancellationToken;
 
-use super::cluster::{ClusterArgs, cluster_failure};
+use super::cluster::{ClusterArgs, cluster_failure, restore_failure};
 use super::output::say;
-use super::{Failure, stop};
+use super::{Failure, run_folder, stop};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::exit::Verdict;
 use crate::report::tell::{TellError, tell};
@@ -144,14 +144,7 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
 async fn print(access: &ClusterAccess, drill: &RestoreDrill) -> Result<Verdict, Failure> {
     let planned = Plan::of(access, drill, jiff::Timestamp::now()).await;
     let planned = planned.and_then(|plan| plan.clone(drill, plan.target));
-    let clone = planned.map_err(|error| {
-        let finding = error.finding("source");
-        let report = match finding.help.is_empty() {
-            true => miette!("{}", finding.seen),
-            false => miette!(help = finding.help, "{}", finding.seen),
-        };
-        Failure { verdict: error.verdict(), report }
-    })?;
+    let clone = planned.map_err(|error| restore_failure("source", &error))?;
     say(restore::yaml(&clone.manifest).trim_end());
     Ok(Verdict::Passed)
 }
@@ -165,7 +158,7 @@ async fn run(
 ) -> Verdict {
     let terminal = Terminal::new(args.format);
     let id = DrillId { scenario: drill.shown(), operator: String::new() };
-    let folder = args.evidence.clone().unwrap_or_else(new_folder);
+    let folder = args.evidence.clone().unwrap_or_else(|| run_folder::of(&run_folder::new_id()));
     let evidence = folder.join(drill.shown());
     let mut report = match &access {
         Ok(access) => {
@@ -212,9 +205,4 @@ fn not_told(error: &TellError) -> Finding {
         evidence: Vec::new(),
         help: "what the drill proved stands all the same".to_owned(),
     }
-}
-
-fn new_folder() -> PathBuf {
-    let run = format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id());
-    std::env::current_dir().unwrap_or_default().join("target/clonedrill").join(run)
 }

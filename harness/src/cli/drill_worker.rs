@@ -10,8 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 use crate::drill::{self, Job, Teller};
-use crate::environment::kind::KindEnvironment;
-use crate::environment::local::{LocalEnvironment, enter};
+use crate::environment::kind::{self, KindEnvironment};
+use crate::environment::local::{self, LocalEnvironment, enter};
 use crate::exit::Verdict;
 use crate::observe::catalogue;
 use crate::report::{DrillReport, Event, Finding};
@@ -54,6 +54,8 @@ fn lazily(file: PathBuf) -> impl Fn() -> Box<dyn Write> {
 fn in_environment(job: &Job, loaded: &LoadedScenario) -> Result<DrillReport, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let interrupted =
+        DrillReport { verdict: Verdict::Interrupted, ..job.report(loaded, environment_name(job)) };
     let report = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
         let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
@@ -69,8 +71,8 @@ fn in_environment(job: &Job, loaded: &LoadedScenario) -> Result<DrillReport, Fai
         };
         tokio::select! {
             report = drill => report,
-            _ = terminate.recv() => Ok(report(job, loaded, Verdict::Interrupted, Vec::new())),
-            _ = interrupt.recv() => Ok(report(job, loaded, Verdict::Interrupted, Vec::new())),
+            _ = terminate.recv() => Ok(interrupted),
+            _ = interrupt.recv() => Ok(interrupted),
         }
     });
     runtime.shutdown_background();
@@ -85,23 +87,10 @@ fn broken(job: &Job, loaded: &LoadedScenario, failure: &Failure) -> DrillReport 
         evidence: Vec::new(),
         help: String::new(),
     };
-    report(job, loaded, failure.verdict, vec![finding])
+    let report = job.report(loaded, environment_name(job));
+    DrillReport { verdict: failure.verdict, findings: vec![finding], ..report }
 }
 
-/// A report of a drill that did not come to its own.
-fn report(job: &Job, loaded: &LoadedScenario, verdict: Verdict, findings: Vec<Finding>) -> DrillReport {
-    DrillReport {
-        scenario: loaded.scenario.name.clone(),
-        file: job.scenario.clone(),
-        operator: job.operator.clone(),
-        environment: if job.in_kind { "kind" } else { "local" }.to_owned(),
-        verdict,
-        milliseconds: 0,
-        phases: Vec::new(),
-        clusters: Vec::new(),
-        findings,
-        told_apart: Vec::new(),
-        evidence: job.evidence.clone(),
-        restore: None,
-    }
+fn environment_name(job: &Job) -> &'static str {
+    if job.in_kind { kind::NAME } else { local::NAME }
 }

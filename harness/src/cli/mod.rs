@@ -24,6 +24,7 @@ mod render;
 mod render_worker;
 mod rendering;
 mod run;
+mod run_folder;
 mod schema;
 mod sharing;
 mod stop;

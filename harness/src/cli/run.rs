@@ -13,10 +13,11 @@ use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
 use super::kind::{self, EnvironmentArgs, Where};
-use super::{Failure, programs, sharing, stop};
+use super::{Failure, programs, run_folder, sharing, stop};
 use crate::drill::Job;
 use crate::environment::kind::Order;
 use crate::environment::shared::{self, Obtained, Share};
+use crate::environment::{kind as in_kind, local};
 use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_files, write_junit};
 use crate::toolchain::{Configuration, KindTool, Tools};
@@ -107,7 +108,7 @@ async fn run(
         tools,
         kind,
         place: &args.place,
-        id: format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id()),
+        id: run_folder::new_id(),
         update: args.update,
         terminal: Terminal::new(args.format),
         stop: stop.clone(),
@@ -271,22 +272,25 @@ impl Run<'_> {
     /// The report of a drill that could not be run.
     fn not_run(&self, planned: &Planned, finding: Finding) -> DrillReport {
         let interrupted = self.stop.is_cancelled();
-        let report = DrillReport {
-            scenario: planned.loaded.scenario.name.clone(),
-            file: planned.loaded.file.clone(),
-            operator: planned.operator.clone(),
-            environment: if self.in_kind() { "kind" } else { "local" }.to_owned(),
-            verdict: if interrupted { Verdict::Interrupted } else { Verdict::Broken },
-            milliseconds: 0,
-            phases: Vec::new(),
-            clusters: Vec::new(),
-            findings: if interrupted { Vec::new() } else { vec![finding] },
-            told_apart: Vec::new(),
-            evidence: self.evidence(planned),
-            restore: None,
+        let Planned { loaded, operator, .. } = planned;
+        let name = &loaded.scenario.name;
+        let report = DrillReport::of_scenario(
+            name,
+            &loaded.file,
+            operator,
+            self.environment_name(),
+            &self.evidence(planned),
+        );
+        let report = match interrupted {
+            true => DrillReport { verdict: Verdict::Interrupted, ..report },
+            false => DrillReport { findings: vec![finding], ..report },
         };
         self.terminal.event(&planned.id(), &Event::Finished { report: Box::new(report.clone()) });
         report
+    }
+
+    fn environment_name(&self) -> &'static str {
+        if self.in_kind() { in_kind::NAME } else { local::NAME }
     }
 
     fn in_kind(&self) -> bool {
@@ -299,8 +303,7 @@ impl Run<'_> {
     }
 
     fn folder(&self) -> PathBuf {
-        let target = std::env::current_dir().unwrap_or_default().join("target/clonedrill");
-        target.join(&self.id)
+        run_folder::of(&self.id)
     }
 
     fn evidence(&self, planned: &Planned) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The run: one scenario, one operator version, one environment; steps, observations, verdict.
 
+mod bundle;
 mod collect;
 mod error;
 mod events;
@@ -61,6 +62,14 @@ pub struct Job {
     pub evidence: PathBuf,
 }
 
+impl Job {
+    /// The report of it, before anything came of it.
+    pub fn report(&self, loaded: &LoadedScenario, environment: &str) -> DrillReport {
+        let name = &loaded.scenario.name;
+        DrillReport::of_scenario(name, &self.scenario, &self.operator, environment, &self.evidence)
+    }
+}
+
 /// What came of the steps and observations, before it is a report.
 #[derive(Default)]
 struct Conclusion {
@@ -68,6 +77,8 @@ struct Conclusion {
     verdict: Option<Verdict>,
     clusters: Vec<ClusterSummary>,
     told_apart: Vec<String>,
+    /// Logs and requests stand in the evidence folder.
+    collected: bool,
 }
 
 impl Conclusion {
@@ -97,18 +108,13 @@ pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScen
     let verdict =
         result.verdict.unwrap_or(if result.findings.is_empty() { Verdict::Passed } else { Verdict::Failed });
     let report = DrillReport {
-        scenario: loaded.scenario.name.clone(),
-        file: job.scenario.clone(),
-        operator: job.operator.clone(),
-        environment: environment.name().to_owned(),
         verdict,
         milliseconds: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         phases: teller.phases(),
         clusters: result.clusters,
         findings: result.findings,
         told_apart: result.told_apart,
-        evidence: job.evidence.clone(),
-        restore: None,
+        ..job.report(loaded, environment.name())
     };
     without_secrets(report, &secrets)
 }
@@ -146,19 +152,23 @@ async fn in_world<E: Environment>(
             return (Teller::default(), Vec::new());
         }
     };
-    let made =
-        World::stand_up(environment, &job.tools, loaded, &job.operator, evidence, Teller::default()).await;
+    let (folder, teller) = (evidence.clone(), Teller::default());
+    let made = World::stand_up(environment, &job.tools, loaded, &job.operator, folder, teller).await;
     let mut world = match made {
         Ok(world) => world,
         Err(NotStanding { error, teller, redactor }) => {
             result.error("stand up", &error);
             result.hide(&redactor);
+            Box::pin(bundle::of_unmade(environment, &evidence, redactor)).await;
             return (teller, Vec::new());
         }
     };
     steps(&mut world, result).await;
     if let Err(error) = observe_and_judge(&mut world, job, result).await {
         result.error("observe", &error);
+    }
+    if result.verdict.is_some() || !result.findings.is_empty() {
+        Box::pin(world.bundle(result.collected)).await;
     }
     leaks(&world, job, result);
     result.hide(&world.redactor());
@@ -198,6 +208,7 @@ async fn observe_and_judge<E: Environment>(
     let start = Instant::now();
     world.teller.progress("observe");
     let observed = world.collect().await?;
+    result.collected = true;
     world.teller.phase("observe", start, "");
 
     let start = Instant::now();
@@ -292,18 +303,15 @@ fn leaks<E: Environment>(world: &World<'_, E>, job: &Job, result: &mut Conclusio
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn report(seen: &str) -> DrillReport {
+        let file = Path::new("scenarios/clone/wrong-key.yaml");
+        let name = "clone-wrong-key";
         DrillReport {
-            scenario: "clone-wrong-key".to_owned(),
-            file: PathBuf::from("scenarios/clone/wrong-key.yaml"),
-            operator: "v1.15.1".to_owned(),
-            environment: "local".to_owned(),
             verdict: Verdict::Failed,
-            milliseconds: 1,
-            phases: Vec::new(),
-            clusters: Vec::new(),
             findings: vec![Finding {
                 subject: "clone: outcome".to_owned(),
                 expected: "running".to_owned(),
@@ -311,9 +319,7 @@ mod tests {
                 evidence: Vec::new(),
                 help: String::new(),
             }],
-            told_apart: Vec::new(),
-            evidence: PathBuf::from("target/evidence"),
-            restore: None,
+            ..DrillReport::of_scenario(name, file, "v1.15.1", "local", Path::new("target/evidence"))
         }
     }
 

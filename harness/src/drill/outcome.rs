@@ -2,22 +2,15 @@
 
 use jiff::Timestamp;
 
+use crate::observe::logs::recovery::{self, CLONE_SCRIPT, STOPPED_AT_TARGET};
 use crate::scenario::ClusterOutcome;
 
 /// Patroni says it once for each bootstrap that failed.
 pub const FAILED_BOOTSTRAP: &str = "removing initialize key after failed attempt to bootstrap the cluster";
 /// One failure may be an accident of the moment; Spilo tries again by itself.
 pub const FAILURES: usize = 2;
-/// Patroni says it when it begins to restore.
-pub const CLONE_SCRIPT: &str = "Running custom bootstrap script";
-const STOPPED_AT_TARGET: [&str; 2] = ["recovery stopping before", "recovery stopping after"];
-/// Recovery came to the end of the WAL: by PostgreSQL's word and by Spilo's.
-const MISSED_TARGET: [&str; 2] =
-    ["recovery ended before configured recovery target", "Retrying point-in-time recovery without target"];
 /// Where nothing stopped it before, it came to the end of the WAL too.
 const RECOVERY_ENDED: [&str; 2] = ["redo done at", "archive recovery complete"];
-/// How far recovery came, said after it has stopped.
-const LAST_COMMIT: &str = "last completed transaction was at log time ";
 /// Patroni says it of every new cluster, a clone or not.
 const BOOTSTRAP: [&str; 1] = ["trying to bootstrap"];
 /// Lines that may say why a bootstrap failed.
@@ -158,7 +151,7 @@ impl MarkedTime<'_> {
 fn last_commit(logs: &[&str]) -> Result<Option<Timestamp>, String> {
     let said = logs.iter().find_map(|log| {
         let stopped = STOPPED_AT_TARGET.iter().filter_map(|text| log.rfind(text)).max()?;
-        log[stopped..].lines().find_map(|line| Some(line.split_once(LAST_COMMIT)?.1.trim()))
+        log[stopped..].lines().find_map(recovery::last_commit)
     });
     let parse = |text: &str| text.parse().map_err(|_| format!("its log has a commit at no time: {text}"));
     said.map(parse).transpose()
@@ -166,13 +159,7 @@ fn last_commit(logs: &[&str]) -> Result<Option<Timestamp>, String> {
 
 /// By the last word of each log: an attempt that stopped may be followed by one that was made without a target.
 fn reached_target(logs: &[&str]) -> Result<bool, String> {
-    let says = |line: &str, texts: &[&str]| texts.iter().any(|text| line.contains(text));
-    let last_word = |log: &&str| {
-        log.lines().rev().find_map(|line| match says(line, &STOPPED_AT_TARGET) {
-            true => Some(true),
-            false => says(line, &MISSED_TARGET).then_some(false),
-        })
-    };
+    let last_word = |log: &&str| log.lines().rev().find_map(recovery::reached_target);
     let words: Vec<bool> = logs.iter().filter_map(last_word).collect();
     if words.is_empty() && find(logs, &RECOVERY_ENDED).is_empty() {
         return Err("no line of its server's log tells how its recovery ended".to_owned());

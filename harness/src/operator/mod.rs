@@ -6,6 +6,7 @@ mod configuration;
 mod fields;
 mod install;
 mod manifests;
+pub mod patroni;
 mod pod;
 
 pub use apply::{ApplyError, apply, create, create_all};

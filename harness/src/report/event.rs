@@ -1,6 +1,6 @@
 //! What a drill tells while it runs and at its end: JSON lines from the drill's process to the one that asked for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,32 @@ pub struct DrillReport {
     /// Of a drill that cloned a cluster which exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<Box<Restore>>,
+}
+
+impl DrillReport {
+    /// Of a scenario's drill. It is broken until something says otherwise.
+    pub fn of_scenario(name: &str, file: &Path, operator: &str, environment: &str, evidence: &Path) -> Self {
+        DrillReport {
+            scenario: name.to_owned(),
+            file: file.to_owned(),
+            operator: operator.to_owned(),
+            environment: environment.to_owned(),
+            verdict: Verdict::Broken,
+            milliseconds: 0,
+            phases: Vec::new(),
+            clusters: Vec::new(),
+            findings: Vec::new(),
+            told_apart: Vec::new(),
+            evidence: evidence.to_owned(),
+            restore: None,
+        }
+    }
+
+    /// Of a drill of a cluster that exists. It is broken until something says otherwise.
+    pub fn of_restore(name: &str, file: &Path, evidence: &Path, restore: Restore) -> Self {
+        let report = DrillReport::of_scenario(name, file, "", "cluster", evidence);
+        DrillReport { restore: Some(Box::new(restore)), ..report }
+    }
 }
 
 /// A part of the drill's time: bringing up the environment, each step, observing, comparing.

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use futures::TryStreamExt;
-use futures::stream::FuturesUnordered;
+use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Preconditions,
@@ -19,37 +18,23 @@ use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::operator::postgresqls;
 use crate::poll::{Limit, PollError, Seen, poll};
 
-/// Kinds of what the operator and Patroni make of a cluster, owners before what they own.
-const KINDS: [(&str, &str, &str); 11] = [
-    ("apps", "StatefulSet", "statefulsets"),
-    ("policy", "PodDisruptionBudget", "poddisruptionbudgets"),
-    ("", "Pod", "pods"),
-    ("", "Service", "services"),
-    ("", "Endpoints", "endpoints"),
-    ("", "ConfigMap", "configmaps"),
-    ("", "Secret", "secrets"),
-    ("", "PersistentVolumeClaim", "persistentvolumeclaims"),
+/// What the operator and Patroni make of a cluster, owners before what they own: as `kubectl auth can-i` writes it, and its kind.
+const KINDS: [(&str, &str); 11] = [
+    ("statefulsets.apps", "StatefulSet"),
+    ("poddisruptionbudgets.policy", "PodDisruptionBudget"),
+    ("pods", "Pod"),
+    ("services", "Service"),
+    ("endpoints", "Endpoints"),
+    ("configmaps", "ConfigMap"),
+    ("secrets", "Secret"),
+    ("persistentvolumeclaims", "PersistentVolumeClaim"),
     // The operator deletes what owns them and lets them be orphans, which no garbage collector takes.
-    ("apps", "ControllerRevision", "controllerrevisions"),
-    ("discovery.k8s.io", "EndpointSlice", "endpointslices"),
-    (FENCE.0, FENCE.1, "networkpolicies"),
+    ("controllerrevisions.apps", "ControllerRevision"),
+    ("endpointslices.discovery.k8s.io", "EndpointSlice"),
+    ("networkpolicies.networking.k8s.io", FENCE),
 ];
 /// The one thing that the drill made besides the clone; it goes last.
-const FENCE: (&str, &str) = ("networking.k8s.io", "NetworkPolicy");
-/// The verbs that removing them needs, on each of [`KINDS`] as `kubectl auth can-i` writes it.
-pub const REMOVED: [&str; 11] = [
-    "statefulsets.apps",
-    "poddisruptionbudgets.policy",
-    "pods",
-    "services",
-    "endpoints",
-    "configmaps",
-    "secrets",
-    "persistentvolumeclaims",
-    "controllerrevisions.apps",
-    "endpointslices.discovery.k8s.io",
-    "networkpolicies.networking.k8s.io",
-];
+const FENCE: &str = "NetworkPolicy";
 /// A pod has its grace period (5 minutes by the operator's default), a volume its finalizer.
 const GONE: Limit = Limit {
     total: Duration::from_secs(900),
@@ -71,12 +56,16 @@ const STILL_WITHOUT_SET: Duration = Duration::from_secs(10);
 /// A clone that a drill made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Leftover {
-    pub namespace: String,
     pub name: String,
     /// The Lease of its drill.
     pub lease: String,
     /// The label that has a cluster's name.
     pub cluster_label: String,
+}
+
+/// What removing clones must be allowed to list and delete.
+pub fn removed() -> impl Iterator<Item = &'static str> {
+    KINDS.into_iter().map(|(resource, _)| resource)
 }
 
 /// The clones of drills in a namespace.
@@ -88,7 +77,6 @@ pub async fn clones(access: &ClusterAccess, namespace: &str) -> Result<Vec<Lefto
     let listed = api.list(&ListParams::default().labels(LABEL)).await;
     let listed = listed.map_err(ClusterError::api(format!("list the clones in {namespace}")))?;
     let of = |object: &DynamicObject| Leftover {
-        namespace: namespace.to_owned(),
         name: object.name_any(),
         lease: object.labels().get(LABEL).cloned().unwrap_or_default(),
         cluster_label: object.annotations().get(CLUSTER_LABEL).cloned().unwrap_or_default(),
@@ -154,7 +142,7 @@ pub async fn remove(
         let of_pods = has(&["postgresql", "StatefulSet", "Pod"]);
         let patience = match () {
             () if stage != Stage::Deleted => GONE.total,
-            () if left.iter().all(|(kind, _)| *kind == FENCE.1) => Duration::ZERO,
+            () if left.iter().all(|(kind, _)| *kind == FENCE) => Duration::ZERO,
             () if of_pods => OPERATOR,
             () => WITHOUT_PODS,
         };
@@ -246,24 +234,18 @@ async fn left(
         let waits = object.finalizers().join(", ");
         ("postgresql", if waits.is_empty() { name.to_owned() } else { format!("{name} (finalizer {waits})") })
     });
-    let lists: FuturesUnordered<_> = KINDS
-        .iter()
-        .enumerate()
-        .map(|(index, (_, kind, _))| {
-            let api = api(client.clone(), namespace, index);
-            async move {
-                let listed =
-                    api.list_metadata(&ListParams::default().labels(&format!("{label}={name}"))).await;
-                let listed =
-                    listed.map_err(ClusterError::api(format!("list what is left of {name}: {kind}s")))?;
-                let names = listed.items.iter().map(|object| (*kind, object.name_any()));
-                Ok::<_, ClusterError>((index, names.collect::<Vec<_>>()))
-            }
-        })
-        .collect();
-    let mut found: Vec<_> = lists.try_collect().await?;
-    found.sort_by_key(|(index, _)| *index);
-    Ok(object.into_iter().chain(found.into_iter().flat_map(|(_, names)| names)).collect())
+    let lists = KINDS.map(|(resource, kind)| {
+        let api = api(client.clone(), namespace, (resource, kind));
+        async move {
+            let listed = api.list_metadata(&ListParams::default().labels(&format!("{label}={name}"))).await;
+            let listed =
+                listed.map_err(ClusterError::api(format!("list what is left of {name}: {kind}s")))?;
+            let names = listed.items.iter().map(|object| (kind, object.name_any()));
+            Ok::<_, ClusterError>(names.collect::<Vec<_>>())
+        }
+    });
+    let found = try_join_all(lists).await?;
+    Ok(object.into_iter().chain(found.into_iter().flatten()).collect())
 }
 
 async fn delete_all(
@@ -272,15 +254,15 @@ async fn delete_all(
     left: &[(&'static str, String)],
 ) -> Result<(), ClusterError> {
     for (kind, name) in left {
-        let Some(index) = KINDS.iter().position(|(_, known, _)| known == kind) else { continue };
-        let deleted = delete(&api(client.clone(), namespace, index), name, None).await;
+        let Some(known) = KINDS.into_iter().find(|(_, known)| known == kind) else { continue };
+        let deleted = delete(&api(client.clone(), namespace, known), name, None).await;
         deleted.map_err(ClusterError::api(format!("remove {kind} {name}")))?;
     }
     Ok(())
 }
 
-fn api(client: Client, namespace: &str, index: usize) -> Api<DynamicObject> {
-    let (group, kind, plural) = KINDS[index];
+fn api(client: Client, namespace: &str, (resource, kind): (&str, &str)) -> Api<DynamicObject> {
+    let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));
     let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural);
     Api::namespaced_with(client, namespace, &resource)
 }

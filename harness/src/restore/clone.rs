@@ -84,6 +84,8 @@ const DROPPED_PARAMETERS: [&str; 24] = [
 /// Restored jobs would do their work twice. Only what needs no restart, which the operator would do in the middle of the drill;
 /// the fence is what keeps restored subscriptions from their publishers.
 const QUIET: [(&str, &str); 1] = [("cron.launch_active_jobs", "off")];
+/// Where it reads.
+pub(super) const READS: &str = "CLONE_WALG_AZ_PREFIX";
 /// What WAL-G must know to read, besides the prefix and the credential.
 const READING: [&str; 16] = [
     "AZURE_STORAGE_ACCOUNT",
@@ -190,6 +192,12 @@ impl Clone {
         manifest
     }
 
+    /// Where it reads backups, for people.
+    pub fn reads(&self) -> &str {
+        let value = self.variable(READS).and_then(|variable| variable["value"].as_str());
+        value.unwrap_or("a place that an object names")
+    }
+
     /// The variable that counts among those that the manifest gives.
     pub fn variable(&self, name: &str) -> Option<&Value> {
         self.env.iter().rev().find(|variable| variable["name"] == name)
@@ -230,10 +238,19 @@ fn resources(source: &Source, drill: &RestoreDrill) -> Value {
 fn env(source: &Source, drill: &RestoreDrill, name_of_clone: &str) -> Result<Vec<Value>, RestoreError> {
     let pod = source.pod();
     let mut env = vec![
-        json!({ "name": "CLONE_WALG_AZ_PREFIX", "value": source.backups.prefix }),
+        json!({ "name": READS, "value": source.backups.prefix }),
         json!({ "name": "CLONE_USE_WALG_RESTORE", "value": "true" }),
     ];
     let given = |name: &str| drill.clone.env.iter().any(|variable| variable["name"] == name);
+    if !is_known(&source.backups.prefix) && !given(READS) {
+        return Err(RestoreError::refused(
+            format!(
+                "where the backups of {}/{} are does not follow from its env: part of its WALG_AZ_PREFIX is taken from an object",
+                source.namespace, source.name
+            ),
+            format!("name it in `clone.env` as {READS}"),
+        ));
+    }
     let credential: &[&str] = match source.backups.credential {
         Some(CredentialKind::AccessKey) => &["AZURE_STORAGE_ACCESS_KEY"],
         Some(CredentialKind::SasToken) => &["AZURE_STORAGE_SAS_TOKEN"],

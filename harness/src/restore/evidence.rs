@@ -1,7 +1,7 @@
 //! The folder that a restore drill leaves for people to look into. Free of secrets: whatever is written goes through `hide`.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::RestoreError;
 use crate::secret::Secret;
@@ -10,7 +10,14 @@ use crate::snapshot::redact::Redactor;
 /// Where files go, and what must not be in them.
 pub struct Evidence {
     folder: PathBuf,
-    secrets: Mutex<Vec<Secret>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    secrets: Vec<Secret>,
+    /// Of all of them: what it searches for is compiled once.
+    redactor: Redactor,
 }
 
 impl Evidence {
@@ -19,29 +26,33 @@ impl Evidence {
     pub fn in_folder(folder: &Path) -> Result<Self, RestoreError> {
         let made = std::fs::create_dir_all(folder);
         made.map_err(|source| RestoreError::Evidence { path: folder.to_owned(), source })?;
-        Ok(Evidence { folder: folder.to_owned(), secrets: Mutex::default() })
+        Ok(Evidence { folder: folder.to_owned(), known: Mutex::default() })
     }
 
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// From now on nothing shows it.
     pub fn learn(&self, secret: Secret) {
-        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        if !secrets.contains(&secret) {
-            secrets.push(secret);
+        let mut known = self.known();
+        if !known.secrets.contains(&secret) {
+            known.redactor = std::mem::take(&mut known.redactor).literal(&secret);
+            known.secrets.push(secret);
         }
     }
 
     pub fn secrets(&self) -> Vec<Secret> {
-        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.known().secrets.clone()
     }
 
     /// The text with every secret that is known by now as its fingerprint.
     pub fn hide(&self, text: &str) -> String {
-        let secrets = self.secrets();
-        secrets.iter().fold(Redactor::new(), |redactor, secret| redactor.literal(secret)).hide(text)
+        self.known().redactor.hide(text)
     }
 
     /// # Errors

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::file::Budgets;
 use super::moment::Moment;
-use super::recovery::Recovery;
+use super::recovery::Spent;
 use super::verify::{Proved, Restored};
 use crate::report::{Finding, Measure, Proof};
 
@@ -14,12 +14,12 @@ pub struct Measured {
     pub findings: Vec<Finding>,
 }
 
-pub fn of(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Measured {
+pub fn of(proved: &Proved, spent: &Spent, restored: &Restored<'_>) -> Measured {
     let Budgets { rto: rto_budget, rpo: rpo_budget } = restored.drill.within;
     let budget = |span: Option<super::Span>| span.and_then(|span| u64::try_from(span.0.as_millis()).ok());
-    let rto = Measure { milliseconds: recovery.milliseconds(), at_most: false, budget: budget(rto_budget) };
+    let rto = Measure { milliseconds: spent.milliseconds(), at_most: false, budget: budget(rto_budget) };
     let rpo_budget = rpo_budget.unwrap_or(super::Span(DEAD_ARCHIVE));
-    let rpo = lost(proved, recovery, restored);
+    let rpo = lost(proved, restored);
     let rpo = rpo.map(|(milliseconds, at_most)| Measure {
         milliseconds,
         at_most,
@@ -27,7 +27,7 @@ pub fn of(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Meas
     });
     let mut findings = Vec::new();
     if !rto.within_budget() {
-        findings.push(over("rto", &rto, &format!("the largest part was {}", recovery.largest_cause)));
+        findings.push(over("rto", &rto, &format!("the largest part was {}", spent.largest_cause)));
     }
     match &rpo {
         Some(rpo) if !rpo.within_budget() => findings.push(over("rpo", rpo, RPO_HELP)),
@@ -50,13 +50,13 @@ const RPO_HELP: &str = "commits that are not archived are lost: `archive_timeout
                         `within.rpo` says how much may be lost (24h without it)";
 
 /// Milliseconds of commits that would have been lost, and whether it may be less.
-fn lost(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Option<(u64, bool)> {
+fn lost(proved: &Proved, restored: &Restored<'_>) -> Option<(u64, bool)> {
     // The drill itself waited for the archive: had the source been lost at the moment, this is what had not been in it.
     if let Some(moment) = restored.moment {
         return Some((u64::try_from(moment.archived_after.as_millis()).unwrap_or(u64::MAX), true));
     }
     // A commit after the target was seen, so that none before it is missing.
-    if recovery.stopped_at_target {
+    if proved.recovery.stopped_at_target {
         return Some((0, false));
     }
     // Everything that the source had written when the drill began came back; where nobody writes, that is all.
@@ -64,12 +64,12 @@ fn lost(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Option
     if written.is_some_and(|written| lsn(&proved.identity.lsn).is_some_and(|here| here >= written)) {
         return Some((0, false));
     }
-    before(proved, recovery, restored)
+    before(proved, restored)
 }
 
 /// The last commit that came back may have been the last one that there was.
-fn before(proved: &Proved, recovery: &Recovery, restored: &Restored<'_>) -> Option<(u64, bool)> {
-    let last = recovery.recovered_to.or(proved.identity.last_replayed).or(proved.backup_begun)?;
+fn before(proved: &Proved, restored: &Restored<'_>) -> Option<(u64, bool)> {
+    let last = proved.recovery.recovered_to.or(proved.identity.last_replayed).or(proved.backup_begun)?;
     let lost = restored.clone.target.duration_since(last).as_millis();
     Some((u64::try_from(lost).unwrap_or_default(), true))
 }

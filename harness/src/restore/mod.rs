@@ -28,6 +28,8 @@ mod reproduce;
 mod rights;
 mod run;
 mod safety;
+#[cfg(test)]
+mod samples;
 mod schema;
 mod server_log;
 mod source;

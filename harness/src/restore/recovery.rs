@@ -3,10 +3,11 @@
 
 use jiff::Timestamp;
 
+use crate::observe::logs::recovery::{self, CLONE_SCRIPT};
 use crate::report::{Backup, RecoveryPhase, RecoveryPhaseName};
 
 /// Patroni begins with the clone script. Spilo's own scripts say the same of others.
-const SCRIPT: [&str; 2] = ["Running custom bootstrap script", "clone_with_wale"];
+const SCRIPT: [&str; 2] = [CLONE_SCRIPT, "clone_with_wale"];
 /// The script has chosen: `cloning cluster X using wal-g backup-fetch /…/pgdata base_…`.
 const FETCHES: &str = " backup-fetch ";
 /// The first sign that the base backup is there; what comes first counts.
@@ -16,11 +17,10 @@ const FETCHED: [&str; 4] = [
     "starting archive recovery",
     "starting backup recovery",
 ];
+const FETCHED_WAL: &str = "restored log file";
 /// The last sign that WAL is replayed; what comes last counts.
 const REPLAYED: [&str; 4] =
     ["redo done at", "recovery stopping", "last completed transaction", "archive recovery complete"];
-const LAST_COMMIT: &str = "last completed transaction was at log time ";
-const STOPPED: &str = "recovery stopping";
 
 /// One line of one of the logs, at its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +41,8 @@ pub struct Course {
 }
 
 /// What the logs tell of a recovery.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
-    /// In the order of time; they add up to the whole.
-    pub phases: Vec<RecoveryPhase>,
     pub backup: Option<Backup>,
     /// Commit time of the last transaction that was replayed.
     pub recovered_to: Option<Timestamp>,
@@ -52,23 +50,32 @@ pub struct Recovery {
     pub stopped_at_target: bool,
     /// Its end was seen.
     pub ended: bool,
+    /// The lines that end phases, where there are any.
+    ends: [(RecoveryPhaseName, Option<Said>); 4],
+    /// How many files of WAL were fetched.
+    wal_files: usize,
+}
+
+/// Where a recovery's time went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spent {
+    /// In the order of time; they add up to the whole.
+    pub phases: Vec<RecoveryPhase>,
     /// The longest phase, and what it was.
     pub largest_cause: String,
 }
 
 impl Recovery {
-    /// `said` in the order of time; attempts that failed may be among it.
-    pub fn of(said: &[Said], course: Course) -> Self {
+    /// `said` in the order of time, of a clone that was created then; attempts that failed may be among it.
+    pub fn of(said: &[Said], created: Timestamp) -> Self {
         // The last attempt is the one that came to its end.
         let begins = |line: &Said| SCRIPT.iter().all(|text| line.text.contains(text));
         let begin = said.iter().rposition(begins);
         let attempt = &said[begin.unwrap_or(0)..];
-        let first =
-            |texts: &[&str]| attempt.iter().find(|line| texts.iter().any(|text| line.text.contains(text)));
-        let fetch = first(&[FETCHES]);
-        let after = fetch.map_or(course.created, |line| line.time);
         let is =
             |texts: &'static [&str]| move |line: &&Said| texts.iter().any(|text| line.text.contains(text));
+        let fetch = attempt.iter().find(is(&[FETCHES]));
+        let after = fetch.map_or(created, |line| line.time);
         let fetched = attempt.iter().filter(is(&FETCHED)).find(|line| line.time >= after);
         let replayed = attempt.iter().rev().find(is(&REPLAYED));
         let ends = [
@@ -77,8 +84,23 @@ impl Recovery {
             (RecoveryPhaseName::Fetch, fetched),
             (RecoveryPhaseName::Replay, replayed),
         ];
-        let ends = ends.map(|(phase, line)| (phase, line.map(|line| (line.time, line.text.clone()))));
-        let ends = ends.into_iter().chain([
+        Recovery {
+            backup: fetch.and_then(|line| backup(&line.text)),
+            recovered_to: attempt.iter().rev().find_map(|line| last_commit(&line.text)),
+            stopped_at_target: replayed_to_target(attempt),
+            ended: replayed.is_some(),
+            ends: ends.map(|(phase, line)| (phase, line.cloned())),
+            wal_files: attempt.iter().filter(is(&[FETCHED_WAL])).count(),
+        }
+    }
+
+    /// Where the time went, once it is known when the clone could be used and was verified.
+    pub fn spent(&self, course: Course) -> Spent {
+        let seen = self
+            .ends
+            .iter()
+            .map(|(phase, line)| (*phase, line.as_ref().map(|Said { time, text }| (*time, text.clone()))));
+        let ends = seen.chain([
             (
                 RecoveryPhaseName::Promote,
                 Some((course.usable, "the clone takes connections as a leader".to_owned())),
@@ -89,16 +111,11 @@ impl Recovery {
             ),
         ]);
         let phases = phases(course, ends);
-        Recovery {
-            largest_cause: largest(&phases, attempt),
-            phases,
-            backup: fetch.and_then(|line| backup(&line.text)),
-            recovered_to: attempt.iter().rev().find_map(|line| last_commit(&line.text)),
-            stopped_at_target: replayed_to_target(attempt),
-            ended: replayed.is_some(),
-        }
+        Spent { largest_cause: largest(&phases, self.wal_files), phases }
     }
+}
 
+impl Spent {
     pub fn milliseconds(&self) -> u64 {
         self.phases.iter().map(|phase| phase.milliseconds).sum()
     }
@@ -130,21 +147,16 @@ fn backup(line: &str) -> Option<Backup> {
     Some(Backup { name: name.to_owned(), started: None })
 }
 
-/// `2026-11-25 22:00:00.123456+00`, to the end of the line.
 fn last_commit(line: &str) -> Option<Timestamp> {
-    let (_, time) = line.split_once(LAST_COMMIT)?;
-    time.trim().replacen(' ', "T", 1).parse().ok()
+    recovery::last_commit(line)?.replacen(' ', "T", 1).parse().ok()
 }
 
 /// By the last word: an attempt that came to the end of the WAL is followed by one without a target.
 fn replayed_to_target(attempt: &[Said]) -> bool {
-    let word = attempt.iter().rev().find(|line| {
-        line.text.contains(STOPPED) || line.text.contains("recovery ended before configured recovery target")
-    });
-    word.is_some_and(|line| line.text.contains(STOPPED))
+    attempt.iter().rev().find_map(|line| recovery::reached_target(&line.text)).unwrap_or(false)
 }
 
-fn largest(phases: &[RecoveryPhase], attempt: &[Said]) -> String {
+fn largest(phases: &[RecoveryPhase], wal_files: usize) -> String {
     let Some(phase) = phases.iter().max_by_key(|phase| phase.milliseconds) else { return String::new() };
     let what = match phase.phase {
         RecoveryPhaseName::Start => {
@@ -153,8 +165,7 @@ fn largest(phases: &[RecoveryPhase], attempt: &[Said]) -> String {
         RecoveryPhaseName::ListBackups => "WAL-G listing the backups".to_owned(),
         RecoveryPhaseName::Fetch => "WAL-G fetching the base backup".to_owned(),
         RecoveryPhaseName::Replay => {
-            let files = attempt.iter().filter(|line| line.text.contains("restored log file")).count();
-            format!("PostgreSQL replaying WAL ({files} files), each fetched by a WAL-G of its own")
+            format!("PostgreSQL replaying WAL ({wal_files} files), each fetched by a WAL-G of its own")
         }
         RecoveryPhaseName::Promote => "promotion, until the leader took connections".to_owned(),
         RecoveryPhaseName::Verify => "reading all data of the clone".to_owned(),
@@ -197,9 +208,10 @@ mod tests {
             ),
             (42, "[1]: LOG:  last completed transaction was at log time 2027-01-15 07:59:59.25+00"),
         ]);
-        let recovery = Recovery::of(&lines, COURSE());
-        let spent: Vec<(&str, u64)> =
-            recovery.phases.iter().map(|phase| (phase.phase.name(), phase.milliseconds / 1000)).collect();
+        let recovery = Recovery::of(&lines, at(0));
+        let spent = recovery.spent(COURSE());
+        let lengths: Vec<(&str, u64)> =
+            spent.phases.iter().map(|phase| (phase.phase.name(), phase.milliseconds / 1000)).collect();
         let expected = [
             ("start", 8),
             ("list-backups", 2),
@@ -208,12 +220,12 @@ mod tests {
             ("promote", 8),
             ("verify", 10),
         ];
-        assert_eq!(spent, expected);
-        assert_eq!(recovery.milliseconds(), 60_000);
+        assert_eq!(lengths, expected);
+        assert_eq!(spent.milliseconds(), 60_000);
         assert_eq!(recovery.backup.unwrap().name, "base_000000010000000000000004");
         assert_eq!(recovery.recovered_to, Some("2027-01-15T07:59:59.25Z".parse().unwrap()));
         assert!(recovery.stopped_at_target);
-        assert!(recovery.largest_cause.starts_with("fetch: "), "{}", recovery.largest_cause);
+        assert!(spent.largest_cause.starts_with("fetch: "), "{}", spent.largest_cause);
     }
 
     #[test]
@@ -222,10 +234,11 @@ mod tests {
             (10, "using wal-g backup-fetch /data base_1"),
             (20, "FATAL:  recovery ended before configured recovery target was reached"),
         ]);
-        let recovery = Recovery::of(&lines, COURSE());
-        let names: Vec<&str> = recovery.phases.iter().map(|phase| phase.phase.name()).collect();
+        let recovery = Recovery::of(&lines, at(0));
+        let spent = recovery.spent(COURSE());
+        let names: Vec<&str> = spent.phases.iter().map(|phase| phase.phase.name()).collect();
         assert_eq!(names, ["list-backups", "promote", "verify"]);
-        assert_eq!(recovery.milliseconds(), 60_000);
+        assert_eq!(spent.milliseconds(), 60_000);
         assert!(!recovery.stopped_at_target);
     }
 
@@ -235,8 +248,9 @@ mod tests {
             (-5, "Running custom bootstrap script: clone_with_wale.py"),
             (90, "redo done at 0/3000028"),
         ]);
-        let recovery = Recovery::of(&lines, COURSE());
-        assert_eq!(recovery.milliseconds(), 60_000);
-        assert_eq!(recovery.phases[0].milliseconds, 0);
+        let recovery = Recovery::of(&lines, at(0));
+        let spent = recovery.spent(COURSE());
+        assert_eq!(spent.milliseconds(), 60_000);
+        assert_eq!(spent.phases[0].milliseconds, 0);
     }
 }

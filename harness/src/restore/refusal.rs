@@ -31,7 +31,7 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
     let says = |texts: &[&str]| logs.iter().any(|log| texts.iter().any(|text| log.contains(text)));
     let account = source.backups.account.as_deref().filter(|account| is_known(account));
     let account = account.unwrap_or("that a Secret names");
-    let place = &source.backups.prefix;
+    let place = clone.reads();
     if says(&REFUSED) {
         return Refusal {
             why: format!("the storage account {account} refuses the key"),

@@ -1,6 +1,6 @@
 //! What a drill needs to be allowed, so that it can say so before it begins.
 
-use super::clean::REMOVED;
+use super::clean::removed;
 use super::file::RestoreDrill;
 use super::source::Source;
 use crate::environment::cluster::Right;
@@ -55,7 +55,7 @@ pub fn removing(namespace: &str) -> Vec<Right> {
         rights.push(Right::new(verb, "postgresqls.acid.zalan.do", namespace));
         rights.push(Right::new(verb, "leases.coordination.k8s.io", namespace));
     }
-    for resource in REMOVED {
+    for resource in removed() {
         rights.push(Right::new("list", resource, namespace));
         rights.push(Right::new("delete", resource, namespace));
     }

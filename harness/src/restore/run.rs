@@ -19,11 +19,11 @@ use super::leftovers::{note, of_lease};
 use super::moment::{self, Moment};
 use super::plan::{self, Plan};
 use super::progress::Progress;
-use super::recovery::Course;
 use super::verify::{self, Restored};
-use crate::drill::outcome::{CLONE_SCRIPT, FAILED_BOOTSTRAP};
+use crate::drill::outcome::FAILED_BOOTSTRAP;
 use crate::environment::cluster::{ClusterAccess, ClusterError, Held, PodLogs};
 use crate::exit::Verdict;
+use crate::observe::logs::recovery::CLONE_SCRIPT;
 use crate::operator::postgresqls;
 use crate::poll::within;
 use crate::report::{DrillReport, Event, Finding, Restore};
@@ -81,19 +81,17 @@ pub async fn run(doing: &Doing<'_>) -> DrillReport {
         true => Verdict::Passed,
     });
     DrillReport {
-        scenario: doing.drill.shown(),
-        file: doing.drill.file.clone().unwrap_or_default(),
-        operator: String::new(),
-        environment: "cluster".to_owned(),
         verdict,
         milliseconds: u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX),
         phases: progress.phases(),
-        clusters: Vec::new(),
         findings: conclusion.findings,
-        told_apart: Vec::new(),
-        evidence: doing.evidence.to_owned(),
-        restore: Some(Box::new(conclusion.restore)),
+        ..report(doing.drill, doing.evidence, conclusion.restore)
     }
+}
+
+fn report(drill: &RestoreDrill, evidence: &Path, restore: Restore) -> DrillReport {
+    let file = drill.file.as_deref().unwrap_or(Path::new(""));
+    DrillReport::of_restore(&drill.shown(), file, evidence, restore)
 }
 
 /// The report of a drill whose cluster could not be reached.
@@ -112,20 +110,8 @@ pub fn unreached(drill: &RestoreDrill, evidence: &Path, error: &ClusterError) ->
         reproduce: super::reproduce::commands(drill, ""),
         ..Restore::default()
     };
-    DrillReport {
-        scenario: drill.shown(),
-        file: drill.file.clone().unwrap_or_default(),
-        operator: String::new(),
-        environment: "cluster".to_owned(),
-        verdict: error.verdict(),
-        milliseconds: 0,
-        phases: Vec::new(),
-        clusters: Vec::new(),
-        findings: vec![finding],
-        told_apart: Vec::new(),
-        evidence: evidence.to_owned(),
-        restore: Some(Box::new(restore)),
-    }
+    let report = report(drill, evidence, restore);
+    DrillReport { verdict: error.verdict(), findings: vec![finding], ..report }
 }
 
 /// What ended the part of a drill that can be given up.
@@ -150,7 +136,7 @@ impl Run<'_> {
         let Doing { access, drill, .. } = self.doing;
         let look = async {
             let plan = Plan::of(access, drill, self.started).await?;
-            let note = format!("backups in {}", plan.source.backups.prefix);
+            let note = format!("backups in {}", plan.clone(drill, plan.target)?.reads());
             Ok::<_, RestoreError>((plan, note))
         };
         let plan = match self.progress.step("look at the source", look).await {
@@ -272,7 +258,7 @@ impl Run<'_> {
             Err(error) => return conclusion.error("clone", &error),
         };
         let restored =
-            Restored { plan, clone: &clone, drill, usable: &usable, moment: moment.as_ref(), logs };
+            Restored { plan, clone: &clone, drill, created, usable: &usable, moment: moment.as_ref(), logs };
         let verified = async {
             let proved = verify::all(&restored, self.evidence, &told).await?;
             let note = format!("{} proofs", proved.proofs.len());
@@ -280,8 +266,7 @@ impl Run<'_> {
         };
         match self.progress.step("verify the clone", Box::pin(verified)).await {
             Ok(proved) => {
-                let course = Course { created, usable: usable.since, verified: Timestamp::now() };
-                let findings = proved.into_report(&restored, course, &mut conclusion.restore);
+                let findings = proved.into_report(&restored, Timestamp::now(), &mut conclusion.restore);
                 conclusion.findings.extend(findings);
             }
             Err(error) => conclusion.error("verify", &error),

@@ -2,11 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::clone::volume_bytes;
+use super::clone::{READS, volume_bytes};
 use super::error::RestoreError;
 use super::file::RestoreDrill;
 use super::quantity;
 use super::source::Source;
+use crate::check::is_known;
 
 /// A volume that is bigger than allowed.
 ///
@@ -52,12 +53,24 @@ pub fn archive(env: &[Value], source: &Source) -> Result<(), RestoreError> {
             "write the archive's place without them",
         ));
     }
-    if within(prefix, &source.backups.prefix) || within(&source.backups.prefix, prefix) {
+    // Where it reads is its source's archive too, or a copy of it.
+    let reads = env.iter().rev().find(|variable| variable["name"] == READS);
+    let reads = reads.and_then(|variable| variable["value"].as_str()).filter(|reads| !reads.contains("$("));
+    let own = Some(source.backups.prefix.as_str()).filter(|own| is_known(own));
+    let places: Vec<&str> = own.into_iter().chain(reads.filter(|reads| is_known(reads))).collect();
+    if places.is_empty() {
         return Err(RestoreError::refused(
             format!(
-                "its archive {prefix} and its source's, {}, lie within each other",
-                source.backups.prefix
+                "whether its archive {prefix} lies in its source's is not known: the place of that one is not"
             ),
+            format!(
+                "give {READS} as a plain value, or leave `clone.archive` out: then the clone archives nothing"
+            ),
+        ));
+    }
+    if let Some(place) = places.into_iter().find(|place| within(prefix, place) || within(place, prefix)) {
+        return Err(RestoreError::refused(
+            format!("its archive {prefix} and its source's, {place}, lie within each other"),
             "give `clone.archive` another prefix, or leave it out: then the clone archives nothing",
         ));
     }

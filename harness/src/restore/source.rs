@@ -1,17 +1,16 @@
 //! The cluster whose backup is cloned, as its objects say it is. Nothing of it is changed, and no Secret is read.
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Endpoints};
 use kube::api::Api;
 use kube::{Client, ResourceExt};
 use serde_json::Value;
 
 use super::error::RestoreError;
 use super::file::SourceName;
-use crate::check::{Azure, Pod, entries_of, is_known};
+use crate::check::{Azure, Pod, entries_of};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::manifests::Manifests;
-use crate::operator::postgresqls;
+use crate::operator::{patroni, postgresqls};
 use crate::render::RenderedVariable;
 
 /// The operator's default.
@@ -27,6 +26,7 @@ pub struct Source {
     pub spec: Value,
     /// The env list of its container, as the operator wrote it.
     pub variables: Vec<RenderedVariable>,
+    /// Part of its prefix may be taken from an object, and is not known then.
     pub backups: Azure,
     /// From Patroni's `initialize` key; none where it is not kept in Kubernetes or may not be read.
     pub system_identifier: Option<String>,
@@ -72,8 +72,8 @@ impl Source {
             system_identifier: annotation(
                 access.client(),
                 namespace,
-                &format!("{name}-config"),
-                "initialize",
+                &patroni::config(name),
+                patroni::INITIALIZE,
             )
             .await?,
             written: written(access.client(), namespace, name).await?,
@@ -98,14 +98,6 @@ fn backups(variables: &[RenderedVariable], namespace: &str, shown: &str) -> Resu
             }
         }));
     };
-    if !is_known(&azure.prefix) {
-        return Err(RestoreError::refused(
-            format!(
-                "where the backups of {shown} are does not follow from its env: part of its WALG_AZ_PREFIX is taken from an object"
-            ),
-            "name it in `clone.env` as CLONE_WALG_AZ_PREFIX",
-        ));
-    }
     Ok(azure.clone())
 }
 
@@ -119,20 +111,13 @@ async fn written(client: Client, namespace: &str, name: &str) -> Result<Option<u
     Ok(None)
 }
 
-/// What Patroni keeps as an annotation, of Endpoints or of a ConfigMap.
+/// What Patroni keeps of it.
 async fn annotation(
     client: Client,
     namespace: &str,
     object: &str,
     key: &str,
 ) -> Result<Option<String>, ClusterError> {
-    let of = |annotations: &std::collections::BTreeMap<String, String>| annotations.get(key).cloned();
-    let doing = || ClusterError::api(format!("read Patroni's {object}"));
-    let endpoints: Api<Endpoints> = Api::namespaced(client.clone(), namespace);
-    let found = endpoints.get_opt(object).await.map_err(doing())?;
-    if let Some(text) = found.and_then(|found| of(found.annotations())) {
-        return Ok(Some(text));
-    }
-    let maps: Api<ConfigMap> = Api::namespaced(client, namespace);
-    Ok(maps.get_opt(object).await.map_err(doing())?.and_then(|found| of(found.annotations())))
+    let found = patroni::annotation(client, namespace, object, key).await;
+    found.map_err(ClusterError::api(format!("read Patroni's {object}")))
 }

@@ -17,8 +17,10 @@ use super::moment::Moment;
 use super::observations;
 use super::plan::Plan;
 use super::prove::{self, Recovered, Wanted};
+use super::quiet::QuietMoment;
 use super::recovery::{Course, Recovery, Said};
 use super::server_log;
+use super::source::Source;
 use super::ticking::ticking;
 use crate::environment::cluster::{ClusterAccess, ClusterError, PodLogs};
 use crate::observe::data::{self, DataError, Identity, Options, identify};
@@ -35,6 +37,8 @@ pub struct Restored<'a> {
     pub plan: &'a Plan,
     pub clone: &'a Clone,
     pub drill: &'a RestoreDrill,
+    /// The API server took its manifest.
+    pub created: Timestamp,
     pub usable: &'a Usable,
     pub moment: Option<&'a Moment>,
     pub logs: &'a PodLogs,
@@ -44,7 +48,7 @@ pub struct Restored<'a> {
 pub struct Proved {
     pub proofs: Vec<Proof>,
     pub identity: Identity,
-    pub said: Vec<Said>,
+    pub recovery: Recovery,
     /// When the base backup was begun.
     pub backup_begun: Option<Timestamp>,
 }
@@ -58,7 +62,7 @@ pub async fn all(
     evidence: &Evidence,
     told: &(dyn Fn(String) + Sync),
 ) -> Result<Proved, RestoreError> {
-    let Restored { plan, clone, drill, usable, moment, logs } = restored;
+    let Restored { plan, clone, drill, created, usable, moment, logs } = restored;
     let connect = &usable.connect;
     let hide = |text: &str| evidence.hide(text);
     let identity = identify(connect).await?;
@@ -74,9 +78,8 @@ pub async fn all(
     let backup_begun = begun.map_err(query("read the backup's label"))?;
     let zone = server_log::zone(&client).await;
     drop(client);
-    let said = said(logs, &server, zone.as_ref());
     let now = Timestamp::now();
-    let recovery = Recovery::of(&said, Course { created: now, usable: now, verified: now });
+    let recovery = Recovery::of(&said(logs, &server, zone.as_ref()), *created);
 
     if let Some(moment) = moment
         && let Some(last) = recovery.recovered_to.filter(|last| *last > moment.moment.target)
@@ -109,8 +112,8 @@ pub async fn all(
         None => Recovered::NotKnown,
     };
     let timeline = recovery.backup.as_ref().and_then(|backup| timeline_of(&backup.name));
-    let wanted =
-        Wanted { system_identifier: plan.source.system_identifier.as_deref(), timeline, target: until };
+    let system_identifier = system_identifier(&plan.source, moment.map(|moment| &moment.moment));
+    let wanted = Wanted { system_identifier, timeline, target: until };
     let mut proofs = prove::identity(&identity, recovered, wanted);
     proofs.push(prove::readable(&data, moment.map(|moment| &moment.data)));
     proofs.push(prove::counts(&data));
@@ -128,7 +131,13 @@ pub async fn all(
     proofs.push(ticking("checking indexes and tables (amcheck)", Some(AMCHECK), told, checking).await?);
     proofs.extend(subscriptions);
     proofs.push(log);
-    Ok(Proved { proofs, identity, said, backup_begun })
+    Ok(Proved { proofs, identity, recovery, backup_begun })
+}
+
+/// The source's: as Patroni keeps it, and where it does not in Kubernetes, as the source itself said when it was compared.
+fn system_identifier<'a>(source: &'a Source, moment: Option<&'a QuietMoment>) -> Option<&'a str> {
+    let measured = || moment.map(|moment| moment.system_identifier.as_str());
+    source.system_identifier.as_deref().or_else(measured)
 }
 
 /// Subscriptions that came back enabled: told, since only the network kept them from their publishers.
@@ -151,9 +160,15 @@ async fn subscriptions(client: &tokio_postgres::Client) -> Result<Option<Proof>,
 
 impl Proved {
     /// Puts what was measured and proved into the report; gives what does not hold.
-    pub fn into_report(self, restored: &Restored<'_>, course: Course, restore: &mut Restore) -> Vec<Finding> {
-        let recovery = Recovery::of(&self.said, course);
-        let measured = measure::of(&self, &recovery, restored);
+    pub fn into_report(
+        self,
+        restored: &Restored<'_>,
+        verified: Timestamp,
+        restore: &mut Restore,
+    ) -> Vec<Finding> {
+        let (created, usable) = (restored.created, restored.usable);
+        let spent = self.recovery.spent(Course { created, usable: usable.since, verified });
+        let measured = measure::of(&self, &spent, restored);
         let mut findings: Vec<Finding> = self
             .proofs
             .iter()
@@ -168,15 +183,15 @@ impl Proved {
             .collect();
         findings.extend(measured.findings);
         (restore.rpo, restore.rto) = (measured.rpo, measured.rto);
-        restore.recovered_to = recovery.recovered_to.or(self.identity.last_replayed);
-        restore.backup = recovery.backup;
+        restore.recovered_to = self.recovery.recovered_to.or(self.identity.last_replayed);
+        restore.backup = self.recovery.backup;
         if let Some(backup) = &mut restore.backup {
             backup.started = self.backup_begun;
         }
-        restore.phases = recovery.phases;
-        restore.largest_cause = recovery.largest_cause;
+        restore.phases = spent.phases;
+        restore.largest_cause = spent.largest_cause;
         if restore.largest_cause.starts_with(RecoveryPhaseName::Start.name()) {
-            let share = restored.usable.pod.shown(course.created);
+            let share = usable.pod.shown(created);
             restore.largest_cause.push_str(&format!(" ({share})"));
         }
         restore.proofs = self.proofs;
@@ -252,4 +267,33 @@ pub async fn referred(access: &ClusterAccess, clone: &Clone) -> Result<Vec<Secre
     let plain = plain.filter_map(|variable| variable["value"].as_str()).filter(|value| !is_a_word(value));
     secrets.extend(plain.map(Secret::new));
     Ok(secrets)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::restore::samples;
+
+    #[test]
+    fn a_source_that_was_compared_is_known_by_its_own_word_where_patroni_keeps_none() {
+        let time: Timestamp = "2026-11-25T22:00:00Z".parse().unwrap();
+        let moment = QuietMoment {
+            from: time,
+            until: time,
+            target: time,
+            lsn: "0/3000028".to_owned(),
+            wal_file: "000000010000000000000003".to_owned(),
+            timeline: 1,
+            system_identifier: "7300000000000000001".to_owned(),
+            next_transaction: 740,
+            sequences: std::collections::BTreeMap::new(),
+        };
+        let mut source = samples::source();
+        assert_eq!(system_identifier(&source, None), None);
+        assert_eq!(system_identifier(&source, Some(&moment)), Some("7300000000000000001"));
+        source.system_identifier = Some("7300000000000000002".to_owned());
+        assert_eq!(system_identifier(&source, Some(&moment)), Some("7300000000000000002"));
+    }
 }

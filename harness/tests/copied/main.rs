@@ -132,19 +132,11 @@ async fn events_need_their_right_and_no_more(client: &Client) {
     });
     let source = create(client, &source, "").await.unwrap();
     let account = impersonating(client, ACCOUNT);
+    let restore = Restore { source: "prod/acid-orders".to_owned(), ..Restore::default() };
+    let (file, evidence) = (Path::new("drills/orders.yaml"), Path::new("evidence"));
     let report = DrillReport {
-        scenario: "orders-nightly".to_owned(),
-        file: "drills/orders.yaml".into(),
-        operator: String::new(),
-        environment: "cluster".to_owned(),
         verdict: Verdict::Failed,
-        milliseconds: 1,
-        phases: Vec::new(),
-        clusters: Vec::new(),
-        findings: Vec::new(),
-        told_apart: Vec::new(),
-        evidence: "evidence".into(),
-        restore: Some(Box::new(Restore { source: "prod/acid-orders".to_owned(), ..Restore::default() })),
+        ..DrillReport::of_restore("orders-nightly", file, evidence, restore)
     };
     let to = Tell { events: true, ..Tell::default() };
 

@@ -155,6 +155,15 @@ fn a_node_that_is_full() {
     assert_eq!(status.code(), Some(3), "{said}");
     let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(flat.contains("the node is full") && flat.contains("Insufficient memory"), "{said}");
+    // What is left to look at afterwards says it too.
+    let runs = fs::read_dir(own.folder.path().join("target/clonedrill")).unwrap().flatten();
+    let bundle = runs.map(|run| run.path().join("clone/into-another-account").join(OPERATOR).join("bundle"));
+    let bundle = bundle.last().unwrap();
+    let events = fs::read_to_string(bundle.join("events.txt")).unwrap();
+    assert!(events.contains("FailedScheduling") && events.contains("Insufficient memory"), "{events}");
+    let pods: Vec<_> =
+        fs::read_dir(bundle.join("pods")).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    assert!(pods.iter().any(|pod| pod == "clonedrill-storage-gateway.yaml") && pods.len() >= 2, "{pods:?}");
     assert!(own.command(&["down", &own.environment()]).status().unwrap().success());
     assert_eq!(left_of(&own.cluster()), Vec::<String>::new());
 }

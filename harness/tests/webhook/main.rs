@@ -36,19 +36,11 @@ fn main() -> ExitCode {
 }
 
 fn tells(address: &Path) -> ExitCode {
+    let restore = Restore { source: "prod/acid-orders".to_owned(), ..Restore::default() };
+    let (file, evidence) = (Path::new("drills/orders.yaml"), Path::new("evidence"));
     let report = DrillReport {
-        scenario: "orders-nightly".to_owned(),
-        file: "drills/orders.yaml".into(),
-        operator: String::new(),
-        environment: "cluster".to_owned(),
         verdict: Verdict::Failed,
-        milliseconds: 1,
-        phases: Vec::new(),
-        clusters: Vec::new(),
-        findings: Vec::new(),
-        told_apart: Vec::new(),
-        evidence: "evidence".into(),
-        restore: Some(Box::new(Restore { source: "prod/acid-orders".to_owned(), ..Restore::default() })),
+        ..DrillReport::of_restore("orders-nightly", file, evidence, restore)
     };
     let webhook =
         Webhook { url_env: None, url_file: Some(address.to_owned()), template: None, always: false };

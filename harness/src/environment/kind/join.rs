@@ -103,7 +103,7 @@ impl Environment for KindEnvironment {
     type Storage = Arc<KindStorage>;
 
     fn name(&self) -> &'static str {
-        "kind"
+        super::NAME
     }
 
     fn client(&self) -> Client {

@@ -22,6 +22,8 @@ pub use error::KindError;
 pub use join::KindEnvironment;
 pub use order::Order;
 
+/// As reports call it.
+pub const NAME: &str = "kind";
 /// On what Docker knows of a cluster's own: the cluster's name.
 pub const CLUSTER_LABEL: &str = "clonedrill.cluster";
 /// On the containers of one drill: its namespace.

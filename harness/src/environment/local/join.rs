@@ -185,7 +185,7 @@ impl Environment for LocalEnvironment {
     type Storage = LocalStorage;
 
     fn name(&self) -> &'static str {
-        "local"
+        super::NAME
     }
 
     fn client(&self) -> kube::Client {

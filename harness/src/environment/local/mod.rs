@@ -15,3 +15,6 @@ mod tie;
 
 pub use join::{LocalEnvironment, enter};
 pub(super) use part::last_lines;
+
+/// As reports call it.
+pub const NAME: &str = "local";

@@ -3,6 +3,7 @@
 pub mod csvlog;
 mod line;
 mod record;
+pub mod recovery;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,68 +4,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::check::Azure;
 use crate::render::RenderedVariable;
+use crate::restore::samples::{KEY, reference, source, variable};
 use crate::restore::{CloneSettings, Into, SourceName, named, readback};
-
-const KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
-
-fn variable(item: Value) -> RenderedVariable {
-    let name = item["name"].as_str().unwrap().to_owned();
-    RenderedVariable { name, item, origins: Vec::new(), derived: false, hidden: false }
-}
-
-fn reference(name: &str) -> Value {
-    json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": "backup-keys", "key": "prod" } } })
-}
-
-fn source() -> Source {
-    let variables = [
-        json!({ "name": "SCOPE", "value": "acid-orders" }),
-        json!({ "name": "PGVERSION", "value": "15" }),
-        json!({ "name": "AZURE_STORAGE_ACCOUNT", "value": "prod" }),
-        reference(KEY),
-        json!({ "name": "WALG_AZ_PREFIX", "value": "azure://backups/$(SCOPE)/$(PGVERSION)" }),
-        json!({ "name": "WAL_S3_BUCKET", "value": "elsewhere" }),
-    ];
-    Source {
-        namespace: "prod".to_owned(),
-        name: "acid-orders".to_owned(),
-        uid: "u-1".to_owned(),
-        spec: json!({
-            "teamId": "acid",
-            "numberOfInstances": 3,
-            "users": { "orders": ["superuser"] },
-            "databases": { "orders": "orders" },
-            "sidecars": [{ "name": "exporter" }],
-            "enableMasterLoadBalancer": true,
-            "streams": [{}],
-            "somethingNew": { "reaches": "out" },
-            "tolerations": [{ "key": "db" }],
-            "volume": { "size": "100Gi" },
-            "resources": { "limits": { "cpu": "4", "memory": "8Gi" }, "requests": { "cpu": "4", "memory": "8Gi" } },
-            "additionalVolumes": [
-                { "name": "certs", "mountPath": "/certs", "volumeSource": { "secret": { "secretName": "s" } } },
-                { "name": "space", "mountPath": "/space", "volumeSource": { "nfs": { "server": "production" } } },
-            ],
-            "postgresql": { "version": "15", "parameters": {
-                "max_connections": "300", "shared_buffers": "6GB", "archive_command": "cp %p /somewhere",
-                "log_timezone": "Europe/Berlin",
-            } },
-        }),
-        variables: variables.map(variable).to_vec(),
-        backups: Azure {
-            account: Some("prod".to_owned()),
-            prefix: "azure://backups/acid-orders/15".to_owned(),
-            credential: Some(CredentialKind::AccessKey),
-            warning: None,
-        },
-        system_identifier: None,
-        written: None,
-        cluster_label: "cluster-name".to_owned(),
-        role_label: "spilo-role".to_owned(),
-    }
-}
 
 fn drill(clone: CloneSettings) -> RestoreDrill {
     let source = SourceName { namespace: "prod".to_owned(), name: "acid-orders".to_owned() };
@@ -133,6 +74,41 @@ fn an_archive_of_its_own_is_a_folder_of_its_own_away_from_its_sources() {
     assert!(refused(&source(), prefix("azure://backups")).contains("lie within each other"));
     assert!(refused(&source(), prefix("azure://backups/$(SCOPE)")).contains("known only in the pod"));
     assert!(refused(&source(), given(reference("WALG_AZ_PREFIX"))).contains("does not follow"));
+}
+
+/// Its prefix is taken from a ConfigMap, so nobody knows it but its pods.
+fn source_of_unknown_place() -> Source {
+    let mut source = source();
+    let from = json!({ "configMapKeyRef": { "name": "places", "key": "orders" } });
+    source
+        .variables
+        .retain(|variable| !["WALG_AZ_PREFIX", "WAL_S3_BUCKET"].contains(&variable.name.as_str()));
+    source.variables.push(variable(json!({ "name": "WALG_AZ_PREFIX", "valueFrom": from })));
+    source.backups = source.pod().own().unwrap().clone();
+    source
+}
+
+#[test]
+fn where_a_source_archives_may_be_told_in_the_drills_file() {
+    let source = source_of_unknown_place();
+    let why = refused(&source, CloneSettings::default());
+    assert!(why.contains("where the backups of prod/acid-orders are does not follow from its env"), "{why}");
+    let told = |reads: Value, archive: Option<&str>| CloneSettings {
+        env: vec![reads],
+        archive: archive.map(str::to_owned),
+        ..CloneSettings::default()
+    };
+    let plain = || json!({ "name": READS, "value": "azure://backups/acid-orders/15" });
+    let clone = made(&source, told(plain(), None)).unwrap();
+    assert_eq!(clone.reads(), "azure://backups/acid-orders/15");
+    made(&source, told(plain(), Some("azure://drills/orders"))).unwrap();
+    for inside in ["azure://backups/acid-orders/15", "azure://backups/acid-orders/15/drills"] {
+        let why = refused(&source, told(plain(), Some(inside)));
+        assert!(why.contains("lie within each other"), "{why}");
+    }
+    made(&source, told(reference(READS), None)).unwrap();
+    let why = refused(&source, told(reference(READS), Some("azure://drills/orders")));
+    assert!(why.contains("is not known"), "{why}");
 }
 
 #[test]

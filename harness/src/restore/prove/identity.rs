@@ -9,7 +9,7 @@ use crate::report::Proof;
 /// What is known of the source and its backup.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
-    /// The source's, as Patroni keeps it (annotation `initialize`).
+    /// The source's, as Patroni keeps it (annotation `initialize`) or the source itself says.
     pub system_identifier: Option<&'a str>,
     /// The base backup's, from its name.
     pub timeline: Option<u32>,
@@ -50,7 +50,7 @@ fn system_identifier(seen: &Identity, wanted: Option<&str>) -> Proof {
         Some(_) => "",
         None => {
             "Patroni keeps it in the annotation `initialize` of the source's `…-config` object: the drill has to \
-             be allowed to read it"
+             be allowed to read it; where Patroni's state is kept elsewhere, `compare` asks the source itself"
         }
     };
     Proof {
