@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use clonedrill::environment::kind;
 use clonedrill::observe::catalogue;
 use clonedrill::scenario::{Checks, find_files, load};
 use clonedrill::snapshot::store::SnapshotName;
@@ -28,8 +29,15 @@ fn no_snapshot_is_left_of_what_is_gone() {
     for file in find_files(&[root.join("scenarios")]).unwrap() {
         let scenario = load(&file, &checks).unwrap().scenario;
         for operator in &scenario.operator.versions {
-            for &kind in &scenario.expect.snapshots {
-                wanted.insert(SnapshotName { scenario_file: &file, operator, kind }.file().unwrap());
+            for &observation in &scenario.expect.snapshots {
+                let name = SnapshotName {
+                    scenario_file: &file,
+                    operator,
+                    kind: observation,
+                    environment: kind::NAME,
+                };
+                wanted.insert(name.file().unwrap());
+                wanted.extend(name.variant().unwrap());
             }
         }
     }

@@ -36,7 +36,6 @@ use crate::scenario::{LoadedScenario, Scenario};
 use crate::secret::Secret;
 use crate::snapshot::leak::{find_leaks, find_leaks_in, leaked_by};
 use crate::snapshot::redact::Redactor;
-use crate::snapshot::store::SnapshotName;
 use crate::toolchain::Tools;
 use evidence::Evidence;
 use judge::Observed;
@@ -219,7 +218,8 @@ async fn observe_and_judge<E: Environment>(
         env::shown(name, &filled.unwrap_or_else(|_| text.to_owned()), &redactor)
     };
     result.clusters = observed.summaries(&scenario.expect)?;
-    let judged = judge(&observed, scenario, job, result, &value, &world.secrets());
+    let judged =
+        judge(&observed, scenario, (job, world.environment.name()), result, &value, &world.secrets());
     // Whatever was compared until then is worth reading.
     for (name, text) in observed.comparisons.files() {
         world.evidence.text(&name, &redactor.hide(&text))?;
@@ -232,7 +232,7 @@ async fn observe_and_judge<E: Environment>(
 fn judge(
     observed: &Observed,
     scenario: &Scenario,
-    job: &Job,
+    (job, environment): (&Job, &str),
     result: &mut Conclusion,
     value: &dyn Fn(&str, &str) -> String,
     secrets: &[Secret],
@@ -250,7 +250,7 @@ fn judge(
         result.findings.extend(snapshots::compare(
             observed,
             scenario,
-            job,
+            (job, environment),
             (&observed.redactor, secrets),
             sound,
         )?);
@@ -279,7 +279,7 @@ fn not_told_apart(
 fn leaks<E: Environment>(world: &World<'_, E>, job: &Job, result: &mut Conclusion) {
     let mut others = vec![job.log.clone()];
     for &kind in &world.loaded.scenario.expect.snapshots {
-        let name = SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind };
+        let name = snapshots::name(job, world.environment.name(), kind);
         others.extend(name.files().into_iter().flatten());
     }
     let secrets = world.secrets();

@@ -14,18 +14,22 @@ use crate::snapshot::store::{self, Mode, SnapshotName};
 /// expected: only then may what was seen become the snapshot, all kinds of it together or none.
 ///
 /// # Errors
-/// When a snapshot cannot be read or written.
+/// When a snapshot cannot be read or written, or a variant does not say why it is there.
 pub fn compare(
     observed: &Observed,
     scenario: &Scenario,
-    job: &Job,
+    (job, environment): (&Job, &str),
     (redactor, secrets): (&Redactor, &[Secret]),
     sound: bool,
 ) -> Result<Vec<Finding>, DrillError> {
     let kinds = scenario.expect.snapshots.iter();
     let texts: Vec<_> = kinds.map(|&kind| (kind, text(observed, kind, redactor))).collect();
-    let name = |kind| SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind };
-    held(&texts, name, secrets, (job.update, sound))
+    held(&texts, |kind| name(job, environment, kind), secrets, (job.update, sound))
+}
+
+/// Which snapshot a drill's observation is held against.
+pub fn name<'a>(job: &'a Job, environment: &'a str, kind: ObservationKind) -> SnapshotName<'a> {
+    SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind, environment }
 }
 
 fn held<'a>(
@@ -105,7 +109,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let texts: Vec<_> = texts.iter().map(|(kind, text)| (*kind, (*text).to_owned())).collect();
         let scenario = folder.path().join("scenarios/clone/x.yaml");
-        let name = |kind| SnapshotName { scenario_file: &scenario, operator: "v1.15.1", kind };
+        let name =
+            |kind| SnapshotName { scenario_file: &scenario, operator: "v1.15.1", kind, environment: "local" };
         let findings = held(&texts, name, &[Secret::new(KEY)], (true, sound)).unwrap();
         let snapshots = std::fs::read_dir(folder.path().join("snapshots/clone/x"));
         let count = snapshots.into_iter().flatten().flatten();

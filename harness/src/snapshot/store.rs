@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
+use crate::environment::local;
 use crate::report::Finding;
 use crate::scenario::ObservationKind;
 
@@ -17,7 +18,12 @@ pub struct SnapshotName<'a> {
     /// The operator's version, or its name in the configuration file.
     pub operator: &'a str,
     pub kind: ObservationKind,
+    /// Where the drill runs, as reports call it.
+    pub environment: &'a str,
 }
+
+/// What a variant is said to be for until a person has said it.
+const TO_BE_EXPLAINED: &str = "to be explained";
 
 /// What happens to a text that is not the accepted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +52,12 @@ pub enum SnapshotError {
     NotAScenario(PathBuf),
     #[error("read the snapshot {}: {why}", .path.display())]
     Read { path: PathBuf, why: String },
+    #[error(
+        "take the snapshot {} for this environment's own: it does not say why it differs; write the reason into its header, \
+         as `description: <reason>`",
+        .path.display()
+    )]
+    Unexplained { path: PathBuf },
     #[error("write the snapshot {}: {source}", .path.display())]
     Write { path: PathBuf, source: io::Error },
 }
@@ -87,14 +99,23 @@ impl SnapshotName<'_> {
         Ok(root.join("snapshots").join(group).join(slug).join(file))
     }
 
-    /// All files that a comparison may leave: the accepted one, and the one to be reviewed.
+    /// `<operator>.<kind>.<environment>.snap` beside it, for where an environment's observation really differs. None for
+    /// `local`, which all others are measured by.
     ///
     /// # Errors
     /// As [`SnapshotName::file`].
-    pub fn files(&self) -> Result<[PathBuf; 2], SnapshotError> {
-        let file = self.file()?;
-        let pending = file.with_extension("snap.new");
-        Ok([file, pending])
+    pub fn variant(&self) -> Result<Option<PathBuf>, SnapshotError> {
+        let variant = |file: PathBuf| file.with_extension(format!("{}.snap", self.environment));
+        Ok((self.environment != local::NAME).then_some(self.file()?).map(variant))
+    }
+
+    /// All files that a comparison may leave: the accepted ones, and those to be reviewed.
+    ///
+    /// # Errors
+    /// As [`SnapshotName::file`].
+    pub fn files(&self) -> Result<Vec<PathBuf>, SnapshotError> {
+        let accepted = [Some(self.file()?), self.variant()?].into_iter().flatten();
+        Ok(accepted.flat_map(|file| [pending_of(&file), file]).collect())
     }
 
     fn scenario(&self) -> String {
@@ -103,32 +124,78 @@ impl SnapshotName<'_> {
     }
 }
 
+/// What an observation is held against, and where it goes if it is something else.
+struct Held {
+    accepted: Option<Accepted>,
+    /// Where the accepted one stands, or would.
+    against: PathBuf,
+    target: PathBuf,
+    /// Of what is written.
+    description: String,
+}
+
+struct Accepted {
+    text: String,
+    description: Option<String>,
+}
+
+impl Held {
+    fn of(name: &SnapshotName) -> Result<Self, SnapshotError> {
+        let file = name.file()?;
+        let variant = name.variant()?;
+        if let Some(path) = &variant
+            && let Some(accepted) = read(path)?
+        {
+            let explained = accepted.description.clone().filter(|text| is_reason(text));
+            let description = explained.ok_or_else(|| SnapshotError::Unexplained { path: path.clone() })?;
+            let (against, target) = (path.clone(), path.clone());
+            return Ok(Held { accepted: Some(accepted), against, target, description });
+        }
+        let accepted = read(&file)?;
+        let plain = format!("what {} looks like with operator {}", name.kind.name(), name.operator);
+        // Only what differs from what holds everywhere is an environment's own.
+        let (target, description) = match (variant, &accepted) {
+            (Some(variant), Some(_)) => (variant, TO_BE_EXPLAINED.to_owned()),
+            _ => (file.clone(), plain),
+        };
+        Ok(Held { accepted, against: file, target, description })
+    }
+}
+
+fn is_reason(description: &str) -> bool {
+    !matches!(description.trim(), "" | TO_BE_EXPLAINED)
+}
+
+fn pending_of(file: &Path) -> PathBuf {
+    file.with_extension("snap.new")
+}
+
 /// Compares an observation with its accepted snapshot, and accepts or keeps it for review as `mode` says.
 ///
 /// # Errors
-/// When a file cannot be read or written.
+/// When a file cannot be read or written, or a variant does not say why it is there.
 pub fn compare(name: &SnapshotName, text: &str, mode: Mode) -> Result<Comparison, SnapshotError> {
-    let [file, pending] = name.files()?;
+    let Held { accepted, against, target, description } = Held::of(name)?;
+    let pending = pending_of(&target);
     let text = text.trim_end();
-    let accepted = read(&file)?;
-    if accepted.as_deref() == Some(text) {
+    if accepted.as_ref().is_some_and(|accepted| accepted.text == text) {
         remove(&pending)?;
         return Ok(Comparison::Matches);
     }
-    let content = content(name, text);
+    let content = content(name, &description, text);
     match mode {
         Mode::Accept => {
-            write(&file, &content)?;
+            write(&target, &content)?;
             remove(&pending)?;
-            return Ok(Comparison::Accepted { file });
+            return Ok(Comparison::Accepted { file: target });
         }
         Mode::Pend => write(&pending, &content)?,
         Mode::Check => {}
     }
     let pending = (mode == Mode::Pend).then_some(pending);
     Ok(match accepted {
-        None => Comparison::Missing { file, pending },
-        Some(accepted) => Comparison::Differs { file, pending, diff: diff(&accepted, text) },
+        None => Comparison::Missing { file: against, pending },
+        Some(accepted) => Comparison::Differs { file: against, pending, diff: diff(&accepted.text, text) },
     })
 }
 
@@ -136,8 +203,12 @@ impl Comparison {
     /// What a report says of it; nothing where it matches or was accepted.
     pub fn finding(&self, name: &SnapshotName) -> Option<Finding> {
         let subject = format!("snapshot {}", name.kind.name());
+        let place = match name.environment {
+            local::NAME => String::new(),
+            other => format!(" --environment {other}"),
+        };
         let accept = format!(
-            "if this is as it should be: clonedrill run {} --operator {} --update, or cargo insta review",
+            "if this is as it should be: clonedrill run {} --operator {}{place} --update, or cargo insta review",
             name.scenario_file.display(),
             name.operator
         );
@@ -161,8 +232,8 @@ impl Comparison {
     }
 }
 
-/// The accepted text; `None` where there is no file.
-fn read(path: &Path) -> Result<Option<String>, SnapshotError> {
+/// What is accepted; `None` where there is no file.
+fn read(path: &Path) -> Result<Option<Accepted>, SnapshotError> {
     let fail = |why: String| SnapshotError::Read { path: path.to_owned(), why };
     match path.try_exists() {
         Ok(true) => {}
@@ -171,14 +242,15 @@ fn read(path: &Path) -> Result<Option<String>, SnapshotError> {
     }
     let snapshot = insta::Snapshot::from_file(path).map_err(|error| fail(error.to_string()))?;
     let text = snapshot.as_text().ok_or_else(|| fail("it holds no text".to_owned()))?;
-    Ok(Some(text.to_string()))
+    let description = snapshot.metadata().description().map(str::to_owned);
+    Ok(Some(Accepted { text: text.to_string(), description }))
 }
 
 /// insta's file: front matter in YAML, then the text. JSON strings are YAML strings.
-fn content(name: &SnapshotName, text: &str) -> String {
+fn content(name: &SnapshotName, description: &str, text: &str) -> String {
     let quoted = |value: String| serde_json::Value::String(value).to_string();
     let source = quoted(name.scenario());
-    let description = quoted(format!("what {} looks like with operator {}", name.kind.name(), name.operator));
+    let description = quoted(description.to_owned());
     let expression = quoted(name.kind.name().to_owned());
     format!("---\nsource: {source}\ndescription: {description}\nexpression: {expression}\n---\n{text}\n")
 }
@@ -213,102 +285,4 @@ fn diff(accepted: &str, seen: &str) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-
-    struct Project {
-        folder: tempfile::TempDir,
-        scenario: PathBuf,
-    }
-
-    impl Project {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let scenario = folder.path().join("scenarios/clone/same-account.yaml");
-            Project { folder, scenario }
-        }
-
-        fn name(&self) -> SnapshotName<'_> {
-            SnapshotName { scenario_file: &self.scenario, operator: "v1.15.1", kind: ObservationKind::Env }
-        }
-
-        fn file(&self, name: &str) -> PathBuf {
-            self.folder.path().join("snapshots/clone/same-account").join(name)
-        }
-    }
-
-    #[test]
-    fn a_missing_snapshot_fails_and_names_the_command_that_accepts() {
-        let project = Project::new();
-        let seen = compare(&project.name(), "A=1", Mode::Check).unwrap();
-        let finding = seen.finding(&project.name()).unwrap();
-        assert!(finding.help.contains("--operator v1.15.1 --update"), "{}", finding.help);
-        assert!(!project.folder.path().join("snapshots").exists());
-    }
-
-    #[test]
-    fn a_difference_is_shown_and_kept_for_review_until_it_matches_again() {
-        let project = Project::new();
-        compare(&project.name(), "A=1\nB=2\nC=3", Mode::Accept).unwrap();
-        let seen = compare(&project.name(), "A=1\nB=4\nC=3", Mode::Pend).unwrap();
-        let finding = seen.finding(&project.name()).unwrap();
-        assert_eq!(finding.evidence, ["@@ -1,3 +1,3 @@", " A=1", "-B=2", "+B=4", " C=3"]);
-        assert!(project.file("v1.15.1.env.snap.new").exists());
-        assert_eq!(compare(&project.name(), "A=1\nB=2\nC=3\n", Mode::Pend).unwrap(), Comparison::Matches);
-        assert!(!project.file("v1.15.1.env.snap.new").exists());
-    }
-
-    /// Whether insta itself takes our file for the snapshot of this text. Under `INSTA_UPDATE` or `INSTA_FORCE_PASS`
-    /// it writes a file rather than panic.
-    fn insta_accepts(project: &Project, text: &str) -> bool {
-        let mut settings = insta::Settings::new();
-        settings.set_snapshot_path(project.file(""));
-        settings.set_prepend_module_to_snapshot(false);
-        let before = std::fs::read(project.file("v1.15.1.env.snap")).unwrap();
-        let assertion = || settings.bind(|| insta::assert_snapshot!("v1.15.1.env", text));
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(assertion)).is_ok()
-            && !project.file("v1.15.1.env.snap.new").exists()
-            && std::fs::read(project.file("v1.15.1.env.snap")).unwrap() == before
-    }
-
-    #[test]
-    fn insta_takes_our_files_for_its_own() {
-        let project = Project::new();
-        let text = "\"A\": b # c\n--- not front matter\n  indented\n\nlast";
-        compare(&project.name(), text, Mode::Accept).unwrap();
-        assert!(insta_accepts(&project, text));
-        let loaded = insta::Snapshot::from_file(&project.file("v1.15.1.env.snap")).unwrap();
-        assert_eq!(loaded.metadata().source(), Some("scenarios/clone/same-account.yaml"));
-        assert_eq!(loaded.metadata().expression(), Some("env"));
-        assert!(!insta_accepts(&project, "another"));
-    }
-
-    #[test]
-    fn what_insta_pends_we_take_once_it_is_accepted() {
-        let project = Project::new();
-        compare(&project.name(), "A=1", Mode::Pend).unwrap();
-        // What `cargo insta accept` does.
-        std::fs::rename(project.file("v1.15.1.env.snap.new"), project.file("v1.15.1.env.snap")).unwrap();
-        assert_eq!(compare(&project.name(), "A=1", Mode::Check).unwrap(), Comparison::Matches);
-    }
-
-    #[test]
-    fn insta_environment_is_honoured() {
-        assert_eq!(Mode::decide(true, true, "no", "true"), Mode::Accept);
-        assert_eq!(Mode::decide(false, true, "", "true"), Mode::Check);
-        assert_eq!(Mode::decide(false, true, "", ""), Mode::Pend);
-        assert_eq!(Mode::decide(false, true, "new", "true"), Mode::Pend);
-        assert_eq!(Mode::decide(false, true, "always", ""), Mode::Accept);
-    }
-
-    #[test]
-    fn what_an_unsound_drill_saw_is_never_accepted() {
-        for insta_update in ["always", "force", "", "new", "no"] {
-            for (update, ci) in [(true, ""), (true, "true"), (false, ""), (false, "true")] {
-                assert_ne!(Mode::decide(update, false, insta_update, ci), Mode::Accept, "{insta_update}");
-            }
-        }
-    }
-}
+mod tests;
