@@ -38,7 +38,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
   clonedrill run scenarios/clone/into-another-account.yaml
   clonedrill run scenarios --operator v1.15.1 --jobs 1
   clonedrill run scenarios/clone --update              accept what differs from the snapshots
-  clonedrill run scenarios --format json --junit target/junit.xml")]
+  clonedrill run scenarios --format json --junit target/junit.xml
+  clonedrill run scenarios/clone --environment kind    on real images, in a cluster that kind makes in Docker")]
 pub struct RunArgs {
     /// Scenario files, or folders of them
     #[arg(required = true, value_name = "FILE OR FOLDER")]
