@@ -21,7 +21,7 @@ pub async fn client(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> 
 }
 
 async fn limited_client(kubeconfig: &str, limit: Duration) -> Result<kube::Client, EnvironmentError> {
-    Ok(bounded(unlimited(kubeconfig).await?, limit))
+    Ok(bounded(kube::Client::try_from(configuration(kubeconfig).await?)?, limit))
 }
 
 /// A client for what goes on, such as followed logs and forwarded ports.
@@ -29,14 +29,18 @@ async fn limited_client(kubeconfig: &str, limit: Duration) -> Result<kube::Clien
 /// # Errors
 /// As [`client`].
 pub async fn unlimited(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> {
+    let mut config = configuration(kubeconfig).await?;
+    // A forwarded port may be silent for as long as a query takes.
+    config.read_timeout = None;
+    Ok(kube::Client::try_from(config)?)
+}
+
+async fn configuration(kubeconfig: &str) -> Result<kube::Config, EnvironmentError> {
     let unusable =
         |error: &dyn std::fmt::Display| EnvironmentError::Connection(format!("use the kubeconfig: {error}"));
     let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|error| unusable(&error))?;
     let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await;
-    let mut config = config.map_err(|error| unusable(&error))?;
-    // A forwarded port may be silent for as long as a query takes.
-    config.read_timeout = None;
-    Ok(kube::Client::try_from(config)?)
+    config.map_err(|error| unusable(&error))
 }
 
 /// The same client, none of whose requests waits for ever. Not for what goes on, such as followed logs.

@@ -70,7 +70,7 @@ impl KindEnvironment {
             return Err(EnvironmentError::Connection(format!("join {name}: it is no kind cluster")));
         };
         let streams = api_client::unlimited(place.kubeconfig.reveal()).await?;
-        let client = api_client::limited(streams.clone());
+        let client = api_client::client(place.kubeconfig.reveal()).await?;
         let logs = NamespaceLogs::follow(client.clone(), streams.clone(), &place.namespace);
         let (forwards, storage) = (tokio::sync::Mutex::default(), Mutex::default());
         Ok(KindEnvironment { place, in_kind, client, streams, logs, forwards, storage, _lease: lease })
