@@ -104,7 +104,11 @@ impl door::Places for Places {
                 self.storage.forget(&namespace, &host);
                 Response::Done
             }
-            _ => Response::Done,
+            Request::AwaitReady
+            | Request::Join { .. }
+            | Request::Kubeconfig
+            | Request::Keep
+            | Request::Down => Response::Done,
         })
     }
 
