@@ -22,6 +22,7 @@ pub fn left_of(cluster: &str) -> Vec<String> {
     left.extend(docker(&["volume", "ls", "--filter", &filter, "--format", "volume {{.Name}}"]));
     let folders = std::fs::read_dir(std::env::temp_dir()).unwrap().flatten();
     let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    left.extend(names.filter(|name| name.starts_with(cluster)));
+    // kind calls so what it writes images to on their way into a node.
+    left.extend(names.filter(|name| name.starts_with(cluster) || name.starts_with("images-tar")));
     left
 }

@@ -42,7 +42,14 @@ impl Cluster {
         if let Some(image) = &order.node_image {
             arguments.extend(["--image", image.as_str()]);
         }
-        let ended = program::run(&order.kind, &arguments, &configuration(order), CREATE).await;
+        let ended = program::run_in(
+            &owner::folder(&order.cluster),
+            &order.kind,
+            &arguments,
+            &configuration(order),
+            CREATE,
+        )
+        .await;
         let failed = |why, log| KindError::Create { name: order.cluster.clone(), why, log };
         let ended = ended.map_err(|why| failed(why, Vec::new()))?;
         if !ended.succeeded {
@@ -68,7 +75,7 @@ impl Cluster {
         let mut arguments = vec!["load", "docker-image", "--name", self.name.as_str()];
         arguments.extend(images.iter().map(String::as_str));
         let what = format!("load images into the kind cluster {}", self.name);
-        let ended = program::run(&self.kind, &arguments, "", LOAD).await;
+        let ended = program::run_in(&owner::folder(&self.name), &self.kind, &arguments, "", LOAD).await;
         let ended = ended.map_err(|why| KindError::Docker { what: what.clone(), why })?;
         if ended.succeeded {
             return Ok(());

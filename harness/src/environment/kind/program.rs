@@ -1,6 +1,7 @@
 //! A program of the host, run to its end with a limit. Nothing secret is ever an argument of one.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -40,9 +41,28 @@ pub async fn run(
     input: &str,
     limit: Duration,
 ) -> Result<Ended, String> {
+    run_in(&std::env::temp_dir(), program, arguments, input, limit).await
+}
+
+/// The same with a folder for what it writes meanwhile: of a program that was killed that is left.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_in(
+    temporary: &Path,
+    program: impl AsRef<OsStr>,
+    arguments: &[&str],
+    input: &str,
+    limit: Duration,
+) -> Result<Ended, String> {
     let name = program.as_ref().to_string_lossy().into_owned();
     let mut command = Command::new(&program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .env("TMPDIR", temporary)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     // SAFETY: prctl is a plain system call; nothing is allocated or locked between fork and exec.
     unsafe {
         // What is left of a process that was killed must not go on making what the next one removes.
