@@ -17,6 +17,7 @@ use k8s_openapi::api::core::v1::Pod;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::poll::PollError;
 use crate::storage::{Access, Account, StorageError, WhoIs};
 use crate::toolchain::AzuriteTool;
 
@@ -189,6 +190,18 @@ impl From<kind::KindError> for EnvironmentError {
 impl From<kube::Error> for EnvironmentError {
     fn from(error: kube::Error) -> Self {
         EnvironmentError::Kube(Box::new(error))
+    }
+}
+
+impl<E> From<PollError<E>> for EnvironmentError
+where
+    EnvironmentError: From<E>,
+{
+    fn from(error: PollError<E>) -> Self {
+        match error {
+            PollError::TimedOut(late) => late.into(),
+            PollError::Failed(error) => error.into(),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use super::kind::Order;
 use super::local::last_lines;
 use super::protocol::{self, Request, Response};
 use crate::environment::EnvironmentError;
-use crate::poll::{Limit, Patience, PollError, Seen, TimedOut, poll, within};
+use crate::poll::{Limit, Patience, Seen, TimedOut, poll, within};
 use crate::secret::Secret;
 use crate::toolchain::Tools;
 
@@ -167,7 +167,7 @@ pub async fn obtain_as(
         }
         Ok(Seen::NotYet("nobody listens".to_owned()))
     });
-    let stream = stream.await.map_err(flatten)?;
+    let stream = stream.await?;
     let last = Mutex::new("its process".to_owned());
     let heard = |doing: &str| {
         doing.clone_into(&mut last.lock().unwrap_or_else(PoisonError::into_inner));
@@ -354,12 +354,5 @@ fn ended(log: &Path, why: &str) -> EnvironmentError {
         part: "the environment's process".to_owned(),
         why: why.to_owned(),
         log: last_lines(log, 15),
-    }
-}
-
-fn flatten(error: PollError<EnvironmentError>) -> EnvironmentError {
-    match error {
-        PollError::TimedOut(late) => late.into(),
-        PollError::Failed(error) => error,
     }
 }

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::error::KindError;
 use super::{CLUSTER_LABEL, PLACE_LABEL, docker, network};
 use crate::environment::EnvironmentError;
-use crate::poll::{Limit, PollError, Seen, poll};
+use crate::poll::{Limit, Seen, poll};
 use crate::storage::{Account, Blobs};
 
 const PORT: u16 = 10_000;
@@ -119,10 +119,7 @@ impl AzuriteContainer {
                 (None, Err(_)) => Ok(Seen::NotYet(format!("no answer in {LOOK:?}"))),
             }
         });
-        answered.await.map_err(|error| match error {
-            PollError::TimedOut(late) => late.into(),
-            PollError::Failed(error) => error,
-        })
+        answered.await.map_err(EnvironmentError::from)
     }
 }
 

@@ -12,7 +12,7 @@ use super::error::KindError;
 use super::order::Order;
 use super::{docker, owner, program};
 use crate::environment::{EnvironmentError, api_client};
-use crate::poll::{Limit, PollError, Seen, poll};
+use crate::poll::{Limit, Seen, poll};
 use crate::secret::Secret;
 
 /// Pulling the node's image included.
@@ -102,10 +102,7 @@ impl Cluster {
                 false => Seen::NotYet(format!("{} nodes, not ready: {late:?}", nodes.len())),
             })
         });
-        ready.await.map_err(|error| match error {
-            PollError::TimedOut(late) => late.into(),
-            PollError::Failed(error) => error.into(),
-        })
+        ready.await.map_err(EnvironmentError::from)
     }
 
     /// Comes back when one of its nodes has ended.

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::gateway::SERVICE;
 use crate::environment::{EnvironmentError, has_room};
-use crate::poll::{Limit, PollError, Seen, poll};
+use crate::poll::{Limit, Seen, poll};
 
 const SYSTEM: &str = "kube-system";
 const COREDNS: &str = "coredns";
@@ -53,7 +53,7 @@ pub async fn set_up(client: &Client) -> Result<(), EnvironmentError> {
                 == (Some(1), Some(1), Some(1));
         Ok::<_, EnvironmentError>(if done { Seen::Done(()) } else { Seen::NotYet(format!("{status:?}")) })
     });
-    ready.await.map_err(flatten)
+    ready.await.map_err(EnvironmentError::from)
 }
 
 /// From now on `host` does not exist for pods of this namespace. When they notice is for the caller to see.
@@ -111,14 +111,7 @@ async fn edit(client: &Client, change: impl Fn(&str) -> Option<String>) -> Resul
             Err(error) => Err(error.into()),
         }
     });
-    changed.await.map_err(flatten)
-}
-
-fn flatten(error: PollError<EnvironmentError>) -> EnvironmentError {
-    match error {
-        PollError::TimedOut(late) => late.into(),
-        PollError::Failed(error) => error,
-    }
+    changed.await.map_err(EnvironmentError::from)
 }
 
 #[cfg(test)]

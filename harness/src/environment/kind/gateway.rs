@@ -18,7 +18,7 @@ use crate::environment::cluster::Forward;
 use crate::environment::protocol::{read, write};
 use crate::environment::{EnvironmentError, Requests, has_room, trouble};
 use crate::operator::{apply, is_ready};
-use crate::poll::{Limit, PollError, Seen, poll, within};
+use crate::poll::{Limit, Seen, poll, within};
 use crate::storage::{
     Access, Authority, AuthorityError, AuthorityPem, Gateway, GatewayError, GatewaySettings, Who, WhoIs,
 };
@@ -158,10 +158,7 @@ impl RemoteGateway {
                 false => Seen::NotYet(trouble(&pod).unwrap_or_else(|| "it is not ready".to_owned())),
             })
         });
-        ready.await.map_err(|error| match error {
-            PollError::TimedOut(late) => EnvironmentError::TimedOut(late),
-            PollError::Failed(error) => error,
-        })?;
+        ready.await?;
         let services: Api<Service> = Api::namespaced(client.clone(), namespace);
         let address = services.get(SERVICE).await?.spec.and_then(|spec| spec.cluster_ip?.parse().ok());
         let address = address.ok_or_else(|| {

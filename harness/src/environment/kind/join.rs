@@ -21,7 +21,7 @@ use crate::environment::protocol::{self, InKind, Place, Request, Response};
 use crate::environment::{
     ContainerLog, Environment, EnvironmentError, ExecOutput, Requests, Storage, StorageWanted, api_client,
 };
-use crate::poll::{Limit, PollError, Seen, poll, within};
+use crate::poll::{Limit, Seen, poll, within};
 use crate::storage::StorageError;
 use crate::toolchain::Tools;
 
@@ -212,10 +212,7 @@ impl Environment for KindEnvironment {
                 false => Seen::NotYet(format!("it resolves to {found:?}")),
             })
         });
-        gone.await.map_err(|error| match error {
-            PollError::TimedOut(late) => late.into(),
-            PollError::Failed(error) => error,
-        })
+        gone.await.map_err(EnvironmentError::from)
     }
 }
 
