@@ -51,13 +51,7 @@ pub fn ensure_for_images(
     if others.is_empty() {
         return make_and_tell(&plan, configuration, progress);
     }
-    if !wanted.is_empty() {
-        let context = context(configuration, &plan, &wanted)?;
-        look_up_operators(&wanted, &context, progress)
-            .map_err(|failure| refine(vec![failure], configuration))?;
-        make_all(&wanted, &context, &plan.cache, progress)
-            .map_err(|failures| refine(failures, configuration))?;
-    }
+    make_missing(configuration, &plan, &wanted, progress)?;
     Ok(plan.operators_alone())
 }
 
@@ -66,16 +60,7 @@ fn make_and_tell(
     configuration: &Configuration,
     progress: &dyn Progress,
 ) -> Result<Tools, ToolchainError> {
-    let missing = plan.missing();
-    let made = if missing.is_empty() {
-        BTreeMap::new()
-    } else {
-        let context = context(configuration, plan, &missing)?;
-        look_up_operators(&missing, &context, progress)
-            .map_err(|failure| refine(vec![failure], configuration))?;
-        make_all(&missing, &context, &plan.cache, progress)
-            .map_err(|failures| refine(failures, configuration))?
-    };
+    let made = make_missing(configuration, plan, &plan.missing(), progress)?;
     plan.tools(|part| match made.get(part) {
         Some(manifest) => Ok(manifest.clone()),
         // It was there a moment ago; only somebody who empties the cache meanwhile comes here.
@@ -126,13 +111,13 @@ fn make_missing(
     plan: &Plan,
     missing: &[Part],
     progress: &dyn Progress,
-) -> Result<(), ToolchainError> {
+) -> Result<BTreeMap<Part, Manifest>, ToolchainError> {
     if missing.is_empty() {
-        return Ok(());
+        return Ok(BTreeMap::new());
     }
     let context = context(configuration, plan, missing)?;
-    let made = make_all(missing, &context, &plan.cache, progress);
-    made.map(drop).map_err(|failures| refine(failures, configuration))
+    look_up_operators(missing, &context, progress).map_err(|failure| refine(vec![failure], configuration))?;
+    make_all(missing, &context, &plan.cache, progress).map_err(|failures| refine(failures, configuration))
 }
 
 /// Finds what making needs, and says all that is missing at once.
