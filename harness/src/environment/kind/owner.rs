@@ -37,7 +37,7 @@ fn volume(cluster: &str) -> String {
 /// When there is a cluster of that name already that is not ours to remove.
 pub async fn take(cluster: &str) -> Result<(), KindError> {
     sweep().await?;
-    let nodes = docker::containers(&format!("io.x-k8s.kind.cluster={cluster}")).await?;
+    let nodes = nodes(cluster).await?;
     match docker::volume_label(&volume(cluster), PROCESS).await? {
         Some(process) => {
             let process = process.parse().unwrap_or_default();
@@ -75,7 +75,7 @@ pub async fn remove(cluster: &str) -> Result<(), KindError> {
 }
 
 async fn remove_parts(cluster: &str) -> Result<(), KindError> {
-    docker::remove_containers(&format!("io.x-k8s.kind.cluster={cluster}")).await?;
+    docker::remove_containers(&of_kind(cluster)).await?;
     docker::remove_containers(&format!("{CLUSTER_LABEL}={cluster}")).await
 }
 
@@ -151,10 +151,15 @@ fn started(process: i32) -> Option<String> {
     (!matches!(state, "Z" | "X")).then(|| fields.nth(18).map(str::to_owned))?
 }
 
-/// The names of the containers that are a cluster's nodes.
+/// kind's own label of a cluster's nodes.
+fn of_kind(cluster: &str) -> String {
+    format!("io.x-k8s.kind.cluster={cluster}")
+}
+
+/// The ids of the containers that are a cluster's nodes.
 ///
 /// # Errors
 /// When Docker does not answer.
 pub async fn nodes(cluster: &str) -> Result<Vec<String>, KindError> {
-    docker::containers(&format!("io.x-k8s.kind.cluster={cluster}")).await
+    docker::containers(&of_kind(cluster)).await
 }
