@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::geteuid;
+use rand::Rng;
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -12,9 +13,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::EnvironmentError;
-#[cfg(doc)]
-use super::protocol::Place;
-use super::protocol::{self, Request, Response};
+use super::protocol::{self, Place, Request, Response};
 use crate::poll::{Limit, Patience};
 use crate::toolchain::Tools;
 
@@ -143,6 +142,31 @@ impl<P: Places> Door<P> {
         self.state.send_replace(State::Failed(error.to_string()));
         self.outside.close();
         let _ = tokio::time::timeout(LAST_WORDS, self.outside.wait()).await;
+    }
+}
+
+/// A name for a drill's namespace.
+pub fn namespace() -> String {
+    format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000))
+}
+
+/// Tells who asked of the place, or why there is none, and comes back when the place is no longer wanted.
+///
+/// # Errors
+/// When the other side has gone before it heard.
+pub async fn held(
+    made: Result<Place, EnvironmentError>,
+    from: &mut BufReader<OwnedReadHalf>,
+    to: &mut OwnedWriteHalf,
+) -> Result<(), EnvironmentError> {
+    match made {
+        Ok(place) => {
+            protocol::write(to, &Response::Joined(Box::new(place))).await?;
+            // Nothing more is said on this connection: its end is what is waited for.
+            let _ = from.read_u8().await;
+            Ok(())
+        }
+        Err(error) => protocol::write(to, &Response::Failed { why: error.to_string() }).await,
     }
 }
 

@@ -3,15 +3,14 @@
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client};
-use rand::Rng;
-use tokio::io::{AsyncReadExt, BufReader};
+use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::cluster::Cluster;
 use super::order::Order;
 use super::provided::Provided;
 use super::{AUTHORITY, PLACE_LABEL, docker};
-use crate::environment::protocol::{self, InKind, Place, Request, Response};
+use crate::environment::protocol::{InKind, Place, Request, Response};
 use crate::environment::{EnvironmentError, door};
 use crate::poll::{Limit, Patience};
 use crate::storage::Authority;
@@ -116,19 +115,8 @@ impl door::Places for Places {
         to: &mut OwnedWriteHalf,
     ) -> Result<(), EnvironmentError> {
         let named = namespaces.into_iter().next();
-        let namespace =
-            named.unwrap_or_else(|| format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000)));
-        let told = match self.make(&namespace, &tools).await {
-            Ok(place) => {
-                let told = protocol::write(to, &Response::Joined(Box::new(place))).await;
-                if told.is_ok() {
-                    // Nothing more is said on this connection: its end is what is waited for.
-                    let _ = from.read_u8().await;
-                }
-                told
-            }
-            Err(error) => protocol::write(to, &Response::Failed { why: error.to_string() }).await,
-        };
+        let namespace = named.unwrap_or_else(door::namespace);
+        let told = door::held(self.make(&namespace, &tools).await, from, to).await;
         // Also of a place that was made only in part.
         self.remove(&namespace).await;
         told

@@ -8,8 +8,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
-use rand::Rng;
-use tokio::io::{AsyncReadExt, BufReader};
+use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::published::Published;
@@ -67,7 +66,7 @@ impl door::Places for Places {
         to: &mut OwnedWriteHalf,
     ) -> Result<(), EnvironmentError> {
         if namespaces.is_empty() {
-            namespaces.push(format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000)));
+            namespaces.push(door::namespace());
         }
         if let Some(why) = self.taken(&namespaces).await {
             return protocol::write(to, &Response::Failed { why }).await;
@@ -76,17 +75,8 @@ impl door::Places for Places {
         for namespace in &namespaces {
             self.node.use_images(namespace, ImageStore::new(tools.clone()));
         }
-        let told = match self.make(&namespaces, &mut gateway).await {
-            Ok(place) => {
-                let told = protocol::write(to, &Response::Joined(Box::new(place))).await;
-                if told.is_ok() {
-                    // Nothing more is said on this connection: its end is what is waited for.
-                    let _ = from.read_u8().await;
-                }
-                told
-            }
-            Err(error) => protocol::write(to, &Response::Failed { why: error.to_string() }).await,
-        };
+        let made = self.make(&namespaces, &mut gateway).await;
+        let told = door::held(made, from, to).await;
         // Also of a place that was made only in part.
         self.remove(&namespaces, gateway).await;
         told
