@@ -91,12 +91,6 @@ pub trait Environment: Send + Sync {
         argv: &[&str],
         limit: Duration,
     ) -> Result<ExecOutput, EnvironmentError>;
-
-    /// From now on this host name no longer resolves for the drill's pods.
-    ///
-    /// # Errors
-    /// When the environment does not answer.
-    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError>;
 }
 
 /// What a drill wants of its storage.
@@ -125,6 +119,12 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// When the gateway does not answer.
     async fn requests(&self) -> Result<Requests, EnvironmentError>;
+
+    /// From now on this account's host name no longer resolves for the drill's pods.
+    ///
+    /// # Errors
+    /// When the environment does not answer.
+    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError>;
 }
 
 /// Requests to a drill's storage, in the order of their arrival.

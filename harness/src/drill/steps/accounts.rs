@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::drill::error::DrillError;
 use crate::drill::world::World;
-use crate::environment::Environment;
+use crate::environment::{Environment, Storage};
 use crate::poll::{Limit, Seen, poll};
 use crate::scenario::CopyAccountStep;
 
@@ -41,7 +41,7 @@ impl<E: Environment> World<'_, E> {
     pub(super) async fn lose_account(&mut self, account: &str) -> Result<String, DrillError> {
         let host = self.accounts.get(account).map(|account| account.host());
         let host = host.ok_or_else(|| DrillError::step("lose a storage account", account))?;
-        self.environment.forget_host(&host).await?;
+        self.storage.forget_host(&host).await?;
         Ok(format!("{host} no longer resolves"))
     }
 }

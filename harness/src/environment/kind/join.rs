@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream as StdStream;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -12,23 +11,22 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
+use tokio::sync::Mutex;
 
 use super::logs::NamespaceLogs;
 use super::storage::KindStorage;
-use super::{AUTHORITY, CERTIFICATES, dns};
+use super::{AUTHORITY, CERTIFICATES};
 use crate::environment::cluster::Forward;
 use crate::environment::protocol::{self, InKind, Place, Request, Response};
 use crate::environment::{
-    ContainerLog, Environment, EnvironmentError, ExecOutput, Requests, Storage, StorageWanted, api_client,
+    ContainerLog, Environment, EnvironmentError, ExecOutput, StorageWanted, api_client,
 };
-use crate::poll::{Limit, Seen, poll, within};
+use crate::poll::within;
 use crate::storage::StorageError;
 use crate::toolchain::Tools;
 
 /// A namespace in a cluster that stands.
 const PLACE: Duration = Duration::from_secs(120);
-/// A kubelet may look at CoreDNS's files a minute later only.
-const FORGOTTEN: Limit = Limit::seconds(150);
 /// What a shell says of a program that was killed for its time.
 const KILLED: i32 = 137;
 
@@ -40,8 +38,7 @@ pub struct KindEnvironment {
     streams: Client,
     logs: NamespaceLogs,
     /// By the pod's UID and its port.
-    forwards: tokio::sync::Mutex<BTreeMap<(String, u16), Forward>>,
-    storage: Mutex<Option<Arc<KindStorage>>>,
+    forwards: Mutex<BTreeMap<(String, u16), Forward>>,
     _lease: BufReader<UnixStream>,
 }
 
@@ -72,35 +69,13 @@ impl KindEnvironment {
         let streams = api_client::unlimited(place.kubeconfig.reveal()).await?;
         let client = api_client::client(place.kubeconfig.reveal()).await?;
         let logs = NamespaceLogs::follow(client.clone(), streams.clone(), &place.namespace);
-        let (forwards, storage) = (tokio::sync::Mutex::default(), Mutex::default());
-        Ok(KindEnvironment { place, in_kind, client, streams, logs, forwards, storage, _lease: lease })
-    }
-
-    fn kept_storage(&self) -> Option<Arc<KindStorage>> {
-        self.storage.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Storage for Arc<KindStorage> {
-    fn blobs_address(&self) -> SocketAddr {
-        KindStorage::blobs_address(self)
-    }
-
-    fn gateway_address(&self) -> std::net::IpAddr {
-        KindStorage::gateway_address(self)
-    }
-
-    fn failed(&self) -> Option<String> {
-        KindStorage::failed(self)
-    }
-
-    async fn requests(&self) -> Result<Requests, EnvironmentError> {
-        KindStorage::requests(self).await
+        let forwards = Mutex::default();
+        Ok(KindEnvironment { place, in_kind, client, streams, logs, forwards, _lease: lease })
     }
 }
 
 impl Environment for KindEnvironment {
-    type Storage = Arc<KindStorage>;
+    type Storage = KindStorage;
 
     fn name(&self) -> &'static str {
         super::NAME
@@ -127,11 +102,9 @@ impl Environment for KindEnvironment {
         Some(self.in_kind.postgres_majors.clone().unwrap_or_else(|| (10..=40).collect()))
     }
 
-    async fn storage(&self, wanted: StorageWanted<'_>) -> Result<Arc<KindStorage>, StorageError> {
-        let clients = (&self.client, self.streams.clone());
-        let storage = Arc::new(KindStorage::make(wanted, &self.place, &self.in_kind, clients).await?);
-        *self.storage.lock().unwrap_or_else(PoisonError::into_inner) = Some(storage.clone());
-        Ok(storage)
+    async fn storage(&self, wanted: StorageWanted<'_>) -> Result<KindStorage, StorageError> {
+        let clients = (self.client.clone(), self.streams.clone());
+        KindStorage::make(wanted, &self.place, &self.in_kind, clients).await
     }
 
     async fn reach(&self, pod: &Pod, port: u16) -> Result<Option<SocketAddr>, EnvironmentError> {
@@ -198,21 +171,6 @@ impl Environment for KindEnvironment {
             return Err(crate::poll::TimedOut { what, after: limit, last }.into());
         }
         Ok(output)
-    }
-
-    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError> {
-        dns::forget(&self.client, self.namespace(), host).await?;
-        let storage = self
-            .kept_storage()
-            .ok_or_else(|| EnvironmentError::Connection(format!("forget {host}: there is no storage yet")))?;
-        let gone = poll(format!("{host} to be forgotten"), FORGOTTEN, async || {
-            let found = storage.gateway().resolve(host).await?;
-            Ok::<_, EnvironmentError>(match found.is_empty() {
-                true => Seen::Done(()),
-                false => Seen::NotYet(format!("it resolves to {found:?}")),
-            })
-        });
-        gone.await.map_err(EnvironmentError::from)
     }
 }
 

@@ -5,12 +5,19 @@ use std::net::{IpAddr, SocketAddr};
 use kube::Client;
 
 use super::azurite::AzuriteContainer;
+use super::dns;
 use super::gateway::{RemoteGateway, Settings};
 use crate::environment::protocol::{InKind, Place};
 use crate::environment::{EnvironmentError, Requests, Storage, StorageWanted};
+use crate::poll::{Limit, Seen, poll};
 use crate::storage::{Blobs, StorageError};
 
+/// A kubelet may look at CoreDNS's files a minute later only.
+const FORGOTTEN: Limit = Limit::seconds(150);
+
 pub struct KindStorage {
+    client: Client,
+    namespace: String,
     azurite: AzuriteContainer,
     gateway: RemoteGateway,
 }
@@ -20,7 +27,7 @@ impl KindStorage {
         wanted: StorageWanted<'_>,
         place: &Place,
         in_kind: &InKind,
-        (client, streams): (&Client, Client),
+        (client, streams): (Client, Client),
     ) -> Result<Self, StorageError> {
         let namespace = place.namespace.as_str();
         let azurite =
@@ -38,12 +45,8 @@ impl KindStorage {
         };
         let image = &in_kind.gateway_image;
         let gateway =
-            RemoteGateway::start(client, streams, namespace, image, &settings, wanted.who_is).await?;
-        Ok(KindStorage { azurite, gateway })
-    }
-
-    pub(super) fn gateway(&self) -> &RemoteGateway {
-        &self.gateway
+            RemoteGateway::start(&client, streams, namespace, image, &settings, wanted.who_is).await?;
+        Ok(KindStorage { client, namespace: namespace.to_owned(), azurite, gateway })
     }
 }
 
@@ -62,5 +65,17 @@ impl Storage for KindStorage {
 
     async fn requests(&self) -> Result<Requests, EnvironmentError> {
         self.gateway.requests().await
+    }
+
+    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError> {
+        dns::forget(&self.client, &self.namespace, host).await?;
+        let gone = poll(format!("{host} to be forgotten"), FORGOTTEN, async || {
+            let found = self.gateway.resolve(host).await?;
+            Ok::<_, EnvironmentError>(match found.is_empty() {
+                true => Seen::Done(()),
+                false => Seen::NotYet(format!("it resolves to {found:?}")),
+            })
+        });
+        gone.await.map_err(EnvironmentError::from)
     }
 }

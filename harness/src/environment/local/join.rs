@@ -154,15 +154,15 @@ impl LocalEnvironment {
     /// # Errors
     /// When the environment does not answer.
     pub async fn container_logs_of(&self, namespace: &str) -> Result<Vec<ContainerLog>, EnvironmentError> {
-        match self.ask(Request::ContainerLogs { namespace: namespace.to_owned() }).await? {
+        match ask(Request::ContainerLogs { namespace: namespace.to_owned() }).await? {
             Response::ContainerLogs { logs } => Ok(logs),
             other => Err(unexpected(Some(other))),
         }
     }
+}
 
-    async fn ask(&self, request: Request) -> Result<Response, EnvironmentError> {
-        ask_within("the environment's answer", ANSWER, &request).await
-    }
+async fn ask(request: Request) -> Result<Response, EnvironmentError> {
+    ask_within("the environment's answer", ANSWER, &request).await
 }
 
 async fn ask_within(what: &str, limit: Duration, request: &Request) -> Result<Response, EnvironmentError> {
@@ -228,11 +228,12 @@ impl Environment for LocalEnvironment {
             other => Err(unexpected(Some(other))),
         }
     }
+}
 
-    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError> {
-        let request = Request::ForgetHost { namespace: self.place.namespace.clone(), host: host.to_owned() };
-        self.ask(request).await.map(|_| ())
-    }
+/// From now on this host name does not resolve for pods of a place's namespace.
+pub(super) async fn forget_host(namespace: &str, host: &str) -> Result<(), EnvironmentError> {
+    let request = Request::ForgetHost { namespace: namespace.to_owned(), host: host.to_owned() };
+    ask(request).await.map(drop)
 }
 
 fn unexpected(response: Option<Response>) -> EnvironmentError {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
+use super::join;
 use super::sandbox::STATE;
 use crate::environment::{EnvironmentError, Requests, Storage, StorageWanted};
 use crate::storage::{Authority, Azurite, Blobs, Gateway, GatewaySettings, StorageError};
@@ -10,6 +11,7 @@ use crate::storage::{Authority, Azurite, Blobs, Gateway, GatewaySettings, Storag
 const AZURITE_PORT: u16 = 10_000;
 
 pub struct LocalStorage {
+    namespace: String,
     azurite: Azurite,
     gateway: Gateway,
 }
@@ -42,7 +44,7 @@ impl LocalStorage {
             who_is: wanted.who_is,
         })
         .await?;
-        Ok(LocalStorage { azurite, gateway })
+        Ok(LocalStorage { namespace: namespace.to_owned(), azurite, gateway })
     }
 }
 
@@ -61,5 +63,9 @@ impl Storage for LocalStorage {
 
     async fn requests(&self) -> Result<Requests, EnvironmentError> {
         Ok(self.gateway.requests())
+    }
+
+    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError> {
+        join::forget_host(&self.namespace, host).await
     }
 }
