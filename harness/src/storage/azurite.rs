@@ -87,18 +87,9 @@ impl Azurite {
         self.failure.get().cloned()
     }
 
-    /// Only this Azurite knows the account's fresh key, so another program on the port is not taken for it.
     async fn answers(&self, account: &Account, log: &Path) -> Result<(), AzuriteError> {
         let blobs = Blobs::new(account, self.address);
-        let probe = async || {
-            let answer = tokio::time::timeout(PROBE_LIMIT, blobs.containers()).await;
-            match (self.failed(), answer) {
-                (Some(failure), _) => Err(AzuriteError::Ended(failure)),
-                (None, Ok(Ok(_))) => Ok(Seen::Done(())),
-                (None, Ok(Err(error))) => Ok(Seen::NotYet(error.to_string())),
-                (None, Err(_)) => Ok(Seen::NotYet(format!("no answer in {PROBE_LIMIT:?}"))),
-            }
-        };
+        let probe = async || look(&blobs, || self.failed()).await.map_err(AzuriteError::Ended);
         match poll(format!("Azurite on {}", self.address), START_LIMIT, probe).await {
             Ok(()) => Ok(()),
             Err(PollError::Failed(error)) => Err(error),
@@ -106,6 +97,20 @@ impl Azurite {
                 Err(AzuriteError::TimedOut { timed_out, log: last_lines(log) })
             }
         }
+    }
+}
+
+/// Looks whether Azurite answers. Only it knows its accounts' fresh keys, so another program on the port is not taken for it.
+///
+/// # Errors
+/// Why it has ended, by what `failed` says then.
+pub async fn look(blobs: &Blobs, failed: impl Fn() -> Option<String>) -> Result<Seen<()>, String> {
+    let answer = tokio::time::timeout(PROBE_LIMIT, blobs.containers()).await;
+    match (failed(), answer) {
+        (Some(failure), _) => Err(failure),
+        (None, Ok(Ok(_))) => Ok(Seen::Done(())),
+        (None, Ok(Err(error))) => Ok(Seen::NotYet(error.to_string())),
+        (None, Err(_)) => Ok(Seen::NotYet(format!("no answer in {PROBE_LIMIT:?}"))),
     }
 }
 

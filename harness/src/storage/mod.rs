@@ -2,7 +2,7 @@
 
 mod account;
 mod authority;
-mod azurite;
+pub(crate) mod azurite;
 mod blobs;
 mod error;
 mod gateway;

@@ -12,14 +12,12 @@ use tokio_util::task::AbortOnDropHandle;
 use super::error::KindError;
 use super::{CLUSTER_LABEL, PLACE_LABEL, docker, network};
 use crate::environment::EnvironmentError;
-use crate::poll::{Limit, Seen, poll};
-use crate::storage::{Account, Blobs};
+use crate::poll::{Limit, poll};
+use crate::storage::{Account, Blobs, azurite};
 
 const PORT: u16 = 10_000;
 const START: Duration = Duration::from_secs(120);
 const ANSWERS: Limit = Limit::seconds(60);
-/// One look.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// A running container. Dropping it removes it; so does the environment's process when the drill's has ended.
 pub struct AzuriteContainer {
@@ -110,16 +108,8 @@ impl AzuriteContainer {
     async fn answers(&self, first: Option<&Account>) -> Result<(), EnvironmentError> {
         let Some(first) = first else { return Ok(()) };
         let blobs = Blobs::new(first, self.outside);
-        let answered = poll(format!("Azurite on {}", self.outside), ANSWERS, async || {
-            let answer = tokio::time::timeout(LOOK, blobs.containers()).await;
-            match (self.failed(), answer) {
-                (Some(failure), _) => Err(EnvironmentError::Failed(failure)),
-                (None, Ok(Ok(_))) => Ok(Seen::Done(())),
-                (None, Ok(Err(error))) => Ok(Seen::NotYet(error.to_string())),
-                (None, Err(_)) => Ok(Seen::NotYet(format!("no answer in {LOOK:?}"))),
-            }
-        });
-        answered.await.map_err(EnvironmentError::from)
+        let look = async || azurite::look(&blobs, || self.failed()).await.map_err(EnvironmentError::Failed);
+        poll(format!("Azurite on {}", self.outside), ANSWERS, look).await.map_err(EnvironmentError::from)
     }
 }
 
