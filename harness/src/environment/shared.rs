@@ -250,12 +250,18 @@ pub async fn kubeconfig(name: &str) -> Result<Secret, EnvironmentError> {
 }
 
 async fn ask(name: &str, what: &str, request: &Request) -> Result<Option<Response>, EnvironmentError> {
+    Ok(within(what, GONE.total, talk(name, request)).await??.1)
+}
+
+/// Asks once. What is asked for goes on as long as the connection is open.
+pub(super) async fn talk(
+    name: &str,
+    request: &Request,
+) -> Result<(BufReader<UnixStream>, Option<Response>), EnvironmentError> {
     let mut stream = BufReader::new(into_tokio(connect(name)?)?);
-    let asked = async {
-        protocol::write(&mut stream, request).await?;
-        protocol::read(&mut stream).await
-    };
-    within(what, GONE.total, asked).await?
+    protocol::write(&mut stream, request).await?;
+    let response = protocol::read(&mut stream).await?;
+    Ok((stream, response))
 }
 
 /// Tells the environment to end, and waits until it has. One that does not is killed.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::os::unix::net::UnixStream as StdStream;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -17,9 +16,9 @@ use super::logs::NamespaceLogs;
 use super::storage::KindStorage;
 use super::{AUTHORITY, CERTIFICATES};
 use crate::environment::cluster::Forward;
-use crate::environment::protocol::{self, InKind, Place, Request, Response};
+use crate::environment::protocol::{InKind, Place, Request, Response};
 use crate::environment::{
-    ContainerLog, Environment, EnvironmentError, ExecOutput, StorageWanted, api_client,
+    ContainerLog, Environment, EnvironmentError, ExecOutput, StorageWanted, api_client, shared,
 };
 use crate::poll::within;
 use crate::storage::StorageError;
@@ -48,19 +47,11 @@ impl KindEnvironment {
     /// # Errors
     /// When there is no such environment, or it has no place to give.
     pub async fn join(name: &str, tools: &Tools) -> Result<Self, EnvironmentError> {
-        let connection =
-            |error: std::io::Error| EnvironmentError::Connection(format!("connect to {name}: {error}"));
-        let stream = StdStream::connect_addr(&protocol::outer(name)?).map_err(connection)?;
-        stream.set_nonblocking(true).map_err(connection)?;
-        let mut lease = BufReader::new(UnixStream::from_std(stream).map_err(connection)?);
         let request = Request::Join { namespaces: Vec::new(), tools: Box::new(tools.clone()) };
-        let joined = async {
-            protocol::write(&mut lease, &request).await?;
-            protocol::read(&mut lease).await
-        };
-        let place = match within("a place in the kind cluster", PLACE, joined).await?? {
-            Some(Response::Joined(place)) => *place,
-            Some(Response::Failed { why }) => return Err(EnvironmentError::Failed(why)),
+        let joined = within("a place in the kind cluster", PLACE, shared::talk(name, &request)).await??;
+        let (lease, place) = match joined {
+            (lease, Some(Response::Joined(place))) => (lease, *place),
+            (_, Some(Response::Failed { why })) => return Err(EnvironmentError::Failed(why)),
             _ => return Err(EnvironmentError::Connection("it has not answered".to_owned())),
         };
         let Some(in_kind) = place.in_kind.clone() else {
