@@ -37,11 +37,9 @@ impl Provided {
         let mut azurite = String::new();
         for (image, from) in wanted(settings, tools)? {
             told(&format!("the image {from}"));
-            docker::have(&from).await?;
-            match image.what {
-                What::Azurite => azurite = from,
-                _ if from != image.reference => docker::name(&from, &image.reference).await?,
-                _ => {}
+            have(&image, &from).await?;
+            if image.what == What::Azurite {
+                azurite = from;
             }
         }
         Ok(Provided { settings: settings.clone(), loaded: Mutex::default(), gateway, azurite })
@@ -58,10 +56,7 @@ impl Provided {
             if image.what == What::Azurite || loaded.contains(&image.reference) {
                 continue;
             }
-            docker::have(&from).await?;
-            if from != image.reference {
-                docker::name(&from, &image.reference).await?;
-            }
+            have(&image, &from).await?;
             missing.push(image.reference);
         }
         missing.retain(|reference| !loaded.contains(reference));
@@ -71,6 +66,15 @@ impl Provided {
         }
         Ok(())
     }
+}
+
+/// Makes sure that Docker has an image, and pods' images under the names that their manifests have.
+async fn have(image: &Needed, from: &str) -> Result<(), KindError> {
+    docker::have(from).await?;
+    if image.what != What::Azurite && from != image.reference {
+        docker::name(from, &image.reference).await?;
+    }
+    Ok(())
 }
 
 /// The operators', Spilo's and Azurite's images as the cluster asks for them, each with where it is had from.
