@@ -41,9 +41,11 @@ pub enum Request {
     ContainerLogs {
         namespace: String,
     },
-    ForgetHost {
+    /// Whether a storage account's host name resolves for the namespace's pods.
+    SetHost {
         namespace: String,
         host: String,
+        resolves: bool,
     },
     /// A kubeconfig for clients outside the sandbox.
     Kubeconfig,

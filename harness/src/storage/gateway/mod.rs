@@ -4,10 +4,13 @@
 //! Azurite behind it speaks plain HTTP, so a SAS token that is limited to `spr=https` is refused there.
 
 mod access;
-mod decision;
+mod act;
+mod body;
 mod forward;
 mod operation;
 mod records;
+mod rule;
+mod rules;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -30,12 +33,14 @@ use tokio_util::task::TaskTracker;
 
 use self::forward::Forwarder;
 use self::records::Records;
+use self::rules::Rules;
 use super::authority::{Authority, AuthorityError, Request, Usage};
-use crate::environment::Requests;
 
-pub use access::{Access, Who};
+pub use access::{Access, Asker, Who};
 pub use operation::{Effect, Operation};
-pub use records::WhoIs;
+pub use records::{Requests, WhoIs};
+pub use rule::{Accounts, Act, Answer, Asking, Change, Moment, Often, Pattern, Rule, RuleError, Selection};
+pub use rules::{RuleId, RuleState, is_lost};
 
 /// Every account's host name.
 const NAME: &str = "*.blob.core.windows.net";
@@ -60,6 +65,7 @@ pub struct GatewaySettings<'a> {
 pub struct Gateway {
     address: SocketAddr,
     records: Records,
+    rules: Rules,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -91,9 +97,10 @@ impl Gateway {
         let address = listener.local_addr().map_err(listen_error)?;
         let records = Records::new(settings.who_is);
         let upstream = settings.upstream.to_string().parse()?;
-        let forwarder = Arc::new(Forwarder::new(upstream, settings.accounts, records.clone()));
-        let gateway =
-            Gateway { address, records, stopping: CancellationToken::new(), tasks: TaskTracker::new() };
+        let stopping = CancellationToken::new();
+        let rules = Rules::new(settings.accounts, stopping.clone());
+        let forwarder = Arc::new(Forwarder::new(upstream, rules.clone(), records.clone()));
+        let gateway = Gateway { address, records, rules, stopping, tasks: TaskTracker::new() };
         gateway.tasks.spawn(accept(
             listener,
             acceptor,
@@ -120,6 +127,27 @@ impl Gateway {
             Some(accesses) => Requests { accesses, at_rest: true },
             None => Requests { accesses: self.records.snapshot(), at_rest: false },
         }
+    }
+
+    /// From now on this rule decides before all that were added earlier.
+    ///
+    /// # Errors
+    /// When it could never act as it says.
+    pub fn add_rule(&self, rule: Rule) -> Result<RuleId, RuleError> {
+        self.rules.add(rule)
+    }
+
+    /// From now on this rule decides nothing; requests that it holds back end.
+    ///
+    /// # Errors
+    /// When no such rule acts.
+    pub fn end_rule(&self, id: RuleId) -> Result<RuleState, RuleError> {
+        self.rules.end(id)
+    }
+
+    /// All rules that there ever were, the oldest first, and what became of each so far.
+    pub fn rules(&self) -> Vec<RuleState> {
+        self.rules.states()
     }
 
     /// Takes no more requests, waits up to 2 s for those that are going on, and returns all records.
