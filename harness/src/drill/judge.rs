@@ -100,8 +100,9 @@ impl Observed {
             let new: Vec<Finding> = new.collect();
             findings.extend(new);
         }
-        let known = &expect.operator.logs.known;
-        findings.extend(self.logs(&Owner::Operator, known, known));
+        let required = &expect.operator.logs.known;
+        let known = [required.clone(), expect.operator.logs.may.clone()].concat();
+        findings.extend(self.logs(&Owner::Operator, &known, required));
         for owner in self.logs.owners().into_iter().filter(|owner| matches!(owner, Owner::Pod(_))) {
             findings.extend(self.logs(owner, &[], &[]));
         }
@@ -243,7 +244,7 @@ pub fn name(outcome: ClusterOutcome) -> &'static str {
 
 /// The errors that this expectation implies, beside those that it lists.
 fn known(expected: &ClusterExpectation) -> Vec<String> {
-    let mut known = expected.logs.known.clone();
+    let mut known = [expected.logs.known.clone(), expected.logs.may.clone()].concat();
     known.extend(expected.because.clone());
     match expected.outcome {
         ClusterOutcome::BootstrapFails => known.push("bootstrap-failed".to_owned()),

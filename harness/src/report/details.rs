@@ -27,6 +27,9 @@ pub(super) fn render(report: &DrillReport, style: Style) -> String {
     if !report.file.as_os_str().is_empty() {
         text.push_str(&format!("  {}\n", style.paint(Paint::Faint, &report.file.display().to_string())));
     }
+    for image in &report.images {
+        text.push_str(&labelled_at(2, "image", &image.to_text(), style));
+    }
     for (index, finding) in report.findings.iter().enumerate() {
         text.push('\n');
         text.push_str(&render_finding(index + 1, finding, style));

@@ -267,6 +267,9 @@ pub struct LogsExpectation {
     /// Errors that are expected, by their names in the catalogue. Each must be seen; any other error fails the drill.
     #[serde(default)]
     pub known: Vec<String>,
+    /// Errors that may be logged and need not, by their names: what one version of a program says, and another does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may: Vec<String>,
 }
 
 /// What must be seen of the operator.

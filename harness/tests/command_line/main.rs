@@ -345,6 +345,30 @@ fn an_interrupted_run_says_so_to_machines() {
 }
 
 #[test]
+fn a_conformance_run_says_what_the_run_of_the_scenarios_says_and_ends_with_its_code() {
+    let machine = Machine::new();
+    machine.scenario("sound", "v1.15.1", "");
+    let asked = ["conform", "--image", "mirror.example/spilo:4.0-p4", "group"];
+    // No Docker answers: the run says so, and the record has it.
+    machine
+        .program("docker", "#!/bin/sh\necho 'Cannot connect to the Docker daemon at tcp://x' >&2; exit 1\n");
+    machine.program("kind", "#!/bin/sh\necho kind v0.30.0 go1.25.3 linux/amd64\n");
+    let output = machine.run(&[&asked[..], &["--format", "json"]].concat());
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(record["image"], "mirror.example/spilo:4.0-p4");
+    assert_eq!((&record["operator"], &record["exit_code"]), (&Value::from("v1.15.1"), &Value::from(3)));
+    // A file that is at fault, and an operator that no scenario knows.
+    machine.scenario("unsound", "v1.15.1", "abuot: twice\n");
+    ends(&machine.run(&asked), 2, &["unsound.yaml"]);
+    ends(
+        &machine.run(&[&asked[..3], &["group/sound.yaml", "--operator", "v1.15.9"]].concat()),
+        2,
+        &["v1.15.9"],
+    );
+}
+
+#[test]
 fn images_are_not_made_without_a_docker_that_answers_and_nothing_is_fetched_for_them() {
     let machine = Machine::new();
     ends(

@@ -15,6 +15,7 @@ pub(super) fn section(index: usize, report: &DrillReport) -> Markup {
                 " · " (report.environment) " · " (duration(report.milliseconds))
                 @if !report.file.as_os_str().is_empty() { " · " code { (report.file.display()) } }
             }
+            @for image in &report.images { p class="faint" { "image " (image.to_text()) } }
             @for finding in &report.findings { (found(report, finding)) }
             @if let Some(restore) = &report.restore { (restore::section(restore)) }
             @if !report.clusters.is_empty() { (clusters(&report.clusters)) }
