@@ -19,6 +19,8 @@ use super::leftovers::{note, of_lease};
 use super::moment::{self, Moment};
 use super::plan::{self, Plan};
 use super::progress::Progress;
+use super::repeated::FAILED_PART;
+use super::siblings;
 use super::verify::{self, Restored};
 use crate::drill::outcome::FAILED_BOOTSTRAP;
 use crate::environment::cluster::{ClusterAccess, ClusterError, Held, PodLogs};
@@ -145,12 +147,13 @@ impl Run<'_> {
         };
         conclusion.restore.clone = format!("{}/{}", drill.into.namespace, plan.clone_name);
         conclusion.restore.target = Some(plan.target);
+        conclusion.findings.extend(siblings::finding(&plan.source, &plan.sharing));
         let held = match self.progress.step("take the lease", self.lease(&plan)).await {
             Ok(held) => held,
             Err(error) => return conclusion.error("lease", &error),
         };
         // Kept however the drill ends.
-        let counted = [CLONE_SCRIPT, FAILED_BOOTSTRAP];
+        let counted = [&[CLONE_SCRIPT, FAILED_BOOTSTRAP][..], &FAILED_PART].concat();
         let mut logs = PodLogs::new(access.streams(), &drill.into.namespace, &counted);
         let stopped = tokio::select! {
             done = within("the drill", self.limit(), self.drill(&plan, &held, &mut logs, conclusion)) => match done {
@@ -257,8 +260,10 @@ impl Run<'_> {
             Ok(None) => return,
             Err(error) => return conclusion.error("clone", &error),
         };
+        let access = self.doing.access;
+        let moment = moment.as_ref();
         let restored =
-            Restored { plan, clone: &clone, drill, created, usable: &usable, moment: moment.as_ref(), logs };
+            Restored { access, plan, clone: &clone, drill, created, usable: &usable, moment, logs };
         let verified = async {
             let proved = verify::all(&restored, self.evidence, &told).await?;
             let note = format!("{} proofs", proved.proofs.len());
