@@ -14,6 +14,7 @@ mod world;
 use jiff::Timestamp;
 
 pub use crate::environment::local::images::spilo::archive::Scope;
+pub use crate::environment::local::images::spilo::settings::CloneMethod;
 pub use finding::{Definition, Finding, FindingRecord, Found, Severity};
 pub use pod::{Azure, CredentialKind, Pod, entries_of, is_known};
 pub use settings::{CheckSettings, Retention};

@@ -128,8 +128,7 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
         (None, None) => return Err(Failure::invalid(miette!("name a file, or a source"))),
     };
     if args.compare && drill.compare.is_none() {
-        drill.compare =
-            Some(Compare { quiet_moment_within: None, archived_within: None, statement_timeout: None });
+        drill.compare = Some(Compare::default());
     }
     if args.target.is_some() {
         drill.target.clone_from(&args.target);

@@ -111,7 +111,7 @@ pub struct CloneSettings {
 }
 
 /// How the clone is held against its source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compare {
     /// How long to wait for a moment in which no transaction of the source is under way; without it, `1m`.
@@ -120,6 +120,10 @@ pub struct Compare {
     /// How long to wait until the source has archived that moment; without it, its `archive_timeout` and 5 minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived_within: Option<Span>,
+    /// Lets the drill ask the source to end its WAL file (`pg_switch_wal`), so that the moment is archived at once. Without it, a
+    /// source that is not busy archives it only after its `archive_timeout`, for which the drill waits.
+    #[serde(default, alias = "switch-wal")]
+    pub switch_wal: bool,
     /// How long one statement on the source may take; without it, `30m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement_timeout: Option<Span>,
