@@ -14,7 +14,7 @@ use super::own_place::{OWN_PREFIX, OwnPlace};
 use super::steps;
 use super::still::observe_still;
 use super::world::{Cluster, World};
-use crate::environment::{ContainerLog, Environment, Requests, Storage};
+use crate::environment::{ContainerLog, Environment, Storage};
 use crate::observe::data::identify;
 use crate::observe::env::{EnvInputs, EnvObservation};
 use crate::observe::logs::LogObservation;
@@ -23,7 +23,7 @@ use crate::poll::{Limit, PollError, Seen, poll};
 use crate::scenario::ObservationKind;
 use crate::secret::Secret;
 use crate::snapshot::redact::Redactor;
-use crate::storage::Access;
+use crate::storage::{Access, Requests};
 
 /// A message is written in a moment; troubles that pass by themselves do so within Patroni's and the operator's next look.
 const LOGS: Limit = Limit::seconds(20);

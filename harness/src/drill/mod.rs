@@ -1,6 +1,6 @@
 //! The run: one scenario, one operator version, one environment; steps, observations, verdict.
 
-mod bundle;
+pub(crate) mod bundle;
 mod collect;
 mod error;
 mod events;
@@ -365,6 +365,7 @@ mod tests {
             data: format!("equals {key}"),
             reads: Vec::new(),
             writes: Vec::new(),
+            refused: Vec::new(),
         });
         result.hide(&Redactor::new().account_key("prodbackups", &secret));
         let Conclusion { findings, told_apart, clusters, .. } = result;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::poll::PollError;
-use crate::storage::{Access, Account, StorageError, WhoIs};
+use crate::storage::{Account, Requests, Rule, RuleError, RuleId, RuleState, StorageError, WhoIs};
 use crate::toolchain::AzuriteTool;
 
 pub use room::has_room;
@@ -120,20 +120,24 @@ pub trait Storage: Send + Sync {
     /// When the gateway does not answer.
     async fn requests(&self) -> Result<Requests, EnvironmentError>;
 
-    /// From now on this account's host name no longer resolves for the drill's pods.
+    /// From now on this rule decides before all that were added earlier. An account that is lost resolves for none of
+    /// the drill's pods when this returns.
+    ///
+    /// # Errors
+    /// When the rule could never act as it says, or the environment does not answer.
+    async fn add_rule(&self, rule: Rule) -> Result<RuleId, EnvironmentError>;
+
+    /// From now on this rule decides nothing, and an account that it lost resolves again.
+    ///
+    /// # Errors
+    /// When no such rule acts, or the environment does not answer.
+    async fn end_rule(&self, id: RuleId) -> Result<RuleState, EnvironmentError>;
+
+    /// All rules that there ever were, the oldest first, and what became of each so far.
     ///
     /// # Errors
     /// When the environment does not answer.
-    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError>;
-}
-
-/// Requests to a drill's storage, in the order of their arrival.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Requests {
-    /// Those that are still going on included.
-    pub accesses: Vec<Access>,
-    /// None was going on.
-    pub at_rest: bool,
+    async fn rules(&self) -> Result<Vec<RuleState>, EnvironmentError>;
 }
 
 /// One attempt of one container, all that it printed on stdout and stderr.
@@ -175,6 +179,8 @@ pub enum EnvironmentError {
     NoRoom { pod: String, why: String },
     #[error("{0}")]
     Kind(Box<kind::KindError>),
+    #[error("{0}")]
+    Rule(#[from] RuleError),
     #[error("ask the API server: {0}")]
     Kube(Box<kube::Error>),
     #[error("{0}")]

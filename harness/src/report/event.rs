@@ -101,6 +101,9 @@ pub struct ClusterSummary {
     pub data: String,
     pub reads: Vec<String>,
     pub writes: Vec<String>,
+    /// The accounts that refused every request of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
 }
 
 /// One thing that was not as expected.

@@ -35,6 +35,7 @@ pub(super) fn passed() -> DrillReport {
             data: "equals before-mistake (2 databases, 7 tables, 1204 rows)".to_owned(),
             reads: texts(&["prodbackups"]),
             writes: texts(&["clonebackups"]),
+            refused: Vec::new(),
         }],
         images: vec![PodImage {
             reference: "ghcr.io/zalando/spilo-17:4.0-p3".to_owned(),
@@ -169,6 +170,7 @@ pub(super) fn restored() -> DrillReport {
         ],
         manifest: "apiVersion: acid.zalan.do/v1\nkind: postgresql\nmetadata:\n  name: acid-orders-drill\n  namespace: drills\n".to_owned(),
         reproduce: texts(&["clonedrill drill drills/orders.yaml --kubeconfig ~/.kube/config"]),
+        ..Restore::default()
     };
     DrillReport {
         scenario: "orders-nightly".to_owned(),

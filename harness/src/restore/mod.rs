@@ -2,6 +2,7 @@
 //! and removed.
 
 mod bearing;
+mod bundle;
 mod clean;
 mod clone;
 mod error;
@@ -36,6 +37,7 @@ mod source;
 mod span;
 mod target;
 mod ticking;
+mod turn;
 mod verify;
 mod way_in;
 
@@ -45,7 +47,7 @@ pub use file::{
     Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName, Tell, Webhook,
 };
 pub use leftovers::clean;
-pub use load::{is_drill, load, named, problems};
+pub use load::{is_drill, load, named, placed, problems};
 pub use manifest::yaml;
 pub use plan::Plan;
 pub use rights::{needed, removing};

@@ -217,6 +217,16 @@ pub enum EnvForm {
     Reference,
 }
 
+impl EnvForm {
+    /// As it stands in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            EnvForm::PlainText => "plain-text",
+            EnvForm::Reference => "reference",
+        }
+    }
+}
+
 /// Where an environment variable came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -233,6 +243,21 @@ pub enum EnvOrigin {
     OperatorConfiguration,
     /// More than one of these could have given it.
     Ambiguous,
+}
+
+impl EnvOrigin {
+    /// As it stands in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            EnvOrigin::Operator => "operator",
+            EnvOrigin::SpecEnv => "spec-env",
+            EnvOrigin::CloneSection => "clone-section",
+            EnvOrigin::PodEnvironmentSecret => "pod-environment-secret",
+            EnvOrigin::PodEnvironmentConfigmap => "pod-environment-configmap",
+            EnvOrigin::OperatorConfiguration => "operator-configuration",
+            EnvOrigin::Ambiguous => "ambiguous",
+        }
+    }
 }
 
 /// What the logs may hold.

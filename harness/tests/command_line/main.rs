@@ -285,6 +285,37 @@ fn a_bench_of_no_rounds_is_refused() {
 }
 
 #[test]
+fn a_drill_whose_end_nobody_could_hear_of_is_not_begun() {
+    let machine = Machine::bare();
+    // Without a cluster: where it got as far as to look for one, it would say so.
+    let named = "source: { namespace: prod, name: acid-orders }\ninto: { namespace: drills }\n";
+    for (tell, words) in [
+        ("{ webhook: { url_env: WEBHOOK_URL } }", ["WEBHOOK_URL, which is not set", "deaf.yaml:3:"]),
+        (
+            "{ metrics_file: nowhere/drill.prom }",
+            ["failed to write the metrics: replace nowhere", "deaf.yaml:3:"],
+        ),
+        ("{ pushgateway: 'gateway:9091' }", ["failed to push the metrics", "deaf.yaml:3:"]),
+        ("{ webhook: { url_env: HOME, template: '{' } }", ["the webhook's template", "deaf.yaml:3:"]),
+    ] {
+        std::fs::write(machine.path("deaf.yaml"), format!("{named}tell: {tell}\n")).unwrap();
+        ends(&machine.run(&["drill", "deaf.yaml"]), 2, &words);
+    }
+    let source = ["drill", "--source", "prod/acid-orders", "--into", "drills"];
+    let unheard = [&source[..], &["--metrics-file", "nowhere/drill.prom"]].concat();
+    ends(
+        &machine.run(&unheard),
+        2,
+        &["failed to write the metrics: replace nowhere/drill.prom", "was not begun"],
+    );
+    // What is validated elsewhere may not have what the drill will have, and `--print` tells nobody.
+    let file = format!("{named}tell: {{ webhook: {{ url_env: WEBHOOK_URL }} }}\n");
+    std::fs::write(machine.path("elsewhere.yaml"), file).unwrap();
+    ends(&machine.run(&["validate", "elsewhere.yaml"]), 0, &[]);
+    ends(&machine.run(&["drill", "elsewhere.yaml", "--print"]), 2, &["failed to find a cluster"]);
+}
+
+#[test]
 fn a_reader_that_went_away_is_no_reason_to_fail() {
     let machine = Machine::bare();
     let mut child = machine

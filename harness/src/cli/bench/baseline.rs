@@ -71,7 +71,7 @@ async fn in_folder(
         upstream: azurite.address(),
         authority: environment.authority(),
         accounts: accounts.iter().map(|account| account.name.clone()).collect(),
-        who_is: Arc::new(|_| Who::Harness),
+        who_is: Arc::new(|_| Who::Harness.into()),
     });
     let gateway = gateway.await.into_diagnostic()?;
     for account in &accounts {

@@ -12,15 +12,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::PART_LABEL;
+use super::names::Names;
 use crate::environment::cluster::Forward;
 use crate::environment::protocol::{read, write};
-use crate::environment::{EnvironmentError, Requests, has_room, trouble};
+use crate::environment::{EnvironmentError, has_room, trouble};
 use crate::operator::{apply, is_ready};
-use crate::poll::{Limit, Seen, poll, within};
+use crate::poll::{Limit, Patience, Seen, poll, within};
 use crate::storage::{
-    Access, Authority, AuthorityError, AuthorityPem, Gateway, GatewayError, GatewaySettings, Who, WhoIs,
+    Access, Asker, Authority, AuthorityError, AuthorityPem, Gateway, GatewayError, GatewaySettings, Requests,
+    Rule, RuleError, RuleId, RuleState, Who, WhoIs,
 };
 
 /// The pod, its Service and its Secret.
@@ -53,13 +56,47 @@ enum Ask {
     Resolve {
         host: String,
     },
+    AddRule {
+        rule: Box<Rule>,
+    },
+    EndRule {
+        id: RuleId,
+    },
+    Rules,
+    /// The addresses that a rule waits to know the pods of; answered when there are some.
+    Unnamed,
+    /// Whose some addresses are.
+    Name {
+        named: Vec<(IpAddr, Asker)>,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 enum Answer {
-    Requests { requests: Requests },
-    Resolved { addresses: Vec<IpAddr> },
+    Requests {
+        requests: Requests,
+    },
+    Resolved {
+        addresses: Vec<IpAddr>,
+    },
+    Added {
+        id: RuleId,
+    },
+    Ended {
+        state: Box<RuleState>,
+    },
+    Rules {
+        rules: Vec<RuleState>,
+    },
+    Unnamed {
+        addresses: Vec<IpAddr>,
+    },
+    Named,
+    /// What was asked cannot be done.
+    Refused {
+        why: String,
+    },
 }
 
 /// Why the gateway's pod does not serve.
@@ -85,29 +122,41 @@ pub async fn serve() -> Result<(), ServeError> {
     let settings: Settings =
         serde_json::from_str(&std::fs::read_to_string(SETTINGS).map_err(ServeError::Read)?)?;
     let authority = Authority::from_pem(settings.authority)?;
+    let names = Names::default();
     let gateway = Gateway::start(GatewaySettings {
         listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
         upstream: settings.upstream,
         authority: &authority,
         accounts: settings.accounts,
-        // The drill knows whose an address is.
-        who_is: Arc::new(|_| Who::Unknown),
+        who_is: names.who_is(),
     })
     .await?;
-    let gateway = Arc::new(gateway);
+    let served = Arc::new(Served { gateway, names });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, ASKED)).await.map_err(ServeError::Listen)?;
+    answer_all(listener, served).await.map_err(ServeError::Listen)
+}
+
+/// The gateway, and what it knows of who asks.
+struct Served {
+    gateway: Gateway,
+    names: Names,
+}
+
+async fn answer_all(listener: TcpListener, served: Arc<Served>) -> std::io::Result<()> {
     loop {
-        let (stream, _) = listener.accept().await.map_err(ServeError::Listen)?;
-        let gateway = gateway.clone();
+        let (stream, _) = listener.accept().await?;
+        let served = served.clone();
         tokio::spawn(async move {
-            if let Err(error) = answer(stream, &gateway).await {
+            if let Err(error) = answer(stream, &served).await {
                 tracing::debug!(%error, "an answer did not reach the drill");
             }
         });
     }
 }
 
-async fn answer(stream: TcpStream, gateway: &Gateway) -> Result<(), EnvironmentError> {
+async fn answer(stream: TcpStream, served: &Served) -> Result<(), EnvironmentError> {
+    let Served { gateway, names } = served;
+    let refused = |error: RuleError| Answer::Refused { why: error.to_string() };
     let mut stream = BufReader::new(stream);
     let answer = match read(&mut stream).await? {
         None => return Ok(()),
@@ -117,6 +166,18 @@ async fn answer(stream: TcpStream, gateway: &Gateway) -> Result<(), EnvironmentE
             let addresses = found.map(|found| found.map(|address| address.ip()).collect());
             Answer::Resolved { addresses: addresses.unwrap_or_default() }
         }
+        Some(Ask::AddRule { rule }) => {
+            gateway.add_rule(*rule).map_or_else(refused, |id| Answer::Added { id })
+        }
+        Some(Ask::EndRule { id }) => {
+            gateway.end_rule(id).map_or_else(refused, |state| Answer::Ended { state: Box::new(state) })
+        }
+        Some(Ask::Rules) => Answer::Rules { rules: gateway.rules() },
+        Some(Ask::Unnamed) => Answer::Unnamed { addresses: names.unnamed().await },
+        Some(Ask::Name { named }) => {
+            names.learn(named);
+            Answer::Named
+        }
     };
     write(&mut stream, &answer).await
 }
@@ -124,8 +185,11 @@ async fn answer(stream: TcpStream, gateway: &Gateway) -> Result<(), EnvironmentE
 /// The gateway of a drill, asked from outside of the cluster.
 pub struct RemoteGateway {
     address: IpAddr,
-    forward: Forward,
+    line: Line,
+    _forward: Forward,
     who_is: WhoIs,
+    /// Tells the pod whose addresses are, from the first rule on that wants to know.
+    naming: Mutex<Option<AbortOnDropHandle<()>>>,
     /// Who asked, of those requests of which that is known: an address may become another pod's.
     known: Mutex<Vec<Option<Who>>>,
 }
@@ -166,7 +230,15 @@ impl RemoteGateway {
         })?;
         let forward = Forward::to(streams, namespace, SERVICE, ASKED).await;
         let forward = forward.map_err(|error| EnvironmentError::Connection(error.to_string()))?;
-        Ok(RemoteGateway { address, forward, who_is, known: Mutex::default() })
+        let line = Line { address: forward.address() };
+        Ok(RemoteGateway {
+            address,
+            line,
+            _forward: forward,
+            who_is,
+            naming: Mutex::default(),
+            known: Mutex::default(),
+        })
     }
 
     /// What pods resolve the accounts' names to.
@@ -179,12 +251,12 @@ impl RemoteGateway {
     /// # Errors
     /// When the pod does not answer, or has forgotten some.
     pub async fn requests(&self) -> Result<Requests, EnvironmentError> {
-        match self.ask(&Ask::Requests).await? {
+        match self.line.ask(&Ask::Requests).await? {
             Answer::Requests { mut requests } => {
                 self.name(&mut requests.accesses)?;
                 Ok(requests)
             }
-            Answer::Resolved { .. } => Err(unexpected()),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -193,9 +265,48 @@ impl RemoteGateway {
     /// # Errors
     /// When the pod does not answer.
     pub async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, EnvironmentError> {
-        match self.ask(&Ask::Resolve { host: host.to_owned() }).await? {
+        match self.line.ask(&Ask::Resolve { host: host.to_owned() }).await? {
             Answer::Resolved { addresses } => Ok(addresses),
-            Answer::Requests { .. } => Err(unexpected()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// As [`Gateway::add_rule`].
+    ///
+    /// # Errors
+    /// When the rule could never act as it says, or the pod does not answer.
+    pub async fn add_rule(&self, rule: Rule) -> Result<RuleId, EnvironmentError> {
+        if rule.about.asks_for_names() {
+            let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+            naming.get_or_insert_with(|| {
+                AbortOnDropHandle::new(tokio::spawn(self.line.name_for_ever(self.who_is.clone())))
+            });
+        }
+        match self.line.ask(&Ask::AddRule { rule: Box::new(rule) }).await? {
+            Answer::Added { id } => Ok(id),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// As [`Gateway::end_rule`].
+    ///
+    /// # Errors
+    /// When no such rule acts, or the pod does not answer.
+    pub async fn end_rule(&self, id: RuleId) -> Result<RuleState, EnvironmentError> {
+        match self.line.ask(&Ask::EndRule { id }).await? {
+            Answer::Ended { state } => Ok(*state),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// As [`Gateway::rules`].
+    ///
+    /// # Errors
+    /// When the pod does not answer.
+    pub async fn rules(&self) -> Result<Vec<RuleState>, EnvironmentError> {
+        match self.line.ask(&Ask::Rules).await? {
+            Answer::Rules { rules } => Ok(rules),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -213,27 +324,63 @@ impl RemoteGateway {
         known.resize(accesses.len(), None);
         for (access, who) in accesses.iter_mut().zip(known.iter_mut()) {
             if who.is_none() {
-                *who = Some((self.who_is)(access.source)).filter(|who| *who != Who::Unknown);
+                *who = Some((self.who_is)(access.source).who).filter(|who| *who != Who::Unknown);
             }
             access.who = who.clone().unwrap_or(Who::Unknown);
         }
         Ok(())
     }
+}
 
-    async fn ask(&self, ask: &Ask) -> Result<Answer, EnvironmentError> {
+/// The way to the gateway's pod.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    address: SocketAddr,
+}
+
+impl Line {
+    async fn ask(self, ask: &Ask) -> Result<Answer, EnvironmentError> {
         let asked = async {
-            let connected = TcpStream::connect(self.forward.address()).await;
+            let connected = TcpStream::connect(self.address).await;
             let connected = connected.map_err(|error| EnvironmentError::Connection(error.to_string()))?;
             let mut stream = BufReader::new(connected);
             write(&mut stream, ask).await?;
             read(&mut stream).await
         };
-        within("the storage gateway's answer", ANSWER, asked).await??.ok_or_else(unexpected)
+        let silent =
+            || EnvironmentError::Connection("ask the storage gateway: it has not answered".to_owned());
+        within("the storage gateway's answer", ANSWER, asked).await??.ok_or_else(silent)
+    }
+
+    /// Tells the pod whose the addresses are that a rule waits for. One that nobody knows yet is asked for again.
+    async fn name_for_ever(self, who_is: WhoIs) {
+        loop {
+            if let Err(error) = self.name_once(&who_is).await {
+                tracing::warn!(%error, "the storage gateway does not know whose pod asks");
+                let mut patience = Patience::new("the storage gateway", Limit::seconds(1));
+                let _ = patience.pause(error.to_string()).await;
+            }
+        }
+    }
+
+    async fn name_once(self, who_is: &WhoIs) -> Result<(), EnvironmentError> {
+        let addresses = match self.ask(&Ask::Unnamed).await? {
+            Answer::Unnamed { addresses } => addresses,
+            other => return Err(unexpected(&other)),
+        };
+        let named = addresses.into_iter().map(|address| (address, who_is(address))).collect();
+        match self.ask(&Ask::Name { named }).await? {
+            Answer::Named => Ok(()),
+            other => Err(unexpected(&other)),
+        }
     }
 }
 
-fn unexpected() -> EnvironmentError {
-    EnvironmentError::Connection("ask the storage gateway: it has not answered".to_owned())
+fn unexpected(answer: &Answer) -> EnvironmentError {
+    EnvironmentError::Connection(match answer {
+        Answer::Refused { why } => why.clone(),
+        _ => "ask the storage gateway: it answered something else".to_owned(),
+    })
 }
 
 fn secret(settings: &str) -> serde_json::Value {
@@ -270,4 +417,59 @@ fn pod(image: &str) -> serde_json::Value {
             "volumes": [{ "name": "settings", "secret": { "secretName": SERVICE } }],
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::storage::{Act, Asking, Often, Selection};
+
+    #[tokio::test]
+    async fn a_gateway_elsewhere_has_its_rules_changed_and_learns_whose_pod_asks() {
+        let authority = Authority::new().unwrap();
+        let names = Names::default();
+        let who_is = names.who_is();
+        let settings = GatewaySettings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            upstream: "127.0.0.1:1".parse().unwrap(),
+            authority: &authority,
+            accounts: BTreeSet::from(["prod".to_owned()]),
+            who_is: who_is.clone(),
+        };
+        let gateway = Gateway::start(settings).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let line = Line { address: listener.local_addr().unwrap() };
+        let _served = AbortOnDropHandle::new(tokio::spawn(async move {
+            answer_all(listener, Arc::new(Served { gateway, names })).await.unwrap();
+        }));
+
+        let about = Selection { who: Some(Asking::Cluster("clone".to_owned())), ..Selection::default() };
+        let rule = Rule { name: "hang".to_owned(), about, often: Often::Always, act: Act::Hang };
+        let Answer::Added { id } = line.ask(&Ask::AddRule { rule: Box::new(rule) }).await.unwrap() else {
+            panic!("it was not added")
+        };
+        let Answer::Ended { state } = line.ask(&Ask::EndRule { id }).await.unwrap() else {
+            panic!("it did not end")
+        };
+        assert_eq!((state.matched, state.hits, state.active), (0, 0, false));
+        let again = line.ask(&Ask::EndRule { id }).await.unwrap();
+        assert!(matches!(again, Answer::Refused { why } if why.starts_with("find rule 2")));
+        let Answer::Rules { rules } = line.ask(&Ask::Rules).await.unwrap() else { panic!("no rules") };
+        assert_eq!(rules.len(), 2);
+
+        let pod = Asker { who: Who::Cluster("clone".to_owned()), pod: Some("acid-clone-0".to_owned()) };
+        let known = pod.clone();
+        let drill: WhoIs = Arc::new(move |_| known.clone());
+        let _naming = AbortOnDropHandle::new(tokio::spawn(line.name_for_ever(drill)));
+        let named = poll("the pod's name", Limit::seconds(10), async || {
+            let asker = who_is("10.244.0.9".parse().unwrap());
+            Ok::<_, std::convert::Infallible>(match asker.is_known() {
+                true => Seen::Done(asker),
+                false => Seen::NotYet("nobody's".to_owned()),
+            })
+        });
+        assert_eq!(named.await.unwrap(), pod);
+    }
 }

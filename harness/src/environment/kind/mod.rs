@@ -10,6 +10,7 @@ pub mod gateway;
 pub mod images;
 mod join;
 mod logs;
+mod names;
 mod order;
 mod owner;
 mod places;

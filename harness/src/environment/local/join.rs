@@ -230,9 +230,9 @@ impl Environment for LocalEnvironment {
     }
 }
 
-/// From now on this host name does not resolve for pods of a place's namespace.
-pub(super) async fn forget_host(namespace: &str, host: &str) -> Result<(), EnvironmentError> {
-    let request = Request::ForgetHost { namespace: namespace.to_owned(), host: host.to_owned() };
+/// Whether this host name of a storage account resolves for pods of a place's namespace from now on.
+pub(super) async fn set_host(namespace: &str, host: &str, resolves: bool) -> Result<(), EnvironmentError> {
+    let request = Request::SetHost { namespace: namespace.to_owned(), host: host.to_owned(), resolves };
     ask(request).await.map(drop)
 }
 

@@ -216,6 +216,7 @@ mod tests {
             error_code: (!answer.1.is_empty()).then(|| answer.1.to_owned()),
             bytes_in: 0,
             bytes_out: 0,
+            rule: None,
         }
     }
 

@@ -90,8 +90,8 @@ impl door::Places for Places {
             Request::ContainerLogs { namespace } => {
                 Response::ContainerLogs { logs: self.node.container_logs(&namespace).await? }
             }
-            Request::ForgetHost { namespace, host } => {
-                self.storage.forget(&namespace, &host);
+            Request::SetHost { namespace, host, resolves } => {
+                self.storage.set(&namespace, &host, resolves);
                 Response::Done
             }
             Request::AwaitReady
