@@ -88,19 +88,14 @@ impl Release {
         self.major < 4
     }
 
-    /// It leaves out bootstrap labels of pods, which its Patroni does not know.
-    pub fn knows_bootstrap_labels(self) -> bool {
-        self >= Release::new(4, 0, 3)
-    }
-
-    /// It ends with a traceback where `LOG_S3_TAGS` is no JSON. Since 4.0-p3 it warns.
+    /// It ends with an exception where `LOG_S3_TAGS` is no JSON. Since 4.0-p3 it warns.
     pub fn minds_log_tags(self) -> bool {
         self < Release::new(4, 0, 3)
     }
 
-    /// Logs can be shipped by hours and with tags.
-    pub fn tags_shipped_logs(self) -> bool {
-        self.major >= 4
+    /// Shipped logs have tags: the first release that has them for certain.
+    pub fn reads_log_tags(self) -> bool {
+        self >= Release::new(3, 3, 3)
     }
 }
 

@@ -12,15 +12,20 @@ use crate::check::CheckSettings;
 
 mod cluster;
 mod file;
+mod stand_in;
 
 pub use cluster::{ImageSettings, KindSettings};
 pub use file::ConfigurationError;
+pub use stand_in::{FirstBackup, StandInSettings};
 
 /// The configuration file's name, looked for in the working directory and above it.
 const FILE: &str = "clonedrill.yaml";
 
 /// Operators of one's own, as the value of the file's key `operators`; one of the same name wins over the file's.
 const OPERATORS: &str = "CLONEDRILL_OPERATORS";
+
+/// When the stand-in takes its first base backup: `at-once` or `as-spilo`; it wins over `stand-in` of the file.
+const FIRST_BACKUP: &str = "CLONEDRILL_FIRST_BACKUP";
 
 /// The image of Spilo in the environment `kind`; it wins over `images.spilo` of the file.
 pub const SPILO_IMAGE: &str = "CLONEDRILL_SPILO_IMAGE";
@@ -128,6 +133,8 @@ pub struct Configuration {
     pub images: ImageSettings,
     /// Its cluster.
     pub kind: KindSettings,
+    /// How true to Spilo the stand-in is where that costs time.
+    pub stand_in: StandInSettings,
     /// The file that was read, where there is one.
     pub(super) file: Option<PathBuf>,
     home: Option<PathBuf>,
@@ -166,6 +173,11 @@ impl Configuration {
             let operators = file::operators(OPERATORS, &value.to_string_lossy(), start)?;
             configuration.from_variable = operators.keys().cloned().collect();
             configuration.operators.extend(operators);
+        }
+        if let Some(value) = variable(FIRST_BACKUP) {
+            let first_backup =
+                FirstBackup::named(&value.to_string_lossy()).ok_or_else(|| file::bad_first_backup(&value))?;
+            configuration.stand_in = StandInSettings { first_backup };
         }
         if let Some(image) = variable(SPILO_IMAGE) {
             configuration.images.spilo = Some(image.to_string_lossy().into_owned());

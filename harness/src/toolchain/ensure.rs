@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::cache::{Cache, Manifest};
 use super::command;
-use super::configuration::Configuration;
+use super::configuration::{Configuration, FirstBackup};
 use super::error::{MakeError, PartError, ToolchainError};
 use super::go;
 use super::host::{HostProgram, node_lack};
@@ -61,14 +61,16 @@ fn make_and_tell(
     progress: &dyn Progress,
 ) -> Result<Tools, ToolchainError> {
     let made = make_missing(configuration, plan, &plan.missing(), progress)?;
-    plan.tools(|part| match made.get(part) {
+    let mut tools = plan.tools(|part| match made.get(part) {
         Some(manifest) => Ok(manifest.clone()),
         // It was there a moment ago; only somebody who empties the cache meanwhile comes here.
         None => part.slot(&plan.cache).read().ok_or_else(|| {
             let source = MakeError::Result("it was removed from the cache meanwhile".to_owned());
             ToolchainError::Parts(vec![failure(part, source)])
         }),
-    })
+    })?;
+    tools.spilos_first_backup = configuration.stand_in.first_backup == FirstBackup::AsSpilo;
+    Ok(tools)
 }
 
 /// The same for PostgreSQL alone, newest major last.

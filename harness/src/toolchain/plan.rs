@@ -174,6 +174,7 @@ impl Plan {
             postgres,
             operators,
             visible: visible.into_iter().filter(|path| !always_visible(path)).collect(),
+            spilos_first_backup: false,
         })
     }
 }
@@ -208,6 +209,7 @@ impl Plan {
             postgres: Vec::new(),
             operators: self.operator_tools(),
             visible: Vec::new(),
+            spilos_first_backup: false,
         }
     }
 

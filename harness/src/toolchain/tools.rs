@@ -21,6 +21,9 @@ pub struct Tools {
     pub operators: BTreeMap<String, OperatorTool>,
     /// Folders and files that pods must see, read-only, at the same path (tool cache, Python, …).
     pub visible: Vec<PathBuf>,
+    /// The stand-in's first base backup begins when Spilo's own would, and not as soon as it can.
+    #[serde(default)]
+    pub spilos_first_backup: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -113,7 +113,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::WalG,
         standing: Expected,
-        // WAL-G 1.1; since 2.0 the other.
+        // WAL-G 1.1 and 2.0; since 3.0 the other.
         pattern: r#"AZURE_STORAGE_ACCOUNT setting is not set|"AZURE_STORAGE_ACCOUNT" is not specified"#,
         means: "WAL-G got a prefix and no account: neither the manifest nor the operator configuration names one for this scope",
         do_: "add CLONE_AZURE_STORAGE_ACCOUNT (of a clone) or AZURE_STORAGE_ACCOUNT to spec.env",
@@ -162,6 +162,16 @@ pub(super) static ENTRIES: &[Entry] = &[
         pattern: r#"Unable to upload blob|upload blob "[^"]+": "#,
         means: "the storage did not take a blob; WAL-G 1.1 does not say why, newer ones do in the same line",
         do_: "the storage observation has the answer's status: 403 is a wrong key, 404 a missing container",
+    },
+    Entry {
+        name: "backup-push-fails",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        // WAL-G 3; 1.1 has ended before.
+        pattern: r"^upload: could not upload|^Unable to continue the backup process because of the loss of a part",
+        means: "a part of a base backup was not taken by the storage, and WAL-G gave the backup up",
+        do_: "read WAL-G's lines before it: they say why the storage did not take it",
     },
     Entry {
         name: "storage-account-unknown",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 
-use super::{Configuration, Given, GivenOperator, ImageSettings, KindSettings, Program};
+use super::{Configuration, Given, GivenOperator, ImageSettings, KindSettings, Program, StandInSettings};
 use crate::check::CheckSettings;
 
 #[derive(Debug, Default, Deserialize)]
@@ -19,6 +19,7 @@ struct File {
     check: CheckSettings,
     images: ImageSettings,
     kind: KindSettings,
+    stand_in: StandInSettings,
 }
 
 /// Why `clonedrill.yaml` could not be used. Exit code 2.
@@ -55,6 +56,7 @@ pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
         check: file.check,
         images: file.images,
         kind: file.kind,
+        stand_in: file.stand_in,
         file: Some(path.to_owned()),
         ..Configuration::default()
     })
@@ -71,6 +73,17 @@ pub(super) fn operators(
 ) -> Result<BTreeMap<String, GivenOperator>, ConfigurationError> {
     let operators = serde_saphyr::from_str(text);
     Ok(from_folder(operators.map_err(|error| invalid(Path::new(variable), text, &error))?, folder))
+}
+
+/// What the variable says, where it is neither of the two.
+pub(super) fn bad_first_backup(value: &std::ffi::OsStr) -> ConfigurationError {
+    let text = value.to_string_lossy().into_owned();
+    ConfigurationError::Invalid {
+        message: format!("`{text}` is no time for a first base backup"),
+        text: Arc::new(NamedSource::new(super::FIRST_BACKUP, text)),
+        place: None,
+        help: Some("say `at-once` or `as-spilo`".to_owned()),
+    }
 }
 
 fn from_folder(given: BTreeMap<String, GivenOperator>, folder: &Path) -> BTreeMap<String, GivenOperator> {

@@ -16,6 +16,10 @@ use super::variables::Variables;
 /// Takes a base backup at each time of the schedule, for ever.
 pub async fn run(settings: &Settings) {
     let text = settings.text("BACKUP_SCHEDULE");
+    if text.trim() == AT_START {
+        // Cron starts with the container, and then there is no server: the script finds none, and that is all.
+        return run_backup(job(settings)).await;
+    }
     let schedule = match Schedule::parse(text) {
         Ok(schedule) => schedule,
         Err(error) => return Voice::Bootstrapping.error(format_args!("failed to {error}")),
@@ -28,6 +32,9 @@ pub async fn run(settings: &Settings) {
         run_backup(job(settings)).await;
     }
 }
+
+/// Cron's word for the moment in which it is started.
+const AT_START: &str = "@reboot";
 
 /// What cron runs. Its output goes nowhere: Spilo's cron would mail it, and there is no mail.
 fn job(settings: &Settings) -> Command {

@@ -20,7 +20,7 @@ fn configured(folder: &Path, tools: &Tools) -> serde_json::Value {
     ];
     let settings = Settings::of(variables.into_iter().collect(), 1);
     let machine = Machine { hostname: "acid-clone-0".into(), memory: 500, locales: Locales::new(["C"]) };
-    configuration(&settings, &machine, &Programs::of(tools)).unwrap()
+    configuration(&settings, &machine, &Programs::of(tools, "spilo-17:4.0-p3")).unwrap()
 }
 
 /// What the program says of data of this major version, and whether it was content.
