@@ -40,10 +40,10 @@ pub struct DrillArgs {
     /// The namespace that the clone is made in
     #[arg(long, value_name = "NAMESPACE")]
     into: Option<String>,
-    /// Says that `--into` may be the source's own namespace
+    /// Allow `--into` to be the source's own namespace
     #[arg(long, requires = "source")]
     into_source_namespace: bool,
-    /// Hold the clone against the source too, which is opened read-only
+    /// Compare the clone with the source too, which is opened read-only
     #[arg(long)]
     compare: bool,
     /// The point in time: `now`, a span before now, or a time with its zone
@@ -64,7 +64,7 @@ pub struct DrillArgs {
     /// A Pushgateway to send the metrics to
     #[arg(long, value_name = "URL")]
     pushgateway: Option<String>,
-    /// Print the clone's manifest, and make nothing
+    /// Only print the clone's manifest
     #[arg(long)]
     print: bool,
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub struct DrillArgs {
     /// Write a JUnit report to this file too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// The folder of the report and of what was seen; without it, one under target/clonedrill
+    /// The folder for the report and the evidence; without it, one under target/clonedrill
     #[arg(long, value_name = "FOLDER")]
     evidence: Option<PathBuf>,
 }

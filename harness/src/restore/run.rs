@@ -115,7 +115,10 @@ pub fn unreached(drill: &RestoreDrill, evidence: &Path, error: &ClusterError) ->
     let help = error.help().unwrap_or_default();
     let finding = Finding {
         subject: "cluster".to_owned(),
-        expected: "to be reached".to_owned(),
+        expected: match error.verdict() {
+            Verdict::Invalid => String::new(),
+            _ => "to be reached".to_owned(),
+        },
         seen: format!("failed to {error}"),
         evidence: Vec::new(),
         help,
