@@ -29,6 +29,16 @@ pub enum ArchiveError {
     WalG { code: i32, said: String },
 }
 
+impl ArchiveError {
+    /// WAL-G's own words, where it has some.
+    pub fn said(&self) -> String {
+        match self {
+            ArchiveError::WalG { said, .. } => format!("WAL-G says: {said}"),
+            ArchiveError::Server(_) => format!("failed to {self}"),
+        }
+    }
+}
+
 /// A file of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {

@@ -217,7 +217,7 @@ impl Look<'_> {
             let mut why = None;
             if let Tail::Late { file } | Tail::NotTaken { file, .. } = &tail {
                 // What came late and cannot be read is no better.
-                why = archive.fetch(file).await.err().map(|error| (self.hide)(&error.to_string()));
+                why = archive.fetch(file).await.err().map(|error| (self.hide)(&error.said()));
                 if let (Some(_), Tail::Late { file }) = (&why, &tail) {
                     tail = Tail::NotTaken { file: file.clone(), later: later(end, &files, file) };
                 }

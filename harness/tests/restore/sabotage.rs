@@ -67,6 +67,7 @@ pub fn what_is_wrong_with_an_archive_is_named() {
         }));
     }
     let wal = Wal(files);
+    world.runtime.block_on(world.has_backed_up(OTHER));
     // Committed, and in no archive.
     world.runtime.block_on(async { source.sql.batch_execute(ROWS).await.unwrap() });
     world.are_as_they_should(before_a_failover(&wal));
@@ -116,7 +117,7 @@ fn before_a_failover(wal: &Wal) -> Vec<Case> {
         Case::new(
             "part",
             vec![Do::Cut(
-                "part/basebackups_005/base_000000010000000000000002/tar_partitions_005/part_".to_owned(),
+                "part/basebackups_005/base_000000010000000000000002/tar_partitions/part_".to_owned(),
             )],
             1,
             &["backup-part-unreadable", "failed 2 times to unpack"],

@@ -226,7 +226,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         source: Source::Postgres,
         standing: Expected,
         pattern: r#"could not (open|read|stat|access|fsync) (file|directory) "(global|base|pg_xact|pg_multixact|pg_notify|pg_subtrans|pg_commit_ts|pg_twophase|pg_logical|pg_replslot|pg_filenode\.map|PG_VERSION)\S*": No such file or directory|"\S+" is not a valid data directory|relation mapping file "\S+" "#,
-        means: "files of the base backup did not come: one of its parts (`tar_partitions_005/part_…`) is no longer in the archive. WAL-G \
+        means: "files of the base backup did not come: one of its parts (`tar_partitions/part_…`) is no longer in the archive. WAL-G \
                 fetches the parts that it finds, and does not miss one",
         do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod); look for what deletes \
               blobs below the prefix, such as a lifecycle rule of the storage account",
@@ -237,7 +237,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         source: Source::Spilo,
         standing: Expected,
         pattern: r"FileNotFoundError: .*PG_VERSION",
-        means: "the fetched data have no PG_VERSION: a part of the base backup (`tar_partitions_005/part_…`) is no longer in the archive",
+        means: "the fetched data have no PG_VERSION: a part of the base backup (`tar_partitions/part_…`) is no longer in the archive",
         do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod); look for what deletes \
               blobs below the prefix, such as a lifecycle rule of the storage account",
     },
@@ -256,7 +256,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         source: Source::WalG,
         standing: Expected,
         pattern: "Expect pg_control archive, but not found",
-        means: "the base backup has no control file: `tar_partitions_005/pg_control.tar…` is no longer in the archive",
+        means: "the base backup has no control file: `tar_partitions/pg_control.tar…` is no longer in the archive",
         do_: "this base backup is lost: take a new one; look for what deletes blobs below the prefix",
     },
     Entry {
