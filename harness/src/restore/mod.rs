@@ -11,7 +11,6 @@ mod file;
 mod follow;
 mod leftovers;
 mod load;
-mod manifest;
 mod measure;
 mod moment;
 mod observations;
@@ -39,14 +38,12 @@ mod ticking;
 mod verify;
 mod way_in;
 
+pub use crate::report::tell::{Tell, Webhook};
 pub use clone::Clone;
 pub use error::RestoreError;
-pub use file::{
-    Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName, Tell, Webhook,
-};
+pub use file::{Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName};
 pub use leftovers::clean;
 pub use load::{is_drill, load, named, problems};
-pub use manifest::yaml;
 pub use plan::Plan;
 pub use rights::{needed, removing};
 pub use run::{Doing, run, unreached};

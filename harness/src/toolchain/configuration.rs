@@ -8,12 +8,15 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::error::ToolchainError;
-use crate::check::CheckSettings;
 
+mod check;
 mod cluster;
+mod convention;
 mod file;
 
+pub use check::{CheckSettings, Retention};
 pub use cluster::{ImageSettings, KindSettings};
+pub use convention::PrefixNames;
 pub use file::ConfigurationError;
 
 /// The configuration file's name, looked for in the working directory and above it.

@@ -19,16 +19,16 @@ impl Project {
     }
 
     fn name(&self) -> SnapshotName<'_> {
-        self.name_in(local::NAME)
+        self.name_in(None)
     }
 
-    fn name_in<'a>(&'a self, environment: &'a str) -> SnapshotName<'a> {
+    fn name_in<'a>(&'a self, variant: Option<&'a str>) -> SnapshotName<'a> {
         let kind = ObservationKind::Env;
-        SnapshotName { scenario_file: &self.scenario, operator: "v1.15.1", kind, environment }
+        SnapshotName { scenario_file: &self.scenario, operator: "v1.15.1", kind, variant }
     }
 
     fn in_kind(&self, text: &str, mode: Mode) -> Result<Comparison, SnapshotError> {
-        compare(&self.name_in("kind"), text, mode)
+        compare(&self.name_in(Some("kind")), text, mode)
     }
 
     /// The plain snapshot, and a variant of it for kind where `header` is what stands in the variant's.
@@ -137,9 +137,9 @@ fn an_environment_is_held_against_its_variant_and_the_others_against_the_plain_o
     assert_eq!(project.in_kind("A=2", Mode::Check).unwrap(), Comparison::Matches);
     assert!(matches!(project.in_kind("A=1", Mode::Check).unwrap(), Comparison::Differs { file, .. }
         if file == project.file(VARIANT)));
-    for environment in [local::NAME, "other"] {
+    for environment in [None, Some("other")] {
         let seen = compare(&project.name_in(environment), "A=1", Mode::Check).unwrap();
-        assert_eq!(seen, Comparison::Matches, "{environment}");
+        assert_eq!(seen, Comparison::Matches, "{environment:?}");
     }
 }
 
@@ -149,7 +149,7 @@ fn without_a_variant_the_plain_one_holds() {
     compare(&project.name(), "A=1", Mode::Accept).unwrap();
     assert_eq!(project.in_kind("A=1", Mode::Check).unwrap(), Comparison::Matches);
     let seen = project.in_kind("A=2", Mode::Check).unwrap();
-    let finding = seen.finding(&project.name_in("kind")).unwrap();
+    let finding = seen.finding(&project.name_in(Some("kind"))).unwrap();
     assert!(finding.expected.ends_with(PLAIN), "{}", finding.expected);
     assert!(finding.help.contains("--environment kind --update"), "{}", finding.help);
 }
@@ -220,7 +220,7 @@ fn the_first_snapshot_is_the_plain_one_everywhere() {
 #[test]
 fn all_that_may_be_left_is_listed() {
     let project = Project::new();
-    let mut files = project.name_in("kind").files().unwrap();
+    let mut files = project.name_in(Some("kind")).files().unwrap();
     files.sort();
     let names = ["v1.15.1.env.kind.snap", "v1.15.1.env.kind.snap.new", PLAIN, "v1.15.1.env.snap.new"];
     assert_eq!(files, names.map(|name| project.file(name)));
