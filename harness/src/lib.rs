@@ -22,6 +22,7 @@ pub mod restore;
 pub mod scenario;
 pub mod secret;
 pub mod snapshot;
+pub mod spilo;
 pub mod storage;
 pub mod toolchain;
 pub mod yaml;

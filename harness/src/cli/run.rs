@@ -2,13 +2,13 @@
 
 pub(super) mod failed;
 mod plan;
+mod slots;
 mod worker;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use futures::StreamExt;
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
@@ -169,8 +169,8 @@ impl Run<'_> {
                 return drills.iter().map(|planned| self.not_run(planned, finding.clone())).collect();
             }
         };
-        let started = futures::stream::iter(drills).map(|planned| self.drill(planned, &name, &environment));
-        let reports: Vec<DrillReport> = started.buffered(jobs).collect().await;
+        let drill = |planned| self.drill(planned, &name, &environment);
+        let reports = slots::side_by_side(drills, jobs, drill).await;
         // Until now it would have ended with this process, however that had ended.
         let left = match keep && !self.stop.is_cancelled() {
             true => shared::keep(&name).await.map(|()| {

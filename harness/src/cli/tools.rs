@@ -82,13 +82,16 @@ pub(super) fn default_operators() -> Vec<String> {
     DEFAULT_OPERATORS.map(str::to_owned).to_vec()
 }
 
-/// Two lines each: no path is cut, and no line needs more than 100 columns unless its path does.
+/// Two lines each, and what one should know of it: no path is cut, and no line needs more than 100 columns unless its path does.
 fn print(status: &PartStatus) {
     let version = status.version.as_deref().unwrap_or("-");
     let first = format!("{:24} {:20} {:8} ", status.program, version, status.state.name());
     say(hanging(&first, &status.from));
     if !status.path.as_os_str().is_empty() {
         say(format!("  {}", shorten(&status.path)));
+    }
+    if let Some(note) = &status.note {
+        say(hanging("  ", note));
     }
 }
 

@@ -72,7 +72,7 @@ pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
                 "`clonedrill down{}` ends it, `--name` gives another one its own name",
                 down(&args.name)
             ),
-            "failed to start the environment {}: it runs already",
+            "failed to start the environment `{}`: it is running already",
             args.name
         )));
     }

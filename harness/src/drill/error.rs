@@ -107,7 +107,10 @@ impl DrillError {
         };
         Finding {
             subject: doing.to_owned(),
-            expected: "it to be done".to_owned(),
+            expected: match self.verdict() {
+                Verdict::Invalid => String::new(),
+                _ => format!("`{doing}` to be done"),
+            },
             seen,
             evidence,
             help: String::new(),

@@ -1,10 +1,12 @@
 //! The run: one scenario, one operator version, one environment; steps, observations, verdict.
 
-mod bundle;
+pub(crate) mod bundle;
 mod collect;
 mod error;
 mod events;
 mod evidence;
+mod first_backup;
+mod image;
 mod judge;
 mod leader;
 mod look;
@@ -31,7 +33,7 @@ pub(crate) use world::postgres_major;
 use crate::environment::{Environment, Storage, Which};
 use crate::exit::Verdict;
 use crate::observe::env;
-use crate::report::{ClusterSummary, DrillReport, Event, Finding};
+use crate::report::{ClusterSummary, DrillReport, Event, Finding, PodImage};
 use crate::scenario::{LoadedScenario, Scenario};
 use crate::secret::Secret;
 use crate::snapshot::leak::{find_leaks, find_leaks_in, leaked_by};
@@ -75,6 +77,7 @@ struct Conclusion {
     findings: Vec<Finding>,
     verdict: Option<Verdict>,
     clusters: Vec<ClusterSummary>,
+    images: Vec<PodImage>,
     told_apart: Vec<String>,
     /// Logs and requests stand in the evidence folder.
     collected: bool,
@@ -111,6 +114,7 @@ pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScen
         milliseconds: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         phases: teller.phases(),
         clusters: result.clusters,
+        images: result.images,
         findings: result.findings,
         told_apart: result.told_apart,
         ..job.report(loaded)
@@ -208,6 +212,7 @@ async fn observe_and_judge<E: Environment>(
     world.teller.progress("observe");
     let observed = world.collect().await?;
     result.collected = true;
+    result.images = world.pod_images().await?;
     world.teller.phase("observe", start, "");
 
     let start = Instant::now();
@@ -249,7 +254,7 @@ fn judge(
         result.findings.extend(snapshots::compare(
             observed,
             scenario,
-            job,
+            (job, &image::peculiar(&result.images, job.which)),
             (&observed.redactor, secrets),
             sound,
         )?);
@@ -277,8 +282,9 @@ fn not_told_apart(
 /// The last net: nothing that a drill leaves behind may hold a secret.
 fn leaks<E: Environment>(world: &World<'_, E>, job: &Job, result: &mut Conclusion) {
     let mut others = vec![job.log.clone()];
+    let peculiar = image::peculiar(&result.images, job.which);
     for &kind in &world.loaded.scenario.expect.snapshots {
-        let name = snapshots::name(job, kind);
+        let name = snapshots::name((job, &peculiar), kind);
         others.extend(name.files().into_iter().flatten());
     }
     let secrets = world.secrets();
@@ -357,6 +363,7 @@ mod tests {
             data: format!("equals {key}"),
             reads: Vec::new(),
             writes: Vec::new(),
+            refused: Vec::new(),
         });
         result.hide(&Redactor::new().account_key("prodbackups", &secret));
         let Conclusion { findings, told_apart, clusters, .. } = result;

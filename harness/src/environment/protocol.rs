@@ -102,8 +102,13 @@ pub struct Place {
 /// When the name is too long for a socket.
 pub fn outer(name: &str) -> Result<SocketAddr, EnvironmentError> {
     use std::os::linux::net::SocketAddrExt;
-    SocketAddr::from_abstract_name(format!("clonedrill/{}/{name}", nix::unistd::geteuid()))
+    SocketAddr::from_abstract_name(format!("{}{name}", outer_prefix()))
         .map_err(|error| EnvironmentError::Connection(format!("name the socket: {error}")))
+}
+
+/// What the outer sockets' names of this user's environments begin with.
+pub fn outer_prefix() -> String {
+    format!("clonedrill/{}/", nix::unistd::geteuid())
 }
 
 /// # Errors

@@ -216,6 +216,15 @@ pub fn outermost(name: &str) -> Result<i32, EnvironmentError> {
     Ok(peer.pid())
 }
 
+/// The names of this user's environments that run, in the order of the alphabet.
+pub fn running() -> Vec<String> {
+    let sockets = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let prefix = format!("@{}", protocol::outer_prefix());
+    let names = sockets.lines().filter_map(|line| Some(line.split_once(&prefix)?.1.to_owned()));
+    // A connection has the name of the socket that took it.
+    names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
 /// Tells the environment to outlive its owner.
 ///
 /// # Errors

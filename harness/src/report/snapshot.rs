@@ -7,7 +7,7 @@ impl Comparison {
     /// What a report says of it; nothing where it matches or was accepted.
     pub fn finding(&self, name: &SnapshotName) -> Option<Finding> {
         let subject = format!("snapshot {}", name.kind.name());
-        let place = name.variant.map(|variant| format!(" --environment {variant}")).unwrap_or_default();
+        let place = name.environment.map(|name| format!(" --environment {name}")).unwrap_or_default();
         let accept = format!(
             "if this is as it should be: clonedrill run {} --operator {}{place} --update, or cargo insta review",
             name.scenario_file.display(),

@@ -47,6 +47,10 @@ pub struct RestoreDrill {
     /// Who hears of it, besides the exit code and the report.
     #[serde(default)]
     pub tell: Tell,
+    /// Where the operator runs. What it logs about the clone becomes part of the evidence of a drill that does not pass, if the
+    /// drill may read it. Without it, the usual namespaces are looked through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorPlace>,
     /// Where it was read from.
     #[serde(skip)]
     pub file: Option<PathBuf>,
@@ -76,6 +80,13 @@ pub struct Into {
     /// Says that this may be the source's own namespace.
     #[serde(default)]
     pub source_namespace_allowed: bool,
+}
+
+/// Where the operator runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorPlace {
+    pub namespace: String,
 }
 
 /// What the clone has of its own. Everything else is the source's.
@@ -165,13 +176,17 @@ pub struct Budgets {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// How long the whole drill may take; what it made is removed then. Without it, `2h`.
+    /// How long the whole drill may take, from its turn on; what it made is removed then. Without it, `2h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Span>,
     /// The biggest volume that the clone may ask for, as Kubernetes writes it (`500Gi`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<String>,
-    /// How many clones of drills the namespace may hold, this one included. Without it, 1.
+    /// How long to wait for the drill's turn, while another one of the same source goes on or the namespace holds as many
+    /// clones as it may. Without it, `12h`; `0s` does not wait. It is not part of `time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Span>,
+    /// How many clones of drills the namespace may hold, this one included; other drills wait. Without it, 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clones: Option<u16>,
 }

@@ -2,6 +2,7 @@
 //! and removed.
 
 mod bearing;
+mod bundle;
 mod clean;
 mod clone;
 mod error;
@@ -35,6 +36,7 @@ mod source;
 mod span;
 mod target;
 mod ticking;
+mod turn;
 mod verify;
 mod way_in;
 
@@ -43,7 +45,7 @@ pub use clone::Clone;
 pub use error::RestoreError;
 pub use file::{Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName};
 pub use leftovers::clean;
-pub use load::{is_drill, load, named, problems};
+pub use load::{is_drill, load, named, placed, problems};
 pub use plan::Plan;
 pub use rights::{needed, removing};
 pub use run::{Doing, run, unreached};

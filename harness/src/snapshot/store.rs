@@ -17,7 +17,10 @@ pub struct SnapshotName<'a> {
     pub operator: &'a str,
     pub kind: ObservationKind,
     /// The environment, where it is not the one that all others are measured by.
-    pub variant: Option<&'a str>,
+    pub environment: Option<&'a str>,
+    /// What of it may have snapshots of its own, most telling first: `spilo` (Spilo's own image), `kind` (the environment),
+    /// `wal-g-3` (a WAL-G of another generation). Empty for what all others are measured by.
+    pub peculiar: &'a [String],
 }
 
 /// What a variant is said to be for until a person has said it.
@@ -51,7 +54,7 @@ pub enum SnapshotError {
     #[error("read the snapshot {}: {why}", .path.display())]
     Read { path: PathBuf, why: String },
     #[error(
-        "take the snapshot {} for this environment's own: it does not say why it differs; write the reason into its header, \
+        "take the snapshot {} for this image's or environment's own: it does not say why it differs; write the reason into its header, \
          as `description: <reason>`",
         .path.display()
     )]
@@ -97,14 +100,14 @@ impl SnapshotName<'_> {
         Ok(root.join("snapshots").join(group).join(slug).join(file))
     }
 
-    /// `<operator>.<kind>.<environment>.snap` beside it, for where an environment's observation really differs. None for
-    /// the one that all others are measured by.
+    /// `<operator>.<kind>.<what is peculiar>.snap` beside it, for where that observation really differs; the one that says
+    /// most first.
     ///
     /// # Errors
     /// As [`SnapshotName::file`].
-    pub fn variant(&self) -> Result<Option<PathBuf>, SnapshotError> {
-        let Some(variant) = self.variant else { return Ok(None) };
-        Ok(Some(self.file()?.with_extension(format!("{variant}.snap"))))
+    pub fn variants(&self) -> Result<Vec<PathBuf>, SnapshotError> {
+        let file = self.file()?;
+        Ok(self.peculiar.iter().map(|own| file.with_extension(format!("{own}.snap"))).collect())
     }
 
     /// All files that a comparison may leave: the accepted ones, and those to be reviewed.
@@ -112,7 +115,7 @@ impl SnapshotName<'_> {
     /// # Errors
     /// As [`SnapshotName::file`].
     pub fn files(&self) -> Result<Vec<PathBuf>, SnapshotError> {
-        let accepted = [Some(self.file()?), self.variant()?].into_iter().flatten();
+        let accepted = [self.file()?].into_iter().chain(self.variants()?);
         Ok(accepted.flat_map(|file| [pending_of(&file), file]).collect())
     }
 
@@ -140,10 +143,9 @@ struct Accepted {
 impl Held {
     fn of(name: &SnapshotName) -> Result<Self, SnapshotError> {
         let file = name.file()?;
-        let variant = name.variant()?;
-        if let Some(path) = &variant
-            && let Some(accepted) = read(path)?
-        {
+        let variants = name.variants()?;
+        for path in &variants {
+            let Some(accepted) = read(path)? else { continue };
             let explained = accepted.description.clone().filter(|text| is_reason(text));
             let description = explained.ok_or_else(|| SnapshotError::Unexplained { path: path.clone() })?;
             let (against, target) = (path.clone(), path.clone());
@@ -151,8 +153,8 @@ impl Held {
         }
         let accepted = read(&file)?;
         let plain = format!("what {} looks like with operator {}", name.kind.name(), name.operator);
-        // Only what differs from what holds everywhere is an environment's own.
-        let (target, description) = match (variant, &accepted) {
+        // Only what differs from what holds everywhere is an image's or environment's own.
+        let (target, description) = match (variants.into_iter().next(), &accepted) {
             (Some(variant), Some(_)) => (variant, TO_BE_EXPLAINED.to_owned()),
             _ => (file.clone(), plain),
         };

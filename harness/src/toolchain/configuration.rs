@@ -25,6 +25,9 @@ const FILE: &str = "clonedrill.yaml";
 /// Operators of one's own, as the value of the file's key `operators`; one of the same name wins over the file's.
 const OPERATORS: &str = "CLONEDRILL_OPERATORS";
 
+/// The image of Spilo in the environment `kind`; it wins over `images.spilo` of the file.
+pub const SPILO_IMAGE: &str = "CLONEDRILL_SPILO_IMAGE";
+
 /// Variable that makes PostgreSQL come from the distribution's packages even where one is installed.
 pub(super) const FETCH: &str = "fetch";
 
@@ -89,6 +92,7 @@ variable, which wins:
 
 The environment kind, in clonedrill.yaml; its images from a mirror, and its cluster:
   images: { operator: mirror/postgres-operator, spilo: …, azurite: …, node: … }
+  (Spilo's also in CLONEDRILL_SPILO_IMAGE)
   kind: { name: clonedrill, api-server-port: 6443 }
 
 The cache's folder: `cache` in clonedrill.yaml, or CLONEDRILL_CACHE."
@@ -165,6 +169,9 @@ impl Configuration {
             let operators = file::operators(OPERATORS, &value.to_string_lossy(), start)?;
             configuration.from_variable = operators.keys().cloned().collect();
             configuration.operators.extend(operators);
+        }
+        if let Some(image) = variable(SPILO_IMAGE) {
+            configuration.images.spilo = Some(image.to_string_lossy().into_owned());
         }
         configuration.home = variable("HOME").map(PathBuf::from);
         let cache = variable("CLONEDRILL_CACHE").map(|path| start.join(path)).or(configuration.cache.take());
@@ -325,6 +332,8 @@ mod tests {
         assert_eq!(found.images.operator.as_deref(), Some("m:5000/op"));
         assert_eq!((found.images.node.as_deref(), found.images.spilo), (Some("m:5000/node:v1"), None));
         assert_eq!((found.kind.api_server_port, found.kind.name), (Some(7443), None));
+        let given = [(SPILO_IMAGE, "m:5000/spilo:4.0-p4")];
+        assert_eq!(load(text, &given).unwrap().images.spilo.as_deref(), Some("m:5000/spilo:4.0-p4"));
         for (text, why) in [
             ("images:\n  operater: x\n", "did you mean `operator`?"),
             ("images:\n  spilo: 'https://mirror/spilo'\n", "an image's reference is wanted"),

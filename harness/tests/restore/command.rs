@@ -78,6 +78,11 @@ impl Running {
         });
     }
 
+    /// Whether it has said `text` on stderr.
+    pub fn has_said(&self, text: &str) -> bool {
+        read(&self.output[1]).contains(text)
+    }
+
     pub fn end(&mut self) -> Ended {
         let status = wait("the command to end", DRILL, || {
             self.child.try_wait().unwrap().ok_or_else(|| read(&self.output[1]))

@@ -12,6 +12,6 @@ pub use apply::{ApplyError, apply, create, create_all};
 pub use connect::{ClusterAccess, Wanted};
 pub use error::ClusterError;
 pub use forward::Forward;
-pub use lease::{Held, Holder, Lock, NOTE};
+pub use lease::{Has, Held, Holder, Lock, NOTE, Taken, Watch, queued_since};
 pub use logs::{ContainerLines, Line, PodLogs, parse_line};
 pub use rights::{Right, missing};

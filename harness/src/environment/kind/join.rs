@@ -82,7 +82,7 @@ impl Environment for KindEnvironment {
     }
 
     fn postgres_majors(&self) -> Option<Vec<u16>> {
-        // A released image has every major that its release's manifests may name.
+        // Where nothing tells, an image has every major that its release's manifests may name.
         Some(self.in_kind.postgres_majors.clone().unwrap_or_else(|| (10..=40).collect()))
     }
 

@@ -63,6 +63,37 @@ pub async fn tell(report: &DrillReport, to: &Tell, client: Option<kube::Client>)
     join_all(channels).await.into_iter().filter_map(Result::err).collect()
 }
 
+/// The verdict and what matters most of a restore drill, a line each: what the log of a pod ends with. Nothing of a drill that
+/// restored nothing.
+pub fn key_lines(report: &DrillReport) -> String {
+    let told = |restore| Told { report, restore, at: Timestamp::now() };
+    report.restore.as_deref().map(told).map(line::key_lines).unwrap_or_default()
+}
+
+/// What of it is known not to work, before anything is done: each error with its JSON pointer below `tell`. Nobody is told
+/// of anything, and no server is asked whether it is there.
+pub fn unusable(to: &Tell) -> Vec<(&'static str, TellError)> {
+    let mut found: Vec<(&'static str, TellError)> = Vec::new();
+    if let Some(Err(error)) = to.metrics_file.as_deref().map(metrics_file::can_be_written) {
+        found.push(("/metrics_file", error.into()));
+    }
+    if let Some(Err(error)) = to.pushgateway.as_deref().map(pushgateway::usable) {
+        found.push(("/pushgateway", error.into()));
+    }
+    if let Some(webhook) = &to.webhook
+        && let Err(error) = webhook::usable(webhook)
+    {
+        let place = match error {
+            WebhookError::Template(_) => "/webhook/template",
+            _ if webhook.url_env.is_some() => "/webhook/url_env",
+            _ if webhook.url_file.is_some() => "/webhook/url_file",
+            _ => "/webhook",
+        };
+        found.push((place, error.into()));
+    }
+    found
+}
+
 /// What is told: a drill that is over.
 #[derive(Debug, Clone, Copy)]
 struct Told<'r> {

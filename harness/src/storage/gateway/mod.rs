@@ -3,6 +3,7 @@
 //!
 //! Azurite behind it speaks plain HTTP, so a SAS token that is limited to `spr=https` is refused there.
 
+mod accept;
 mod access;
 mod act;
 mod body;
@@ -31,6 +32,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::accept::accept;
 use self::forward::Forwarder;
 use self::records::Records;
 use self::rules::Rules;
@@ -101,13 +103,11 @@ impl Gateway {
         let rules = Rules::new(settings.accounts, stopping.clone());
         let forwarder = Arc::new(Forwarder::new(upstream, rules.clone(), records.clone()));
         let gateway = Gateway { address, records, rules, stopping, tasks: TaskTracker::new() };
-        gateway.tasks.spawn(accept(
-            listener,
-            acceptor,
-            forwarder,
-            gateway.stopping.clone(),
-            gateway.tasks.clone(),
-        ));
+        let (tasks, stopping) = (gateway.tasks.clone(), gateway.stopping.clone());
+        let served = move |stream, peer: SocketAddr| {
+            tasks.spawn(serve(acceptor.clone(), stream, peer.ip(), forwarder.clone(), stopping.clone()));
+        };
+        gateway.tasks.spawn(accept(listener, gateway.stopping.clone(), served));
         Ok(gateway)
     }
 
@@ -185,27 +185,6 @@ fn tls(authority: &Authority, address: IpAddr) -> Result<ServerConfig, GatewayEr
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
-}
-
-async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    forwarder: Arc<Forwarder>,
-    stopping: CancellationToken,
-    tasks: TaskTracker,
-) {
-    while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
-        match accepted {
-            Ok((stream, peer)) => {
-                tasks.spawn(serve(acceptor.clone(), stream, peer.ip(), forwarder.clone(), stopping.clone()));
-            }
-            // One that went away before it was taken, or too many at once: the next may do better.
-            Err(error) => {
-                tracing::warn!(%error, "the storage gateway could not take a connection");
-                tokio::task::yield_now().await;
-            }
-        }
-    }
 }
 
 async fn serve(

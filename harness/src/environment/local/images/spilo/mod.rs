@@ -29,6 +29,7 @@ pub(crate) mod schedule;
 pub(crate) mod settings;
 pub(crate) mod variables;
 
+pub use programs::FILE as PROGRAMS_FILE;
 pub use roles::LEGACY_FUNCTIONS;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
