@@ -169,7 +169,7 @@ async fn print(access: &ClusterAccess, drill: &RestoreDrill) -> Result<Verdict, 
     let planned = Plan::of(access, drill, jiff::Timestamp::now()).await;
     let planned = planned.and_then(|plan| plan.clone(drill, plan.target));
     let clone = planned.map_err(|error| restore_failure("source", &error))?;
-    say(restore::yaml(&clone.manifest).trim_end());
+    say(crate::yaml::text(&clone.manifest).trim_end());
     Ok(Verdict::Passed)
 }
 

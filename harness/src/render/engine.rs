@@ -11,7 +11,7 @@ use super::flags::Flags;
 use super::log::{Line, OperatorLog, telling};
 use super::mark::marked;
 use super::markers::Markers;
-use super::operators::Operator;
+use super::operator::Operator;
 use super::provenance::{Of, env_of, variables};
 use super::types::{
     InputObject, Origin, Refused, RefusedBy, RenderInput, RenderedCluster, RenderedSet, Rendering, Settings,

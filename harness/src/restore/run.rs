@@ -326,7 +326,7 @@ impl Run<'_> {
         for secret in verify::referred(access, clone).await? {
             self.evidence.learn(secret);
         }
-        let shown = super::manifest::yaml(&clone.manifest);
+        let shown = crate::yaml::text(&clone.manifest);
         self.evidence.text("manifest.yaml", &shown)?;
         conclusion.restore.manifest = shown;
         let fence =

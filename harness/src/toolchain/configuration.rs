@@ -8,13 +8,16 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::error::ToolchainError;
-use crate::check::CheckSettings;
 
+mod check;
 mod cluster;
+mod convention;
 mod file;
 mod stand_in;
 
+pub use check::{CheckSettings, Retention};
 pub use cluster::{ImageSettings, KindSettings};
+pub use convention::PrefixNames;
 pub use file::ConfigurationError;
 pub use stand_in::{FirstBackup, StandInSettings};
 

@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::checks::with_checks;
 use crate::cli::{Failure, programs};
+use crate::environment::{Prepared, Which};
 use crate::observe::catalogue;
 use crate::scenario::{Checks, LoadedScenario, ScenarioError, Step, find_files, load};
-use crate::toolchain::{Configuration, ToolchainError, Tools};
+use crate::toolchain::{Configuration, ToolchainError};
 
 /// One drill of the run.
 pub struct Planned {
@@ -89,16 +90,16 @@ fn list(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
-/// The programs that these drills need, fetched or built where they are missing; those that are in images are not.
+/// The programs that these drills need there, fetched or built where they are missing.
 ///
 /// # Errors
 /// When one cannot be had, or `stop` was cancelled meanwhile.
-pub async fn tools(
+pub async fn prepare(
     configuration: &Configuration,
     plan: &[Planned],
-    in_images: bool,
+    which: Which,
     stop: &CancellationToken,
-) -> Result<Tools, Failure> {
+) -> Result<Prepared, Failure> {
     let mut operators: BTreeSet<String> = plan.iter().map(|planned| planned.operator.clone()).collect();
     let steps = plan.iter().flat_map(|planned| &planned.loaded.scenario.steps);
     operators.extend(steps.filter_map(|step| match step {
@@ -106,10 +107,7 @@ pub async fn tools(
         _ => None,
     }));
     let operators: Vec<String> = operators.into_iter().collect();
-    let had = match in_images {
-        true => programs::ensure_for_images(configuration, &operators, stop).await,
-        false => programs::ensure(configuration, &operators, stop).await,
-    };
+    let had = programs::prepare(which, configuration, &operators, stop).await;
     had.map_err(|error| match unknown(plan, &error) {
         Some(placed) => Failure::invalid(placed),
         None => Failure::programs(error),

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 
-use super::{Configuration, Given, GivenOperator, ImageSettings, KindSettings, Program, StandInSettings};
-use crate::check::CheckSettings;
+use super::{
+    CheckSettings, Configuration, Given, GivenOperator, ImageSettings, KindSettings, Program, StandInSettings,
+};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
