@@ -189,10 +189,7 @@ fn instructions(args: &UpArgs, tools: &Tools, outermost: i32, kubeconfig: &Path,
     let (first, accounts) = (&accounts[0], accounts.join(", "));
     let (kubeconfig, example) = (kubeconfig.display(), example.display());
     let psql = match tools.postgres.last() {
-        Some(tool) => match &tool.lib {
-            Some(lib) => format!("LD_LIBRARY_PATH={} {}/psql", lib.display(), tool.bin.display()),
-            None => format!("{}/psql", tool.bin.display()),
-        },
+        Some(tool) => format!("{}/psql", tool.bin.display()),
         None => "psql".to_owned(),
     };
     let without = match std::env::var_os("PATH")

@@ -266,7 +266,9 @@ fn mark_namespaces(markers: &mut Markers, namespaces: &Namespaces, input: &Rende
         |object: &Value| object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
     let mut first: HashMap<String, InputObject> = HashMap::new();
     let settings = match &input.settings {
-        Settings::Object(object) | Settings::ConfigMap(object) => given(object),
+        Settings::OverRelease(object) | Settings::Object(object) | Settings::ConfigMap(object) => {
+            given(object)
+        }
         Settings::Release => None,
     };
     for (index, cluster) in input.clusters.iter().enumerate() {

@@ -34,6 +34,16 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "look at WAL-G's error: the account or the credential of the clone's source is missing, or the storage is out of reach",
     },
     Entry {
+        name: "md5-password",
+        level: Warning,
+        source: Source::Postgres,
+        standing: TimingDependent,
+        pattern: "^setting an MD5-encrypted password$",
+        means: "the operator hashes a role's password with MD5, of which PostgreSQL 18 is the first to warn: a later one will no \
+                longer know it",
+        do_: "set password_encryption to scram-sha-256 in spec.postgresql.parameters",
+    },
+    Entry {
         name: "wal-g-lists-no-backup",
         // WAL-G remarks it (exit code 0) of every new cluster's storage; 1.1 also where the storage refused or is not there.
         level: Info,
