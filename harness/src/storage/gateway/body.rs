@@ -55,7 +55,7 @@ pub(super) fn flipped(body: Body, position: u64, hit: impl Fn() + Send + Sync + 
 
 /// Its first `left` bytes. `hit` hears where there are more.
 pub(super) fn cut(body: Body, left: u64, then: End, hit: impl Fn() + Send + Sync + 'static) -> Body {
-    Cut { body, left, then, hit: Some(Box::new(hit)) }.boxed()
+    Cut { body, left, then, hit: Some(Box::new(hit)), sent: false }.boxed()
 }
 
 /// How a body that is cut ends.
@@ -72,6 +72,23 @@ struct Cut {
     left: u64,
     then: End,
     hit: Option<Box<dyn Fn() + Send + Sync>>,
+    /// What came before the cut had its chance to leave.
+    sent: bool,
+}
+
+impl Cut {
+    /// A connection that breaks takes along what it holds: that is sent first, which it is when a body has nothing.
+    fn end(&mut self, context: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.then {
+            End::Well => Poll::Ready(None),
+            End::Broken if self.sent => Poll::Ready(Some(Err(Closed.into()))),
+            End::Broken => {
+                self.sent = true;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
 }
 
 impl hyper::body::Body for Cut {
@@ -84,7 +101,7 @@ impl hyper::body::Body for Cut {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         // What was cut off already is asked for no more.
         if self.hit.is_none() {
-            return Poll::Ready((self.then == End::Broken).then(|| Err(Closed.into())));
+            return self.end(context);
         }
         let frame = match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
             Some(Ok(frame)) => frame,
@@ -99,10 +116,9 @@ impl hyper::body::Body for Cut {
             hit();
         }
         data.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
-        match (data.is_empty(), self.then) {
-            (false, _) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            (true, End::Well) => Poll::Ready(None),
-            (true, End::Broken) => Poll::Ready(Some(Err(Closed.into()))),
+        match data.is_empty() {
+            false => Poll::Ready(Some(Ok(Frame::data(data)))),
+            true => self.end(context),
         }
     }
 

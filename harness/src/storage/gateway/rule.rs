@@ -125,7 +125,7 @@ pub enum Moment {
     BeforeTheRequest,
     /// What was asked for is done, and not answered.
     BeforeTheAnswer,
-    /// So many bytes of the answer's body came, and its header promised more.
+    /// At most so many bytes of the answer's body came, and its header promised more.
     InTheBody { after_bytes: u64 },
     /// The whole answer came.
     AfterTheAnswer,
