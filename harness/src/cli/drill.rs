@@ -13,7 +13,9 @@ use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::exit::Verdict;
 use crate::report::tell::{TellError, tell};
 use crate::report::{DrillId, Event, Finding, Format, Terminal, write_files, write_junit};
-use crate::restore::{self, Budgets, Compare, Doing, Into, Plan, RestoreDrill, SourceName, Span};
+use crate::restore::{
+    self, Budgets, Compare, Doing, Into, Partly, Plan, Proofs, RestoreDrill, SourceName, Span,
+};
 
 /// Restore a cluster that exists from its backup, prove that its data are there, and leave nothing behind
 ///
@@ -51,6 +53,12 @@ pub struct DrillArgs {
     /// How much may be lost
     #[arg(long, value_name = "SPAN")]
     rpo: Option<Span>,
+    /// Which proofs: `quick` reads everything once, `full` also looks for damage that reading does not meet
+    #[arg(long, value_enum, value_name = "WHICH")]
+    proofs: Option<Proofs>,
+    /// What becomes of a drill where a part of a proof could not be had
+    #[arg(long, value_enum, value_name = "WHAT")]
+    partly: Option<Partly>,
     /// A file of metrics for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
@@ -121,12 +129,13 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
         (None, None) => return Err(Failure::invalid(miette!("name a file, or a source"))),
     };
     if args.compare && drill.compare.is_none() {
-        drill.compare =
-            Some(Compare { quiet_moment_within: None, archived_within: None, statement_timeout: None });
+        drill.compare = Some(Compare::default());
     }
     if args.target.is_some() {
         drill.target.clone_from(&args.target);
     }
+    drill.proofs = args.proofs.unwrap_or(drill.proofs);
+    drill.partly = args.partly.unwrap_or(drill.partly);
     let Budgets { rto, rpo } = drill.within;
     drill.within = Budgets { rto: args.rto.or(rto), rpo: args.rpo.or(rpo) };
     if args.metrics_file.is_some() {

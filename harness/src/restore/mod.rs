@@ -42,7 +42,8 @@ mod way_in;
 pub use clone::Clone;
 pub use error::RestoreError;
 pub use file::{
-    Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName, Tell, Webhook,
+    Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, Partly, Proofs, RestoreDrill,
+    SourceName, Tell, Webhook,
 };
 pub use leftovers::clean;
 pub use load::{is_drill, load, named, problems};

@@ -59,7 +59,8 @@ pub async fn of(
         let archived = archived(&connect, &moment, patience, session).await;
         archived.map(|archived| (archived, begin.elapsed())).map_err(RestoreError::from)
     };
-    let reading = async { held.observe(Some(evidence.folder())).await.map_err(RestoreError::from) };
+    let reading =
+        async { held.observe(Some(evidence.folder()), &compare.except).await.map_err(RestoreError::from) };
     let both = async { tokio::try_join!(reading, waiting) };
     let what = "reading the source's data as of that moment, and waiting until it is archived";
     let (data, (archived, archived_after)) = ticking(what, Some(limit), told, both).await?;

@@ -7,6 +7,7 @@ mod copies;
 mod damage;
 mod definitions;
 mod rows;
+mod settings;
 
 use std::path::Path;
 
@@ -23,7 +24,11 @@ const SHOP: &str = "
     CREATE SEQUENCE numbers;
 ";
 
+/// The newest of this machine; `CLONEDRILL_TEST_POSTGRES`, a folder of programs, is another.
 fn tool() -> PostgresTool {
+    if let Ok(folder) = std::env::var("CLONEDRILL_TEST_POSTGRES") {
+        return PostgresTool { major: 0, version: "as given".to_owned(), bin: folder.into(), lib: None };
+    }
     installed().pop().expect(
         "no PostgreSQL with all programs under /usr/lib/postgresql; on Debian and Ubuntu: apt-get install postgresql",
     )
