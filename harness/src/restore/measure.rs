@@ -94,12 +94,6 @@ fn over(what: &str, measure: &Measure, help: &str) -> Finding {
 pub fn archived(moment: &Moment) -> Proof {
     let after =
         if moment.archived.commit_after { "" } else { "; no commit after it is known to be archived" };
-    Proof {
-        what: "the moment is archived".to_owned(),
-        holds: true,
-        expected: String::new(),
-        seen: format!("{} after {:.1?}{after}", moment.archived.file, moment.archived_after),
-        evidence: Vec::new(),
-        help: String::new(),
-    }
+    let seen = format!("{} after {:.1?}{after}", moment.archived.file, moment.archived_after);
+    Proof::new("the moment is archived", true, seen)
 }

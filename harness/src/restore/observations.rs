@@ -72,15 +72,9 @@ pub fn logs(evidence: &Evidence, clone: &Clone, logs: &PodLogs, server: &str) ->
     evidence.text("logs.txt", &observation.to_text())?;
     let unknown = observation.unknown_errors();
     let lines = unknown.iter().flat_map(|message| message.examples.first().cloned());
-    Ok(Proof {
-        what: "log of the clone".to_owned(),
-        holds: true,
-        expected: String::new(),
-        seen: match unknown.len() {
-            0 => "no error in it that is not known".to_owned(),
-            kinds => format!("{kinds} kinds of errors in it that are not known: have a look"),
-        },
-        evidence: lines.take(SHOWN).collect(),
-        help: String::new(),
-    })
+    let seen = match unknown.len() {
+        0 => "no error in it that is not known".to_owned(),
+        kinds => format!("{kinds} kinds of errors in it that are not known: have a look"),
+    };
+    Ok(Proof { evidence: lines.take(SHOWN).collect(), ..Proof::new("log of the clone", true, seen) })
 }

@@ -1,6 +1,5 @@
 //! Where the recovery ended: on the source's own timelines, and not before something that the archive holds.
 
-use super::proof;
 use crate::report::Proof;
 use crate::restore::history::{Followed, History};
 use crate::restore::lsn::Lsn;
@@ -21,12 +20,12 @@ pub(in crate::restore) fn timelines(
     let end = recovery.0.last();
     let at = end.map(|end| end.at.to_string()).unwrap_or_default();
     let came = format!("ended at {at} on timeline {}", path.join(", then "));
-    let proof = |holds, seen: String, help: &str| {
+    let proof = |holds: bool, seen: String, help: &str| {
         Proof {
         expected: "recovery on the timelines that the source itself was on, up to its current one or that of the target"
             .to_owned(),
         help: help.to_owned(),
-        ..proof(TIMELINES, holds, seen)
+        ..Proof::new(TIMELINES, holds, seen)
     }
     };
     match followed {
@@ -103,7 +102,7 @@ pub(in crate::restore) fn wal(at: Option<Lsn>, why: &Why) -> Proof {
     let proof = |holds, seen: String, help: &str| Proof {
         expected: "recovery up to its target, or with everything that the source has archived".to_owned(),
         help: help.to_owned(),
-        ..proof(WAL, holds, seen)
+        ..Proof::new(WAL, holds, seen)
     };
     let Some(at) = at else {
         return proof(false, "not known: nothing tells where recovery ended".to_owned(), "");
@@ -201,14 +200,14 @@ mod tests {
     fn only_the_sources_own_timelines_hold() {
         let (recovery, left) = (history(&[(1, 0x500_0000)]), history(&[(1, 0x600_0000)]).0.remove(0));
         let holds =
-            |followed: Option<Followed>, before| timelines(&recovery, followed.as_ref(), before, &[]).holds;
+            |followed: Option<Followed>, before| timelines(&recovery, followed.as_ref(), before, &[]).holds();
         assert!(holds(Some(Followed::Current), false));
         assert!(holds(Some(Followed::Earlier { left: left.clone() }), true));
         assert!(!holds(Some(Followed::Earlier { left: left.clone() }), false));
         assert!(!holds(Some(Followed::Beyond { left: left.clone() }), true) && !holds(None, true));
         let whose = ["orders/acid-clone has it in its history".to_owned()];
         let foreign = timelines(&recovery, Some(&Followed::Foreign { switch: left }), true, &whose);
-        assert!(!foreign.holds && foreign.seen.contains(&whose[0]), "{foreign:?}");
+        assert!(!foreign.holds() && foreign.seen.contains(&whose[0]), "{foreign:?}");
     }
 
     #[test]
@@ -216,12 +215,12 @@ mod tests {
         let at = Some(Lsn(0x500_0000));
         let tail = |tail| Why::Tail { tail, why: None, written: Some(Lsn(0x500_0100)) };
         let file = || "000000010000000000000005".to_owned();
-        assert!(wal(at, &Why::Target).holds && wal(at, &Why::AllWritten(Lsn(0))).holds);
-        assert!(!wal(None, &Why::Target).holds && !wal(at, &Why::NotKnown("ask".to_owned())).holds);
+        assert!(wal(at, &Why::Target).holds() && wal(at, &Why::AllWritten(Lsn(0))).holds());
+        assert!(!wal(None, &Why::Target).holds() && !wal(at, &Why::NotKnown("ask".to_owned())).holds());
         assert!(wal(at, &tail(Tail::Nothing)).seen.ends_with("up to 0/5000100, which is not archived yet"));
-        assert!(wal(at, &tail(Tail::Late { file: file() })).holds);
+        assert!(wal(at, &tail(Tail::Late { file: file() })).holds());
         let missing = wal(at, &tail(Tail::Missing { file: file(), later: 2, last: "X".to_owned() }));
-        assert!(!missing.holds);
+        assert!(!missing.holds());
         assert_eq!(
             missing.seen,
             "recovery ended at 0/5000000; file 000000010000000000000005 could not be restored (it is missing in the archive), \
@@ -234,12 +233,12 @@ mod tests {
             Tail::Wait { file: file(), seen: String::new() },
         ] {
             let proof = wal(at, &tail(gone));
-            assert!(!proof.holds && proof.seen.contains(&file()), "{proof:?}");
+            assert!(!proof.holds() && proof.seen.contains(&file()), "{proof:?}");
         }
         let says = "invalid record length at 0/5000060".to_owned();
         let broken = wal(at, &Why::Broken { file: file(), says: says.clone(), later: Some(1) });
         assert!(
-            !broken.holds && broken.seen.contains(&says) && broken.seen.ends_with("1 later file is there")
+            !broken.holds() && broken.seen.contains(&says) && broken.seen.ends_with("1 later file is there")
         );
     }
 }
