@@ -11,6 +11,7 @@ mod down;
 mod drill;
 mod drill_worker;
 mod environment;
+mod explain;
 mod images;
 mod init;
 mod inputs;
@@ -67,6 +68,7 @@ enum Command {
     Render(render::RenderArgs),
     Upgrade(upgrade::UpgradeArgs),
     Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
     Inventory(inventory::InventoryArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
@@ -105,6 +107,7 @@ pub fn main() -> ExitCode {
         Command::Render(args) => render::main(&args),
         Command::Upgrade(args) => upgrade::main(&args),
         Command::Check(args) => check::main(args),
+        Command::Explain(args) => explain::main(args),
         Command::Inventory(args) => inventory::main(args),
         Command::Validate(args) => validate::main(args),
         Command::Schema(args) => schema::main(args),

@@ -16,7 +16,6 @@ use super::readback;
 use super::refusal::{Refusal, refusal};
 use super::source::Source;
 use super::way_in::open;
-use crate::check::entries_of;
 use crate::drill::outcome::{FAILED_BOOTSTRAP, FAILURES, of_failures};
 use crate::environment::cluster::{ClusterAccess, ClusterError, Forward, PodLogs};
 use crate::environment::trouble;
@@ -25,8 +24,9 @@ use crate::observe::data::{Connect, identify};
 use crate::observe::logs::recovery::CLONE_SCRIPT;
 use crate::operator::{is_ready, leads, postgresqls, status};
 use crate::poll::{Limit, PollError, Seen, poll};
-use crate::render::RenderedVariable;
 use crate::report::Finding;
+use crate::spilo::EnvItem;
+use crate::spilo::env_of;
 
 /// An operator that watches a namespace sees a new cluster at once, and may have to wait for another one first: for 10
 /// minutes by its default.
@@ -48,7 +48,7 @@ pub struct Usable {
     pub connect: Connect,
     /// The operator's word for it.
     pub status: String,
-    pub variables: Vec<RenderedVariable>,
+    pub variables: Vec<EnvItem>,
     pub pod: PodTimes,
     _forward: Forward,
 }
@@ -137,7 +137,7 @@ impl<'a> Follow<'a> {
         let status = status(&object).unwrap_or_default();
         let sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
         let set = sets.get_opt(name).await.map_err(ClusterError::api("look at the clone's StatefulSet"))?;
-        let variables = set.as_ref().and_then(entries_of);
+        let variables = set.as_ref().and_then(env_of);
         let Some(variables) = variables else {
             self.access.usable(namespace).await?;
             return Ok(self.without_set(begin, status));
@@ -274,7 +274,7 @@ impl<'a> Follow<'a> {
         &self,
         pods: &[Pod],
         status: &str,
-        variables: Vec<RenderedVariable>,
+        variables: Vec<EnvItem>,
     ) -> Result<Result<Usable, String>, RestoreError> {
         let Some(leader) = pods.iter().find(|pod| leads(pod, &self.source.role_label)) else {
             return Ok(Err(format!("none of its {} pods is leader", pods.len())));

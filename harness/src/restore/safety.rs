@@ -7,7 +7,7 @@ use super::error::RestoreError;
 use super::file::RestoreDrill;
 use super::quantity;
 use super::source::Source;
-use crate::check::is_known;
+use crate::spilo::is_known;
 
 /// A volume that is bigger than allowed.
 ///

@@ -52,7 +52,11 @@ pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
         cache: file.cache.map(|cache| folder.join(cache)),
         programs: programs.collect(),
         operators: from_folder(file.operators, folder),
-        check: file.check,
+        check: CheckSettings {
+            operator_configuration: file.check.operator_configuration.map(|given| folder.join(given)),
+            file: Some(path.to_owned()),
+            ..file.check
+        },
         images: file.images,
         kind: file.kind,
         file: Some(path.to_owned()),
