@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::definition;
 use super::finding::{Definition, Finding, Found, Severity};
-use super::settings::Acceptance;
 use super::world::World;
 use super::{by_code, definitions};
 use crate::manifests::{Document, Kind, Place};
+use crate::toolchain::Acceptance;
 
 /// On a cluster, or on the object where a finding points: a line each, `<code>: <reason>`.
 const ANNOTATION: &str = "clonedrill.io/accept";

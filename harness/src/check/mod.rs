@@ -2,7 +2,6 @@
 
 mod acceptance;
 mod baseline;
-mod convention;
 mod definition;
 mod finding;
 mod findings;
@@ -10,18 +9,17 @@ mod missing;
 mod operator;
 mod prefix;
 pub mod sarif;
-mod settings;
 mod world;
 
 use jiff::Timestamp;
 
 pub use baseline::{Baseline, BaselineError};
 pub use finding::{Definition, Finding, FindingRecord, Found, Severity};
-pub use settings::{Acceptance, CheckSettings, Retention};
 pub use world::{Cluster, Rendered, There, World};
 
 use crate::manifests::{Index, Manifests, Problem};
 use crate::render::{InputObject, Rendering};
+pub use crate::toolchain::{Acceptance, CheckSettings, Retention};
 
 /// All kinds of findings.
 pub fn definitions() -> &'static [&'static Definition] {

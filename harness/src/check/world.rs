@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::missing;
-use super::settings::CheckSettings;
 use crate::manifests::{Document, Index, Kind, Manifests, Place};
 use crate::render::{InputObject, Origin, Refused, RenderedSet, RenderedVariable, Rendering};
 use crate::spilo::Objects;
 use crate::spilo::parameters::Parameters;
 use crate::spilo::{Archive, Model, Pod, Store, Why};
+use crate::toolchain::CheckSettings;
 
 /// All clusters of one check.
 pub struct World<'w> {

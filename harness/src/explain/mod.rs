@@ -46,7 +46,7 @@ pub fn of_rendering(
     index: &Index,
     rendering: &Rendering,
 ) -> (Vec<Explanation>, Vec<Problem>) {
-    let settings = crate::check::CheckSettings::default();
+    let settings = crate::toolchain::CheckSettings::default();
     let world =
         World::new(manifests, index, rendering, &settings, jiff::Timestamp::UNIX_EPOCH, &There::Unknown);
     let mut all: Vec<Explanation> = world

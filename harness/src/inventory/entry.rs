@@ -134,7 +134,7 @@ pub fn of_rendering(
     index: &Index,
     rendering: &Rendering,
 ) -> (Vec<Entry>, Vec<Problem>) {
-    let settings = crate::check::CheckSettings::default();
+    let settings = crate::toolchain::CheckSettings::default();
     let world =
         World::new(manifests, index, rendering, &settings, jiff::Timestamp::UNIX_EPOCH, &There::Unknown);
     let mut entries: Vec<Entry> = world

@@ -4,9 +4,8 @@
 
 use serde_json::{Value, json};
 
-use super::source::Source;
-use crate::spilo::EnvItem;
-use crate::spilo::{Azure, CredentialKind};
+use super::source::{Course, Source};
+use crate::spilo::{Azure, CredentialKind, EnvItem};
 
 pub const KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
 
@@ -61,7 +60,8 @@ pub fn source() -> Source {
             warning: None,
         },
         system_identifier: None,
-        written: None,
+        course: Course::default(),
+        archive_timeout: None,
         cluster_label: "cluster-name".to_owned(),
         role_label: "spilo-role".to_owned(),
     }

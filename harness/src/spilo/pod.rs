@@ -7,9 +7,9 @@ use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::Value;
 
 use super::archive::{self, Scope};
-use super::expand;
 use super::settings::{CloneMethod, Settings};
 use super::variables::Variables;
+use super::{expand, search};
 use crate::secret::Secret;
 
 /// The container that Spilo runs in, and a variable that only Spilo's has.
@@ -87,6 +87,17 @@ pub struct Azure {
     pub credential: Option<CredentialKind>,
     /// Spilo's warning where there is more than one.
     pub warning: Option<String>,
+}
+
+impl Azure {
+    /// Whether who looks for backups here finds what is archived there; what only the cluster knows is never the same.
+    pub fn finds(&self, archived: &Azure, major: Option<u16>) -> bool {
+        let known = |azure: &Azure| is_known(&azure.prefix) && azure.account.as_deref().is_none_or(is_known);
+        known(self)
+            && known(archived)
+            && self.account == archived.account
+            && search::is_searched(&self.prefix, &archived.prefix, major)
+    }
 }
 
 /// How WAL-G shows a storage account who it is.

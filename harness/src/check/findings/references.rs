@@ -92,7 +92,7 @@ fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
             }
             let (kind, namespace) = (kind.name(), &cluster.document.namespace);
             let message = format!(
-                "{}: {kind} {namespace}/{name} is not in the input; without it and its key {key} the pods do not start \
+                "{}: {kind} {namespace}/{name} is not in the input; without it and its key `{key}` the pods do not start \
                  (CreateContainerConfigError), since {} takes its value from there",
                 cluster.name(),
                 variable.name
@@ -119,7 +119,7 @@ fn keys(world: &World<'_>, found: &mut Found, kind: Kind) {
                 continue;
             };
             let message = format!(
-                "{}: the pods will not start (CreateContainerConfigError): {} takes its value from the key {key} of the {} {name}, \
+                "{}: the pods will not start (CreateContainerConfigError): {} takes its value from the key `{key}` of the {} {name}, \
                  which has no such key",
                 cluster.name(),
                 variable.name,
