@@ -17,12 +17,11 @@ use super::siblings::{self, Sibling};
 use super::source::Course;
 use super::tail::{End, Tail};
 use super::verify::Restored;
-use crate::check::{CloneMethod, Pod};
-use crate::manifests::Manifests;
 use crate::observe::data::{DataError, Identity};
 use crate::operator::patroni;
 use crate::poll::{Limit, Patience};
 use crate::report::Proof;
+use crate::spilo::{CloneMethod, Pod};
 
 /// Patroni notes a new timeline with its leader's next turns.
 const NOTED: Duration = Duration::from_secs(45);
@@ -108,7 +107,7 @@ pub async fn ended(
 
 /// The folder with WAL-G's variables, as Spilo makes it of the clone's own.
 fn env_dir(restored: &Restored<'_>) -> Option<String> {
-    let pod = Pod::new(&restored.usable.variables, &restored.clone.namespace, &Manifests::default());
+    let pod = Pod::of_items(&restored.usable.variables, &restored.clone.namespace);
     match pod.clone_method() {
         CloneMethod::Backups { env_dir } => Some(env_dir.clone()),
         _ => None,

@@ -11,10 +11,10 @@ use super::follow::joined;
 use crate::environment::ContainerLog;
 use crate::environment::cluster::PodLogs;
 use crate::observe::logs::{LogObservation, Owner};
-use crate::render::RenderedVariable;
 use crate::report::Proof;
 use crate::secret::is_told_by_name;
 use crate::snapshot::redact::Redactor;
+use crate::spilo::EnvItem;
 
 /// What the server's own log is called among the containers' logs.
 const SERVER: &str = "postgres-server";
@@ -25,7 +25,7 @@ const SHOWN: usize = 20;
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn env(evidence: &Evidence, variables: &[RenderedVariable]) -> Result<(), RestoreError> {
+pub fn env(evidence: &Evidence, variables: &[EnvItem]) -> Result<(), RestoreError> {
     let lines = variables.iter().enumerate().map(|(index, variable)| {
         let again = variables[index + 1..].iter().any(|later| later.name == variable.name);
         let note = if again { "   (overridden by a later one)" } else { "" };

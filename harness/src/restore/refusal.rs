@@ -2,10 +2,10 @@
 
 use super::clone::Clone;
 use super::source::Source;
-use crate::check::is_known;
 use crate::exit::Verdict;
 use crate::observe::catalogue::{self, Entry};
 use crate::observe::logs;
+use crate::spilo::is_known;
 
 /// What the storage itself says of a key or token that it does not take.
 const REFUSED: [&str; 5] = [

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::*;
 use crate::environment::local::images::spilo::patroni::{Locales, Machine, configuration};
-use crate::environment::local::images::spilo::settings::Settings;
+use crate::spilo::Settings;
 use crate::toolchain::{Tools, ready};
 
 /// A clone's configuration as the launcher writes it, with the data folder.
