@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clonedrill::observe::catalogue::{self, Level, Source, Standing};
 use clonedrill::report::DrillReport;
 use clonedrill::report::tell::{check_template, tell};
-use clonedrill::restore::{RestoreDrill, Tell, needed};
+use clonedrill::restore::{RestoreDrill, Tell, needed, useful};
 use serde_json::{Value, json};
 
 fn ci() -> PathBuf {
@@ -196,14 +196,14 @@ fn granted(file: &str) -> BTreeSet<String> {
     granted
 }
 
-/// What such a drill asks for before it begins.
+/// What such a drill asks for before it begins, and what it uses where it has it.
 fn asked(drill: Value) -> BTreeSet<String> {
     let mut whole = json!({
         "source": { "namespace": "prod", "name": "acid-orders" }, "into": { "namespace": "drills" },
     });
     whole.as_object_mut().unwrap().extend(drill.as_object().unwrap().clone());
     let drill: RestoreDrill = serde_json::from_value(whole).unwrap();
-    let rights = needed(&drill).into_iter().map(|right| {
+    let rights = needed(&drill).into_iter().chain(useful(&drill)).map(|right| {
         let below =
             if right.subresource.is_empty() { String::new() } else { format!("/{}", right.subresource) };
         format!("{}: {} {}{below} of {:?}", right.namespace, right.verb, right.resource, right.group)

@@ -40,10 +40,10 @@ pub struct DrillArgs {
     /// The namespace that the clone is made in
     #[arg(long, value_name = "NAMESPACE")]
     into: Option<String>,
-    /// Says that `--into` may be the source's own namespace
+    /// Allow `--into` to be the source's own namespace
     #[arg(long, requires = "source")]
     into_source_namespace: bool,
-    /// Hold the clone against the source too, which is opened read-only
+    /// Compare the clone with the source too, which is opened read-only
     #[arg(long)]
     compare: bool,
     /// The point in time: `now`, a span before now, or a time with its zone
@@ -64,7 +64,7 @@ pub struct DrillArgs {
     /// A Pushgateway to send the metrics to
     #[arg(long, value_name = "URL")]
     pushgateway: Option<String>,
-    /// Print the clone's manifest, and make nothing
+    /// Only print the clone's manifest
     #[arg(long)]
     print: bool,
     #[command(flatten)]
@@ -75,7 +75,7 @@ pub struct DrillArgs {
     /// Write a JUnit report to this file too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// The folder of the report and of what was seen; without it, one under target/clonedrill
+    /// The folder for the report and the evidence; without it, one under target/clonedrill
     #[arg(long, value_name = "FOLDER")]
     evidence: Option<PathBuf>,
 }
@@ -128,8 +128,7 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
         (None, None) => return Err(Failure::invalid(miette!("name a file, or a source"))),
     };
     if args.compare && drill.compare.is_none() {
-        drill.compare =
-            Some(Compare { quiet_moment_within: None, archived_within: None, statement_timeout: None });
+        drill.compare = Some(Compare::default());
     }
     if args.target.is_some() {
         drill.target.clone_from(&args.target);
@@ -170,7 +169,7 @@ async fn print(access: &ClusterAccess, drill: &RestoreDrill) -> Result<Verdict, 
     let planned = Plan::of(access, drill, jiff::Timestamp::now()).await;
     let planned = planned.and_then(|plan| plan.clone(drill, plan.target));
     let clone = planned.map_err(|error| restore_failure("source", &error))?;
-    say(restore::yaml(&clone.manifest).trim_end());
+    say(crate::yaml::text(&clone.manifest).trim_end());
     Ok(Verdict::Passed)
 }
 

@@ -183,7 +183,7 @@ fn runs(pod: &Pod) -> bool {
 pub(crate) fn pod_yaml(pod: &Pod) -> String {
     let mut pod = pod.clone();
     pod.metadata.managed_fields = None;
-    serde_json::to_value(&pod).map_or_else(|error| error.to_string(), |pod| crate::restore::yaml(&pod))
+    serde_json::to_value(&pod).map_or_else(|error| error.to_string(), |pod| crate::yaml::text(&pod))
 }
 
 async fn controldata<E: Environment>(environment: &E, pod: &str, runs: bool) -> Result<String, DrillError> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::error::DrillError;
 use super::look::belongs;
 use super::world::World;
-use crate::environment::Environment;
+use crate::environment::{Environment, Which};
 use crate::report::PodImage;
 use crate::spilo::release::{Release, is_older};
 
@@ -89,14 +89,14 @@ fn pod_image(
 
 /// What may have snapshots of its own in such a drill, most telling first: Spilo's own image, and a WAL-G of another
 /// generation than the one that snapshots are accepted with.
-pub(super) fn peculiar(images: &[PodImage], environment: &str) -> Vec<String> {
+pub(super) fn peculiar(images: &[PodImage], environment: Which) -> Vec<String> {
     let own = images.iter().any(|image| !image.stand_in).then(|| "spilo".to_owned());
     let generation = |image: &PodImage| {
         let version = image.wal_g.as_deref()?.trim_start_matches('v');
         let major: u32 = version.split('.').next()?.parse().ok()?;
         (major > 1).then(|| format!("wal-g-{major}"))
     };
-    let place = (environment != crate::environment::local::NAME).then(|| environment.to_owned());
+    let place = environment.description().variant.map(str::to_owned);
     let wal_g = images.iter().find_map(generation);
     [own, place, wal_g].into_iter().flatten().collect()
 }
@@ -143,11 +143,11 @@ mod tests {
 
     #[test]
     fn snapshots_of_its_own_has_what_differs_from_the_stand_in_on_this_machine() {
-        assert_eq!(peculiar(&[image(OLDER)], "local"), [""; 0]);
-        assert_eq!(peculiar(&[image(OLDER)], "kind"), ["kind"]);
-        assert_eq!(peculiar(&[image(NEWER)], "kind"), ["spilo", "kind", "wal-g-3"]);
+        assert_eq!(peculiar(&[image(OLDER)], Which::Local), [""; 0]);
+        assert_eq!(peculiar(&[image(OLDER)], Which::Kind), ["kind"]);
+        assert_eq!(peculiar(&[image(NEWER)], Which::Kind), ["spilo", "kind", "wal-g-3"]);
         let newer = PodImage { stand_in: true, ..image(NEWER) };
-        assert_eq!(peculiar(&[newer], "local"), ["wal-g-3"]);
-        assert_eq!(peculiar(&[], "local"), [""; 0]);
+        assert_eq!(peculiar(&[newer], Which::Local), ["wal-g-3"]);
+        assert_eq!(peculiar(&[], Which::Local), [""; 0]);
     }
 }

@@ -30,7 +30,7 @@ pub use error::DrillError;
 pub use events::Teller;
 pub(crate) use world::postgres_major;
 
-use crate::environment::{Environment, Storage};
+use crate::environment::{Environment, Storage, Which};
 use crate::exit::Verdict;
 use crate::observe::env;
 use crate::report::{ClusterSummary, DrillReport, Event, Finding, PodImage};
@@ -53,8 +53,8 @@ pub struct Job {
     pub tools: Tools,
     /// The name of the environment to join.
     pub environment: String,
-    /// It is a kind cluster.
-    pub in_kind: bool,
+    /// What kind of environment that is.
+    pub which: Which,
     /// Accept what differs from snapshots.
     pub update: bool,
     /// What the environment prints, which is searched for secrets with the drill's own folder.
@@ -65,8 +65,8 @@ pub struct Job {
 
 impl Job {
     /// The report of it, before anything came of it.
-    pub fn report(&self, loaded: &LoadedScenario, environment: &str) -> DrillReport {
-        let name = &loaded.scenario.name;
+    pub fn report(&self, loaded: &LoadedScenario) -> DrillReport {
+        let (name, environment) = (&loaded.scenario.name, self.which.description().name);
         DrillReport::of_scenario(name, &self.scenario, &self.operator, environment, &self.evidence)
     }
 }
@@ -117,7 +117,7 @@ pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScen
         images: result.images,
         findings: result.findings,
         told_apart: result.told_apart,
-        ..job.report(loaded, environment.name())
+        ..job.report(loaded)
     };
     without_secrets(report, &secrets)
 }
@@ -223,8 +223,7 @@ async fn observe_and_judge<E: Environment>(
         env::shown(name, &filled.unwrap_or_else(|_| text.to_owned()), &redactor)
     };
     result.clusters = observed.summaries(&scenario.expect)?;
-    let judged =
-        judge(&observed, scenario, (job, world.environment.name()), result, &value, &world.secrets());
+    let judged = judge(&observed, scenario, job, result, &value, &world.secrets());
     // Whatever was compared until then is worth reading.
     for (name, text) in observed.comparisons.files() {
         world.evidence.text(&name, &redactor.hide(&text))?;
@@ -237,7 +236,7 @@ async fn observe_and_judge<E: Environment>(
 fn judge(
     observed: &Observed,
     scenario: &Scenario,
-    (job, environment): (&Job, &str),
+    job: &Job,
     result: &mut Conclusion,
     value: &dyn Fn(&str, &str) -> String,
     secrets: &[Secret],
@@ -255,7 +254,7 @@ fn judge(
         result.findings.extend(snapshots::compare(
             observed,
             scenario,
-            (job, environment, &image::peculiar(&result.images, environment)),
+            (job, &image::peculiar(&result.images, job.which)),
             (&observed.redactor, secrets),
             sound,
         )?);
@@ -283,10 +282,9 @@ fn not_told_apart(
 /// The last net: nothing that a drill leaves behind may hold a secret.
 fn leaks<E: Environment>(world: &World<'_, E>, job: &Job, result: &mut Conclusion) {
     let mut others = vec![job.log.clone()];
-    let environment = world.environment.name();
-    let peculiar = image::peculiar(&result.images, environment);
+    let peculiar = image::peculiar(&result.images, job.which);
     for &kind in &world.loaded.scenario.expect.snapshots {
-        let name = snapshots::name((job, environment, &peculiar), kind);
+        let name = snapshots::name((job, &peculiar), kind);
         others.extend(name.files().into_iter().flatten());
     }
     let secrets = world.secrets();

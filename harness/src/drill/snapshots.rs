@@ -27,11 +27,12 @@ pub fn compare(
     held(&texts, |kind| name(place, kind), secrets, (place.0.update, sound))
 }
 
-/// The drill, its environment, and what of it may have snapshots of its own, most telling first.
-pub type Place<'a> = (&'a Job, &'a str, &'a [String]);
+/// The drill, and what of it may have snapshots of its own, most telling first.
+pub type Place<'a> = (&'a Job, &'a [String]);
 
 /// Which snapshot a drill's observation is held against.
-pub fn name<'a>((job, environment, peculiar): Place<'a>, kind: ObservationKind) -> SnapshotName<'a> {
+pub fn name<'a>((job, peculiar): Place<'a>, kind: ObservationKind) -> SnapshotName<'a> {
+    let environment = job.which.description().variant;
     SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind, environment, peculiar }
 }
 
@@ -116,7 +117,7 @@ mod tests {
             scenario_file: &scenario,
             operator: "v1.15.1",
             kind,
-            environment: "local",
+            environment: None,
             peculiar: &[],
         };
         let findings = held(&texts, name, &[Secret::new(KEY)], (true, sound)).unwrap();

@@ -51,7 +51,7 @@ pub enum Request {
     Kubeconfig,
     /// Outlive the process that the environment was to end with.
     Keep,
-    /// End the environment.
+    /// End the environment; answered with [`Response::Ending`].
     Down,
 }
 
@@ -74,6 +74,10 @@ pub enum Response {
         kubeconfig: Secret,
     },
     Done,
+    Ending {
+        /// How long that may take.
+        seconds: u64,
+    },
     Failed {
         why: String,
     },
@@ -88,18 +92,8 @@ pub struct Place {
     /// A kubeconfig with full rights.
     #[serde(serialize_with = "Secret::revealed")]
     pub kubeconfig: Secret,
-    /// Of a place in a kind cluster.
-    pub in_kind: Option<InKind>,
-}
-
-/// What a drill makes its own storage of in a kind cluster.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct InKind {
-    pub cluster: String,
-    pub azurite_image: String,
-    pub gateway_image: String,
-    /// Those in Spilo's image, where it says so.
-    pub postgres_majors: Option<Vec<u16>>,
+    /// What only environments of its kind understand; null where there is nothing.
+    pub own: serde_json::Value,
 }
 
 /// The outer socket of the environment called `name`.

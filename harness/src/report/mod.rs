@@ -11,6 +11,7 @@ mod junit;
 mod progress;
 mod rendering;
 mod restore;
+mod snapshot;
 mod style;
 mod summary;
 pub mod tell;

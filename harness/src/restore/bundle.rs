@@ -11,12 +11,12 @@ use kube::api::{Api, DynamicObject, ListParams, LogParams};
 use super::error::RestoreError;
 use super::evidence::Evidence;
 use super::file::RestoreDrill;
-use super::manifest::yaml;
 use super::plan::Plan;
 use crate::drill::bundle::{event_lines, pod_yaml};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::operator::{patroni, postgresqls};
 use crate::poll::within;
+use crate::yaml::text as yaml;
 
 /// For each part: whoever does not answer must not keep the report waiting.
 const PART: Duration = Duration::from_secs(20);

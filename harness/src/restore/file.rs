@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::span::Span;
+use crate::report::tell::Tell;
 
 /// Which cluster's backup is cloned, where to, and what must hold of the clone.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -111,7 +112,7 @@ pub struct CloneSettings {
 }
 
 /// How the clone is held against its source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compare {
     /// How long to wait for a moment in which no transaction of the source is under way; without it, `1m`.
@@ -120,6 +121,10 @@ pub struct Compare {
     /// How long to wait until the source has archived that moment; without it, its `archive_timeout` and 5 minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived_within: Option<Span>,
+    /// Lets the drill ask the source to end its WAL file (`pg_switch_wal`), so that the moment is archived at once. Without it, a
+    /// source that is not busy archives it only after its `archive_timeout`, for which the drill waits.
+    #[serde(default, alias = "switch-wal")]
+    pub switch_wal: bool,
     /// How long one statement on the source may take; without it, `30m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement_timeout: Option<Span>,
@@ -188,42 +193,6 @@ pub struct Limits {
     /// How many clones of drills the namespace may hold, this one included; other drills wait. Without it, 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clones: Option<u16>,
-}
-
-/// Who hears of the drill.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tell {
-    /// A file of OpenMetrics for node_exporter's textfile collector, replaced in one step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics_file: Option<PathBuf>,
-    /// The Pushgateway's address: `http://pushgateway.monitoring:9091`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pushgateway: Option<String>,
-    /// Kubernetes Events on the source object; the drill then needs the right to create them in its namespace.
-    #[serde(default)]
-    pub events: bool,
-    /// A request to somebody's address at the drill's end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<Webhook>,
-}
-
-/// A request to somebody's address. Such addresses are secrets, so the file only says where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Webhook {
-    /// The environment variable that holds the address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url_env: Option<String>,
-    /// The file that holds the address, such as a mounted Secret's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url_file: Option<PathBuf>,
-    /// The body, JSON in which `${…}` is filled in; without it, the drill's JSON result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template: Option<String>,
-    /// Also of drills that passed.
-    #[serde(default)]
-    pub always: bool,
 }
 
 /// A `null` that stands there is a value.

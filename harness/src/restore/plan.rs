@@ -6,6 +6,7 @@ use super::clone::{self, Clone, LABEL};
 use super::error::RestoreError;
 use super::file::RestoreDrill;
 use super::rights::{needed, of_password};
+use super::siblings::{self, Sibling};
 use super::source::Source;
 use super::span::Span;
 use super::target::Target;
@@ -20,8 +21,12 @@ pub struct Plan {
     pub clone_name: String,
     /// The point in time, unless a comparison chooses it.
     pub target: Timestamp,
+    /// When the drill began.
+    pub started: Timestamp,
     pub expires: Timestamp,
     pub lock: Lock,
+    /// Other clusters that archive into the source's place.
+    pub sharing: Vec<Sibling>,
 }
 
 impl Plan {
@@ -59,6 +64,8 @@ impl Plan {
         let plan = Plan {
             clone_name: clone::name(&source.name),
             target,
+            started: now,
+            sharing: siblings::everyone(access, &source).await.into_iter().filter(|one| one.shares).collect(),
             expires: now.checked_add(limit(drill)).unwrap_or(Timestamp::MAX),
             lock: Lock {
                 namespace: drill.into.namespace.clone(),

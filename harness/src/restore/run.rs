@@ -20,6 +20,8 @@ use super::leftovers::note;
 use super::moment::{self, Moment};
 use super::plan::{self, Plan};
 use super::progress::Progress;
+use super::repeated::FAILED_PART;
+use super::siblings;
 use super::span::Span;
 use super::turn::{Asking, Turn};
 use super::verify::{self, Restored};
@@ -113,7 +115,10 @@ pub fn unreached(drill: &RestoreDrill, evidence: &Path, error: &ClusterError) ->
     let help = error.help().unwrap_or_default();
     let finding = Finding {
         subject: "cluster".to_owned(),
-        expected: "to be reached".to_owned(),
+        expected: match error.verdict() {
+            Verdict::Invalid => String::new(),
+            _ => "to be reached".to_owned(),
+        },
         seen: format!("failed to {error}"),
         evidence: Vec::new(),
         help,
@@ -204,8 +209,9 @@ impl Run<'_> {
         conclusion.restore.clone = format!("{}/{}", drill.into.namespace, plan.clone_name);
         conclusion.restore.target = Some(plan.target);
         conclusion.restore.started = Some(Timestamp::now());
+        conclusion.findings.extend(siblings::finding(&plan.source, &plan.sharing));
         // Kept however the drill ends.
-        let counted = [CLONE_SCRIPT, FAILED_BOOTSTRAP];
+        let counted = [&[CLONE_SCRIPT, FAILED_BOOTSTRAP][..], &FAILED_PART].concat();
         let mut logs = PodLogs::new(access.streams(), &drill.into.namespace, &counted);
         let stopped = tokio::select! {
             done = within("the drill", self.limit(), self.drill(plan, &turn.source, &mut logs, conclusion)) => match done {
@@ -289,8 +295,10 @@ impl Run<'_> {
             Ok(None) => return,
             Err(error) => return conclusion.error("clone from the backup", &error),
         };
+        let access = self.doing.access;
+        let moment = moment.as_ref();
         let restored =
-            Restored { plan, clone: &clone, drill, created, usable: &usable, moment: moment.as_ref(), logs };
+            Restored { access, plan, clone: &clone, drill, created, usable: &usable, moment, logs };
         let verified = async {
             let proved = verify::all(&restored, self.evidence, &told).await?;
             let note = format!("{} proofs", proved.proofs.len());
@@ -318,7 +326,7 @@ impl Run<'_> {
         for secret in verify::referred(access, clone).await? {
             self.evidence.learn(secret);
         }
-        let shown = super::manifest::yaml(&clone.manifest);
+        let shown = crate::yaml::text(&clone.manifest);
         self.evidence.text("manifest.yaml", &shown)?;
         conclusion.restore.manifest = shown;
         let fence =

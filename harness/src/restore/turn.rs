@@ -25,6 +25,9 @@ use crate::poll::{Limit, Patience, TimedOut};
 const WAIT: Duration = Duration::from_secs(12 * 60 * 60);
 /// A holder that was killed is known to be gone only after its silence, also by a drill that does not wait.
 const SILENCE: Duration = Duration::from_secs(40);
+/// For so long what is told is news: where nobody watches, only what lasts becomes a line.
+const NEWS: Duration = Duration::from_secs(15);
+const REMINDER: Duration = Duration::from_secs(60);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(2);
 /// No source's Lease has a name with a dot: neither a namespace nor a cluster has one.
 const PLACE: &str = "clonedrill.place.";
@@ -78,6 +81,8 @@ struct Waiting<'a> {
     watch: Watch,
     bearing: Bearing,
     patience: Patience,
+    /// What was last told, since when it is so, and when it was told.
+    said: Option<(String, Instant, Instant)>,
 }
 
 /// Why it waits no more.
@@ -123,6 +128,7 @@ impl Asking<'_> {
             watch: Watch::default(),
             bearing: Bearing::default(),
             patience: Patience::new("its turn", limit),
+            said: None,
         };
         let source = match waiting.source().await {
             Ok(source) => source,
@@ -290,9 +296,25 @@ impl Waiting<'_> {
         }
     }
 
+    /// A wait of hours need not be told every other second, as long as nothing changes.
+    fn tell(&mut self, text: &str) {
+        let now = Instant::now();
+        let since = match &self.said {
+            Some((before, since, told)) if before == text => {
+                if now.duration_since(*since) > NEWS && now.duration_since(*told) < REMINDER {
+                    return;
+                }
+                *since
+            }
+            _ => now,
+        };
+        self.said = Some((text.to_owned(), since, now));
+        (self.asking.told)(text.to_owned());
+    }
+
     /// Until the next look.
     async fn pause(&mut self, Taker { text, goes_on }: Taker) -> Result<(), Ended> {
-        (self.asking.told)(text.clone());
+        self.tell(&text);
         let wait = self.asking.wait();
         let spent = self.begin.elapsed();
         if goes_on && spent >= wait {

@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
-use crate::environment::local;
-use crate::report::Finding;
 use crate::scenario::ObservationKind;
 
 /// What stands in a snapshot file besides the text.
@@ -18,8 +16,8 @@ pub struct SnapshotName<'a> {
     /// The operator's version, or its name in the configuration file.
     pub operator: &'a str,
     pub kind: ObservationKind,
-    /// Where the drill runs, as reports call it.
-    pub environment: &'a str,
+    /// The environment, where it is not the one that all others are measured by.
+    pub environment: Option<&'a str>,
     /// What of it may have snapshots of its own, most telling first: `spilo` (Spilo's own image), `kind` (the environment),
     /// `wal-g-3` (a WAL-G of another generation). Empty for what all others are measured by.
     pub peculiar: &'a [String],
@@ -199,39 +197,6 @@ pub fn compare(name: &SnapshotName, text: &str, mode: Mode) -> Result<Comparison
         None => Comparison::Missing { file: against, pending },
         Some(accepted) => Comparison::Differs { file: against, pending, diff: diff(&accepted.text, text) },
     })
-}
-
-impl Comparison {
-    /// What a report says of it; nothing where it matches or was accepted.
-    pub fn finding(&self, name: &SnapshotName) -> Option<Finding> {
-        let subject = format!("snapshot {}", name.kind.name());
-        let place = match name.environment {
-            local::NAME => String::new(),
-            other => format!(" --environment {other}"),
-        };
-        let accept = format!(
-            "if this is as it should be: clonedrill run {} --operator {}{place} --update, or cargo insta review",
-            name.scenario_file.display(),
-            name.operator
-        );
-        match self {
-            Comparison::Matches | Comparison::Accepted { .. } => None,
-            Comparison::Missing { file, pending } => Some(Finding {
-                subject,
-                expected: format!("an accepted snapshot {}", file.display()),
-                seen: "there is none yet".to_owned(),
-                evidence: pending.iter().map(|path| format!("to review: {}", path.display())).collect(),
-                help: accept,
-            }),
-            Comparison::Differs { file, diff, .. } => Some(Finding {
-                subject,
-                expected: format!("the same as in {}", file.display()),
-                seen: "something else: - accepted, + seen now".to_owned(),
-                evidence: diff.clone(),
-                help: accept,
-            }),
-        }
-    }
 }
 
 /// What is accepted; `None` where there is no file.

@@ -60,6 +60,7 @@ fn make_and_tell(
     configuration: &Configuration,
     progress: &dyn Progress,
 ) -> Result<Tools, ToolchainError> {
+    plan.is_whole()?;
     let made = make_missing(configuration, plan, &plan.missing(), progress)?;
     let mut tools = plan.tools(|part| match made.get(part) {
         Some(manifest) => Ok(manifest.clone()),
@@ -82,7 +83,9 @@ pub fn ensure_postgres(
     progress: &dyn Progress,
 ) -> Result<Vec<PostgresTool>, ToolchainError> {
     let plan = Plan::new(configuration, &[])?;
-    let missing: Vec<Part> = plan.missing().into_iter().filter(|part| *part == Part::Postgres).collect();
+    plan.is_whole()?;
+    let is_postgres = |part: &Part| matches!(part, Part::Postgres(_));
+    let missing: Vec<Part> = plan.missing().into_iter().filter(is_postgres).collect();
     make_missing(configuration, &plan, &missing, progress)?;
     plan.postgres()
 }
@@ -199,7 +202,8 @@ fn make_all(
     let failures = Mutex::new(Vec::new());
     let make = |part: &Part| {
         let shown = progress.part(&part.title());
-        match part.slot(cache).fill(&*shown, |into| part.make(context, into, &*shown)) {
+        let slot = part.slot(cache);
+        match slot.fill(&*shown, |into| part.make(context, into, &slot.folder, &*shown)) {
             Ok(manifest) => {
                 shown.done();
                 if let Ok(mut made) = made.lock() {

@@ -61,12 +61,8 @@ pub fn survey(
         status(&plan, "azurite", &plan.azurite, path),
         status(&plan, "patroni", &plan.patroni, |tool| (Some(tool.version.clone()), tool.python.clone())),
     ];
-    match &plan.postgres {
-        Source::Given(tools, _) | Source::Found(tools, _) => all.extend(tools.iter().map(|tool| {
-            let one = |_: &Vec<_>| (Some(tool.version.clone()), tool.bin.clone());
-            status(&plan, "postgres", &plan.postgres, one)
-        })),
-        made => all.push(status(&plan, "postgres", made, |_| (None, PathBuf::new()))),
+    for source in plan.all_postgres() {
+        all.push(status(&plan, "postgres", source, |tool| (Some(tool.version.clone()), tool.bin.clone())));
     }
     for source in plan.operators.values() {
         let tool = status(&plan, "postgres-operator", source, |tool| {

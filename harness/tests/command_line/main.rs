@@ -227,6 +227,21 @@ fn what_the_machine_lacks_is_told_before_anything_is_built() {
 }
 
 #[test]
+fn a_major_of_postgres_that_can_be_had_from_nowhere_is_refused_with_what_to_do() {
+    let machine = Machine::new();
+    let output = machine.run(&["tools", "fetch", "--postgres", "17,99"]);
+    let words =
+        ["there is no PostgreSQL 99", "no package source that this machine knows has it", "give the folder"];
+    ends(&output, 3, &words);
+    assert_eq!(machine.record().iter().filter(|line| line.contains(" build ")).count(), 0);
+    let mut command = machine.command(&["doctor", "--format", "json"]);
+    let output = command.env("CLONEDRILL_POSTGRES", "99").output().unwrap();
+    let seen = checks(&output, "postgres");
+    assert_eq!(seen[0]["state"], "bad", "{seen:?}");
+    assert!(seen[0]["remedy"].as_str().unwrap().contains("CLONEDRILL_POSTGRES=/opt/postgresql-99/bin"));
+}
+
+#[test]
 fn the_folder_of_the_cache_is_that_of_the_configuration() {
     let machine = Machine::bare();
     std::fs::write(machine.path("clonedrill.yaml"), "cache: kept\n").unwrap();

@@ -84,7 +84,11 @@ impl Running {
     }
 
     pub fn end(&mut self) -> Ended {
-        let status = wait("the command to end", DRILL, || {
+        self.end_within(DRILL)
+    }
+
+    pub fn end_within(&mut self, limit: Limit) -> Ended {
+        let status = wait("the command to end", limit, || {
             self.child.try_wait().unwrap().ok_or_else(|| read(&self.output[1]))
         });
         Ended { code: status.code(), stdout: read(&self.output[0]), stderr: read(&self.output[1]) }

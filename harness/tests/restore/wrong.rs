@@ -97,7 +97,7 @@ impl World {
         says(
             &with("stranger"),
             2,
-            &["it does not know this user", "has expired or was made by another cluster"],
+            &["it does not know this user", "has expired, or belongs to another cluster"],
         );
         let nobody = self.file("nobody", &self.kubeconfig_of(&json!({})).to_string());
         says(&with(nobody.to_str().unwrap()), 2, &["it does not know this user", "anonymous"]);

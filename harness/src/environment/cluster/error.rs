@@ -88,7 +88,7 @@ impl ClusterError {
             }
             ClusterError::Unreachable { .. } => "`kubectl get --raw /readyz` tells more".to_owned(),
             ClusterError::Unauthorized { .. } => {
-                "its token or certificate has expired or was made by another cluster".to_owned()
+                "its token or certificate has expired, or belongs to another cluster".to_owned()
             }
             ClusterError::Forbidden { missing, .. } => {
                 let first = missing.first().map(Right::can_i).unwrap_or_default();

@@ -7,10 +7,11 @@ use kube::Client;
 use super::azurite::AzuriteContainer;
 use super::dns;
 use super::gateway::{RemoteGateway, Settings};
-use crate::environment::protocol::{InKind, Place};
-use crate::environment::{EnvironmentError, Storage, StorageWanted};
+use super::places::InKind;
+use crate::environment::protocol::Place;
+use crate::environment::{EnvironmentError, Storage, StorageError, StorageWanted};
 use crate::poll::{Limit, Seen, poll};
-use crate::storage::{Blobs, Requests, Rule, RuleId, RuleState, StorageError, host_of, is_lost};
+use crate::storage::{Blobs, Requests, Rule, RuleId, RuleState, host_of, is_lost};
 
 /// A kubelet may look at CoreDNS's files a minute later only.
 const NOTICED: Limit = Limit::seconds(150);

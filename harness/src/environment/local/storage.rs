@@ -3,12 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use super::join;
+use super::inside::set_host;
 use super::sandbox::STATE;
-use crate::environment::{EnvironmentError, Storage, StorageWanted};
+use crate::environment::{EnvironmentError, Storage, StorageError, StorageWanted};
 use crate::storage::{
-    Authority, Azurite, Blobs, Gateway, GatewaySettings, Requests, Rule, RuleId, RuleState, StorageError,
-    host_of, is_lost,
+    Authority, Azurite, Blobs, Gateway, GatewaySettings, Requests, Rule, RuleId, RuleState, host_of, is_lost,
 };
 
 const AZURITE_PORT: u16 = 10_000;
@@ -72,7 +71,7 @@ impl Storage for LocalStorage {
         let lost = rule.lost_account().map(host_of);
         let id = self.gateway.add_rule(rule)?;
         if let Some(host) = lost {
-            join::set_host(&self.namespace, &host, false).await?;
+            set_host(&self.namespace, &host, false).await?;
         }
         Ok(id)
     }
@@ -82,7 +81,7 @@ impl Storage for LocalStorage {
         if let Some(account) = ended.rule.lost_account()
             && !is_lost(account, &self.gateway.rules())
         {
-            join::set_host(&self.namespace, &host_of(account), true).await?;
+            set_host(&self.namespace, &host_of(account), true).await?;
         }
         Ok(ended)
     }

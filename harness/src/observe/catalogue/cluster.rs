@@ -34,6 +34,16 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "look at WAL-G's error: the account or the credential of the clone's source is missing, or the storage is out of reach",
     },
     Entry {
+        name: "md5-password",
+        level: Warning,
+        source: Source::Postgres,
+        standing: TimingDependent,
+        pattern: "^setting an MD5-encrypted password$",
+        means: "the operator hashes a role's password with MD5, of which PostgreSQL 18 is the first to warn: a later one will no \
+                longer know it",
+        do_: "set password_encryption to scram-sha-256 in spec.postgresql.parameters",
+    },
+    Entry {
         name: "wal-g-lists-no-backup",
         // WAL-G remarks it (exit code 0) of every new cluster's storage; 1.1 also where the storage refused or is not there.
         level: Info,
@@ -208,6 +218,95 @@ pub(super) static ENTRIES: &[Entry] = &[
         pattern: "WAL file is from different database system",
         means: "two clusters archive under one prefix, and a WAL file of one has overwritten that of the other: recovery cannot go past it",
         do_: "give each cluster a prefix of its own and take new base backups; what lies under the shared one cannot be relied on",
+    },
+    Entry {
+        name: "backup-part-unreadable",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"(?s)\.tar\S*:? .*(decompress failed|tar extract failed|extractOne|Interpret failed|decrypt failed|unexpected EOF)|Extraction error in \S*\.tar|failed to extract (files|pg_control)",
+        means: "a part of the base backup is in the archive and cannot be unpacked: it is truncated, empty, overwritten or encrypted with \
+                another key",
+        do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod), and restore an older one \
+              until then; look for who or what writes into the archive besides the source",
+    },
+    Entry {
+        name: "backup-part-missing",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: r#"could not (open|read|stat|access|fsync) (file|directory) "(global|base|pg_xact|pg_multixact|pg_notify|pg_subtrans|pg_commit_ts|pg_twophase|pg_logical|pg_replslot|pg_filenode\.map|PG_VERSION)\S*": No such file or directory|"\S+" is not a valid data directory|relation mapping file "\S+" "#,
+        means: "files of the base backup did not come: one of its parts (`tar_partitions/part_…`) is no longer in the archive. WAL-G \
+                fetches the parts that it finds, and does not miss one",
+        do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod); look for what deletes \
+              blobs below the prefix, such as a lifecycle rule of the storage account",
+    },
+    Entry {
+        name: "backup-part-missing-version",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: r"FileNotFoundError: .*PG_VERSION",
+        means: "the fetched data have no PG_VERSION: a part of the base backup (`tar_partitions/part_…`) is no longer in the archive",
+        do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod); look for what deletes \
+              blobs below the prefix, such as a lifecycle rule of the storage account",
+    },
+    Entry {
+        name: "backup-sentinel-missing",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"Backup '\S+' does not exist|(?i)failed to (fetch|unmarshal) (backup )?sentinel|failed to fetch files metadata|\S+_backup_stop_sentinel\.json",
+        means: "the base backup's sentinel (`…_backup_stop_sentinel.json`) is missing or cannot be read: without it WAL-G knows no such backup",
+        do_: "take a new base backup; one without a sentinel was not finished, or somebody deleted that blob",
+    },
+    Entry {
+        name: "backup-control-file-missing",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: "Expect pg_control archive, but not found",
+        means: "the base backup has no control file: `tar_partitions/pg_control.tar…` is no longer in the archive",
+        do_: "this base backup is lost: take a new one; look for what deletes blobs below the prefix",
+    },
+    Entry {
+        name: "backup-wal-missing",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: "^(WAL ends before (end of online backup|consistent recovery point)|could not (locate|find) (a valid checkpoint record|required checkpoint record|redo location)|invalid checkpoint record|could not find redo location)",
+        means: "the WAL that was written while the base backup was taken is not in the archive, or cannot be read there: without it the \
+                backup is not consistent",
+        do_: "take a new base backup; look for what deletes WAL files (`wal_005/…`) that the backup still needs",
+    },
+    Entry {
+        name: "wal-file-damaged",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: r#"^archive file "\S+" has wrong size"#,
+        means: "a WAL file of the archive is not as long as a WAL file is",
+        do_: "take a new base backup: what was committed from this file on cannot be restored",
+    },
+    Entry {
+        name: "tablespace-directory-missing",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: r#"^(could not (open|create|stat|access) directory "pg_tblspc/|directory "/\S+" does not exist|tablespace "\S+" directory)"#,
+        means: "the source has a tablespace in a directory that the clone's pod does not have, or may not write to",
+        do_: "mount a volume at the tablespace's directory (`spec.additionalVolumes` of the source with an `emptyDir` is taken over into \
+              the clone), or move its tables into the default tablespace",
+    },
+    Entry {
+        name: "tablespace-directory-not-made",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"error creating (folder for tablespace|pg_tblspc folder|tablespace symkink|correct tablespace symlink)|error creating \S+ folder",
+        means: "the source has a tablespace in a directory that the clone's pod does not have, or may not write to",
+        do_: "mount a volume at the tablespace's directory (`spec.additionalVolumes` of the source with an `emptyDir` is taken over into \
+              the clone), or move its tables into the default tablespace",
     },
     Entry {
         name: "bootstrap-failed",

@@ -78,7 +78,7 @@ pub enum Standing {
     Expected,
     /// Part of a healthy run; `means` says why.
     Harmless,
-    /// Harmless, and seen or not as the timing has it: it stays out of snapshots.
+    /// Harmless, and seen or not as the timing or the server's version has it: it stays out of snapshots.
     TimingDependent,
     /// Harmless, and said by some releases of its writer only: it stays out of snapshots.
     ReleaseDependent,

@@ -6,6 +6,7 @@ mod metrics;
 mod metrics_file;
 mod pushgateway;
 mod request;
+mod settings;
 mod template;
 mod webhook;
 
@@ -13,6 +14,7 @@ pub use events::EventError;
 pub use metrics_file::MetricsFileError;
 pub use pushgateway::PushgatewayError;
 pub use request::RequestError;
+pub use settings::{Tell, Webhook};
 pub use template::{TemplateError, check_template};
 pub use webhook::WebhookError;
 
@@ -20,7 +22,6 @@ use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 
 use super::{DrillReport, Restore};
-use crate::restore::Tell;
 
 /// Somebody was not told. What became of the drill stays as it is.
 #[derive(Debug, thiserror::Error)]

@@ -16,7 +16,6 @@ use super::metrics::{LAST_SUCCESS, Metrics};
 use super::*;
 use crate::exit::Verdict;
 use crate::report::samples;
-use crate::restore::Webhook;
 
 /// Somebody who is told: answers with one status, and hands on what came.
 struct Listener {

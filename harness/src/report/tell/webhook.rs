@@ -6,9 +6,9 @@ use http::Uri;
 
 use super::Told;
 use super::request::{self, RequestError};
+use super::settings::Webhook;
 use super::template::{self, TemplateError};
 use crate::exit::Verdict;
-use crate::restore::Webhook;
 use crate::secret::Secret;
 
 /// The webhook was not called, or did not take it.

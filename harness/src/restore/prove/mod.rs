@@ -3,6 +3,7 @@
 mod amcheck;
 mod assertion;
 mod compared;
+mod ended;
 mod identity;
 mod newest;
 mod query;
@@ -11,9 +12,10 @@ mod readable;
 pub use amcheck::amcheck;
 pub use assertion::assertions;
 pub use compared::{Compared, compared};
+pub(in crate::restore) use ended::{Why, timelines, wal};
 pub use identity::{Recovered, Wanted, identity};
 pub use newest::newest;
-pub use readable::{counts, readable};
+pub use readable::{counts, readable, readable_after};
 
 use crate::report::Proof;
 

@@ -116,10 +116,16 @@ impl Acting {
         let hit = self.hits();
         match change {
             Change::Truncate { to_bytes } => {
-                if let Some(length) = length(answer.headers()) {
-                    set_length(answer.headers_mut(), length.min(*to_bytes));
+                let Some(length) = length(answer.headers()) else {
+                    return answer.map(|body| cut(body, *to_bytes, End::Well, hit));
+                };
+                if length <= *to_bytes {
+                    return answer;
                 }
-                answer.map(|body| cut(body, *to_bytes, End::Well, hit))
+                // Nobody asks a body for more than its header promised, so it would not notice.
+                hit();
+                set_length(answer.headers_mut(), *to_bytes);
+                answer.map(|body| cut(body, *to_bytes, End::Well, || ()))
             }
             Change::Flip { at_byte } => match at_byte.checked_sub(first_byte(answer.headers())) {
                 Some(position) => answer.map(|body| flipped(body, position, hit)),

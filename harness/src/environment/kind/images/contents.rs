@@ -88,9 +88,6 @@ fn program_names(bin: &Path) -> Vec<String> {
 fn folders(tool: &PostgresTool) -> Vec<PathBuf> {
     let mut ask = Command::new(tool.bin.join("pg_config"));
     ask.args(["--pkglibdir", "--sharedir"]).stdin(Stdio::null());
-    if let Some(lib) = &tool.lib {
-        ask.env("LD_LIBRARY_PATH", lib);
-    }
     let told: Vec<PathBuf> = match ask.output() {
         Ok(said) if said.status.success() => {
             String::from_utf8_lossy(&said.stdout).lines().map(PathBuf::from).collect()

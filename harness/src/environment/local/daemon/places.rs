@@ -156,7 +156,7 @@ impl Places {
             gateway: address,
             authority: self.authority.to_pem(),
             kubeconfig: Secret::new(self.control_plane.kubeconfig()),
-            in_kind: None,
+            own: serde_json::Value::Null,
         })
     }
 

@@ -172,8 +172,7 @@ fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, L
     let text = format!("{config:#}\n");
     env_dir::write_new(&file, &text, 0o600).map_err(prepare(&file))?;
 
-    let lib = running.and_then(|tool| tool.lib.as_deref());
-    let variables = clean::of_patroni(&settings.variables, &machine.locales, lib);
+    let variables = clean::of_patroni(&settings.variables, &machine.locales);
     Ok(PatroniStart { python: programs.python.clone(), config: file, variables })
 }
 

@@ -95,7 +95,7 @@ pub fn image(tools: &Tools, reference: &str) -> Image {
     files.push(text(recovery::SCRIPT_PATH, recovery::SCRIPT.to_owned()));
     files.push(text(programs::FILE, serde_json::json!(Programs::of(tools, reference)).to_string()));
 
-    let mut env: Vec<(String, String)> = [
+    let env = [
         ("PATH", format!("{BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").as_str()),
         ("LC_ALL", "en_US.utf-8"),
         ("PGHOME", "/home/postgres"),
@@ -107,9 +107,6 @@ pub fn image(tools: &Tools, reference: &str) -> Image {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    if let Some(lib) = tools.postgres.last().and_then(|newest| newest.lib.as_deref()) {
-        env.push(("LD_LIBRARY_PATH".to_owned(), lib.to_string_lossy().into_owned()));
-    }
     Image {
         entrypoint: vec!["/launch.sh".to_owned()],
         cmd: vec!["init".to_owned()],

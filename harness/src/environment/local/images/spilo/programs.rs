@@ -142,7 +142,7 @@ mod tests {
             major,
             version: format!("{major}.1"),
             bin: format!("/cache/{major}/bin").into(),
-            lib: None,
+            named_only: false,
         };
         Programs {
             python: "python3".into(),

@@ -10,7 +10,12 @@ fn tools(bin: &Path) -> Tools {
         wal_g: WalGTool { program: "/cache/wal-g".into(), version: "v1".into(), predates_postgres_15: true },
         azurite: AzuriteTool { node: "node".into(), script: "main.js".into() },
         patroni: PatroniTool { python: "/cache/patroni/bin/python".into(), version: "4.1.5".into() },
-        postgres: vec![PostgresTool { major: 15, version: "15.1".into(), bin: bin.to_owned(), lib: None }],
+        postgres: vec![PostgresTool {
+            major: 15,
+            version: "15.1".into(),
+            bin: bin.to_owned(),
+            named_only: false,
+        }],
         operators: std::collections::BTreeMap::new(),
         visible: vec!["/cache".into()],
         spilos_first_backup: false,

@@ -10,7 +10,8 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
 }
 
 fn programs() -> Programs {
-    let postgres = PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), lib: None };
+    let postgres =
+        PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), named_only: false };
     Programs {
         python: "python3".into(),
         postgres: vec![postgres],

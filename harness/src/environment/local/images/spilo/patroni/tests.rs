@@ -31,7 +31,8 @@ fn made_by(release: Release, more: &[(&str, &str)]) -> Result<Value, PatroniErro
     let settings = Settings::of(OPERATOR.iter().chain(more).copied().collect(), 2);
     let machine =
         Machine { hostname: "acid-orders-0".into(), memory: 500, locales: Locales::new(["C", "en_US.utf8"]) };
-    let postgres = PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), lib: None };
+    let postgres =
+        PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), named_only: false };
     let programs = Programs {
         python: "python3".into(),
         postgres: vec![postgres],

@@ -37,9 +37,6 @@ fn recovered(tools: &Tools, postgres: &PostgresTool, major: u16, said: &str) -> 
     }
     let mut command = Command::new(&tools.patroni.python);
     command.arg(folder.path().join("recovery.py")).arg(folder.path().join("config.json"));
-    if let Some(lib) = &postgres.lib {
-        command.env("LD_LIBRARY_PATH", lib);
-    }
     let output = command.stdin(std::fs::File::open(folder.path().join("said")).unwrap()).output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -1,29 +1,30 @@
 //! The storage gateway of a drill as a pod: only inside of the cluster can one see which pod asks. It is this very program
 //! (`clonedrill storage-gateway`), and is asked through a port that only the API server's way in reaches.
 
+mod line;
+mod objects;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::PART_LABEL;
+use self::line::{Answer, Ask, Line, unexpected};
+use self::objects::{pod, secret, service};
 use super::names::Names;
-use crate::environment::cluster::Forward;
+use crate::environment::cluster::{Forward, apply};
 use crate::environment::protocol::{read, write};
-use crate::environment::{EnvironmentError, has_room, trouble};
-use crate::operator::{apply, is_ready};
-use crate::poll::{Limit, Patience, Seen, poll, within};
+use crate::environment::{EnvironmentError, has_room, is_ready, trouble};
+use crate::poll::{Limit, Seen, poll};
 use crate::storage::{
-    Access, Asker, Authority, AuthorityError, AuthorityPem, Gateway, GatewayError, GatewaySettings, Requests,
-    Rule, RuleError, RuleId, RuleState, Who, WhoIs,
+    Access, Authority, AuthorityError, AuthorityPem, Gateway, GatewayError, GatewaySettings, Requests, Rule,
+    RuleError, RuleId, RuleState, Who, WhoIs,
 };
 
 /// The pod, its Service and its Secret.
@@ -34,7 +35,6 @@ pub const SETTINGS: &str = "/etc/clonedrill/gateway/settings.json";
 const PORT: u16 = 8443;
 /// On the pod's loopback: other pods do not reach it.
 const ASKED: u16 = 8444;
-const ANSWER: Duration = Duration::from_secs(60);
 const READY: Limit = Limit::seconds(120);
 
 /// What the pod is told.
@@ -45,58 +45,6 @@ pub struct Settings {
     /// The storage accounts that there are.
     pub accounts: BTreeSet<String>,
     pub authority: AuthorityPem,
-}
-
-/// What a drill asks its gateway, one request a connection.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "kebab-case")]
-enum Ask {
-    Requests,
-    /// Whether a name resolves in this pod.
-    Resolve {
-        host: String,
-    },
-    AddRule {
-        rule: Box<Rule>,
-    },
-    EndRule {
-        id: RuleId,
-    },
-    Rules,
-    /// The addresses that a rule waits to know the pods of; answered when there are some.
-    Unnamed,
-    /// Whose some addresses are.
-    Name {
-        named: Vec<(IpAddr, Asker)>,
-    },
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "kebab-case")]
-enum Answer {
-    Requests {
-        requests: Requests,
-    },
-    Resolved {
-        addresses: Vec<IpAddr>,
-    },
-    Added {
-        id: RuleId,
-    },
-    Ended {
-        state: Box<RuleState>,
-    },
-    Rules {
-        rules: Vec<RuleState>,
-    },
-    Unnamed {
-        addresses: Vec<IpAddr>,
-    },
-    Named,
-    /// What was asked cannot be done.
-    Refused {
-        why: String,
-    },
 }
 
 /// Why the gateway's pod does not serve.
@@ -332,99 +280,12 @@ impl RemoteGateway {
     }
 }
 
-/// The way to the gateway's pod.
-#[derive(Debug, Clone, Copy)]
-struct Line {
-    address: SocketAddr,
-}
-
-impl Line {
-    async fn ask(self, ask: &Ask) -> Result<Answer, EnvironmentError> {
-        let asked = async {
-            let connected = TcpStream::connect(self.address).await;
-            let connected = connected.map_err(|error| EnvironmentError::Connection(error.to_string()))?;
-            let mut stream = BufReader::new(connected);
-            write(&mut stream, ask).await?;
-            read(&mut stream).await
-        };
-        let silent =
-            || EnvironmentError::Connection("ask the storage gateway: it has not answered".to_owned());
-        within("the storage gateway's answer", ANSWER, asked).await??.ok_or_else(silent)
-    }
-
-    /// Tells the pod whose the addresses are that a rule waits for. One that nobody knows yet is asked for again.
-    async fn name_for_ever(self, who_is: WhoIs) {
-        loop {
-            if let Err(error) = self.name_once(&who_is).await {
-                tracing::warn!(%error, "the storage gateway does not know whose pod asks");
-                let mut patience = Patience::new("the storage gateway", Limit::seconds(1));
-                let _ = patience.pause(error.to_string()).await;
-            }
-        }
-    }
-
-    async fn name_once(self, who_is: &WhoIs) -> Result<(), EnvironmentError> {
-        let addresses = match self.ask(&Ask::Unnamed).await? {
-            Answer::Unnamed { addresses } => addresses,
-            other => return Err(unexpected(&other)),
-        };
-        let named = addresses.into_iter().map(|address| (address, who_is(address))).collect();
-        match self.ask(&Ask::Name { named }).await? {
-            Answer::Named => Ok(()),
-            other => Err(unexpected(&other)),
-        }
-    }
-}
-
-fn unexpected(answer: &Answer) -> EnvironmentError {
-    EnvironmentError::Connection(match answer {
-        Answer::Refused { why } => why.clone(),
-        _ => "ask the storage gateway: it answered something else".to_owned(),
-    })
-}
-
-fn secret(settings: &str) -> serde_json::Value {
-    json!({
-        "apiVersion": "v1", "kind": "Secret",
-        "metadata": { "name": SERVICE, "labels": { PART_LABEL: SERVICE } },
-        "stringData": { "settings.json": settings },
-    })
-}
-
-fn service() -> serde_json::Value {
-    json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": { "name": SERVICE, "labels": { PART_LABEL: SERVICE } },
-        "spec": { "selector": { PART_LABEL: SERVICE }, "ports": [{ "port": 443, "targetPort": PORT }] },
-    })
-}
-
-fn pod(image: &str) -> serde_json::Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": { "name": SERVICE, "labels": { PART_LABEL: SERVICE } },
-        "spec": {
-            "automountServiceAccountToken": false,
-            "terminationGracePeriodSeconds": 1,
-            "containers": [{
-                "name": "gateway",
-                "image": image,
-                "imagePullPolicy": "Never",
-                "args": ["storage-gateway"],
-                "readinessProbe": { "tcpSocket": { "port": PORT }, "periodSeconds": 1 },
-                "volumeMounts": [{ "name": "settings", "mountPath": "/etc/clonedrill/gateway", "readOnly": true }],
-            }],
-            "volumes": [{ "name": "settings", "secret": { "secretName": SERVICE } }],
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::storage::{Act, Asking, Often, Selection};
+    use crate::storage::{Act, Asker, Asking, Often, Selection};
 
     #[tokio::test]
     async fn a_gateway_elsewhere_has_its_rules_changed_and_learns_whose_pod_asks() {
