@@ -180,6 +180,7 @@ pub(super) fn restored() -> DrillReport {
         told_apart: Vec::new(),
         evidence: "/home/me/.cache/clonedrill/runs/20261124-030000/orders-nightly".into(),
         restore: Some(Box::new(restore)),
+        images: Vec::new(),
         ..passed()
     }
 }
