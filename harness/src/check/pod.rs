@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use serde_json::Value;
 
+use super::prefix;
 use crate::environment::local::images::spilo::archive::{self, Scope};
 use crate::environment::local::images::spilo::settings::{CloneMethod, Settings};
 use crate::environment::local::images::spilo::variables::Variables;
@@ -44,6 +45,17 @@ pub struct Azure {
     pub credential: Option<CredentialKind>,
     /// Spilo's warning where there is more than one.
     pub warning: Option<String>,
+}
+
+impl Azure {
+    /// Whether who looks for backups here finds what is archived there; what only the cluster knows is never the same.
+    pub fn finds(&self, archived: &Azure, major: Option<u16>) -> bool {
+        let known = |azure: &Azure| is_known(&azure.prefix) && azure.account.as_deref().is_none_or(is_known);
+        known(self)
+            && known(archived)
+            && self.account == archived.account
+            && prefix::is_searched(&self.prefix, &archived.prefix, major)
+    }
 }
 
 /// How WAL-G shows a storage account who it is.

@@ -14,6 +14,7 @@ use super::error::RestoreError;
 use super::pod_times::PodTimes;
 use super::readback;
 use super::refusal::{Refusal, refusal};
+use super::repeated::repeated;
 use super::source::Source;
 use super::way_in::open;
 use crate::check::entries_of;
@@ -154,6 +155,9 @@ impl<'a> Follow<'a> {
         if let Some(fate) = self.failed_bootstrap() {
             return Ok(Seen::Done(fate));
         }
+        if let Some(refusal) = repeated(self.logs) {
+            return Ok(Seen::Done(self.refused(refusal, Vec::new())));
+        }
         let troubles = match pods.is_empty() {
             true => self.access.usable(namespace).await.map(|()| None)?.or(self.no_pod().await?),
             false => match pods.iter().find_map(trouble) {
@@ -211,17 +215,26 @@ impl<'a> Follow<'a> {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let outcome = of_failures(&texts)?;
         let evidence: Vec<String> = outcome.evidence.iter().map(|line| (self.hide)(line)).collect();
-        let Refusal { why, help } = refusal(&texts, self.source, self.clone);
-        Some(Fate::Failed(Failure {
-            verdict: Verdict::Failed,
+        let refusal = refusal(&texts, self.source, self.clone);
+        Some(self.refused(Refusal { why: format!("{}: {}", outcome.why, refusal.why), ..refusal }, evidence))
+    }
+
+    fn refused(&self, refusal: Refusal, others: Vec<String>) -> Fate {
+        let Refusal { why, help, lines, verdict } = refusal;
+        let mut evidence: Vec<String> = lines.iter().map(|line| (self.hide)(line)).collect();
+        let others = others.into_iter().filter(|line| !evidence.contains(line));
+        let others: Vec<String> = others.collect();
+        evidence.extend(others);
+        Fate::Failed(Failure {
+            verdict,
             finding: Finding {
                 subject: "clone: restore".to_owned(),
                 expected: "the backup to be cloned back".to_owned(),
-                seen: format!("{}: {why}", outcome.why),
+                seen: (self.hide)(&why),
                 evidence,
                 help,
             },
-        }))
+        })
     }
 
     /// What the StatefulSet's controller says of pods that it cannot make.

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::source::Source;
+use super::source::{Course, Source};
 use crate::check::{Azure, CredentialKind};
 use crate::render::RenderedVariable;
 
@@ -61,7 +61,8 @@ pub fn source() -> Source {
             warning: None,
         },
         system_identifier: None,
-        written: None,
+        course: Course::default(),
+        archive_timeout: None,
         cluster_label: "cluster-name".to_owned(),
         role_label: "spilo-role".to_owned(),
     }

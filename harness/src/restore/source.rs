@@ -1,5 +1,7 @@
 //! The cluster whose backup is cloned, as its objects say it is. Nothing of it is changed, and no Secret is read.
 
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::Api;
 use kube::{Client, ResourceExt};
@@ -7,6 +9,8 @@ use serde_json::Value;
 
 use super::error::RestoreError;
 use super::file::SourceName;
+use super::history::History;
+use super::lsn::Lsn;
 use crate::check::{Azure, Pod, entries_of};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::manifests::Manifests;
@@ -30,8 +34,10 @@ pub struct Source {
     pub backups: Azure,
     /// From Patroni's `initialize` key; none where it is not kept in Kubernetes or may not be read.
     pub system_identifier: Option<String>,
-    /// How far the source's WAL was written a moment before, by what Patroni's leader notes (`optime`).
-    pub written: Option<u64>,
+    /// Where it stood when it was read.
+    pub course: Course,
+    /// How long what it commits may stay out of its archive, by its own settings; none where nothing bounds it.
+    pub archive_timeout: Option<Duration>,
     /// The label that has a cluster's name, from the StatefulSet's selector.
     pub cluster_label: String,
     /// The label that has a pod's role.
@@ -76,7 +82,8 @@ impl Source {
                 patroni::INITIALIZE,
             )
             .await?,
-            written: written(access.client(), namespace, name).await?,
+            course: Course::read(access.client(), namespace, name).await?,
+            archive_timeout: archive_timeout(access.client(), namespace, name).await?,
             cluster_label: cluster_label.unwrap_or(usual),
             role_label,
         })
@@ -101,14 +108,67 @@ fn backups(variables: &[RenderedVariable], namespace: &str, shown: &str) -> Resu
     Ok(azure.clone())
 }
 
-/// The leader's place in the WAL, a number. Patroni renews it every few seconds.
-async fn written(client: Client, namespace: &str, name: &str) -> Result<Option<u64>, ClusterError> {
-    for object in [name.to_owned(), format!("{name}-leader")] {
-        if let Some(text) = annotation(client.clone(), namespace, &object, "optime").await? {
-            return Ok(text.parse().ok());
+/// How far a cluster has come, by what Patroni keeps of it in Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Course {
+    /// The timelines that it has left; none where Patroni keeps nothing there.
+    pub history: Option<History>,
+    /// How far it had written its WAL a moment before: the leader notes it every few seconds (`optime`).
+    pub written: Option<Lsn>,
+}
+
+impl Course {
+    /// # Errors
+    /// When the API server says no.
+    pub async fn read(client: Client, namespace: &str, name: &str) -> Result<Self, ClusterError> {
+        let config = patroni::config(name);
+        let history = match annotation(client.clone(), namespace, &config, patroni::HISTORY).await? {
+            Some(text) => History::of_patroni(&text),
+            // A cluster that was never promoted has none.
+            None => annotation(client.clone(), namespace, &config, patroni::INITIALIZE)
+                .await?
+                .map(|_| History::default()),
+        };
+        let mut written = None;
+        for object in [name.to_owned(), format!("{name}-leader")] {
+            if let Some(text) = annotation(client.clone(), namespace, &object, "optime").await? {
+                written = text.parse().ok().map(Lsn);
+                break;
+            }
         }
+        Ok(Course { history, written })
     }
-    Ok(None)
+}
+
+/// As Patroni's dynamic configuration has it, which Spilo begins with half an hour.
+async fn archive_timeout(
+    client: Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Duration>, ClusterError> {
+    let config = annotation(client, namespace, &patroni::config(name), "config").await?;
+    let config: Option<Value> = config.and_then(|text| serde_json::from_str(&text).ok());
+    let setting = config.as_ref().and_then(|config| config.pointer("/postgresql/parameters/archive_timeout"));
+    Ok(setting.and_then(seconds).filter(|timeout| !timeout.is_zero()))
+}
+
+/// A span of time as PostgreSQL's settings have it, in seconds where it has no unit.
+fn seconds(setting: &Value) -> Option<Duration> {
+    let text = match setting {
+        Value::String(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().ok()?;
+    let unit = match text[digits..].trim() {
+        "ms" => return Some(Duration::from_millis(number)),
+        "" | "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => return None,
+    };
+    Some(Duration::from_secs(number.checked_mul(unit)?))
 }
 
 /// What Patroni keeps of it.
@@ -120,4 +180,21 @@ async fn annotation(
 ) -> Result<Option<String>, ClusterError> {
     let found = patroni::annotation(client, namespace, object, key).await;
     found.map_err(ClusterError::api(format!("read Patroni's {object}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_of_time_is_read_with_its_unit() {
+        let read = |text: &str| seconds(&Value::from(text)).map(|span| span.as_secs());
+        assert_eq!(read("1800s"), Some(1800));
+        assert_eq!(
+            (read("30min"), read("60"), read("0"), read("2 h")),
+            (Some(1800), Some(60), Some(0), Some(7200))
+        );
+        assert_eq!(seconds(&Value::from(300)), Some(Duration::from_secs(300)));
+        assert_eq!(read("soon"), None);
+    }
 }

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::Api;
 
 use super::clone::Clone;
+use super::ended::{Ended, ended};
 use super::error::RestoreError;
 use super::evidence::Evidence;
 use super::file::{Partly, Proofs, RestoreDrill};
@@ -19,6 +20,7 @@ use super::plan::Plan;
 use super::prove::{self, Recovered, Wanted};
 use super::quiet::QuietMoment;
 use super::recovery::{Course, Recovery, Said};
+use super::replay::Replay;
 use super::server_log;
 use super::source::Source;
 use super::ticking::ticking;
@@ -37,6 +39,7 @@ const NOTES: [&str; 4] = ["row counts", "log of the clone", "subscriptions", "th
 
 /// A clone that came up, with all that it is held against.
 pub struct Restored<'a> {
+    pub access: &'a ClusterAccess,
     pub plan: &'a Plan,
     pub clone: &'a Clone,
     pub drill: &'a RestoreDrill,
@@ -54,6 +57,10 @@ pub struct Proved {
     pub recovery: Recovery,
     /// When the base backup was begun.
     pub backup_begun: Option<Timestamp>,
+    /// Where recovery ended.
+    pub ended: Ended,
+    /// The clone has what the source had at the moment, where they were compared.
+    pub equal: bool,
 }
 
 /// Reads everything and proves what was asked for.
@@ -65,7 +72,7 @@ pub async fn all(
     evidence: &Evidence,
     told: &(dyn Fn(String) + Sync),
 ) -> Result<Proved, RestoreError> {
-    let Restored { plan, clone, drill, created, usable, moment, logs } = restored;
+    let Restored { plan, clone, drill, created, usable, moment, logs, .. } = restored;
     let connect = &usable.connect;
     let hide = |text: &str| evidence.hide(text);
     let identity = identify(connect).await?;
@@ -80,9 +87,12 @@ pub async fn all(
     let begun = server_log::backup_begun(&client).await;
     let backup_begun = begun.map_err(query("read the backup's label"))?;
     let zone = server_log::zone(&client).await;
-    drop(client);
     let now = Timestamp::now();
-    let recovery = Recovery::of(&said(logs, &server, zone.as_ref()), *created);
+    let said = said(logs, &server, zone.as_ref());
+    let recovery = Recovery::of(&said, *created);
+    let of_clone = (&identity, &recovery, &Replay::of(&said));
+    let mut ended = ended(restored, &client, of_clone, told, &hide).await?;
+    drop(client);
 
     if let Some(moment) = moment
         && let Some(last) = recovery.recovered_to.filter(|last| *last > moment.moment.target)
@@ -123,11 +133,15 @@ pub async fn all(
     let system_identifier = system_identifier(&plan.source, moment.map(|moment| &moment.moment));
     let wanted = Wanted { system_identifier, timeline, target: until };
     let mut proofs = prove::identity(&identity, recovered, wanted);
-    proofs.push(prove::readable(&data, moment.map(|moment| &moment.data)));
+    proofs.append(&mut ended.proofs);
+    let nothing_after = recovered == Recovered::Nothing;
+    proofs.push(prove::readable_after(&data, moment.map(|moment| &moment.data), nothing_after));
     proofs.push(prove::counts(&data));
+    let mut equal = false;
     if let Some(moment) = moment {
         let compared = prove::compared(&data, &moment.data, &moment.moment, &hide)?;
         evidence.text(prove::Compared::FILE, &compared.text)?;
+        equal = compared.proof.state != ProofState::Fails;
         proofs.push(compared.proof);
         proofs.push(measure::archived(moment));
     }
@@ -143,7 +157,7 @@ pub async fn all(
     proofs.extend(ticking(what, Some(DAMAGE), told, Box::pin(checking)).await?);
     proofs.extend(subscriptions);
     proofs.push(log);
-    Ok(Proved { proofs, identity, recovery, backup_begun })
+    Ok(Proved { proofs, identity, recovery, backup_begun, ended, equal })
 }
 
 /// The source's: as Patroni keeps it, and where it does not in Kubernetes, as the source itself said when it was compared.

@@ -10,29 +10,21 @@ mod readable;
 mod recovery;
 mod wire;
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use clonedrill::observe::data::scratch::{Origin, ScratchPostgres, installed};
+use clonedrill::observe::data::scratch::{Origin, ScratchPostgres};
 use clonedrill::observe::data::{DataObservation, Options, Session, observe};
 use clonedrill::poll::{Limit, Seen, poll};
-use clonedrill::toolchain::PostgresTool;
+use clonedrill::toolchain::{Configuration, Silent, ensure_postgres};
 
 const READ_ONLY: Session =
     Session::ReadOnly { statement: Duration::from_secs(30), idle_in_transaction: Duration::from_secs(30) };
 
-/// The newest of this machine; `CLONEDRILL_TEST_POSTGRES`, a folder of programs, is another.
-fn tool() -> PostgresTool {
-    if let Ok(folder) = std::env::var("CLONEDRILL_TEST_POSTGRES") {
-        return PostgresTool { major: 0, version: "as given".to_owned(), bin: folder.into(), lib: None };
-    }
-    installed().pop().expect(
-        "no PostgreSQL with all programs under /usr/lib/postgresql; on Debian and Ubuntu: apt-get install postgresql",
-    )
-}
-
 async fn start(origin: Origin<'_>, settings: &[(&str, &str)]) -> ScratchPostgres {
-    let tool = tool();
+    let configuration = Configuration::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let tool = ensure_postgres(&configuration, &Silent).unwrap().pop().unwrap();
     ScratchPostgres::start(&tool, &std::env::temp_dir(), origin, settings).await.unwrap()
 }
 

@@ -60,6 +60,14 @@ impl DataError {
             || code == "XX000" && server.message().starts_with("invalid memory alloc request size")
     }
 
+    /// The session was ended by the server or by the network, or there was none to be had.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            DataError::Query { source, .. } | DataError::Connect { source, .. } => is_unanswered(source),
+            _ => false,
+        }
+    }
+
     /// Why data cannot be read although the server works: that is something seen of the data. Any other error leaves open
     /// what they are.
     pub(crate) fn damage(&self) -> Option<String> {

@@ -4,6 +4,7 @@ mod amcheck;
 mod assertion;
 mod compared;
 mod damage;
+mod ended;
 mod entries;
 mod files;
 mod identity;
@@ -19,9 +20,10 @@ mod walk;
 pub use assertion::assertions;
 pub use compared::{Compared, compared};
 pub use damage::damage;
+pub(in crate::restore) use ended::{Why, timelines, wal};
 pub use identity::{Recovered, Wanted, identity};
 pub use newest::newest;
-pub use readable::{counts, readable};
+pub use readable::{counts, readable, readable_after};
 
 /// Replaces every secret in a text by its fingerprint.
 pub type Hide<'a> = &'a dyn Fn(&str) -> String;

@@ -12,6 +12,15 @@ const COUNTS: usize = 200;
 /// looks the same. One with a database that lets nobody in is proved in part, unless the source's lets nobody in either: a drill
 /// opens what can be opened.
 pub fn readable(clone: &DataObservation, source: Option<&DataObservation>) -> Proof {
+    readable_after(clone, source, false)
+}
+
+/// The same of a clone whose recovery may have replayed no commit after the base backup (`nothing_after`).
+pub fn readable_after(
+    clone: &DataObservation,
+    source: Option<&DataObservation>,
+    nothing_after: bool,
+) -> Proof {
     let proof = |holds: bool, seen: String| Proof {
         expected: "every table of every database is read end to end, and there are rows".to_owned(),
         ..Proof::new("tables readable", holds, seen)
@@ -56,6 +65,21 @@ pub fn readable(clone: &DataObservation, source: Option<&DataObservation>) -> Pr
             None => "it is empty: there is no table in it",
             Some(_) => "it is empty: no table has a row",
         };
+        if nothing_after {
+            return Proof {
+                help: "the source has archived nothing since that backup: what it commits comes into the archive after its \
+                       archive_timeout, and into the next base backup; do the drill again then. If the source itself is empty, only \
+                       a comparison with it can tell (`compare`)"
+                    .to_owned(),
+                ..proof(
+                    false,
+                    format!(
+                        "the base backup is there, from before there was any row, and nothing that was committed after it is in the \
+                         archive ({seen})"
+                    ),
+                )
+            };
+        }
         return Proof {
             help: "a cluster that was initialised instead of restored looks like this; if the source itself is empty, \
                    only a comparison with it can tell (`compare`)"

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
-pub use archived::{Archived, archived, default_archived_within};
+pub use archived::{Archived, Awaiting, archived, awaited, default_archived_within};
 
 use crate::observe::data::{
     self, Connect, DataError, DataObservation, EXCLUDED_DATABASES, HeldSnapshot, Options, Session,
