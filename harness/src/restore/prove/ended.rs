@@ -99,7 +99,7 @@ pub(in crate::restore) enum Why {
 
 /// Whether something that the archive holds, or should hold, did not come back.
 pub(in crate::restore) fn wal(at: Option<Lsn>, why: &Why) -> Proof {
-    let proof = |holds, seen: String, help: &str| Proof {
+    let proof = |holds: bool, seen: String, help: &str| Proof {
         expected: "recovery up to its target, or with everything that the source has archived".to_owned(),
         help: help.to_owned(),
         ..Proof::new(WAL, holds, seen)

@@ -80,7 +80,7 @@ pub(super) async fn states(
 /// Or which file is missing.
 async fn without_state(own: &Own) -> Result<Result<Vec<Run>, String>, DataError> {
     // What the server has in memory only.
-    own.run("COMMIT; CHECKPOINT; BEGIN").await?;
+    own.run("ROLLBACK; CHECKPOINT; BEGIN").await?;
     let rows = own.rows(RANGE).await?;
     let Some(row) = rows.first() else { return Ok(Ok(Vec::new())) };
     let (oldest, next): (i64, i64) = (own.value(row, 0)?, own.value(row, 1)?);

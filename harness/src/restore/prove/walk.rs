@@ -37,6 +37,8 @@ SELECT i.indexrelid, i.indexrelid::regclass::text, quote_ident(x.relname), i.ind
        ARRAY(SELECT coalesce((SELECT format_type(c.opcintype, NULL) FROM pg_type t
                               WHERE t.oid = c.opcintype AND t.typcategory IN ('N', 'D') AND c.opcname LIKE '%minmax_ops'), '')
              FROM generate_series(0, i.indnkeyatts - 1) n JOIN pg_opclass c ON c.oid = i.indclass[n] ORDER BY n),
+       ARRAY(SELECT c.opcname::text FROM generate_series(0, i.indnkeyatts - 1) n
+             JOIN pg_opclass c ON c.oid = i.indclass[n] ORDER BY n),
        (pg_relation_size(i.indexrelid) + pg_relation_size(i.indrelid)) / current_setting('block_size')::int
 FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am a ON a.oid = x.relam JOIN pg_class t ON t.oid = i.indrelid
 WHERE x.relkind = 'i' AND a.amname <> 'btree' AND x.relpersistence <> 't'
@@ -71,6 +73,24 @@ struct Column {
     operator: String,
     /// Of a BRIN summary of the least and the greatest value that can be read; empty elsewhere.
     summed: String,
+    /// The name of its operator class.
+    class: String,
+}
+
+impl Column {
+    /// A condition that all its rows meet, or as many as the table itself says, and for which all of the index is read; none where
+    /// none is known.
+    fn all(&self, method: &str) -> Option<String> {
+        let key = &self.key;
+        let meets = match (method, self.class.as_str()) {
+            ("gist" | "spgist" | "brin", _) => return Some(String::new()),
+            ("gin", "array_ops" | "jsonb_ops" | "jsonb_path_ops") => "OPERATOR(pg_catalog.@>) '{}'",
+            ("gin", "tsvector_ops") => "OPERATOR(pg_catalog.@@) '!clonedrill'::pg_catalog.tsquery",
+            ("gin", "gin_trgm_ops") => "OPERATOR(pg_catalog.~~) '%'",
+            _ => return None,
+        };
+        Some(format!(" AND ({key}) {meets}"))
+    }
 }
 
 impl Walked {
@@ -170,7 +190,8 @@ impl Index {
         let keys: Vec<String> = own.value(row, 7)?;
         let operators: Vec<String> = own.value(row, 8)?;
         let summed: Vec<String> = own.value(row, 9)?;
-        let columns = keys.into_iter().zip(operators).zip(summed);
+        let classes: Vec<String> = own.value(row, 10)?;
+        let columns = keys.into_iter().zip(operators).zip(summed).zip(classes);
         Ok(Index {
             oid: own.value(row, 0)?,
             name: own.value(row, 1)?,
@@ -179,8 +200,10 @@ impl Index {
             method: own.value(row, 4)?,
             predicate: own.value(row, 5)?,
             evaluates: own.value(row, 6)?,
-            pages: own.value::<Option<i64>>(row, 10)?.unwrap_or_default().unsigned_abs(),
-            columns: columns.map(|((key, operator), summed)| Column { key, operator, summed }).collect(),
+            pages: own.value::<Option<i64>>(row, 11)?.unwrap_or_default().unsigned_abs(),
+            columns: columns
+                .map(|(((key, operator), summed), class)| Column { key, operator, summed, class })
+                .collect(),
         })
     }
 
@@ -198,7 +221,7 @@ impl Index {
 }
 
 async fn column_of(own: &Own, index: &Index, column: &Column) -> Result<Found, DataError> {
-    let Column { key, operator, summed } = column;
+    let Column { key, operator, summed, .. } = column;
     let rows = index.rows(key);
     // No other index may serve.
     let alone = format!(
@@ -208,8 +231,8 @@ async fn column_of(own: &Own, index: &Index, column: &Column) -> Result<Found, D
     );
     own.run(&alone).await?;
     let mut found_all = false;
-    if ["gist", "spgist", "brin"].contains(&index.method.as_str()) {
-        let all = format!("SELECT count(*) {rows}");
+    if let Some(meets) = column.all(&index.method) {
+        let all = format!("SELECT count(*) {rows}{meets}");
         let wanted = counted(own, "on", &all).await?;
         // Where a column is NOT NULL, newer versions see nothing in it to look up.
         if let Some(seen) = by_index(own, index, &all).await? {
