@@ -141,7 +141,7 @@ pub async fn all(
     if let Some(moment) = moment {
         let compared = prove::compared(&data, &moment.data, &moment.moment, &hide)?;
         evidence.text(prove::Compared::FILE, &compared.text)?;
-        equal = compared.proof.holds();
+        equal = compared.proof.state != ProofState::Fails;
         proofs.push(compared.proof);
         proofs.push(measure::archived(moment));
     }
