@@ -124,7 +124,10 @@ impl Finding {
     /// It befalls nobody where one of these objects brings the variable: so it is a warning at most, or a note.
     pub fn unless(&mut self, open: &[String], brings: &str, severity: Severity) -> &mut Self {
         if !open.is_empty() {
-            self.severity = self.severity.max(severity);
+            // A ConfigMap for all pods is where settings belong; where one clone's source is, it cannot well say.
+            let likely =
+                open.iter().any(|object| object.starts_with("ConfigMap")) && brings != "CLONE_WALG_AZ_PREFIX";
+            self.severity = self.severity.max(if likely { Severity::Note } else { severity });
             self.message.push_str(&format!("; unless {} brings {brings}", open.join(" or ")));
         }
         self

@@ -225,7 +225,7 @@ fn what_the_operators_missing_configmap_may_add_is_not_missed() {
     codes.sort_unstable();
     assert_eq!(codes, ["account-without-prefix", "clone-without-walg-restore", "missing-configmap"]);
     for finding in hanging.iter().filter(|finding| finding.definition.code != "missing-configmap") {
-        assert_eq!(finding.severity, Severity::Warning);
+        assert_eq!(finding.severity, Severity::Note);
         assert!(finding.message.contains("; unless ConfigMap infra/pod-env brings "), "{}", finding.message);
     }
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: pod-env, namespace: infra }\ndata: { A: b }\n---\n";

@@ -33,7 +33,7 @@ fn find(world: &World<'_>, found: &mut Found) {
         found.add(cluster.name(), place, "in which account?", message, repair).unless(
             &rendered.open,
             "CLONE_AZURE_STORAGE_ACCOUNT",
-            Severity::Warning,
+            Severity::Note,
         );
     }
 }
@@ -64,7 +64,7 @@ fn own(world: &World<'_>, found: &mut Found) {
         found.add(cluster.name(), place, "in which account?", message, repair).unless(
             &rendered.open,
             NAME,
-            Severity::Warning,
+            Severity::Note,
         );
     }
 }
