@@ -368,6 +368,15 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "",
     },
     Entry {
+        name: "no-node-to-take-over",
+        level: Warning,
+        source: Source::Patroni,
+        standing: TimingDependent,
+        pattern: "^(manual )?failover: (candidates list is empty|no healthy members found)",
+        means: "Patroni looked for a node to hand the lead to as this one was stopped or slow, and there is no other",
+        do_: "",
+    },
+    Entry {
         name: "replica-not-from-backup",
         level: Error,
         source: Source::Patroni,
