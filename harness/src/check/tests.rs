@@ -474,10 +474,10 @@ fn encryption_of_source_and_clone_is_held_together() {
     let without = [("clone-without-decryption-key", Severity::Error)];
     assert_eq!(of(&own, &[]), without);
     assert_eq!(of(&own, &own), without, "its own key is for what it writes");
-    let another = [("clone-with-another-decryption-key", Severity::Error)];
+    let another = [("clone-with-other-decryption-key", Severity::Error)];
     assert_eq!(of(&own, &clones[..1]), another, "the transform is missing");
     assert_eq!(of(&own, &[("CLONE_WALG_LIBSODIUM_KEY", other), clones[1]]), another);
-    let plain = [("clone-with-another-decryption-key", Severity::Warning)];
+    let plain = [("clone-with-other-decryption-key", Severity::Warning)];
     assert_eq!(of(&[], &clones), plain);
     assert_eq!(of(&[], &[("WALG_LIBSODIUM_KEY", "short")]), [("encryption-key-malformed", Severity::Error)]);
     assert_eq!(of(&[], &[("WALG_COMPRESSION_METHOD", "zstd")]), [], "WAL-G sees it by the files' names");

@@ -17,10 +17,10 @@ pub(super) static WITHOUT_KEY: Definition = Definition {
 };
 
 pub(super) static OTHER_KEY: Definition = Definition {
-    code: "clone-with-another-decryption-key",
+    code: "clone-with-other-decryption-key",
     severity: Severity::Error,
     title: "the clone decrypts its source's backups otherwise than they are encrypted",
-    page: definition::page!("clone-with-another-decryption-key"),
+    page: definition::page!("clone-with-other-decryption-key"),
     shown_by: &[],
     find: other_key,
 };
