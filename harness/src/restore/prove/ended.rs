@@ -90,11 +90,11 @@ pub(in crate::restore) fn timelines(
             ..proof(
                 false,
                 format!(
-                    "{came}; the source never left timeline {} at {}{}: these are another cluster's data",
+                    "these are another cluster's data: {came}; the source never left timeline {} at {}{}",
                     switch.timeline,
                     switch.at,
                     match whose.first() {
-                        Some(whose) => format!(", {whose}"),
+                        Some(whose) => format!("; {whose}"),
                         None => String::new(),
                     }
                 ),
