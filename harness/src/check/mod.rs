@@ -1,6 +1,5 @@
 //! What will go wrong with people's manifests: found in what the operator makes of them, and in what Spilo makes of that.
 
-mod convention;
 mod definition;
 mod finding;
 mod findings;
@@ -8,7 +7,6 @@ mod missing;
 mod pod;
 mod prefix;
 pub mod sarif;
-mod settings;
 mod world;
 
 use jiff::Timestamp;
@@ -17,11 +15,11 @@ pub use crate::environment::local::images::spilo::archive::Scope;
 pub use crate::environment::local::images::spilo::settings::CloneMethod;
 pub use finding::{Definition, Finding, FindingRecord, Found, Severity};
 pub use pod::{Azure, CredentialKind, Pod, entries_of, is_known};
-pub use settings::{CheckSettings, Retention};
 pub use world::{Cluster, Rendered, World};
 
 use crate::manifests::{Index, Manifests, Problem};
 use crate::render::{InputObject, Rendering};
+pub use crate::toolchain::{CheckSettings, Retention};
 
 /// All kinds of findings.
 pub fn definitions() -> &'static [&'static Definition] {

@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::missing;
 use super::pod::Pod;
-use super::settings::CheckSettings;
 use crate::manifests::{Document, Index, Manifests, Place};
 use crate::render::{InputObject, Origin, Refused, RenderedSet, RenderedVariable, Rendering};
+use crate::toolchain::CheckSettings;
 
 /// All clusters of one check.
 pub struct World<'w> {

@@ -73,7 +73,7 @@ pub fn main(args: CheckArgs) -> Result<Verdict, Failure> {
     if manifests.problems.is_empty() && manifests.of_kind(Kind::Postgresql).next().is_none() {
         return Err(Failure::invalid(miette::miette!(
             help = "a cluster is an object of kind postgresql, apiVersion acid.zalan.do/v1",
-            "find a cluster: there is none among these manifests"
+            "failed to find a cluster: there is none among these manifests"
         )));
     }
     let Rendered { rendering, index } = rendering::of(args.operator.as_deref(), &manifests)?;
@@ -103,7 +103,7 @@ fn explain(code: &str) -> Result<Verdict, Failure> {
         let codes: Vec<&str> = check::definitions().iter().map(|definition| definition.code).collect();
         return Err(Failure::invalid(miette::miette!(
             help = crate::yaml::help(code, &codes),
-            "find what is to be explained: there is no finding `{code}`"
+            "failed to explain `{code}`: there is no finding with this code"
         )));
     };
     print!("{}", definition.page);

@@ -71,8 +71,9 @@ pub fn main(args: InventoryArgs) -> Result<Verdict, Failure> {
         Format::Table => print!("{}", inventory::table(&entries)),
         Format::Markdown => print!("{}", inventory::markdown(&entries)),
         Format::Json => {
-            let text = serde_json::to_string_pretty(&entries)
-                .map_err(|error| Failure::broken(miette::miette!("write the inventory as JSON: {error}")))?;
+            let text = serde_json::to_string_pretty(&entries).map_err(|error| {
+                Failure::broken(miette::miette!("failed to write the inventory as JSON: {error}"))
+            })?;
             println!("{text}");
         }
     }

@@ -5,6 +5,7 @@ mod check;
 mod checks;
 mod clean;
 mod cluster;
+mod conform;
 mod container;
 mod doctor;
 mod down;
@@ -15,10 +16,10 @@ mod images;
 mod init;
 mod inputs;
 mod inventory;
-mod kind;
 mod kind_environment;
 mod kubeconfig;
 mod output;
+mod place;
 mod programs;
 mod render;
 mod render_worker;
@@ -62,6 +63,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Conform(conform::ConformArgs),
     Drill(drill::DrillArgs),
     Clean(clean::CleanArgs),
     Render(render::RenderArgs),
@@ -100,6 +102,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Run(args) => run::main(args),
+        Command::Conform(args) => conform::main(&args),
         Command::Drill(args) => drill::main(&args),
         Command::Clean(args) => clean::main(&args),
         Command::Render(args) => render::main(&args),

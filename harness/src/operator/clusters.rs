@@ -29,9 +29,3 @@ pub fn status(cluster: &DynamicObject) -> Option<&str> {
 pub fn leads(pod: &Pod, role_label: &str) -> bool {
     pod.labels().get(role_label).is_some_and(|role| LEADER.contains(&role.as_str()))
 }
-
-/// Whether its node calls a pod ready.
-pub fn is_ready(pod: &Pod) -> bool {
-    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.any(|one| one.type_ == "Ready" && one.status == "True")
-}

@@ -113,7 +113,10 @@ fn within(measure: Measure) -> TestCaseStatus {
 }
 
 fn message(finding: &Finding) -> String {
-    format!("{}: expected {}, seen {}", finding.subject, finding.expected, finding.seen)
+    match finding.expected.as_str() {
+        "" => format!("{}: {}", finding.subject, finding.seen),
+        expected => format!("{}: expected {expected}, seen {}", finding.subject, finding.seen),
+    }
 }
 
 #[cfg(test)]

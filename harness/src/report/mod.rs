@@ -1,14 +1,17 @@
 //! What people and machines read afterwards: terminal, page, JUnit, JSON; and who is told.
 
+mod conformance;
 mod details;
 mod event;
 mod files;
 mod html;
+mod image;
 mod json;
 mod junit;
 mod progress;
 mod rendering;
 mod restore;
+mod snapshot;
 mod style;
 mod summary;
 pub mod tell;
@@ -16,9 +19,11 @@ mod terminal;
 mod text;
 mod upgrade;
 
+pub use conformance::{Conformance, Difference, Kind as DifferenceKind};
 pub use event::*;
 pub use files::{FilesError, write as write_files};
 pub use html::HtmlError;
+pub use image::PodImage;
 pub use json::{JsonError, RunError};
 pub use junit::{JunitError, write as write_junit};
 pub use rendering::{RenderingRecord, Sources, table};

@@ -25,6 +25,12 @@ pub struct Restore {
     pub rpo: Option<Measure>,
     /// How long until the data could be used: from the clone's creation to its promotion and verification.
     pub rto: Option<Measure>,
+    /// What `within.rpo` allows, in milliseconds, measured or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_budget: Option<u64>,
+    /// What `within.rto` allows, in milliseconds, measured or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto_budget: Option<u64>,
     /// In the order of time, one after the other; they add up to the recovery time.
     pub phases: Vec<RecoveryPhase>,
     /// The phase that took most, and why as far as it is known; empty where nothing was measured.

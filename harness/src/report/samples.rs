@@ -1,8 +1,8 @@
 //! Reports that tests render.
 
 use super::{
-    Backup, ClusterSummary, DrillReport, Finding, Measure, Phase, Proof, RecoveryPhase, RecoveryPhaseName,
-    Restore,
+    Backup, ClusterSummary, DrillReport, Finding, Measure, Phase, PodImage, Proof, RecoveryPhase,
+    RecoveryPhaseName, Restore,
 };
 use crate::exit::Verdict;
 
@@ -35,6 +35,17 @@ pub(super) fn passed() -> DrillReport {
             data: "equals before-mistake (2 databases, 7 tables, 1204 rows)".to_owned(),
             reads: texts(&["prodbackups"]),
             writes: texts(&["clonebackups"]),
+            refused: Vec::new(),
+        }],
+        images: vec![PodImage {
+            reference: "ghcr.io/zalando/spilo-17:4.0-p3".to_owned(),
+            stand_in: true,
+            spilo: Some("4.0-p3".to_owned()),
+            patroni: Some("4.1.5".to_owned()),
+            wal_g: Some("v1.1.3-rc-with-build".to_owned()),
+            newer_wal_g: Some("3.0.5".to_owned()),
+            postgres: Some("15.20".to_owned()),
+            digest: None,
         }],
         findings: Vec::new(),
         told_apart: texts(&[
@@ -159,6 +170,7 @@ pub(super) fn restored() -> DrillReport {
         ],
         manifest: "apiVersion: acid.zalan.do/v1\nkind: postgresql\nmetadata:\n  name: acid-orders-drill\n  namespace: drills\n".to_owned(),
         reproduce: texts(&["clonedrill drill drills/orders.yaml --kubeconfig ~/.kube/config"]),
+        ..Restore::default()
     };
     DrillReport {
         scenario: "orders-nightly".to_owned(),

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::error::RestoreError;
 use super::file::RestoreDrill;
+use super::safety::{self, READS};
 use super::source::Source;
 use super::target::in_manifest;
-use super::{quantity, safety};
 use crate::check::{CredentialKind, is_known};
 use crate::environment::local::images::spilo::archive::switches;
 use crate::secret::{is_a_word, is_told_by_name};
@@ -84,8 +84,6 @@ const DROPPED_PARAMETERS: [&str; 24] = [
 /// Restored jobs would do their work twice. Only what needs no restart, which the operator would do in the middle of the drill;
 /// the fence is what keeps restored subscriptions from their publishers.
 const QUIET: [(&str, &str); 1] = [("cron.launch_active_jobs", "off")];
-/// Where it reads.
-pub(super) const READS: &str = "CLONE_WALG_AZ_PREFIX";
 /// What WAL-G must know to read, besides the prefix and the credential.
 const READING: [&str; 16] = [
     "AZURE_STORAGE_ACCOUNT",
@@ -312,11 +310,6 @@ fn archive(source: &Source, drill: &RestoreDrill, name_of_clone: &str) -> Vec<Va
 /// A proxy's address may have a password in it.
 fn is_secret(name: &str, value: &str) -> bool {
     (is_told_by_name(name) && !is_a_word(value)) || (name.ends_with("_proxy") && value.contains('@'))
-}
-
-/// Bytes of the volume that a `spec` asks for.
-pub(super) fn volume_bytes(spec: &Map<String, Value>) -> Option<u64> {
-    quantity::bytes(spec.get("volume")?.get("size")?.as_str()?)
 }
 
 #[cfg(test)]

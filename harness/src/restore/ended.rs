@@ -52,6 +52,15 @@ pub async fn ended(
     told: &(dyn Fn(String) + Sync),
     hide: &(dyn Fn(&str) -> String + Sync),
 ) -> Result<Ended, RestoreError> {
+    if replay.interrupted && !recovery.stopped_at_target {
+        return Err(RestoreError::Broken {
+            what: "follow the clone's recovery to its end".to_owned(),
+            seen: "its Patroni or its container was started again in the middle of it, and went on without the target".to_owned(),
+            help: "this says nothing of the backup: look for why the clone's pod was restarted (memory, a node that went, somebody's \
+                   hand), and do the drill again"
+                .to_owned(),
+        });
+    }
     let failed = |source| DataError::Query {
         what: "read the clone's history".to_owned(),
         database: "postgres".to_owned(),

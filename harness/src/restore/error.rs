@@ -48,7 +48,8 @@ impl RestoreError {
         }
     }
 
-    /// As it stands in a report.
+    /// As it stands in a report. `doing` names the step. A person's own mistake is no expectation that was not met: it is told
+    /// as it is.
     pub fn finding(&self, doing: &str) -> Finding {
         let help = match self {
             RestoreError::Cluster(error) => error.help().unwrap_or_default(),
@@ -61,7 +62,10 @@ impl RestoreError {
         };
         Finding {
             subject: doing.to_owned(),
-            expected: "to be done".to_owned(),
+            expected: match self.verdict() {
+                Verdict::Invalid => String::new(),
+                _ => format!("the step `{doing}` to be done"),
+            },
             seen: format!("failed to {self}"),
             evidence: Vec::new(),
             help,

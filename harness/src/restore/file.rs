@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::span::Span;
+use crate::report::tell::Tell;
 
 /// Which cluster's backup is cloned, where to, and what must hold of the clone.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +47,10 @@ pub struct RestoreDrill {
     /// Who hears of it, besides the exit code and the report.
     #[serde(default)]
     pub tell: Tell,
+    /// Where the operator runs. What it logs about the clone becomes part of the evidence of a drill that does not pass, if the
+    /// drill may read it. Without it, the usual namespaces are looked through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorPlace>,
     /// Where it was read from.
     #[serde(skip)]
     pub file: Option<PathBuf>,
@@ -75,6 +80,13 @@ pub struct Into {
     /// Says that this may be the source's own namespace.
     #[serde(default)]
     pub source_namespace_allowed: bool,
+}
+
+/// Where the operator runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorPlace {
+    pub namespace: String,
 }
 
 /// What the clone has of its own. Everything else is the source's.
@@ -168,51 +180,19 @@ pub struct Budgets {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// How long the whole drill may take; what it made is removed then. Without it, `2h`.
+    /// How long the whole drill may take, from its turn on; what it made is removed then. Without it, `2h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Span>,
     /// The biggest volume that the clone may ask for, as Kubernetes writes it (`500Gi`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<String>,
-    /// How many clones of drills the namespace may hold, this one included. Without it, 1.
+    /// How long to wait for the drill's turn, while another one of the same source goes on or the namespace holds as many
+    /// clones as it may. Without it, `12h`; `0s` does not wait. It is not part of `time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Span>,
+    /// How many clones of drills the namespace may hold, this one included; other drills wait. Without it, 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clones: Option<u16>,
-}
-
-/// Who hears of the drill.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tell {
-    /// A file of OpenMetrics for node_exporter's textfile collector, replaced in one step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics_file: Option<PathBuf>,
-    /// The Pushgateway's address: `http://pushgateway.monitoring:9091`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pushgateway: Option<String>,
-    /// Kubernetes Events on the source object; the drill then needs the right to create them in its namespace.
-    #[serde(default)]
-    pub events: bool,
-    /// A request to somebody's address at the drill's end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<Webhook>,
-}
-
-/// A request to somebody's address. Such addresses are secrets, so the file only says where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Webhook {
-    /// The environment variable that holds the address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url_env: Option<String>,
-    /// The file that holds the address, such as a mounted Secret's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url_file: Option<PathBuf>,
-    /// The body, JSON in which `${…}` is filled in; without it, the drill's JSON result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template: Option<String>,
-    /// Also of drills that passed.
-    #[serde(default)]
-    pub always: bool,
 }
 
 /// A `null` that stands there is a value.

@@ -3,6 +3,7 @@
 
 mod archive;
 mod bearing;
+mod bundle;
 mod clean;
 mod clone;
 mod ended;
@@ -15,7 +16,6 @@ mod history;
 mod leftovers;
 mod load;
 mod lsn;
-mod manifest;
 mod measure;
 mod moment;
 mod observations;
@@ -44,17 +44,16 @@ mod span;
 mod tail;
 mod target;
 mod ticking;
+mod turn;
 mod verify;
 mod way_in;
 
+pub use crate::report::tell::{Tell, Webhook};
 pub use clone::Clone;
 pub use error::RestoreError;
-pub use file::{
-    Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName, Tell, Webhook,
-};
+pub use file::{Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName};
 pub use leftovers::clean;
-pub use load::{is_drill, load, named, problems};
-pub use manifest::yaml;
+pub use load::{is_drill, load, named, placed, problems};
 pub use plan::Plan;
 pub use rights::{needed, removing, useful};
 pub use run::{Doing, run, unreached};

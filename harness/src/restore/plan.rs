@@ -71,6 +71,7 @@ impl Plan {
                 namespace: drill.into.namespace.clone(),
                 label: (LABEL.to_owned(), lease.clone()),
                 name: lease,
+                about: about(drill),
             },
             source,
         };
@@ -99,6 +100,15 @@ async fn allowed(access: &ClusterAccess, rights: &[Right]) -> Result<(), Cluster
 /// How long the drill may take.
 pub fn limit(drill: &RestoreDrill) -> std::time::Duration {
     drill.limits.time.map_or(std::time::Duration::from_secs(2 * 60 * 60), |Span(limit)| limit)
+}
+
+/// For drills that wait for this one.
+fn about(drill: &RestoreDrill) -> String {
+    let source = format!("{}/{}", drill.source.namespace, drill.source.name);
+    match &drill.name {
+        Some(name) => format!("the drill {name} of {source}"),
+        None => format!("a drill of {source}"),
+    }
 }
 
 /// One for each source. Names that are too long end in a digest of the whole.

@@ -74,6 +74,23 @@ impl Refusal {
     }
 }
 
+/// Variables that hold what opens the account, the one that WAL-G prefers first.
+const CREDENTIALS: [&str; 3] =
+    ["CLONE_AZURE_STORAGE_ACCESS_KEY", "CLONE_AZURE_STORAGE_SAS_TOKEN", "CLONE_AZURE_CLIENT_SECRET"];
+
+/// Where the clone has from what it shows to the account.
+fn credential(clone: &Clone) -> String {
+    let found = CREDENTIALS.iter().find_map(|name| Some((*name, clone.variable(name)?)));
+    let Some((name, variable)) = found else { return "the clone's credentials".to_owned() };
+    let reference = &variable["valueFrom"]["secretKeyRef"];
+    match (reference["name"].as_str(), reference["key"].as_str()) {
+        (Some(secret), Some(key)) => {
+            format!("the key `{key}` of the Secret {secret} in the namespace {} ({name})", clone.namespace)
+        }
+        _ => format!("the clone's {name}"),
+    }
+}
+
 /// The most telling reason in the logs.
 pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
     let says = |texts: &[&str]| logs.iter().any(|log| texts.iter().any(|text| log.contains(text)));
@@ -82,10 +99,12 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
     let place = clone.reads();
     if says(&REFUSED) {
         return Refusal::of_backup(
-            format!("the storage account {account} refuses the key"),
-            "the Secret in the clone's namespace must hold a valid key of the source's account, and the account let \
-                   this network in"
-                .to_owned(),
+            format!("the storage account {account} refuses {}", credential(clone)),
+            format!(
+                "give the clone a valid key of the account: compare {} with the source's own; and look whether the account's \
+                 firewall lets this network in",
+                credential(clone)
+            ),
         );
     }
     if says(&NO_ACCOUNT) {
@@ -118,10 +137,12 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
                 "WAL-G finds no backup at all in {place} of the account {account} (no-backup-found; backup-sentinel-missing where \
                  one was taken)"
             ),
-            "either none was taken, or its sentinel (`…_backup_stop_sentinel.json`) was deleted, or the account refuses the key, or \
-             the clone's namespace has no way to it: WAL-G before 2.0 prints the same for all. Where the source's log says `Wrote \
-             backup with name`, look at the Secret in the clone's namespace first"
-                .to_owned(),
+            format!(
+                "either none was taken, or its sentinel (`…_backup_stop_sentinel.json`) was deleted, or the account refuses {}, \
+                 or the clone's namespace has no way to it: WAL-G before 2.0 prints the same for all. If the source's log says \
+                 `Wrote backup with name`, look at the key first",
+                credential(clone)
+            ),
         );
     }
     if says(&NO_BACKUPS) {
@@ -158,4 +179,35 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
 
 fn says_something(name: &str) -> bool {
     name != SAYS_NOTHING && catalogue::by_name(name).is_some_and(|entry| !entry.standing.excuses())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::restore::samples::source;
+    use crate::restore::{Into, SourceName, named};
+
+    fn clone() -> Clone {
+        let from = SourceName { namespace: "prod".to_owned(), name: "acid-orders".to_owned() };
+        let into = Into { namespace: "drills".to_owned(), source_namespace_allowed: false };
+        let time: Timestamp = "2026-11-25T22:00:00Z".parse().unwrap();
+        Clone::of(&source(), &named(from, into), "acid-orders-drill-abcde", (time, time), "lease").unwrap()
+    }
+
+    #[test]
+    fn a_key_that_is_refused_is_named_with_its_namespace_secret_and_key() {
+        let named = "the key `prod` of the Secret backup-keys in the namespace drills (CLONE_AZURE_STORAGE_ACCESS_KEY)";
+        let new = "ERROR: 2026/11/25 22:00:01 ... RESPONSE 403 ERROR CODE: AuthorizationFailure";
+        let Refusal { why, help, .. } = refusal(&[new], &source(), &clone());
+        assert_eq!(why, format!("the storage account prod refuses {named}"));
+        assert!(help.contains("firewall"), "{help}");
+        // WAL-G before 2.0 says nothing of the refusal, so that it can only be guessed at.
+        let old = "INFO: No backups found\n";
+        let Refusal { why, help, .. } = refusal(&[old], &source(), &clone());
+        assert!(why.contains("finds no backup at all") && help.contains(named), "{why}: {help}");
+    }
 }

@@ -10,19 +10,20 @@ mod readable;
 mod recovery;
 mod wire;
 
+use std::path::Path;
 use std::time::Duration;
 
-use clonedrill::observe::data::scratch::{Origin, ScratchPostgres, installed};
+use clonedrill::observe::data::scratch::{Origin, ScratchPostgres};
 use clonedrill::observe::data::{DataObservation, Options, Session, observe};
 use clonedrill::poll::{Limit, Seen, poll};
+use clonedrill::toolchain::{Configuration, Silent, ensure_postgres};
 
 const READ_ONLY: Session =
     Session::ReadOnly { statement: Duration::from_secs(30), idle_in_transaction: Duration::from_secs(30) };
 
 async fn start(origin: Origin<'_>, settings: &[(&str, &str)]) -> ScratchPostgres {
-    let tool = installed().pop().expect(
-        "no PostgreSQL with all programs under /usr/lib/postgresql; on Debian and Ubuntu: apt-get install postgresql",
-    );
+    let configuration = Configuration::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let tool = ensure_postgres(&configuration, &Silent).unwrap().pop().unwrap();
     ScratchPostgres::start(&tool, &std::env::temp_dir(), origin, settings).await.unwrap()
 }
 

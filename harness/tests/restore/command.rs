@@ -78,6 +78,11 @@ impl Running {
         });
     }
 
+    /// Whether it has said `text` on stderr.
+    pub fn has_said(&self, text: &str) -> bool {
+        read(&self.output[1]).contains(text)
+    }
+
     pub fn end(&mut self) -> Ended {
         self.end_within(DRILL)
     }

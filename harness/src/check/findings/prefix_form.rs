@@ -1,12 +1,12 @@
 //! A prefix that does not say whose backups are below it.
 
 use super::shared_prefix;
-use crate::check::convention::Names;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
 use crate::check::pod::is_known;
 use crate::check::prefix::{container, folder, is_uid};
 use crate::check::world::{Cluster, Rendered, World};
+use crate::toolchain::PrefixNames;
 
 pub(super) static WITHOUT_CLUSTER: Definition = Definition {
     code: "prefix-without-own-name",
@@ -95,8 +95,8 @@ fn says_whose(prefix: &str, cluster: &Cluster<'_>, rendered: &Rendered<'_>) -> b
     }
 }
 
-fn names<'n>(cluster: &'n Cluster<'_>, rendered: &'n Rendered<'_>) -> Names<'n> {
-    Names {
+fn names<'n>(cluster: &'n Cluster<'_>, rendered: &'n Rendered<'_>) -> PrefixNames<'n> {
+    PrefixNames {
         account: rendered.pod.own().and_then(|own| own.account.as_deref()),
         namespace: &cluster.document.namespace,
         team: cluster.document.text("/spec/teamId"),

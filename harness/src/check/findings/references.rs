@@ -93,7 +93,7 @@ fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
             let (kind, namespace) = (kind.name(), &cluster.document.namespace);
             let message = format!(
                 "{}: the pods will not start (CreateContainerConfigError) unless the namespace {namespace} has a {kind} {name} \
-                 with the key {key}; it is not among the manifests",
+                 with the key `{key}`; it is not among the manifests",
                 cluster.name()
             );
             let repair = format!(
@@ -116,7 +116,7 @@ fn keys(world: &World<'_>, found: &mut Found, kind: Kind) {
         for Reference { variable, name, key, object } in references(world, cluster, kind) {
             let Some(object) = object.filter(|object| !holds(object, key)) else { continue };
             let message = format!(
-                "{}: the pods will not start (CreateContainerConfigError): {} takes its value from the key {key} of the {} {name}, \
+                "{}: the pods will not start (CreateContainerConfigError): {} takes its value from the key `{key}` of the {} {name}, \
                  which has no such key",
                 cluster.name(),
                 variable.name,

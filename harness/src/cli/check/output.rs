@@ -37,12 +37,21 @@ fn shown(diagnostic: &dyn Diagnostic) -> String {
     text
 }
 
+/// `2 Service`, `4 files without Kubernetes objects`
+fn passed_over(kind: &str, count: usize) -> String {
+    match (kind, count) {
+        ("file without objects", 1) => "1 file without Kubernetes objects".to_owned(),
+        ("file without objects", _) => format!("{count} files without Kubernetes objects"),
+        _ => format!("{count} {kind}"),
+    }
+}
+
 fn summary(manifests: &Manifests, rendering: &Rendering, checked: &Checked) -> String {
     let mut text = String::new();
     if !manifests.passed_over.is_empty() {
         let kinds: Vec<String> =
-            manifests.passed_over.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        text.push_str(&format!("passed over: {}\n", kinds.join(", ")));
+            manifests.passed_over.iter().map(|(kind, count)| passed_over(kind, *count)).collect();
+        text.push_str(&format!("not looked at: {}\n", kinds.join(", ")));
     }
     let clusters = manifests.of_kind(Kind::Postgresql).count();
     let of =
@@ -140,7 +149,7 @@ fn wrapped(text: &str, width: usize) -> String {
 
 fn print(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::broken(miette::miette!("write the findings as JSON: {error}")))?;
+        .map_err(|error| Failure::broken(miette::miette!("failed to write the findings as JSON: {error}")))?;
     println!("{text}");
     Ok(())
 }

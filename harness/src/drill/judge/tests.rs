@@ -84,6 +84,7 @@ fn access(who: Who, account: &str, operation: Operation, name: &str, status: u16
         error_code: (status == 403).then(|| "AuthenticationFailed".to_owned()),
         bytes_in: 0,
         bytes_out: 0,
+        rule: None,
     }
 }
 

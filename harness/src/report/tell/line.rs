@@ -12,6 +12,20 @@ const LONGEST: usize = 240;
 /// What was found first, where something was; then `restored to …; RPO …; RTO …; 7 of 7 proofs hold`. The verdict stands
 /// beside it wherever it is shown.
 pub(super) fn line(told: Told<'_>) -> String {
+    cut(&parts(told).join("; "), LONGEST * 2)
+}
+
+/// The same as lines, below the verdict: what the log of a pod ends with.
+pub(super) fn key_lines(told: Told<'_>) -> String {
+    let word = word(told.report.verdict);
+    let mut text = format!("{word}  {}, restore of {}\n", told.report.scenario, told.restore.source);
+    for part in parts(told) {
+        text.push_str(&format!("{:width$}  {part}\n", "", width = word.len()));
+    }
+    text
+}
+
+fn parts(told: Told<'_>) -> Vec<String> {
     let mut parts: Vec<String> = finding(told).into_iter().collect();
     if parts.is_empty() && told.report.verdict != Verdict::Passed {
         parts.push(format!("{} before anything was found", word(told.report.verdict).to_lowercase()));
@@ -23,7 +37,7 @@ pub(super) fn line(told: Told<'_>) -> String {
     parts.extend(restore.rpo.map(|rpo| format!("RPO {}", measure(rpo))));
     parts.extend(restore.rto.map(|rto| format!("RTO {}", measure(rto))));
     parts.extend(proofs(restore));
-    cut(&parts.join("; "), LONGEST * 2)
+    parts
 }
 
 /// The most telling finding, else the first proof that does not hold.

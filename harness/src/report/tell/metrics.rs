@@ -69,13 +69,21 @@ impl Metrics {
             verdict(report),
             seconds("clonedrill_duration", "How long the last run took.", from(report.milliseconds)),
             seconds("clonedrill_rpo", "Recovery point: how much would have been lost.", value(restore.rpo)),
-            seconds("clonedrill_rpo_budget", "What the recovery point may be at most.", budget(restore.rpo)),
+            seconds(
+                "clonedrill_rpo_budget",
+                "What the recovery point may be at most.",
+                budget(restore.rpo, restore.rpo_budget),
+            ),
             seconds(
                 "clonedrill_rto",
                 "Recovery time: from the clone's creation until its data were verified.",
                 value(restore.rto),
             ),
-            seconds("clonedrill_rto_budget", "What the recovery time may be at most.", budget(restore.rto)),
+            seconds(
+                "clonedrill_rto_budget",
+                "What the recovery time may be at most.",
+                budget(restore.rto, restore.rto_budget),
+            ),
             phases(told),
             seconds(
                 "clonedrill_backup_age",
@@ -190,6 +198,7 @@ fn value(measure: Option<Measure>) -> f64 {
     measure.map_or(f64::NAN, |measure| from(measure.milliseconds))
 }
 
-fn budget(measure: Option<Measure>) -> f64 {
-    measure.and_then(|measure| measure.budget).map_or(f64::NAN, from)
+/// What was set holds for drills too that came to no measure.
+fn budget(measure: Option<Measure>, set: Option<u64>) -> f64 {
+    measure.and_then(|measure| measure.budget).or(set).map_or(f64::NAN, from)
 }

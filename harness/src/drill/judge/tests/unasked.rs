@@ -15,7 +15,7 @@ fn with_logs(more: &[(&str, &str, &str)]) -> Observed {
 }
 
 const UNKNOWN: &str = "an error that is not in the catalogue (1 times)";
-const NO_ERROR: &str = "no error that the scenario does not expect";
+const NO_ERROR: &str = "only the errors that the scenario lists under `logs.known`";
 
 #[test]
 fn an_unknown_error_fails_whoever_logs_it() {

@@ -16,6 +16,10 @@ use super::variables::Variables;
 /// Takes a base backup at each time of the schedule, for ever.
 pub async fn run(settings: &Settings) {
     let text = settings.text("BACKUP_SCHEDULE");
+    if text.trim() == AT_START {
+        // Cron starts with the container, and then there is no server: the script finds none, and that is all.
+        return run_backup(job(settings)).await;
+    }
     let schedule = match Schedule::parse(text) {
         Ok(schedule) => schedule,
         Err(error) => return Voice::Bootstrapping.error(format_args!("failed to {error}")),
@@ -29,6 +33,9 @@ pub async fn run(settings: &Settings) {
     }
 }
 
+/// Cron's word for the moment in which it is started.
+const AT_START: &str = "@reboot";
+
 /// What cron runs. Its output goes nowhere: Spilo's cron would mail it, and there is no mail.
 fn job(settings: &Settings) -> Command {
     let mut command = backup(settings, &variables(settings));
@@ -38,19 +45,14 @@ fn job(settings: &Settings) -> Command {
 
 /// Cron gives its jobs nothing of the pod's environment but the `PATH` that stands in Spilo's crontab.
 fn variables(settings: &Settings) -> Variables {
-    let mut variables: Variables = [
+    [
         ("HOME", "/home/postgres"),
         ("LOGNAME", "postgres"),
         ("SHELL", "/bin/sh"),
         ("PATH", settings.text("PATH")),
     ]
     .into_iter()
-    .collect();
-    // Not in Spilo: a PostgreSQL that was unpacked from packages finds its libraries by it.
-    if let Some(lib) = settings.variables.set("LD_LIBRARY_PATH") {
-        variables.put("LD_LIBRARY_PATH", lib);
-    }
-    variables
+    .collect()
 }
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -219,27 +221,18 @@ mod tests {
 
     #[test]
     fn cron_gives_the_backup_a_path_and_the_libraries_but_nothing_of_the_pod() {
-        let given = |more: &[(&str, &str)]| {
-            let pod = [
-                ("PATH", "/opt/bin:/bin"),
-                ("AZURE_STORAGE_ACCESS_KEY", "k"),
-                ("LC_ALL", "C"),
-                ("PGDATA", "/data"),
-            ];
-            let settings = Settings::of(pod.iter().chain(more).copied().collect(), 1);
-            let command = job(&settings);
-            let pairs = command
-                .get_envs()
-                .map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned()));
-            pairs.map(|(name, value)| format!("{}={}", name.display(), value.display())).collect::<Vec<_>>()
-        };
-        let always = ["HOME=/home/postgres", "LOGNAME=postgres", "PATH=/opt/bin:/bin", "SHELL=/bin/sh"];
-        assert_eq!(given(&[]), always);
-        let with_libraries = given(&[("LD_LIBRARY_PATH", "/cache/lib")]);
-        assert_eq!(
-            with_libraries,
-            [always[0], "LD_LIBRARY_PATH=/cache/lib", always[1], always[2], always[3]]
-        );
+        let pod = [
+            ("PATH", "/opt/bin:/bin"),
+            ("AZURE_STORAGE_ACCESS_KEY", "k"),
+            ("LC_ALL", "C"),
+            ("PGDATA", "/data"),
+        ];
+        let command = job(&Settings::of(pod.into_iter().collect(), 1));
+        let pairs =
+            command.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned()));
+        let given: Vec<String> =
+            pairs.map(|(name, value)| format!("{}={}", name.display(), value.display())).collect();
+        assert_eq!(given, ["HOME=/home/postgres", "LOGNAME=postgres", "PATH=/opt/bin:/bin", "SHELL=/bin/sh"]);
     }
 
     #[test]

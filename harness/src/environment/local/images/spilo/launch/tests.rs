@@ -10,8 +10,14 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
 }
 
 fn programs() -> Programs {
-    let postgres = PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), lib: None };
-    Programs { python: "python3".into(), postgres: vec![postgres], wal_g_predates_postgres_15: false }
+    let postgres =
+        PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), named_only: false };
+    Programs {
+        python: "python3".into(),
+        postgres: vec![postgres],
+        wal_g_predates_postgres_15: false,
+        ..Programs::default()
+    }
 }
 
 #[test]
@@ -29,7 +35,7 @@ fn a_cluster_that_follows_another_is_refused_before_anything_is_written() {
 #[tokio::test]
 async fn base_backups_are_waited_for_only_where_wal_is_archived() {
     let done = async |settings: Settings| {
-        tokio::time::timeout(Duration::from_millis(100), back_up(&settings)).await.is_ok()
+        tokio::time::timeout(Duration::from_millis(100), back_up(&settings, &programs())).await.is_ok()
     };
     assert!(done(settings(&[("AZURE_STORAGE_ACCOUNT", "prod")])).await);
     assert!(!done(settings(&[("WALG_AZ_PREFIX", "azure://backups/x")])).await);

@@ -20,7 +20,7 @@ fn configured(folder: &Path, tools: &Tools) -> serde_json::Value {
     ];
     let settings = Settings::of(variables.into_iter().collect(), 1);
     let machine = Machine { hostname: "acid-clone-0".into(), memory: 500, locales: Locales::new(["C"]) };
-    configuration(&settings, &machine, &Programs::of(tools)).unwrap()
+    configuration(&settings, &machine, &Programs::of(tools, "spilo-17:4.0-p3")).unwrap()
 }
 
 /// What the program says of data of this major version, and whether it was content.
@@ -37,9 +37,6 @@ fn recovered(tools: &Tools, postgres: &PostgresTool, major: u16, said: &str) -> 
     }
     let mut command = Command::new(&tools.patroni.python);
     command.arg(folder.path().join("recovery.py")).arg(folder.path().join("config.json"));
-    if let Some(lib) = &postgres.lib {
-        command.env("LD_LIBRARY_PATH", lib);
-    }
     let output = command.stdin(std::fs::File::open(folder.path().join("said")).unwrap()).output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -97,7 +97,10 @@ impl Restore {
             None
         });
         fetched.await.ok_or_else(|| format!("{} backup-fetch failed", self.program))?;
-        self.make_wal_folder().map_err(|error| format!("make {}/pg_wal: {error}", self.data))
+        self.make_wal_folder().map_err(|error| format!("make {}/pg_wal: {error}", self.data))?;
+        // What became of a tablespace whose folder is not there: a server that finds such a link does not start.
+        remove_dead_links(Path::new(&self.data))
+            .map_err(|error| format!("look through {}: {error}", self.data))
     }
 
     fn list(&self) -> Command {
@@ -150,6 +153,20 @@ impl Restore {
             _ => fs::create_dir(&folder),
         }
     }
+}
+
+/// Deletes every link below this folder that leads nowhere.
+fn remove_dead_links(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() {
+            remove_dead_links(&path)?;
+        } else if kind.is_symlink() && !path.exists() {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 const VERSION: &str = "show server_version_num";

@@ -9,8 +9,10 @@ use kube::core::GroupVersionKind;
 use kube::discovery::{ApiCapabilities, ApiResource, Scope, pinned_kind};
 use serde_json::Value;
 
-use super::MANAGER;
 use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
+
+/// The field manager of everything that the harness applies.
+const MANAGER: &str = "clonedrill";
 
 /// Why an object did not get into the cluster.
 #[derive(Debug, thiserror::Error)]

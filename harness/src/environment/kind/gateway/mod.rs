@@ -1,26 +1,30 @@
 //! The storage gateway of a drill as a pod: only inside of the cluster can one see which pod asks. It is this very program
 //! (`clonedrill storage-gateway`), and is asked through a port that only the API server's way in reaches.
 
+mod line;
+mod objects;
+
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::PART_LABEL;
-use crate::environment::cluster::Forward;
+use self::line::{Answer, Ask, Line, unexpected};
+use self::objects::{pod, secret, service};
+use super::names::Names;
+use crate::environment::cluster::{Forward, apply};
 use crate::environment::protocol::{read, write};
-use crate::environment::{EnvironmentError, Requests, has_room, trouble};
-use crate::operator::{apply, is_ready};
-use crate::poll::{Limit, Seen, poll, within};
+use crate::environment::{EnvironmentError, has_room, is_ready, trouble};
+use crate::poll::{Limit, Seen, poll};
 use crate::storage::{
-    Access, Authority, AuthorityError, AuthorityPem, Gateway, GatewayError, GatewaySettings, Who, WhoIs,
+    Access, Authority, AuthorityError, AuthorityPem, Gateway, GatewayError, GatewaySettings, Requests, Rule,
+    RuleError, RuleId, RuleState, Who, WhoIs,
 };
 
 /// The pod, its Service and its Secret.
@@ -31,7 +35,6 @@ pub const SETTINGS: &str = "/etc/clonedrill/gateway/settings.json";
 const PORT: u16 = 8443;
 /// On the pod's loopback: other pods do not reach it.
 const ASKED: u16 = 8444;
-const ANSWER: Duration = Duration::from_secs(60);
 const READY: Limit = Limit::seconds(120);
 
 /// What the pod is told.
@@ -42,24 +45,6 @@ pub struct Settings {
     /// The storage accounts that there are.
     pub accounts: BTreeSet<String>,
     pub authority: AuthorityPem,
-}
-
-/// What a drill asks its gateway, one request a connection.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "kebab-case")]
-enum Ask {
-    Requests,
-    /// Whether a name resolves in this pod.
-    Resolve {
-        host: String,
-    },
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "kebab-case")]
-enum Answer {
-    Requests { requests: Requests },
-    Resolved { addresses: Vec<IpAddr> },
 }
 
 /// Why the gateway's pod does not serve.
@@ -85,29 +70,41 @@ pub async fn serve() -> Result<(), ServeError> {
     let settings: Settings =
         serde_json::from_str(&std::fs::read_to_string(SETTINGS).map_err(ServeError::Read)?)?;
     let authority = Authority::from_pem(settings.authority)?;
+    let names = Names::default();
     let gateway = Gateway::start(GatewaySettings {
         listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, PORT)),
         upstream: settings.upstream,
         authority: &authority,
         accounts: settings.accounts,
-        // The drill knows whose an address is.
-        who_is: Arc::new(|_| Who::Unknown),
+        who_is: names.who_is(),
     })
     .await?;
-    let gateway = Arc::new(gateway);
+    let served = Arc::new(Served { gateway, names });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, ASKED)).await.map_err(ServeError::Listen)?;
+    answer_all(listener, served).await.map_err(ServeError::Listen)
+}
+
+/// The gateway, and what it knows of who asks.
+struct Served {
+    gateway: Gateway,
+    names: Names,
+}
+
+async fn answer_all(listener: TcpListener, served: Arc<Served>) -> std::io::Result<()> {
     loop {
-        let (stream, _) = listener.accept().await.map_err(ServeError::Listen)?;
-        let gateway = gateway.clone();
+        let (stream, _) = listener.accept().await?;
+        let served = served.clone();
         tokio::spawn(async move {
-            if let Err(error) = answer(stream, &gateway).await {
+            if let Err(error) = answer(stream, &served).await {
                 tracing::debug!(%error, "an answer did not reach the drill");
             }
         });
     }
 }
 
-async fn answer(stream: TcpStream, gateway: &Gateway) -> Result<(), EnvironmentError> {
+async fn answer(stream: TcpStream, served: &Served) -> Result<(), EnvironmentError> {
+    let Served { gateway, names } = served;
+    let refused = |error: RuleError| Answer::Refused { why: error.to_string() };
     let mut stream = BufReader::new(stream);
     let answer = match read(&mut stream).await? {
         None => return Ok(()),
@@ -117,6 +114,18 @@ async fn answer(stream: TcpStream, gateway: &Gateway) -> Result<(), EnvironmentE
             let addresses = found.map(|found| found.map(|address| address.ip()).collect());
             Answer::Resolved { addresses: addresses.unwrap_or_default() }
         }
+        Some(Ask::AddRule { rule }) => {
+            gateway.add_rule(*rule).map_or_else(refused, |id| Answer::Added { id })
+        }
+        Some(Ask::EndRule { id }) => {
+            gateway.end_rule(id).map_or_else(refused, |state| Answer::Ended { state: Box::new(state) })
+        }
+        Some(Ask::Rules) => Answer::Rules { rules: gateway.rules() },
+        Some(Ask::Unnamed) => Answer::Unnamed { addresses: names.unnamed().await },
+        Some(Ask::Name { named }) => {
+            names.learn(named);
+            Answer::Named
+        }
     };
     write(&mut stream, &answer).await
 }
@@ -124,8 +133,11 @@ async fn answer(stream: TcpStream, gateway: &Gateway) -> Result<(), EnvironmentE
 /// The gateway of a drill, asked from outside of the cluster.
 pub struct RemoteGateway {
     address: IpAddr,
-    forward: Forward,
+    line: Line,
+    _forward: Forward,
     who_is: WhoIs,
+    /// Tells the pod whose addresses are, from the first rule on that wants to know.
+    naming: Mutex<Option<AbortOnDropHandle<()>>>,
     /// Who asked, of those requests of which that is known: an address may become another pod's.
     known: Mutex<Vec<Option<Who>>>,
 }
@@ -166,7 +178,15 @@ impl RemoteGateway {
         })?;
         let forward = Forward::to(streams, namespace, SERVICE, ASKED).await;
         let forward = forward.map_err(|error| EnvironmentError::Connection(error.to_string()))?;
-        Ok(RemoteGateway { address, forward, who_is, known: Mutex::default() })
+        let line = Line { address: forward.address() };
+        Ok(RemoteGateway {
+            address,
+            line,
+            _forward: forward,
+            who_is,
+            naming: Mutex::default(),
+            known: Mutex::default(),
+        })
     }
 
     /// What pods resolve the accounts' names to.
@@ -179,12 +199,12 @@ impl RemoteGateway {
     /// # Errors
     /// When the pod does not answer, or has forgotten some.
     pub async fn requests(&self) -> Result<Requests, EnvironmentError> {
-        match self.ask(&Ask::Requests).await? {
+        match self.line.ask(&Ask::Requests).await? {
             Answer::Requests { mut requests } => {
                 self.name(&mut requests.accesses)?;
                 Ok(requests)
             }
-            Answer::Resolved { .. } => Err(unexpected()),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -193,9 +213,48 @@ impl RemoteGateway {
     /// # Errors
     /// When the pod does not answer.
     pub async fn resolve(&self, host: &str) -> Result<Vec<IpAddr>, EnvironmentError> {
-        match self.ask(&Ask::Resolve { host: host.to_owned() }).await? {
+        match self.line.ask(&Ask::Resolve { host: host.to_owned() }).await? {
             Answer::Resolved { addresses } => Ok(addresses),
-            Answer::Requests { .. } => Err(unexpected()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// As [`Gateway::add_rule`].
+    ///
+    /// # Errors
+    /// When the rule could never act as it says, or the pod does not answer.
+    pub async fn add_rule(&self, rule: Rule) -> Result<RuleId, EnvironmentError> {
+        if rule.about.asks_for_names() {
+            let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+            naming.get_or_insert_with(|| {
+                AbortOnDropHandle::new(tokio::spawn(self.line.name_for_ever(self.who_is.clone())))
+            });
+        }
+        match self.line.ask(&Ask::AddRule { rule: Box::new(rule) }).await? {
+            Answer::Added { id } => Ok(id),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// As [`Gateway::end_rule`].
+    ///
+    /// # Errors
+    /// When no such rule acts, or the pod does not answer.
+    pub async fn end_rule(&self, id: RuleId) -> Result<RuleState, EnvironmentError> {
+        match self.line.ask(&Ask::EndRule { id }).await? {
+            Answer::Ended { state } => Ok(*state),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// As [`Gateway::rules`].
+    ///
+    /// # Errors
+    /// When the pod does not answer.
+    pub async fn rules(&self) -> Result<Vec<RuleState>, EnvironmentError> {
+        match self.line.ask(&Ask::Rules).await? {
+            Answer::Rules { rules } => Ok(rules),
+            other => Err(unexpected(&other)),
         }
     }
 
@@ -213,61 +272,65 @@ impl RemoteGateway {
         known.resize(accesses.len(), None);
         for (access, who) in accesses.iter_mut().zip(known.iter_mut()) {
             if who.is_none() {
-                *who = Some((self.who_is)(access.source)).filter(|who| *who != Who::Unknown);
+                *who = Some((self.who_is)(access.source).who).filter(|who| *who != Who::Unknown);
             }
             access.who = who.clone().unwrap_or(Who::Unknown);
         }
         Ok(())
     }
+}
 
-    async fn ask(&self, ask: &Ask) -> Result<Answer, EnvironmentError> {
-        let asked = async {
-            let connected = TcpStream::connect(self.forward.address()).await;
-            let connected = connected.map_err(|error| EnvironmentError::Connection(error.to_string()))?;
-            let mut stream = BufReader::new(connected);
-            write(&mut stream, ask).await?;
-            read(&mut stream).await
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::storage::{Act, Asker, Asking, Often, Selection};
+
+    #[tokio::test]
+    async fn a_gateway_elsewhere_has_its_rules_changed_and_learns_whose_pod_asks() {
+        let authority = Authority::new().unwrap();
+        let names = Names::default();
+        let who_is = names.who_is();
+        let settings = GatewaySettings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            upstream: "127.0.0.1:1".parse().unwrap(),
+            authority: &authority,
+            accounts: BTreeSet::from(["prod".to_owned()]),
+            who_is: who_is.clone(),
         };
-        within("the storage gateway's answer", ANSWER, asked).await??.ok_or_else(unexpected)
+        let gateway = Gateway::start(settings).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let line = Line { address: listener.local_addr().unwrap() };
+        let _served = AbortOnDropHandle::new(tokio::spawn(async move {
+            answer_all(listener, Arc::new(Served { gateway, names })).await.unwrap();
+        }));
+
+        let about = Selection { who: Some(Asking::Cluster("clone".to_owned())), ..Selection::default() };
+        let rule = Rule { name: "hang".to_owned(), about, often: Often::Always, act: Act::Hang };
+        let Answer::Added { id } = line.ask(&Ask::AddRule { rule: Box::new(rule) }).await.unwrap() else {
+            panic!("it was not added")
+        };
+        let Answer::Ended { state } = line.ask(&Ask::EndRule { id }).await.unwrap() else {
+            panic!("it did not end")
+        };
+        assert_eq!((state.matched, state.hits, state.active), (0, 0, false));
+        let again = line.ask(&Ask::EndRule { id }).await.unwrap();
+        assert!(matches!(again, Answer::Refused { why } if why.starts_with("find rule 2")));
+        let Answer::Rules { rules } = line.ask(&Ask::Rules).await.unwrap() else { panic!("no rules") };
+        assert_eq!(rules.len(), 2);
+
+        let pod = Asker { who: Who::Cluster("clone".to_owned()), pod: Some("acid-clone-0".to_owned()) };
+        let known = pod.clone();
+        let drill: WhoIs = Arc::new(move |_| known.clone());
+        let _naming = AbortOnDropHandle::new(tokio::spawn(line.name_for_ever(drill)));
+        let named = poll("the pod's name", Limit::seconds(10), async || {
+            let asker = who_is("10.244.0.9".parse().unwrap());
+            Ok::<_, std::convert::Infallible>(match asker.is_known() {
+                true => Seen::Done(asker),
+                false => Seen::NotYet("nobody's".to_owned()),
+            })
+        });
+        assert_eq!(named.await.unwrap(), pod);
     }
-}
-
-fn unexpected() -> EnvironmentError {
-    EnvironmentError::Connection("ask the storage gateway: it has not answered".to_owned())
-}
-
-fn secret(settings: &str) -> serde_json::Value {
-    json!({
-        "apiVersion": "v1", "kind": "Secret",
-        "metadata": { "name": SERVICE, "labels": { PART_LABEL: SERVICE } },
-        "stringData": { "settings.json": settings },
-    })
-}
-
-fn service() -> serde_json::Value {
-    json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": { "name": SERVICE, "labels": { PART_LABEL: SERVICE } },
-        "spec": { "selector": { PART_LABEL: SERVICE }, "ports": [{ "port": 443, "targetPort": PORT }] },
-    })
-}
-
-fn pod(image: &str) -> serde_json::Value {
-    json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": { "name": SERVICE, "labels": { PART_LABEL: SERVICE } },
-        "spec": {
-            "automountServiceAccountToken": false,
-            "terminationGracePeriodSeconds": 1,
-            "containers": [{
-                "name": "gateway",
-                "image": image,
-                "imagePullPolicy": "Never",
-                "args": ["storage-gateway"],
-                "readinessProbe": { "tcpSocket": { "port": PORT }, "periodSeconds": 1 },
-                "volumeMounts": [{ "name": "settings", "mountPath": "/etc/clonedrill/gateway", "readOnly": true }],
-            }],
-            "volumes": [{ "name": "settings", "secret": { "secretName": SERVICE } }],
-        },
-    })
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{AzuriteError, BlobsError, GatewayError};
-use crate::environment::EnvironmentError;
+use super::EnvironmentError;
+use crate::storage::{AzuriteError, BlobsError, GatewayError};
 
 /// The part that did not come up.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ const DEPLOYMENT: &str = "postgres-operator.yaml";
 /// The role that the operator itself runs with; the pods' role keeps its name, the operator binds it by that.
 const OPERATOR_ROLE: &str = "postgres-operator";
 /// Says which release a cluster-wide object came from.
-pub(super) const RELEASE_ANNOTATION: &str = "clonedrill/operator-release";
+pub const RELEASE_ANNOTATION: &str = "clonedrill/operator-release";
 
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
@@ -176,7 +176,7 @@ impl Release {
     }
 
     /// What the Deployment's pods are made from.
-    pub(super) fn pod_spec(&self) -> Result<Value, ManifestError> {
+    pub fn pod_spec(&self) -> Result<Value, ManifestError> {
         let spec = &self.deployment["spec"]["template"]["spec"];
         if !spec["containers"][0].is_object() {
             return Err(self.unknown(DEPLOYMENT, "its pod template has no container"));

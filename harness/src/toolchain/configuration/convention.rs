@@ -48,7 +48,7 @@ const NAMES: [(&str, Name); 8] = [
 
 /// What the names stand for in one cluster. A value that is not known may be any.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Names<'n> {
+pub struct PrefixNames<'n> {
     pub account: Option<&'n str>,
     pub namespace: &'n str,
     pub team: Option<&'n str>,
@@ -62,14 +62,14 @@ impl Convention {
         &self.text
     }
 
-    pub fn holds(&self, prefix: &str, names: &Names<'_>) -> bool {
+    pub fn holds(&self, prefix: &str, names: &PrefixNames<'_>) -> bool {
         let pattern = format!("^{}$", pattern(&self.parts, names));
-        // Names are escaped, so that the pattern is one whatever they are.
+        // PrefixNames are escaped, so that the pattern is one whatever they are.
         Regex::new(&pattern).is_ok_and(|pattern| pattern.is_match(prefix))
     }
 
     /// What the prefix of this cluster could be: without the optional parts, but with the version where the pattern has it.
-    pub fn example(&self, names: &Names<'_>, container: &str) -> String {
+    pub fn example(&self, names: &PrefixNames<'_>, container: &str) -> String {
         example(&self.parts, names, container)
     }
 }
@@ -124,7 +124,7 @@ fn parse(rest: &mut &str, inside: bool) -> Result<Vec<Part>, String> {
     }
 }
 
-fn pattern(parts: &[Part], names: &Names<'_>) -> String {
+fn pattern(parts: &[Part], names: &PrefixNames<'_>) -> String {
     let segment = || "[^/]+".to_owned();
     parts
         .iter()
@@ -144,7 +144,7 @@ fn pattern(parts: &[Part], names: &Names<'_>) -> String {
         .collect()
 }
 
-fn example(parts: &[Part], names: &Names<'_>, container: &str) -> String {
+fn example(parts: &[Part], names: &PrefixNames<'_>, container: &str) -> String {
     parts
         .iter()
         .map(|part| match part {
@@ -170,7 +170,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const NAMES_OF_ORDERS: Names<'_> = Names {
+    const NAMES_OF_ORDERS: PrefixNames<'_> = PrefixNames {
         account: Some("prodbackups"),
         namespace: "shop",
         team: Some("acid"),
