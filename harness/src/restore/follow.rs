@@ -124,6 +124,10 @@ impl<'a> Follow<'a> {
 
     /// Where nothing was restored yet, the time says nothing of the backup.
     fn verdict_of_late(&self) -> Verdict {
+        // Nor does it where the clone was disturbed.
+        if self.logs.so_far().iter().any(|log| log.attempt > 0) {
+            return Verdict::Broken;
+        }
         if self.logs.seen(CLONE_SCRIPT) > 0 { Verdict::Failed } else { Verdict::Broken }
     }
 

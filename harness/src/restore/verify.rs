@@ -84,8 +84,8 @@ pub async fn all(
     };
     let server = server_log::read(&client).await.map_err(query("read the clone's server log"))?;
     evidence.text("logs/postgres-server.log", &server)?;
-    let begun = server_log::backup_begun(&client).await;
-    let backup_begun = begun.map_err(query("read the backup's label"))?;
+    let label = server_log::label(&client).await.map_err(query("read the backup's label"))?;
+    let backup_begun = label.as_ref().and_then(|label| label.begun);
     let zone = server_log::zone(&client).await;
     let now = Timestamp::now();
     let said = said(logs, &server, zone.as_ref());
@@ -133,6 +133,9 @@ pub async fn all(
     let system_identifier = system_identifier(&plan.source, moment.map(|moment| &moment.moment));
     let wanted = Wanted { system_identifier, timeline, target: until };
     let mut proofs = prove::identity(&identity, recovered, wanted);
+    let backup = recovery.backup.as_ref().map(|backup| backup.name.as_str());
+    let file = label.as_ref().map(|label| label.file.as_deref().unwrap_or_default());
+    proofs.push(prove::backup(backup, file));
     proofs.append(&mut ended.proofs);
     let nothing_after = recovered == Recovered::Nothing;
     proofs.push(prove::readable_after(&data, moment.map(|moment| &moment.data), nothing_after));

@@ -2,7 +2,7 @@
 
 use clonedrill::observe::data::scratch::Origin;
 use clonedrill::report::ProofState;
-use clonedrill::restore::prove::{counts, readable};
+use clonedrill::restore::prove::{counts, readable, readable_after};
 
 use crate::{observed, run, shop, start};
 
@@ -12,6 +12,9 @@ async fn what_was_read_is_counted_and_what_holds_nothing_is_not_proved() {
     let nothing = observed(&server).await;
     let proof = readable(&nothing, None);
     assert!(!proof.holds() && proof.seen.starts_with("it is empty: there is no table in it"), "{proof:#?}");
+    // Where recovery found nothing to replay, that is the reason.
+    let proof = readable_after(&nothing, None, true);
+    assert!(!proof.holds() && proof.seen.starts_with("the base backup is there"), "{proof:#?}");
     // Only where its source is seen to hold nothing either.
     assert!(readable(&nothing, Some(&nothing)).holds());
 

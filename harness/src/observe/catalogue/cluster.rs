@@ -235,8 +235,8 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Postgres,
         standing: Expected,
-        pattern: r#"could not (open|read|stat|access|fsync) (file|directory) "(global|base|pg_xact|pg_multixact|pg_notify|pg_subtrans|pg_commit_ts|pg_twophase|pg_logical|pg_replslot|pg_filenode\.map|PG_VERSION)\S*": No such file or directory|"\S+" is not a valid data directory|relation mapping file "\S+" "#,
-        means: "files of the base backup did not come: one of its parts (`tar_partitions/part_…`) is no longer in the archive. WAL-G \
+        pattern: r#"could not (open|read|stat|access|fsync) (file|directory) "(global|base|pg_xact|pg_multixact|pg_notify|pg_subtrans|pg_commit_ts|pg_twophase|pg_logical|pg_replslot|pg_filenode\.map|PG_VERSION)\S*": No such file or directory|"\S+" is not a valid data directory|relation mapping file "\S+" |^could not locate a valid checkpoint record"#,
+        means: "files of the base backup did not come, maybe its label: one of its parts (`tar_partitions/part_…`) is no longer in the archive. WAL-G \
                 fetches the parts that it finds, and does not miss one",
         do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod); look for what deletes \
               blobs below the prefix, such as a lifecycle rule of the storage account",
@@ -274,7 +274,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Postgres,
         standing: Expected,
-        pattern: "^(WAL ends before (end of online backup|consistent recovery point)|could not (locate|find) (a valid checkpoint record|required checkpoint record|redo location)|invalid checkpoint record|could not find redo location)",
+        pattern: "^(WAL ends before (end of online backup|consistent recovery point)|could not (locate|find) (required checkpoint record|redo location))",
         means: "the WAL that was written while the base backup was taken is not in the archive, or cannot be read there: without it the \
                 backup is not consistent",
         do_: "take a new base backup; look for what deletes WAL files (`wal_005/…`) that the backup still needs",

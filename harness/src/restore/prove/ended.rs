@@ -8,6 +8,28 @@ use crate::restore::tail::Tail;
 const TIMELINES: &str = "timelines of the source";
 const WAL: &str = "all archived WAL";
 
+/// What recovery began with is the base backup that was chosen, by its own label. Without the label it would begin at a
+/// checkpoint of later, when not all files were as they were then.
+pub(in crate::restore) fn backup(chosen: Option<&str>, begins_in: Option<&str>) -> Proof {
+    let proof = |holds, seen: String| Proof {
+        expected: "recovery from the base backup that was chosen, by the label in it".to_owned(),
+        help: if holds { String::new() } else { BACKUP.to_owned() },
+        ..proof("base backup", holds, seen)
+    };
+    match (chosen, begins_in) {
+        (_, None) => proof(false, "its label is missing, so a part of it did not come".to_owned()),
+        (Some(name), Some(file)) if !file.is_empty() && name.contains(file) => proof(true, name.to_owned()),
+        // `LATEST`, or a log that begins later.
+        (None | Some("LATEST"), Some(file)) => proof(true, format!("it begins in {file}")),
+        (Some(name), Some(file)) => {
+            proof(false, format!("{name} was chosen, and what came begins in {file}"))
+        }
+    }
+}
+
+const BACKUP: &str = "parts of the base backup are missing in the archive, or are another backup's: take a new one, and look for \
+                      what deletes or overwrites blobs below the prefix";
+
 /// The clone's switches, the last of which is the recovery's end, held against the source's. `whose` is what is known of the
 /// owner of a timeline that is not the source's.
 pub(in crate::restore) fn timelines(
@@ -67,11 +89,11 @@ pub(in crate::restore) fn timelines(
             ..proof(
                 false,
                 format!(
-                    "{came}; the source never left timeline {} at {}{}: these are another cluster's data",
+                    "these are another cluster's data: {came}; the source never left timeline {} at {}{}",
                     switch.timeline,
                     switch.at,
                     match whose.first() {
-                        Some(whose) => format!(", {whose}"),
+                        Some(whose) => format!("; {whose}"),
                         None => String::new(),
                     }
                 ),
@@ -208,6 +230,16 @@ mod tests {
         let whose = ["orders/acid-clone has it in its history".to_owned()];
         let foreign = timelines(&recovery, Some(&Followed::Foreign { switch: left }), true, &whose);
         assert!(!foreign.holds() && foreign.seen.contains(&whose[0]), "{foreign:?}");
+    }
+
+    #[test]
+    fn the_backup_that_was_chosen_is_the_one_that_came() {
+        let (name, file) = ("base_00000001000000000000000A", "00000001000000000000000A");
+        assert!(backup(Some(name), Some(file)).holds && backup(None, Some(file)).holds);
+        assert!(
+            !backup(Some(name), None).holds && !backup(Some(name), Some("00000001000000000000000B")).holds
+        );
+        assert!(!backup(Some(name), Some("")).holds);
     }
 
     #[test]
