@@ -14,7 +14,7 @@ pub(in crate::restore) fn backup(chosen: Option<&str>, begins_in: Option<&str>) 
     let proof = |holds, seen: String| Proof {
         expected: "recovery from the base backup that was chosen, by the label in it".to_owned(),
         help: if holds { String::new() } else { BACKUP.to_owned() },
-        ..proof("base backup", holds, seen)
+        ..Proof::new("base backup", holds, seen)
     };
     match (chosen, begins_in) {
         (_, None) => proof(false, "its label is missing, so a part of it did not come".to_owned()),
@@ -235,11 +235,12 @@ mod tests {
     #[test]
     fn the_backup_that_was_chosen_is_the_one_that_came() {
         let (name, file) = ("base_00000001000000000000000A", "00000001000000000000000A");
-        assert!(backup(Some(name), Some(file)).holds && backup(None, Some(file)).holds);
+        assert!(backup(Some(name), Some(file)).holds() && backup(None, Some(file)).holds());
         assert!(
-            !backup(Some(name), None).holds && !backup(Some(name), Some("00000001000000000000000B")).holds
+            !backup(Some(name), None).holds()
+                && !backup(Some(name), Some("00000001000000000000000B")).holds()
         );
-        assert!(!backup(Some(name), Some("")).holds);
+        assert!(!backup(Some(name), Some("")).holds());
     }
 
     #[test]
