@@ -10,6 +10,7 @@ pub mod cli;
 pub mod drill;
 pub mod environment;
 pub mod exit;
+pub mod explain;
 pub mod inventory;
 pub mod manifests;
 pub mod observe;

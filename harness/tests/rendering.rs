@@ -148,6 +148,28 @@ fn what_is_refused_is_shown_at_its_place_and_the_rest_is_rendered() {
     assert_eq!(rendered, [false, false, false, true]);
 }
 
+/// The release's sample of settings, which differs from the definition's defaults, is not laid under what people have.
+#[test]
+fn settings_are_taken_verbatim_and_completed_from_the_definition() {
+    let settings = "apiVersion: acid.zalan.do/v1\nkind: OperatorConfiguration\nmetadata: { name: operator, namespace: prod }\nconfiguration:\n  teams_api: {}\n";
+    let folder = Folder::with(&[("a.yaml", CLUSTER), ("b.yaml", settings)]);
+    let output = clonedrill(&["render", folder.path(), "--operator", "v1.15.1", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let records: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let entry = |name: &str| {
+        let env = records[0]["clusters"][0]["env"].as_array().unwrap();
+        env.iter().find(|entry| entry["name"] == name).unwrap().clone()
+    };
+    let pam = entry("PAM_OAUTH2");
+    assert!(pam["value"].as_str().unwrap().starts_with("https://info.example.com/"), "{pam}");
+    assert_eq!(pam["from"][0]["path"], "configuration.teams_api.pam_configuration", "{pam}");
+    assert_eq!(pam["from"][0]["release_default"], true, "{pam}");
+    // The sample has `users`, these settings have not, and the definition fills in no section.
+    let superuser = entry("PGUSER_SUPERUSER");
+    assert_eq!(superuser["value"], "postgres");
+    assert_eq!(superuser["from"], serde_json::json!([]), "{superuser}");
+}
+
 #[test]
 fn settings_that_the_operator_cannot_read_are_told_once() {
     let settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: { name: postgres-operator, namespace: prod }\ndata:\n  min_instances: several\n  cluster_name_label: cluster-name\n  docker_image: spilo-17:x\n  pod_role_label: spilo-role\n";

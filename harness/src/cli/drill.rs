@@ -14,7 +14,9 @@ use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::exit::Verdict;
 use crate::report::tell::{TellError, key_lines, tell, unusable};
 use crate::report::{DrillId, Event, Finding, Format, Terminal, write_files, write_junit};
-use crate::restore::{self, Budgets, Compare, Doing, Into, Plan, RestoreDrill, SourceName, Span};
+use crate::restore::{
+    self, Budgets, Compare, Doing, Into, Partly, Plan, Proofs, RestoreDrill, SourceName, Span,
+};
 
 const NOT_BEGUN: &str = "the drill was not begun, since nobody would have heard of its end";
 
@@ -58,6 +60,12 @@ pub struct DrillArgs {
     /// How long to wait while another drill of the source goes on, or the namespace is full [default: 12h]
     #[arg(long, value_name = "SPAN")]
     wait: Option<Span>,
+    /// Which proofs: `quick` reads everything once, `full` also looks for damage that reading does not meet
+    #[arg(long, value_enum, value_name = "WHICH")]
+    proofs: Option<Proofs>,
+    /// What becomes of a drill where a part of a proof could not be had
+    #[arg(long, value_enum, value_name = "WHAT")]
+    partly: Option<Partly>,
     /// A file of metrics for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
@@ -133,6 +141,8 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
     if args.target.is_some() {
         drill.target.clone_from(&args.target);
     }
+    drill.proofs = args.proofs.unwrap_or(drill.proofs);
+    drill.partly = args.partly.unwrap_or(drill.partly);
     let Budgets { rto, rpo } = drill.within;
     drill.within = Budgets { rto: args.rto.or(rto), rpo: args.rpo.or(rpo) };
     drill.limits.wait = args.wait.or(drill.limits.wait);

@@ -12,6 +12,7 @@ mod down;
 mod drill;
 mod drill_worker;
 mod environment;
+mod explain;
 mod images;
 mod init;
 mod inputs;
@@ -69,6 +70,7 @@ enum Command {
     Render(render::RenderArgs),
     Upgrade(upgrade::UpgradeArgs),
     Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
     Inventory(inventory::InventoryArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
@@ -108,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Render(args) => render::main(&args),
         Command::Upgrade(args) => upgrade::main(&args),
         Command::Check(args) => check::main(args),
+        Command::Explain(args) => explain::main(args),
         Command::Inventory(args) => inventory::main(args),
         Command::Validate(args) => validate::main(args),
         Command::Schema(args) => schema::main(args),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::proof::Proof;
+
 /// Free of secrets, like all of a report.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Restore {
@@ -124,23 +126,4 @@ pub struct RecoveryPhase {
     pub milliseconds: u64,
     /// The line or event that ended it.
     pub shown_by: String,
-}
-
-/// One thing that was proved, or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// For example `system identifier`, `tables readable`, `orders: SELECT count(*) FROM orders`.
-    pub what: String,
-    pub holds: bool,
-    /// What was asked for, one line; empty where the title says it.
-    #[serde(default)]
-    pub expected: String,
-    /// What was seen, one line.
-    pub seen: String,
-    /// Lines that show it, where it does not hold.
-    #[serde(default)]
-    pub evidence: Vec<String>,
-    /// What a person can do about it, where it does not hold and something is known.
-    #[serde(default)]
-    pub help: String,
 }

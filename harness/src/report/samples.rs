@@ -1,5 +1,6 @@
 //! Reports that tests render.
 
+use super::proof::ProofState;
 use super::{
     Backup, ClusterSummary, DrillReport, Finding, Measure, Phase, PodImage, Proof, RecoveryPhase,
     RecoveryPhaseName, Restore,
@@ -116,14 +117,7 @@ pub(super) fn broken() -> DrillReport {
 }
 
 fn proof(what: &str, expected: &str, seen: &str) -> Proof {
-    Proof {
-        what: what.to_owned(),
-        holds: true,
-        expected: expected.to_owned(),
-        seen: seen.to_owned(),
-        evidence: Vec::new(),
-        help: String::new(),
-    }
+    Proof { expected: expected.to_owned(), ..Proof::new(what, true, seen) }
 }
 
 fn recovery(phases: &[(RecoveryPhaseName, &str, u64, &str)]) -> Vec<RecoveryPhase> {
@@ -186,6 +180,7 @@ pub(super) fn restored() -> DrillReport {
         told_apart: Vec::new(),
         evidence: "/home/me/.cache/clonedrill/runs/20261124-030000/orders-nightly".into(),
         restore: Some(Box::new(restore)),
+        images: Vec::new(),
         ..passed()
     }
 }
@@ -196,7 +191,7 @@ pub(super) fn not_restored() -> DrillReport {
     let mut restore = report.restore.clone().unwrap_or_default();
     restore.rto = Some(Measure { milliseconds: 2_293_400, at_most: false, budget: Some(1_800_000) });
     if let Some(proof) = restore.proofs.last_mut() {
-        proof.holds = false;
+        proof.state = ProofState::Fails;
         proof.seen = "0".to_owned();
         proof.evidence = texts(&["orders=> SELECT count(*) FROM orders", " 0"]);
         proof.help = "the table is there and empty: was it truncated before the target?".to_owned();

@@ -10,9 +10,9 @@ use super::file::RestoreDrill;
 use super::safety::{self, READS};
 use super::source::Source;
 use super::target::in_manifest;
-use crate::check::{CredentialKind, is_known};
-use crate::environment::local::images::spilo::archive::switches;
 use crate::secret::{is_a_word, is_told_by_name};
+use crate::spilo::archive::switches;
+use crate::spilo::{CredentialKind, is_known};
 
 /// Everything that a drill makes carries it: the name of the drill's Lease.
 pub const LABEL: &str = "clonedrill/drill";
@@ -259,8 +259,8 @@ fn env(source: &Source, drill: &RestoreDrill, name_of_clone: &str) -> Result<Vec
     };
     for name in READING.iter().chain(credential) {
         let clone_name = format!("CLONE_{name}");
-        let Some(entry) = pod.entry(name).filter(|_| pod.has(name) && !given(&clone_name)) else { continue };
-        let mut item = entry.item.clone();
+        let Some(item) = pod.item(name).filter(|_| pod.has(name) && !given(&clone_name)) else { continue };
+        let mut item = item.clone();
         item["name"] = json!(clone_name);
         if item.get("valueFrom").is_none() {
             if is_secret(name, pod.value(name).unwrap_or_default()) {

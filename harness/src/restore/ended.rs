@@ -17,12 +17,11 @@ use super::siblings::{self, Sibling};
 use super::source::Course;
 use super::tail::{End, Tail};
 use super::verify::Restored;
-use crate::check::{CloneMethod, Pod};
-use crate::manifests::Manifests;
 use crate::observe::data::{DataError, Identity};
 use crate::operator::patroni;
 use crate::poll::{Limit, Patience};
 use crate::report::Proof;
+use crate::spilo::{CloneMethod, Pod};
 
 /// Patroni notes a new timeline with its leader's next turns.
 const NOTED: Duration = Duration::from_secs(45);
@@ -36,6 +35,8 @@ pub struct Ended {
     pub proofs: Vec<Proof>,
     /// All that the archive had came back: what is lost had not been archived.
     pub took_all: bool,
+    /// It was on the source's own timelines.
+    pub own: bool,
 }
 
 /// Looks at the clone's history, the source's, and where recovery did not reach its target, at the archive. `client` is the
@@ -50,6 +51,15 @@ pub async fn ended(
     told: &(dyn Fn(String) + Sync),
     hide: &(dyn Fn(&str) -> String + Sync),
 ) -> Result<Ended, RestoreError> {
+    if replay.interrupted && !recovery.stopped_at_target {
+        return Err(RestoreError::Broken {
+            what: "follow the clone's recovery to its end".to_owned(),
+            seen: "its Patroni or its container was started again in the middle of it, and went on without the target".to_owned(),
+            help: "this says nothing of the backup: look for why the clone's pod was restarted (memory, a node that went, somebody's \
+                   hand), and do the drill again"
+                .to_owned(),
+        });
+    }
     let failed = |source| DataError::Query {
         what: "read the clone's history".to_owned(),
         database: "postgres".to_owned(),
@@ -75,7 +85,7 @@ pub async fn ended(
     let mut proofs = vec![prove::timelines(&lines, followed.as_ref(), before_target, &whose)];
     let Some(Switch { timeline, at, .. }) = end.cloned() else {
         proofs.push(prove::wal(None, &Why::Target));
-        return Ok(Ended { at: None, proofs, took_all: false });
+        return Ok(Ended { at: None, proofs, took_all: false, own: false });
     };
     let written = restored.plan.source.course.written;
     let why = match written.filter(|written| at >= *written) {
@@ -103,12 +113,13 @@ pub async fn ended(
     };
     let took_all = matches!(why, Why::Tail { tail: Tail::Nothing | Tail::Late { .. }, .. });
     proofs.push(prove::wal(Some(at), &why));
-    Ok(Ended { at: Some(at), proofs, took_all })
+    let own = matches!(followed, Some(Followed::Current | Followed::Earlier { .. }));
+    Ok(Ended { at: Some(at), proofs, took_all, own })
 }
 
 /// The folder with WAL-G's variables, as Spilo makes it of the clone's own.
 fn env_dir(restored: &Restored<'_>) -> Option<String> {
-    let pod = Pod::new(&restored.usable.variables, &restored.clone.namespace, &Manifests::default());
+    let pod = Pod::of_items(&restored.usable.variables, &restored.clone.namespace);
     match pod.clone_method() {
         CloneMethod::Backups { env_dir } => Some(env_dir.clone()),
         _ => None,
@@ -173,7 +184,7 @@ impl Look<'_> {
         let mut whose = Vec::new();
         let seen = siblings::everyone(access, &plan.source).await;
         if let Some(owner) = siblings::whose(access, &seen, switch).await {
-            whose.push(format!("and {} did: they are probably its", owner.shown()));
+            whose.push(format!("{} did, so they are probably its", owner.shown()));
         }
         if let (Some(archive), Some(backup)) = (archive, backup)
             && let Ok(Some(host)) = archive.host_of(backup).await
@@ -181,10 +192,10 @@ impl Look<'_> {
         {
             let owner = seen.iter().find(|sibling| sibling.has_pod(&host)).map(Sibling::shown);
             let of = owner.map_or(String::new(), |owner| format!(", a pod of {owner}"));
-            whose.push(format!("and {backup} was taken by {host}{of}"));
+            whose.push(format!("{backup} was taken by {host}{of}"));
         }
         for sibling in &plan.sharing {
-            whose.push(format!("and {} archives into the same place", sibling.shown()));
+            whose.push(format!("{} archives into the same place", sibling.shown()));
         }
         whose
     }

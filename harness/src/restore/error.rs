@@ -58,6 +58,14 @@ impl RestoreError {
                 "without backups there is nothing to restore: `clonedrill check` finds out why it has none"
                     .to_owned()
             }
+            RestoreError::Data(DataError::Rewritten { database, tables }) => {
+                let names = tables.split(", ").map(|table| format!("{database}.{table}"));
+                let names = names.collect::<Vec<_>>().join(", ");
+                format!(
+                    "a table that is rewritten has no rows for who looks at it as of before: do the drill while nobody \
+                     refreshes or truncates it, or leave it out with `compare: {{ except: [{names}] }}`"
+                )
+            }
             _ => String::new(),
         };
         Finding {

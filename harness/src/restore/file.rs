@@ -38,6 +38,13 @@ pub struct RestoreDrill {
     /// SQL whose result must be so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Assertion>,
+    /// How much is looked at; without it, `full`.
+    #[serde(default)]
+    pub proofs: Proofs,
+    /// Whether the drill may pass where a part of a proof could not be had, which its report names and counts. Without it, it may:
+    /// what fails the drill is what was seen. A drill of whose proofs none holds in full does not pass either way.
+    #[serde(default)]
+    pub partly: Partly,
     /// Budgets that fail the drill.
     #[serde(default)]
     pub within: Budgets,
@@ -111,6 +118,30 @@ pub struct CloneSettings {
     pub egress_ports: Vec<u16>,
 }
 
+/// What becomes of a drill where a part of a proof could not be had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Partly {
+    /// It passes if all else holds.
+    #[default]
+    Passes,
+    /// It fails.
+    Fails,
+}
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proofs {
+    /// Every row is read once; `amcheck` looks at tables and at the order in B-tree indexes, and no index is held against its
+    /// table. For a drill in the day.
+    Quick,
+    /// Also, for about a quarter more time than reading takes: every index against the rows of its table, in both directions;
+    /// every page of every index; the visibility and free space maps, commit states, init forks, relations' sizes.
+    #[default]
+    Full,
+}
+
 /// How the clone is held against its source.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -128,6 +159,10 @@ pub struct Compare {
     /// How long one statement on the source may take; without it, `30m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement_timeout: Option<Span>,
+    /// Tables and materialised views whose rows are not compared, as `database.schema.name`: what is refreshed or truncated all
+    /// the time stands still for no comparison.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
 }
 
 /// A column whose newest value is reported.

@@ -17,7 +17,6 @@ use super::refusal::{Refusal, refusal};
 use super::repeated::repeated;
 use super::source::Source;
 use super::way_in::open;
-use crate::check::entries_of;
 use crate::drill::outcome::{FAILED_BOOTSTRAP, FAILURES, of_failures};
 use crate::environment::cluster::{ClusterAccess, ClusterError, Forward, PodLogs};
 use crate::environment::trouble;
@@ -26,8 +25,9 @@ use crate::observe::data::{Connect, identify};
 use crate::observe::logs::recovery::CLONE_SCRIPT;
 use crate::operator::{is_ready, leads, postgresqls, status};
 use crate::poll::{Limit, PollError, Seen, poll};
-use crate::render::RenderedVariable;
 use crate::report::Finding;
+use crate::spilo::EnvItem;
+use crate::spilo::env_of;
 
 /// An operator that watches a namespace sees a new cluster at once, and may have to wait for another one first: for 10
 /// minutes by its default.
@@ -49,7 +49,7 @@ pub struct Usable {
     pub connect: Connect,
     /// The operator's word for it.
     pub status: String,
-    pub variables: Vec<RenderedVariable>,
+    pub variables: Vec<EnvItem>,
     pub pod: PodTimes,
     _forward: Forward,
 }
@@ -124,6 +124,10 @@ impl<'a> Follow<'a> {
 
     /// Where nothing was restored yet, the time says nothing of the backup.
     fn verdict_of_late(&self) -> Verdict {
+        // Nor does it where the clone was disturbed.
+        if self.logs.so_far().iter().any(|log| log.attempt > 0) {
+            return Verdict::Broken;
+        }
         if self.logs.seen(CLONE_SCRIPT) > 0 { Verdict::Failed } else { Verdict::Broken }
     }
 
@@ -138,7 +142,7 @@ impl<'a> Follow<'a> {
         let status = status(&object).unwrap_or_default();
         let sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
         let set = sets.get_opt(name).await.map_err(ClusterError::api("look at the clone's StatefulSet"))?;
-        let variables = set.as_ref().and_then(entries_of);
+        let variables = set.as_ref().and_then(env_of);
         let Some(variables) = variables else {
             self.access.usable(namespace).await?;
             return Ok(self.without_set(begin, status));
@@ -287,7 +291,7 @@ impl<'a> Follow<'a> {
         &self,
         pods: &[Pod],
         status: &str,
-        variables: Vec<RenderedVariable>,
+        variables: Vec<EnvItem>,
     ) -> Result<Result<Usable, String>, RestoreError> {
         let Some(leader) = pods.iter().find(|pod| leads(pod, &self.source.role_label)) else {
             return Ok(Err(format!("none of its {} pods is leader", pods.len())));

@@ -139,7 +139,8 @@ mod tests {
         assert_eq!(ends(&[(1, 50)], &[(1, 50), (2, 90)]), Followed::Current);
         // The source is itself a clone, of one that had left a number out.
         assert_eq!(ends(&[(1, 50)], &[(1, 50), (3, 90)]), Followed::Current);
-        // Its target was before the failover.
+        // Its target was before the failover. Where it knew of that, PostgreSQL names the timeline that it was on its way to.
+        assert_eq!(ends(&[(1, 50)], &[(1, 50), (2, 40)]), Followed::Current);
         assert_eq!(ends(&[(1, 50)], &[(1, 40)]), Followed::Earlier { left: switch(1, 50) });
         // The history file was missing: the new timeline has the source's number by chance.
         assert_eq!(ends(&[(1, 50)], &[(1, 50)]), Followed::Earlier { left: switch(1, 50) });

@@ -120,6 +120,8 @@ pub fn named(source: super::SourceName, into: super::Into) -> RestoreDrill {
         compare: None,
         newest: Vec::new(),
         expect: Vec::new(),
+        proofs: super::Proofs::default(),
+        partly: super::Partly::default(),
         within: super::Budgets::default(),
         limits: super::Limits::default(),
         tell: super::Tell::default(),

@@ -31,6 +31,8 @@ pub fn of(proved: &Proved, spent: &Spent, restored: &Restored<'_>) -> Measured {
     }
     match &rpo {
         Some(rpo) if !rpo.within_budget() => findings.push(over("rpo", rpo, RPO_HELP)),
+        // Whose data these are is found already.
+        None if !proved.ended.own => {}
         None => findings.push(Finding {
             subject: "rpo".to_owned(),
             expected: "to be measured".to_owned(),
@@ -51,6 +53,10 @@ const RPO_HELP: &str = "commits that are not archived are lost: `archive_timeout
 
 /// Milliseconds of commits that would have been lost, and whether it may be less.
 fn lost(proved: &Proved, restored: &Restored<'_>) -> Option<(u64, bool)> {
+    // How far another cluster's data come says nothing of the source's.
+    if proved.ended.at.is_some() && !proved.ended.own && !proved.equal {
+        return None;
+    }
     // A commit after the target was seen, or all is there: none before the target is missing.
     let nothing = proved.recovery.stopped_at_target || proved.equal;
     // The drill itself waited for the archive: had the source been lost at the moment, this is what had not been in it.
@@ -94,12 +100,6 @@ fn over(what: &str, measure: &Measure, help: &str) -> Finding {
 pub fn archived(moment: &Moment) -> Proof {
     let after =
         if moment.archived.commit_after { "" } else { "; no commit after it is known to be archived" };
-    Proof {
-        what: "the moment is archived".to_owned(),
-        holds: true,
-        expected: String::new(),
-        seen: format!("{} after {:.1?}{after}", moment.archived.file, moment.archived_after),
-        evidence: Vec::new(),
-        help: String::new(),
-    }
+    let seen = format!("{} after {:.1?}{after}", moment.archived.file, moment.archived_after);
+    Proof::new("the moment is archived", true, seen)
 }

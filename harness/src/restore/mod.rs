@@ -51,7 +51,10 @@ mod way_in;
 pub use crate::report::tell::{Tell, Webhook};
 pub use clone::Clone;
 pub use error::RestoreError;
-pub use file::{Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName};
+pub use file::{
+    Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, Partly, Proofs, RestoreDrill,
+    SourceName,
+};
 pub use leftovers::clean;
 pub use load::{is_drill, load, named, placed, problems};
 pub use plan::Plan;

@@ -117,7 +117,8 @@ async fn once(
         locked(&awaited_now).clear();
         archived.map(|archived| (archived, begin.elapsed())).map_err(RestoreError::from)
     };
-    let reading = async { held.observe(Some(evidence.folder())).await.map_err(RestoreError::from) };
+    let reading =
+        async { held.observe(Some(evidence.folder()), &compare.except).await.map_err(RestoreError::from) };
     let both = async { tokio::try_join!(reading, waiting) };
     let what = || match &*locked(&awaited_now) {
         awaited if awaited.is_empty() => "reading the source's data as of that moment".to_owned(),

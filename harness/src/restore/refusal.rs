@@ -2,10 +2,10 @@
 
 use super::clone::Clone;
 use super::source::Source;
-use crate::check::is_known;
 use crate::exit::Verdict;
 use crate::observe::catalogue::{self, Entry};
 use crate::observe::logs;
+use crate::spilo::is_known;
 
 /// What the storage itself says of a key or token that it does not take.
 const REFUSED: [&str; 5] = [
@@ -133,7 +133,10 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
     let count = |text: &str| logs.iter().map(|log| log.matches(text).count()).sum::<usize>();
     if says(&[NOTHING_LISTED]) && count(NOTHING_LISTED) >= count(LISTS) {
         return Refusal::of_backup(
-            format!("WAL-G finds no backup at all in {place} of the account {account}"),
+            format!(
+                "WAL-G finds no backup at all in {place} of the account {account} (no-backup-found; backup-sentinel-missing where \
+                 one was taken)"
+            ),
             format!(
                 "either none was taken, or its sentinel (`…_backup_stop_sentinel.json`) was deleted, or the account refuses {}, \
                  or the clone's namespace has no way to it: WAL-G before 2.0 prints the same for all. If the source's log says \

@@ -15,6 +15,9 @@ const BEGINS: [&str; 2] = ["starting point-in-time recovery", "starting archive 
 /// It goes on until here. What is restored afterwards is the last file once more.
 const ENDS: [&str; 2] = ["redo done at", "redo is not required"];
 
+/// No clone script begins so; Patroni does where it finds data that were not recovered to their end.
+const STANDBY: &str = "entering standby mode";
+
 static RESTORED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"restored log file "([^"]+)" from archive"#).expect("a constant, and tested")
 });
@@ -49,6 +52,8 @@ pub struct Replay {
     pub timeline: Option<u32>,
     /// When it ended.
     pub ended: Option<Timestamp>,
+    /// The server was started again in the middle of it, by somebody who knows nothing of its target.
+    pub interrupted: bool,
 }
 
 /// Bytes that are no WAL.
@@ -76,6 +81,7 @@ impl Replay {
             if replay.ended.is_some() {
                 continue;
             }
+            replay.interrupted |= line.text.contains(STANDBY);
             if let Some(found) = RESTORED.captures(&line.text) {
                 if replay.restored.insert(found[1].to_owned()) {
                     replay.complaint = None;
@@ -182,6 +188,15 @@ mod tests {
             let expected = ("000000010000000000000004".to_owned(), says);
             assert_eq!(seen.broken(ended, SIZE), Some(expected), "{says}");
         }
+    }
+
+    #[test]
+    fn a_recovery_that_somebody_else_took_over_is_known() {
+        assert!(!replay(&[BEGIN, THREE, END]).interrupted);
+        assert!(replay(&[BEGIN, THREE, "[1]: LOG:  entering standby mode", FOUR, END]).interrupted);
+        // What the clone does later is its own affair.
+        let later = [BEGIN, THREE, END, "LOG:  selected new timeline ID: 2", "LOG:  entering standby mode"];
+        assert!(!replay(&later).interrupted);
     }
 
     #[test]

@@ -377,7 +377,8 @@ fn conclude(evidence: &Evidence, conclusion: &mut Conclusion) {
     let restore = &mut conclusion.restore;
     for proof in &mut restore.proofs {
         let lines = [&mut proof.what, &mut proof.expected, &mut proof.seen, &mut proof.help];
-        lines.into_iter().chain(&mut proof.evidence).for_each(hide);
+        let gaps = proof.unchecked.iter_mut().flat_map(|gap| [&mut gap.what, &mut gap.why]);
+        lines.into_iter().chain(&mut proof.evidence).chain(gaps).for_each(hide);
     }
     restore.phases.iter_mut().for_each(|phase| hide(&mut phase.shown_by));
     hide(&mut restore.manifest);

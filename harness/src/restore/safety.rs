@@ -6,7 +6,7 @@ use super::error::RestoreError;
 use super::file::RestoreDrill;
 use super::quantity;
 use super::source::Source;
-use crate::check::is_known;
+use crate::spilo::is_known;
 
 /// Where a clone reads.
 pub const READS: &str = "CLONE_WALG_AZ_PREFIX";

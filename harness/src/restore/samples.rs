@@ -5,14 +5,13 @@
 use serde_json::{Value, json};
 
 use super::source::{Course, Source};
-use crate::check::{Azure, CredentialKind};
-use crate::render::RenderedVariable;
+use crate::spilo::{Azure, CredentialKind, EnvItem};
 
 pub const KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
 
-pub fn variable(item: Value) -> RenderedVariable {
+pub fn variable(item: Value) -> EnvItem {
     let name = item["name"].as_str().unwrap().to_owned();
-    RenderedVariable { name, item, origins: Vec::new(), derived: false, hidden: false }
+    EnvItem { name, item }
 }
 
 pub fn reference(name: &str) -> Value {

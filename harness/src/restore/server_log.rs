@@ -15,9 +15,10 @@ FROM (SELECT current_setting('log_directory') AS folder) AS setting,
      LATERAL pg_ls_dir(folder, true, false) AS file
 WHERE file LIKE '%.csv'
 ORDER BY (pg_stat_file(folder || '/' || file)).modification, file";
-/// When the base backup was begun, by its label, which recovery keeps under this name.
+/// The base backup's label, which recovery keeps under this name.
 const LABEL: &str = "SELECT pg_read_file('backup_label.old', 0, 65536, true)";
 const START_TIME: &str = "START TIME: ";
+const START_PLACE: &str = "START WAL LOCATION: ";
 
 /// Its lines in the form that the server gives them on stderr.
 ///
@@ -33,16 +34,31 @@ pub async fn read(client: &Client) -> Result<String, tokio_postgres::Error> {
     Ok(text)
 }
 
-/// When the base backup that this server came from was begun; none where its label is gone.
+/// What a base backup says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    pub begun: Option<Timestamp>,
+    /// The WAL file that it begins in, which is part of WAL-G's name for it.
+    pub file: Option<String>,
+}
+
+/// The label of the base backup that this server came from; none where it is gone.
 ///
 /// # Errors
 /// The server's.
-pub async fn backup_begun(client: &Client) -> Result<Option<Timestamp>, tokio_postgres::Error> {
+pub async fn label(client: &Client) -> Result<Option<Label>, tokio_postgres::Error> {
     let label: Option<String> = client.query_one(LABEL, &[]).await?.try_get(0)?;
-    let line =
-        label.as_deref().and_then(|label| label.lines().find_map(|line| line.strip_prefix(START_TIME)));
     let zone = zone(client).await;
-    Ok(line.and_then(|line| time_at_start(line, zone.as_ref())).map(|(time, _)| time))
+    Ok(label.map(|text| Label::of(&text, zone.as_ref())))
+}
+
+impl Label {
+    fn of(text: &str, zone: Option<&TimeZone>) -> Self {
+        let field = |begin: &str| text.lines().find_map(|line| line.strip_prefix(begin));
+        let begun = field(START_TIME).and_then(|line| time_at_start(line, zone)).map(|(time, _)| time);
+        let file = field(START_PLACE).and_then(|line| line.split_once("(file ")?.1.split(')').next());
+        Label { begun, file: file.map(str::to_owned) }
+    }
 }
 
 /// The history of a timeline, as the server keeps it; none of the first, or where it is gone.
@@ -109,5 +125,14 @@ mod tests {
         assert_eq!(lines[0].time.to_string(), "2026-11-24T03:00:00.25Z");
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         assert_eq!(said(text, Some(&zone))[1].time.to_string(), "2026-11-24T03:00:01Z");
+    }
+
+    #[test]
+    fn a_label_tells_where_and_when_its_backup_begins() {
+        let text = "START WAL LOCATION: 0/2000028 (file 000000010000000000000002)\nCHECKPOINT LOCATION: 0/2000060\n\
+                    BACKUP METHOD: streamed\nSTART TIME: 2026-11-24 03:00:00 UTC\nLABEL: x\nSTART TIMELINE: 1\n";
+        let label = Label::of(text, None);
+        assert_eq!(label.file.as_deref(), Some("000000010000000000000002"));
+        assert_eq!(label.begun.map(|time| time.to_string()).as_deref(), Some("2026-11-24T03:00:00Z"));
     }
 }

@@ -6,11 +6,10 @@ use kube::api::{Api, ListParams};
 
 use super::history::{History, Switch};
 use super::source::Source;
-use crate::check::{Pod, entries_of};
 use crate::environment::cluster::ClusterAccess;
-use crate::manifests::Manifests;
 use crate::operator::patroni;
 use crate::report::Finding;
+use crate::spilo::{Pod, env_of};
 
 /// Another cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +48,8 @@ pub async fn everyone(access: &ClusterAccess, source: &Source) -> Vec<Sibling> {
         if (namespace.as_str(), name.as_str()) == (source.namespace.as_str(), source.name.as_str()) {
             return None;
         }
-        let variables = entries_of(&set)?;
-        let pod = Pod::new(&variables, &namespace, &Manifests::default());
+        let variables = env_of(&set)?;
+        let pod = Pod::of_items(&variables, &namespace);
         let shares = pod.own().is_some_and(|own| source.backups.finds(own, major));
         let reads =
             pod.own().is_some_and(|own| pod.source().is_some_and(|reads| reads.finds(own, pod.major())));

@@ -11,11 +11,10 @@ use super::error::RestoreError;
 use super::file::SourceName;
 use super::history::History;
 use super::lsn::Lsn;
-use crate::check::{Azure, Pod, entries_of};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
-use crate::manifests::Manifests;
 use crate::operator::{patroni, postgresqls};
-use crate::render::RenderedVariable;
+use crate::spilo::EnvItem;
+use crate::spilo::{Azure, Pod, env_of};
 
 /// The operator's default.
 const CLUSTER_LABEL: &str = "cluster-name";
@@ -29,7 +28,7 @@ pub struct Source {
     /// The `spec` of its `postgresql` object.
     pub spec: Value,
     /// The env list of its container, as the operator wrote it.
-    pub variables: Vec<RenderedVariable>,
+    pub variables: Vec<EnvItem>,
     /// Part of its prefix may be taken from an object, and is not known then.
     pub backups: Azure,
     /// From Patroni's `initialize` key; none where it is not kept in Kubernetes or may not be read.
@@ -58,7 +57,7 @@ impl Source {
         let sets: Api<StatefulSet> = Api::namespaced(access.client(), namespace);
         let set = sets.get_opt(name).await.map_err(ClusterError::api("read the source's StatefulSet"))?;
         let set = set.ok_or_else(|| RestoreError::NotRendered(shown.clone()))?;
-        let variables = entries_of(&set).ok_or_else(|| RestoreError::NotRendered(shown.clone()))?;
+        let variables = env_of(&set).ok_or_else(|| RestoreError::NotRendered(shown.clone()))?;
         let backups = backups(&variables, namespace, &shown)?;
         let labels =
             set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone()).unwrap_or_default();
@@ -66,7 +65,7 @@ impl Source {
         let has_name = |label: &&String| labels.get(*label) == Some(name);
         let usual = CLUSTER_LABEL.to_owned();
         let cluster_label = Some(&usual).filter(has_name).or_else(|| labels.keys().find(has_name)).cloned();
-        let role_label = Pod::new(&variables, namespace, &Manifests::default());
+        let role_label = Pod::of_items(&variables, namespace);
         let role_label = role_label.value("KUBERNETES_ROLE_LABEL").unwrap_or("spilo-role").to_owned();
         Ok(Source {
             namespace: namespace.clone(),
@@ -91,12 +90,12 @@ impl Source {
 
     /// The env list as Spilo sees it.
     pub fn pod(&self) -> Pod<'_> {
-        Pod::new(&self.variables, &self.namespace, &Manifests::default())
+        Pod::of_items(&self.variables, &self.namespace)
     }
 }
 
-fn backups(variables: &[RenderedVariable], namespace: &str, shown: &str) -> Result<Azure, RestoreError> {
-    let pod = Pod::new(variables, namespace, &Manifests::default());
+fn backups(variables: &[EnvItem], namespace: &str, shown: &str) -> Result<Azure, RestoreError> {
+    let pod = Pod::of_items(&variables, namespace);
     let Some(azure) = pod.own() else {
         return Err(RestoreError::NoBackups(match pod.archives() {
             true => format!("find backups of {shown} in Azure: it archives to another store"),

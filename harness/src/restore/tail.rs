@@ -166,9 +166,8 @@ impl End<'_> {
 
     /// The timeline on which the source wrote the end of this segment.
     fn timeline_of(&self, number: u64) -> u32 {
-        let switches = self.history.iter().flat_map(|history| &history.0);
-        let left = switches.filter(|switch| switch.timeline >= self.timeline);
-        let left = left.into_iter().find(|switch| switch.at.segment(self.size) > number);
+        let mut switches = self.history.iter().flat_map(|history| &history.0);
+        let left = switches.find(|switch| switch.at.segment(self.size) > number);
         left.map_or_else(|| self.current(), |switch| switch.timeline)
     }
 }

@@ -15,7 +15,7 @@ mod convention;
 mod file;
 mod stand_in;
 
-pub use check::{CheckSettings, Retention};
+pub use check::{Acceptance, CheckSettings, Retention};
 pub use cluster::{ImageSettings, KindSettings};
 pub use convention::PrefixNames;
 pub use file::ConfigurationError;

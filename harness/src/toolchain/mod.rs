@@ -22,8 +22,8 @@ mod tools;
 mod wal_g;
 
 pub use configuration::{
-    CheckSettings, Configuration, ConfigurationError, ImageSettings, KindSettings, PrefixNames, Program,
-    Retention, SPILO_IMAGE, ways_to_give,
+    Acceptance, CheckSettings, Configuration, ConfigurationError, ImageSettings, KindSettings, PrefixNames,
+    Program, Retention, SPILO_IMAGE, ways_to_give,
 };
 pub use ensure::{ensure, ensure_for_images, ensure_kind, ensure_postgres};
 pub use error::ToolchainError;

@@ -7,6 +7,7 @@ mod copies;
 mod damage;
 mod definitions;
 mod rows;
+mod settings;
 
 use std::path::Path;
 

@@ -32,9 +32,12 @@ within: { rto: 2m, rpo: 1m }
 limits: { time: 140s, volume: 2Gi }
 tell: { metrics_file: drill.prom, events: true }
 ";
-const PROOFS: [&str; 8] = [
+const PROOFS: [&str; 11] = [
     "system identifier",
     "point in time",
+    "base backup",
+    "timelines of the source",
+    "all archived WAL",
     "tables readable",
     "data equal to the source's",
     "the moment is archived",

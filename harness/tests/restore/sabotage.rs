@@ -15,9 +15,9 @@ use crate::process::MIDDLE;
 use crate::world::{ORDERS, World, until};
 
 /// As many drills at once, each in a namespace of its own.
-const NAMESPACES: [&str; 3] = ["one", "two", "three"];
+const NAMESPACES: [&str; 5] = ["one", "two", "three", "four", "five"];
 /// A drill that waits for WAL-G's second try or for the archive, beside two others.
-const LONG: Limit = Limit::seconds(420);
+const LONG: Limit = Limit::seconds(400);
 /// Made of the source, and archives into its source's place.
 const CLONE: &str = "acid-clone";
 /// It has nothing to do with the source.
@@ -55,8 +55,8 @@ impl Wal {
     }
 }
 
-pub fn what_is_wrong_with_an_archive_is_named() {
-    let world = World::up("sabotage", &NAMESPACES);
+pub fn what_is_wrong_with_wal_is_named() {
+    let world = World::sabotaged("wal");
     let source = world.source();
     world.create(ORDERS, &archiving(OTHER));
     let mut files = Vec::new();
@@ -66,11 +66,10 @@ pub fn what_is_wrong_with_an_archive_is_named() {
             source.archives().await
         }));
     }
-    let wal = Wal(files);
-    world.runtime.block_on(world.has_backed_up(OTHER));
     // Committed, and in no archive.
     world.runtime.block_on(async { source.sql.batch_execute(ROWS).await.unwrap() });
-    world.are_as_they_should(before_a_failover(&wal));
+    world.runtime.block_on(world.has_backed_up(OTHER));
+    world.are_as_they_should(before_a_failover(&Wal(files)));
 
     let first = world.fails_over(source);
     let later = world.runtime.block_on(async {
@@ -84,24 +83,49 @@ pub fn what_is_wrong_with_an_archive_is_named() {
     let ended = world.drilled("shared", NAMESPACES[0], &json!({}));
     let said = ended.said();
     assert_eq!(ended.code, Some(1), "{said}");
-    for text in ["another cluster's data", "orders/acid-clone", "prefix-shared-with-source"] {
+    for text in ["another cluster's data", "orders/acid-clone did", "prefix-shared-with-source"] {
         assert!(said.contains(text), "it does not say `{text}`: {said}");
     }
+}
+
+pub fn what_is_wrong_with_a_base_backup_is_named() {
+    let world = World::sabotaged("backup");
+    drop(world.source());
+    let part = "part/basebackups_005/base_000000010000000000000002/tar_partitions/part_001";
+    world.are_as_they_should(vec![
+        Case::new(
+            "part",
+            vec![Do::Cut(part.to_owned())],
+            1,
+            &["backup-part-unreadable", "failed 2 times to unpack part_001"],
+        ),
+        Case::new("no-part", vec![], 1, &["backup-part-missing"]).without(&["part_001"]),
+        Case::new("control", vec![], 1, &["backup-control-file-missing"]).without(&["pg_control.tar"]),
+        Case::new("sentinel", vec![], 1, &["backup-sentinel-missing", "_backup_stop_sentinel.json"])
+            .without(&["_backup_stop_sentinel.json"]),
+        Case::new("own-wal", vec![], 1, &["backup-wal-missing"])
+            .without(&["wal_005/000000010000000000000002"]),
+    ]);
 }
 
 fn before_a_failover(wal: &Wal) -> Vec<Case> {
     let lost = "recovery ended at 0/";
     let put = |copy: &str, from: String| Do::Put { from, to: wal.below(copy, 3) };
     let could_not = |index: usize| format!("file {} could not be restored (", wal.0[index]);
-    let mut cases = vec![
-        Case::new("whole", vec![], 0, &["passed", "the archive holds nothing later", "RPO at most"]),
+    vec![
         Case::new(
             "gap",
             vec![Do::Delete(wal.below("gap", 2))],
             1,
             &[lost, &could_not(2), "it is missing in the archive), and 2 later files are there"],
         ),
-        Case::new("flipped", vec![Do::Flip(wal.below("flipped", 2))], 1, &[lost, &could_not(2)]),
+        Case::new("whole", vec![], 0, &["passed", "the archive holds nothing later", "RPO at most"]),
+        Case::new(
+            "flipped",
+            vec![Do::Flip(wal.below("flipped", 2))],
+            1,
+            &[lost, &could_not(2), "WAL-G says: "],
+        ),
         Case::new(
             "older",
             vec![put("older", wal.below("older", 1))],
@@ -114,28 +138,13 @@ fn before_a_failover(wal: &Wal) -> Vec<Case> {
             1,
             &[lost, &could_not(3), "WAL file is from different database system"],
         ),
-        Case::new(
-            "part",
-            vec![Do::Cut(
-                "part/basebackups_005/base_000000010000000000000002/tar_partitions/part_".to_owned(),
-            )],
-            1,
-            &["backup-part-unreadable", "failed 2 times to unpack"],
-        ),
-        Case::new("control", vec![], 1, &["backup-control-file-missing"]).without(&["pg_control.tar"]),
-        Case::new("sentinel", vec![], 1, &["no backup", "_backup_stop_sentinel.json"])
-            .without(&["_backup_stop_sentinel.json"]),
-        Case::new("own-wal", vec![], 1, &["backup-wal-missing"])
-            .without(&["wal_005/000000010000000000000002"]),
-    ];
-    cases.retain(|case| case.wanted());
-    cases
+    ]
 }
 
 fn after_a_failover() -> Vec<Case> {
     // The backup of the new timeline came later.
     let old_backup = "base_00000002";
-    let mut cases = vec![
+    vec![
         Case::new("followed", vec![], 0, &["passed", "on timeline 1, then 2"]).without(&[old_backup]),
         Case::new(
             "no-history",
@@ -147,20 +156,17 @@ fn after_a_failover() -> Vec<Case> {
             ],
         )
         .without(&[old_backup, "00000002.history"]),
-    ];
-    cases.retain(|case| case.wanted());
-    cases
-}
-
-impl Case {
-    /// For trying out some of them by hand.
-    fn wanted(&self) -> bool {
-        std::env::var("CLONEDRILL_SABOTAGE")
-            .map_or(true, |names| names.split(',').any(|name| name == self.name))
-    }
+    ]
 }
 
 impl World {
+    /// The operator waits so long for a clone that has gone, and other clusters wait with it.
+    fn sabotaged(test: &str) -> Self {
+        let world = World::up(test, &NAMESPACES);
+        world.configure_operator(&json!({ "timeouts": { "pod_label_wait_timeout": "90s" } }));
+        world
+    }
+
     /// Copies are made first, so that all of them are of one archive.
     fn are_as_they_should(&self, cases: Vec<Case>) {
         let archive = format!("{SOURCE}/{}/", postgres_major());
@@ -185,7 +191,8 @@ impl World {
                     loop {
                         let next = queue.lock().unwrap().next();
                         let Some(case) = next else { return };
-                        wrong.lock().unwrap().extend(self.is_as_it_should(case, namespace));
+                        let found = self.is_as_it_should(case, namespace);
+                        wrong.lock().unwrap().extend(found);
                     }
                 });
             }

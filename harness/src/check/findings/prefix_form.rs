@@ -1,11 +1,11 @@
 //! A prefix that does not say whose backups are below it.
 
-use super::shared_prefix;
+use super::{names_refused, shared_prefix};
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
-use crate::check::pod::is_known;
 use crate::check::prefix::{container, folder, is_uid};
 use crate::check::world::{Cluster, Rendered, World};
+use crate::spilo::is_known;
 use crate::toolchain::PrefixNames;
 
 pub(super) static WITHOUT_CLUSTER: Definition = Definition {
@@ -77,7 +77,10 @@ fn against_convention(world: &World<'_>, found: &mut Found) {
 }
 
 fn own_prefix<'r>(rendered: &'r Rendered<'_>) -> Option<&'r str> {
-    rendered.pod.own().map(|own| own.prefix.as_str()).filter(|prefix| is_known(prefix))
+    // What is no prefix at all is a finding of its own.
+    let archive = rendered.model.archive.as_ref()?;
+    let sound = !names_refused::is_faulty(rendered, archive);
+    rendered.pod.own().map(|own| own.prefix.as_str()).filter(|prefix| sound && is_known(prefix))
 }
 
 /// Its folder is the cluster's name, its uid, or a uid below the name.

@@ -96,8 +96,11 @@ impl Observed {
         accounts.retain(|_, (_, kinds)| !kinds.is_empty());
         let shown = accounts.iter().map(|(account, (all, kinds))| {
             let number: usize = kinds.values().sum();
-            let share = if number == *all { "all".to_owned() } else { format!("{number} of") };
-            format!("the account {account} refused {share} {all} requests")
+            match (number, *all) {
+                (_, 1) => format!("the account {account} refused its only request"),
+                (number, all) if number == all => format!("the account {account} refused all {all} requests"),
+                (number, all) => format!("the account {account} refused {number} of {all} requests"),
+            }
         });
         let shown: Vec<String> = shown.collect();
         if shown.is_empty() {

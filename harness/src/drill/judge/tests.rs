@@ -29,6 +29,7 @@ fn data(rows: u64) -> DataObservation {
         key: vec!["id".to_owned()],
         rows: Some(TableRows { count: rows, ..TableRows::default() }),
         damage: None,
+        left_out: false,
     };
     DataObservation {
         identity: Identity {
@@ -47,6 +48,7 @@ fn data(rows: u64) -> DataObservation {
             name: "orders".to_owned(),
             definition: String::new(),
             connectable: true,
+            opened: false,
             extensions: Vec::new(),
             schema: Vec::new(),
             schema_digest: MultisetDigest::default(),

@@ -235,8 +235,8 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Postgres,
         standing: Expected,
-        pattern: r#"could not (open|read|stat|access|fsync) (file|directory) "(global|base|pg_xact|pg_multixact|pg_notify|pg_subtrans|pg_commit_ts|pg_twophase|pg_logical|pg_replslot|pg_filenode\.map|PG_VERSION)\S*": No such file or directory|"\S+" is not a valid data directory|relation mapping file "\S+" "#,
-        means: "files of the base backup did not come: one of its parts (`tar_partitions/part_…`) is no longer in the archive. WAL-G \
+        pattern: r#"could not (open|read|stat|access|fsync) (file|directory) "(global|base|pg_xact|pg_multixact|pg_notify|pg_subtrans|pg_commit_ts|pg_twophase|pg_logical|pg_replslot|pg_filenode\.map|PG_VERSION)\S*": No such file or directory|"\S+" is not a valid data directory|relation mapping file "\S+" |^could not locate a valid checkpoint record"#,
+        means: "files of the base backup did not come, maybe its label: one of its parts (`tar_partitions/part_…`) is no longer in the archive. WAL-G \
                 fetches the parts that it finds, and does not miss one",
         do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod); look for what deletes \
               blobs below the prefix, such as a lifecycle rule of the storage account",
@@ -274,7 +274,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Postgres,
         standing: Expected,
-        pattern: "^(WAL ends before (end of online backup|consistent recovery point)|could not (locate|find) (a valid checkpoint record|required checkpoint record|redo location)|invalid checkpoint record|could not find redo location)",
+        pattern: "^(WAL ends before (end of online backup|consistent recovery point)|could not (locate|find) (required checkpoint record|redo location))",
         means: "the WAL that was written while the base backup was taken is not in the archive, or cannot be read there: without it the \
                 backup is not consistent",
         do_: "take a new base backup; look for what deletes WAL files (`wal_005/…`) that the backup still needs",
@@ -365,6 +365,15 @@ pub(super) static ENTRIES: &[Entry] = &[
         standing: Passing("^(Lock owner: |no action\\. I am|initialized a new cluster)"),
         pattern: "^(Retry got exception|Request failed to |Request to server \\S+ failed|Failed to get the leader object|failed to update leader lock|Failed to refresh service account token|Failed to get \"kubernetes\" endpoint|Unexpected error from Kubernetes API|get_cluster\\b|Can not get cluster from dcs|Loop time exceeded|Concurrent update of|ObjectCache\\.run|Error communicating with DCS|Retrying \\(Retry\\(total=)|^(Postgresql|postmaster) is not running|^Failed to determine PostgreSQL state from the connection|^Timed out waiting for PostgreSQL to start|^Timeout during postmaster stop|[Cc]onnection (to server .*)?refused|Is the server running|FATAL: +the database system is ",
         means: "Patroni asked PostgreSQL, a peer or the API server while that was starting or stopping; it asks again within seconds",
+        do_: "",
+    },
+    Entry {
+        name: "no-node-to-take-over",
+        level: Warning,
+        source: Source::Patroni,
+        standing: TimingDependent,
+        pattern: "^(manual )?failover: (candidates list is empty|no healthy members found)",
+        means: "Patroni looked for a node to hand the lead to as this one was stopped or slow, and there is no other",
         do_: "",
     },
     Entry {

@@ -2,9 +2,10 @@
 
 use super::Told;
 use crate::exit::Verdict;
+use crate::report::proof::counted;
 use crate::report::style::word;
 use crate::report::text::{cut, duration, printable};
-use crate::report::{Measure, Restore};
+use crate::report::{Measure, ProofState, Restore};
 
 /// Nobody reads more in a line; an event's note may have 1024 bytes.
 const LONGEST: usize = 240;
@@ -44,7 +45,7 @@ fn parts(told: Told<'_>) -> Vec<String> {
 pub(super) fn finding(told: Told<'_>) -> Option<String> {
     let found =
         told.report.findings.first().map(|finding| [&finding.subject, &finding.expected, &finding.seen]);
-    let failing = || told.restore.proofs.iter().find(|proof| !proof.holds);
+    let failing = || told.restore.proofs.iter().find(|proof| proof.state == ProofState::Fails);
     let [what, expected, seen] =
         found.or_else(|| failing().map(|proof| [&proof.what, &proof.expected, &proof.seen]))?;
     let expected = if expected.is_empty() { String::new() } else { format!("expected {expected}, seen ") };
@@ -59,7 +60,5 @@ pub(super) fn measure(measure: Measure) -> String {
 }
 
 fn proofs(restore: &Restore) -> Option<String> {
-    let all = restore.proofs.len();
-    let holding = restore.proofs.iter().filter(|proof| proof.holds).count();
-    (all > 0).then(|| format!("{holding} of {all} proofs hold"))
+    (!restore.proofs.is_empty()).then(|| counted(&restore.proofs))
 }

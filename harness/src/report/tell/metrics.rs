@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::Told;
 use crate::exit::Verdict;
-use crate::report::{DrillReport, Measure, RecoveryPhaseName};
+use crate::report::{DrillReport, Measure, ProofState, RecoveryPhaseName};
 
 /// The time of the last success, which metrics files are read for.
 pub(super) const LAST_SUCCESS: &str = "clonedrill_last_success_timestamp_seconds";
@@ -180,13 +180,13 @@ fn phases(told: Told<'_>) -> Metric {
 }
 
 fn proofs(told: Told<'_>) -> Metric {
-    let count = |holds| told.restore.proofs.iter().filter(|proof| proof.holds == holds).count() as f64;
-    let one = |result: &str, holds| (Some(("result", result.to_owned())), count(holds));
+    let count = |state| told.restore.proofs.iter().filter(|proof| proof.state == state).count() as f64;
+    let one = |state: ProofState| (Some(("result", state.name().to_owned())), count(state));
     Metric {
         name: "clonedrill_proofs",
         help: "How many things were to be proved of the clone, by what came out.",
         unit: None,
-        values: vec![one("holds", true), one("fails", false)],
+        values: ProofState::ALL.into_iter().map(one).collect(),
     }
 }
 

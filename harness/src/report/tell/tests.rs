@@ -190,7 +190,7 @@ async fn a_pushgateway_that_refuses_or_is_none_is_named() {
     assert_eq!(errors[0].to_string(), expected);
     for wrong in ["pushgateway:9091", "ftp://gateway", "http://me:hush@gateway:9091"] {
         let error = tell(&samples::restored(), &push(wrong), None).await[0].to_string();
-        assert!(error.starts_with("push the metrics: use its address") && !error.contains("hush"), "{error}");
+        assert!(error.starts_with("push the metrics: use the address") && !error.contains("hush"), "{error}");
     }
 }
 

@@ -1,6 +1,5 @@
 //! Where the recovery ended: on the source's own timelines, and not before something that the archive holds.
 
-use super::proof;
 use crate::report::Proof;
 use crate::restore::history::{Followed, History};
 use crate::restore::lsn::Lsn;
@@ -8,6 +7,28 @@ use crate::restore::tail::Tail;
 
 const TIMELINES: &str = "timelines of the source";
 const WAL: &str = "all archived WAL";
+
+/// What recovery began with is the base backup that was chosen, by its own label. Without the label it would begin at a
+/// checkpoint of later, when not all files were as they were then.
+pub(in crate::restore) fn backup(chosen: Option<&str>, begins_in: Option<&str>) -> Proof {
+    let proof = |holds, seen: String| Proof {
+        expected: "recovery from the base backup that was chosen, by the label in it".to_owned(),
+        help: if holds { String::new() } else { BACKUP.to_owned() },
+        ..Proof::new("base backup", holds, seen)
+    };
+    match (chosen, begins_in) {
+        (_, None) => proof(false, "its label is missing, so a part of it did not come".to_owned()),
+        (Some(name), Some(file)) if !file.is_empty() && name.contains(file) => proof(true, name.to_owned()),
+        // `LATEST`, or a log that begins later.
+        (None | Some("LATEST"), Some(file)) => proof(true, format!("it begins in {file}")),
+        (Some(name), Some(file)) => {
+            proof(false, format!("{name} was chosen, and what came begins in {file}"))
+        }
+    }
+}
+
+const BACKUP: &str = "parts of the base backup are missing in the archive, or are another backup's: take a new one, and look for \
+                      what deletes or overwrites blobs below the prefix";
 
 /// The clone's switches, the last of which is the recovery's end, held against the source's. `whose` is what is known of the
 /// owner of a timeline that is not the source's.
@@ -21,12 +42,12 @@ pub(in crate::restore) fn timelines(
     let end = recovery.0.last();
     let at = end.map(|end| end.at.to_string()).unwrap_or_default();
     let came = format!("ended at {at} on timeline {}", path.join(", then "));
-    let proof = |holds, seen: String, help: &str| {
+    let proof = |holds: bool, seen: String, help: &str| {
         Proof {
         expected: "recovery on the timelines that the source itself was on, up to its current one or that of the target"
             .to_owned(),
         help: help.to_owned(),
-        ..proof(TIMELINES, holds, seen)
+        ..Proof::new(TIMELINES, holds, seen)
     }
     };
     match followed {
@@ -68,11 +89,11 @@ pub(in crate::restore) fn timelines(
             ..proof(
                 false,
                 format!(
-                    "{came}; the source never left timeline {} at {}{}: these are another cluster's data",
+                    "these are another cluster's data: {came}; the source never left timeline {} at {}{}",
                     switch.timeline,
                     switch.at,
                     match whose.first() {
-                        Some(whose) => format!(", {whose}"),
+                        Some(whose) => format!("; {whose}"),
                         None => String::new(),
                     }
                 ),
@@ -100,10 +121,10 @@ pub(in crate::restore) enum Why {
 
 /// Whether something that the archive holds, or should hold, did not come back.
 pub(in crate::restore) fn wal(at: Option<Lsn>, why: &Why) -> Proof {
-    let proof = |holds, seen: String, help: &str| Proof {
+    let proof = |holds: bool, seen: String, help: &str| Proof {
         expected: "recovery up to its target, or with everything that the source has archived".to_owned(),
         help: help.to_owned(),
-        ..proof(WAL, holds, seen)
+        ..Proof::new(WAL, holds, seen)
     };
     let Some(at) = at else {
         return proof(false, "not known: nothing tells where recovery ended".to_owned(), "");
@@ -201,14 +222,25 @@ mod tests {
     fn only_the_sources_own_timelines_hold() {
         let (recovery, left) = (history(&[(1, 0x500_0000)]), history(&[(1, 0x600_0000)]).0.remove(0));
         let holds =
-            |followed: Option<Followed>, before| timelines(&recovery, followed.as_ref(), before, &[]).holds;
+            |followed: Option<Followed>, before| timelines(&recovery, followed.as_ref(), before, &[]).holds();
         assert!(holds(Some(Followed::Current), false));
         assert!(holds(Some(Followed::Earlier { left: left.clone() }), true));
         assert!(!holds(Some(Followed::Earlier { left: left.clone() }), false));
         assert!(!holds(Some(Followed::Beyond { left: left.clone() }), true) && !holds(None, true));
         let whose = ["orders/acid-clone has it in its history".to_owned()];
         let foreign = timelines(&recovery, Some(&Followed::Foreign { switch: left }), true, &whose);
-        assert!(!foreign.holds && foreign.seen.contains(&whose[0]), "{foreign:?}");
+        assert!(!foreign.holds() && foreign.seen.contains(&whose[0]), "{foreign:?}");
+    }
+
+    #[test]
+    fn the_backup_that_was_chosen_is_the_one_that_came() {
+        let (name, file) = ("base_00000001000000000000000A", "00000001000000000000000A");
+        assert!(backup(Some(name), Some(file)).holds() && backup(None, Some(file)).holds());
+        assert!(
+            !backup(Some(name), None).holds()
+                && !backup(Some(name), Some("00000001000000000000000B")).holds()
+        );
+        assert!(!backup(Some(name), Some("")).holds());
     }
 
     #[test]
@@ -216,12 +248,12 @@ mod tests {
         let at = Some(Lsn(0x500_0000));
         let tail = |tail| Why::Tail { tail, why: None, written: Some(Lsn(0x500_0100)) };
         let file = || "000000010000000000000005".to_owned();
-        assert!(wal(at, &Why::Target).holds && wal(at, &Why::AllWritten(Lsn(0))).holds);
-        assert!(!wal(None, &Why::Target).holds && !wal(at, &Why::NotKnown("ask".to_owned())).holds);
+        assert!(wal(at, &Why::Target).holds() && wal(at, &Why::AllWritten(Lsn(0))).holds());
+        assert!(!wal(None, &Why::Target).holds() && !wal(at, &Why::NotKnown("ask".to_owned())).holds());
         assert!(wal(at, &tail(Tail::Nothing)).seen.ends_with("up to 0/5000100, which is not archived yet"));
-        assert!(wal(at, &tail(Tail::Late { file: file() })).holds);
+        assert!(wal(at, &tail(Tail::Late { file: file() })).holds());
         let missing = wal(at, &tail(Tail::Missing { file: file(), later: 2, last: "X".to_owned() }));
-        assert!(!missing.holds);
+        assert!(!missing.holds());
         assert_eq!(
             missing.seen,
             "recovery ended at 0/5000000; file 000000010000000000000005 could not be restored (it is missing in the archive), \
@@ -234,12 +266,12 @@ mod tests {
             Tail::Wait { file: file(), seen: String::new() },
         ] {
             let proof = wal(at, &tail(gone));
-            assert!(!proof.holds && proof.seen.contains(&file()), "{proof:?}");
+            assert!(!proof.holds() && proof.seen.contains(&file()), "{proof:?}");
         }
         let says = "invalid record length at 0/5000060".to_owned();
         let broken = wal(at, &Why::Broken { file: file(), says: says.clone(), later: Some(1) });
         assert!(
-            !broken.holds && broken.seen.contains(&says) && broken.seen.ends_with("1 later file is there")
+            !broken.holds() && broken.seen.contains(&says) && broken.seen.ends_with("1 later file is there")
         );
     }
 }

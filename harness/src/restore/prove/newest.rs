@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use super::assertion::is_time;
 use super::identity::span;
 use super::query::{NoValue, answered, session, value};
-use super::{Hide, one_line, proof};
+use super::{Hide, one_line};
 use crate::observe::data::{Connect, DataError};
 use crate::report::Proof;
 use crate::restore::{Newest, Span};
@@ -18,6 +18,11 @@ use crate::restore::{Newest, Span};
 /// Both names as SQL writes them: whatever they are, they are no SQL in what is made of them.
 const COLUMN: &str = "SELECT t::text, quote_ident(a.attname) FROM (SELECT to_regclass($1) AS t) named
      LEFT JOIN pg_attribute a ON a.attrelid = t AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped";
+
+const NO_TABLE: &str = "there is no such table";
+const NO_COLUMN: &str = "the table has no such column";
+const MISSING: &str = "it did not come back, or the drill's file misspells it: a table is written as in SQL, with its schema \
+                       (`public.orders`), a column as it is";
 
 /// One proof for each column, in their order. A table's name is read as SQL reads it, a column's is taken as it is. Without a limit it holds wherever there is a value to
 /// report; with one, the newest value has to be a time, at most so much older than `target`. A `timestamp` without a zone is
@@ -46,7 +51,8 @@ pub async fn newest(
             Err(error) => (false, error.said(&format!("the newest {table}.{name}"), database, hide)?),
         };
         let what = one_line(&format!("{database}: newest {table}.{name}"), hide);
-        proofs.push(Proof { expected, ..proof(what, holds, seen) });
+        let help = if seen == NO_TABLE || seen == NO_COLUMN { MISSING } else { "" };
+        proofs.push(Proof { expected, help: help.to_owned(), ..Proof::new(what, holds, seen) });
     }
     Ok(proofs)
 }
@@ -63,8 +69,8 @@ async fn ask(
     let (table, name): (Option<String>, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
     let (table, name) = match (table, name) {
         (Some(table), Some(name)) => (table, name),
-        (None, _) => return Ok((false, "there is no such table".to_owned())),
-        (_, None) => return Ok((false, "the table has no such column".to_owned())),
+        (None, _) => return Ok((false, NO_TABLE.to_owned())),
+        (_, None) => return Ok((false, NO_COLUMN.to_owned())),
     };
     let newest = value(&client, &format!("SELECT max({name}) FROM {table}")).await?;
     let Some(text) = &newest.text else {

@@ -1,5 +1,7 @@
 //! What a team holds its manifests to: the section `check` of `clonedrill.yaml`.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 
 use super::convention::Convention;
@@ -14,6 +16,24 @@ pub struct CheckSettings {
     pub retention: Option<Retention>,
     /// The nodes have an identity of their own that opens the storage accounts: no credential is needed.
     pub managed_identity: bool,
+    /// The operator's configuration, with what it names beside it, for input that has none. From the file's own folder.
+    pub operator_configuration: Option<PathBuf>,
+    /// Findings that somebody lives with.
+    pub accept: Vec<Acceptance>,
+    /// The file that this is from.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+}
+
+/// A finding that somebody lives with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Acceptance {
+    pub code: String,
+    /// `name`, or `namespace/name`; without it, every cluster.
+    #[serde(default)]
+    pub cluster: Option<String>,
+    pub reason: String,
 }
 
 /// A length of time in days and smaller units.

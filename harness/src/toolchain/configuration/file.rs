@@ -74,7 +74,11 @@ pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
         programs: programs.collect(),
         postgres: GivenPostgres::list(&postgres, folder, &origin),
         operators: from_folder(file.operators, folder),
-        check: file.check,
+        check: CheckSettings {
+            operator_configuration: file.check.operator_configuration.map(|given| folder.join(given)),
+            file: Some(path.to_owned()),
+            ..file.check
+        },
         images: file.images,
         kind: file.kind,
         stand_in: file.stand_in,

@@ -142,7 +142,7 @@ fn requests_of_nobody_known_make_no_list_of_accounts_exact() {
     assert_eq!(found[0].subject, "storage");
     assert!(found[0].expected.starts_with("every request to be of a cluster of this drill"));
     assert_eq!(found[0].seen, "1 requests by addresses of no known cluster");
-    assert_eq!(found[0].evidence, ["WriteBlob in prodbackups by 10.244.1.7"]);
+    assert_eq!(found[0].evidence, ["write a blob in prodbackups by 10.244.1.7"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::backup_list::Backup;
+use crate::spilo::backup_list::Backup;
 
 /// The backup before which all others are deleted: the newest of those that are so many days old, where at least as many
 /// younger ones are left. None where nothing is deleted; nothing is said then.

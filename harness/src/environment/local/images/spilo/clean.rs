@@ -3,10 +3,8 @@
 //! One differs from Spilo's, since this machine is not its image: `LC_ALL` is the nearest locale that there is.
 
 use super::patroni::Locales;
-use super::variables::Variables;
-
-const KEPT: &[&str] = &["POD_IP", "POD_NAMESPACE", "HOSTNAME", "PATH", "PGHOME", "LC_ALL", "ENABLE_PG_MON"];
-const KEPT_GROUPS: &[&str] = &["KUBERNETES_SERVICE", "KUBERNETES_PORT", "KUBERNETES_ROLE"];
+use crate::spilo::Variables;
+use crate::spilo::cleaned::is_kept;
 
 /// The locale of Spilo's shells where the image's is taken away.
 const FALLBACK_LOCALE: &str = "C.UTF-8";
@@ -23,13 +21,6 @@ fn clean(variables: &Variables) -> Variables {
     let mut kept: Variables = variables.iter().filter(|(name, _)| is_kept(name)).collect();
     kept.put("HOME", "/home/postgres");
     kept
-}
-
-fn is_kept(name: &str) -> bool {
-    KEPT.contains(&name)
-        || KEPT_GROUPS.iter().any(|group| {
-            name.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        })
 }
 
 #[cfg(test)]

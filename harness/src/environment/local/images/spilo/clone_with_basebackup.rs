@@ -6,7 +6,7 @@ use super::child;
 use super::log::Voice;
 use super::programs::Programs;
 use super::recovery::Recovery;
-use super::settings::Settings;
+use crate::spilo::Settings;
 
 /// What Patroni passes.
 #[derive(Debug, clap::Parser)]

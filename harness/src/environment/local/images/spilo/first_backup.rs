@@ -11,11 +11,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
 use super::child;
+use super::container::of_this_container;
 use super::log::Voice;
-use super::settings::Settings;
-use super::variables::Variables;
 use crate::poll::{Limit, PollError, Seen, poll};
-use crate::spilo::pauses;
+use crate::spilo::{Settings, Variables, pauses};
 
 const PRIMARY: &str = "http://127.0.0.1:8008/primary";
 
@@ -71,7 +70,7 @@ async fn wait_until_primary(url: &str, limit: Limit) -> Result<(), PollError<Inf
 
 /// The launcher's own environment is the pod's: the one place where WAL-G sees all of it.
 fn first(settings: &Settings) -> Command {
-    backup(settings, &Variables::of_this_process())
+    backup(settings, &of_this_container())
 }
 
 /// The backup script with these variables, the env dir on top, and nothing else.
@@ -129,7 +128,7 @@ mod tests {
     fn the_first_backup_gets_the_whole_environment_of_the_pod() {
         let command = first(&Settings::of(Variables::default(), 1));
         let given: Vec<_> = command.get_envs().filter_map(|(name, value)| Some((name, value?))).collect();
-        let whole = Variables::of_this_process();
+        let whole = of_this_container();
         assert!(whole.set("PATH").is_some());
         for (name, value) in whole.iter() {
             assert!(given.contains(&(name.as_ref(), value.as_ref())), "{name}");

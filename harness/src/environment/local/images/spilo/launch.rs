@@ -13,19 +13,19 @@ use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::archive::{self, Scope};
 use super::certificate::{self, CertificateError};
 use super::clean;
+use super::container::of_this_container;
 use super::first_backup;
 use super::log::Voice;
 use super::patroni::{self, Locales, Machine, PatroniError, text_at};
 use super::programs::{Programs, ProgramsError};
 use super::restart::{Next, Restarts};
 use super::schedule;
-use super::settings::{CloneMethod, Settings};
-use super::variables::Variables;
 use super::{account, child, clone_with_basebackup, env_dir};
 use super::{log_tags, processors};
+use crate::spilo::archive::{self, Scope};
+use crate::spilo::{CloneMethod, Settings, Variables};
 
 /// Runit's name of the service, as its log lines show it.
 const SERVICE: &str = "/etc/runit/runsvdir/default/patroni";
@@ -77,7 +77,7 @@ async fn run() -> Result<(), LaunchError> {
     let stopped = stop_signal().map_err(prepare("the signals"))?;
     let programs = Programs::of_this_container()?;
     let processors = processors::of_the_machine();
-    let settings = Settings::of(Variables::of_this_process(), processors);
+    let settings = Settings::of(of_this_container(), processors);
     let start = configure(&settings, &programs)?;
 
     let beside = async {
@@ -129,7 +129,9 @@ fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, L
     make_folders(settings)?;
     account::name_current_user(Path::new(account::PASSWD)).map_err(prepare(account::PASSWD))?;
     Voice::Bootstrapping.info("Figuring out my environment (Google? AWS? Openstack? Local?)");
-    settings.log_warnings();
+    for warning in &settings.warnings {
+        Voice::Bootstrapping.warning(warning);
+    }
     Voice::Bootstrapping.info("No meta-data available for this provider");
     Voice::Bootstrapping.info("Looks like you are running unsupported");
 

@@ -5,20 +5,18 @@
 //! of PostgreSQL that this machine lacks, and a clone whose source has an older one, which Spilo upgrades.
 
 mod account;
-pub(crate) mod archive;
-mod backup_list;
 mod before_push;
 mod certificate;
 mod child;
 mod clean;
 mod clone_with_basebackup;
 mod clone_with_wale;
+mod container;
 mod env_dir;
 mod first_backup;
 mod launch;
 mod log;
 mod log_tags;
-mod merge;
 mod patroni;
 mod postgres_backup;
 mod processors;
@@ -28,9 +26,7 @@ mod replica;
 mod restart;
 mod restore_command;
 mod roles;
-pub(crate) mod schedule;
-pub(crate) mod settings;
-pub(crate) mod variables;
+mod schedule;
 
 pub use programs::FILE as PROGRAMS_FILE;
 pub use roles::LEGACY_FUNCTIONS;

@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 pub use locale::Locales;
 
-use super::merge::{self, ConfigurationError};
 use super::programs::{Programs, ProgramsError};
-use super::settings::{CloneMethod, Settings};
+use crate::spilo::merge::{self, ConfigurationError};
+use crate::spilo::{CloneMethod, Settings};
 
 /// What the configuration takes from the machine rather than from the environment.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ fn generated(settings: &Settings, machine: &Machine) -> Map<String, Value> {
     });
     if settings.archiving {
         let env_dir = text("WALE_ENV_DIR");
-        postgresql["recovery_conf"] = json!({"restore_command": restore_command(settings, &env_dir)});
+        postgresql["recovery_conf"] = json!({"restore_command": settings.restore_command(&env_dir)});
         postgresql["create_replica_method"] = json!(["wal_e", "basebackup_fast_xlog"]);
         postgresql["wal_e"] = json!({
             "command": format!("envdir {env_dir} /scripts/wale_restore.sh"),
@@ -168,7 +168,7 @@ fn bootstrap(settings: &Settings, machine: &Machine) -> Value {
         CloneMethod::Nothing => {}
         CloneMethod::Backups { env_dir } => {
             let mut recovery = json!({
-                "restore_command": restore_command(settings, env_dir),
+                "restore_command": settings.restore_command(env_dir),
                 "recovery_target_timeline": text("CLONE_TARGET_TIMELINE"),
                 "recovery_target_action":
                     if settings.is_set("USE_PAUSE_AT_RECOVERY_TARGET") { "pause" } else { "promote" },
@@ -206,11 +206,6 @@ fn bootstrap(settings: &Settings, machine: &Machine) -> Value {
         bootstrap["users"] = json!({ text("PGUSER_ADMIN"): user });
     }
     bootstrap
-}
-
-fn restore_command(settings: &Settings, env_dir: &str) -> String {
-    let timeout = settings.text("WAL_RESTORE_TIMEOUT");
-    format!(r#"envdir "{env_dir}" timeout "{timeout}" /scripts/restore_command.sh "%f" "%p""#)
 }
 
 /// What all members share, through the store.

@@ -80,7 +80,7 @@ fn scripts_of_patroni() -> std::collections::BTreeSet<String> {
     let mut found = std::collections::BTreeSet::new();
     for clone in [&backups[..], &running[..]] {
         let archiving = [("WALG_AZ_PREFIX", "azure://backups/y")];
-        let settings = settings::Settings::of(archiving.iter().chain(clone).copied().collect(), 1);
+        let settings = crate::spilo::Settings::of(archiving.iter().chain(clone).copied().collect(), 1);
         let config = patroni::configuration(&settings, &machine, &programs).unwrap().to_string();
         // `extwlist.custom_path` is the folder itself.
         for (start, _) in config.match_indices("/scripts/") {

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::environment::local::images::spilo::log::Voice;
-use crate::environment::local::images::spilo::settings::Settings;
-use crate::spilo::Release;
+use crate::spilo::{Release, Settings};
 
 /// Adds the sections `kubernetes` and `namespace` where the operator asked for Kubernetes as the store.
 pub fn add(config: &mut Map<String, Value>, settings: &Settings, release: Release) {

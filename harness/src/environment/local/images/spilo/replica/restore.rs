@@ -5,16 +5,17 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 use std::{fs, io};
 
-use super::super::backup_list;
 use super::super::child::{self, Output};
-use super::super::variables::Variables;
+use super::super::container::of_this_container;
 use super::{Arguments, Pauses, attempts, block_on};
+use crate::spilo::Variables;
+use crate::spilo::backup_list;
 
 const PAUSES: Pauses = Pauses(Duration::from_secs(1), Duration::from_secs(1));
 
 /// `wale_restore.sh`: the newest backup, unless streaming from the leader costs less.
 pub fn main() -> ExitCode {
-    let variables = Variables::of_this_process();
+    let variables = of_this_container();
     let Some(restore) = Restore::of(&Arguments::of_this_process(), &variables) else {
         return ExitCode::FAILURE;
     };

@@ -1,7 +1,6 @@
 //! What the environment asks for: Spilo's defaults and switches, before anything is written.
 
 use super::archive::{self, Scope};
-use super::log::Voice;
 use super::variables::Variables;
 
 /// A variable that has a default, as Spilo's list of them.
@@ -95,6 +94,7 @@ impl Settings {
         self.variables.set(name).is_some()
     }
 
+    /// What PostgreSQL is told to archive a WAL file with.
     pub fn archive_command(&self) -> String {
         if !self.archiving {
             return "/bin/true".to_owned();
@@ -103,10 +103,10 @@ impl Settings {
         format!(r#"envdir "{}" {program} wal-push "%p""#, self.text("WALE_ENV_DIR"))
     }
 
-    pub fn log_warnings(&self) {
-        for warning in &self.warnings {
-            Voice::Bootstrapping.warning(warning);
-        }
+    /// What fetches a WAL file, for the cluster's replicas or for its recovery as a clone.
+    pub fn restore_command(&self, env_dir: &str) -> String {
+        let timeout = self.text("WAL_RESTORE_TIMEOUT");
+        format!(r#"envdir "{env_dir}" timeout "{timeout}" /scripts/restore_command.sh "%f" "%p""#)
     }
 }
 

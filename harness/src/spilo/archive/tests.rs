@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::environment::local::images::spilo::settings::Settings;
+use crate::spilo::Settings;
 
 const AZ: (&str, &str) = ("WALG_AZ_PREFIX", "azure://backups/own");
 const CLONE: (&str, &str) = ("CLONE_METHOD", "CLONE_WITH_WALE");

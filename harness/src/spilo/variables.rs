@@ -7,13 +7,6 @@ use std::collections::BTreeMap;
 pub struct Variables(BTreeMap<String, String>);
 
 impl Variables {
-    /// This process's environment. Names or values that are not UTF-8 are left out.
-    pub fn of_this_process() -> Self {
-        std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect()
-    }
-
     /// The value, or `None` where it is missing or empty.
     pub fn set(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -34,14 +27,17 @@ impl Variables {
         self.0.entry(name.to_owned()).or_insert_with(|| value.into());
     }
 
+    /// Gives a name this value, whatever it had.
     pub fn put(&mut self, name: &str, value: impl Into<String>) {
         self.0.insert(name.to_owned(), value.into());
     }
 
+    /// Whether any of the names has a value.
     pub fn any_set(&self, names: impl IntoIterator<Item = impl AsRef<str>>) -> bool {
         names.into_iter().any(|name| self.set(name.as_ref()).is_some())
     }
 
+    /// Names and values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -1,7 +1,7 @@
 //! `$(NAME)` in values, commands and arguments.
 
 /// Replaces `$(NAME)` by what `value_of` gives; `$$` is a dollar sign, and what is unknown or no reference stays.
-pub(crate) fn expand(text: &str, mut value_of: impl FnMut(&str) -> Option<String>) -> String {
+pub fn expand(text: &str, mut value_of: impl FnMut(&str) -> Option<String>) -> String {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {

@@ -3,6 +3,7 @@
 //! In full for Azure. For the other stores the plain names are written, with the prefix that Spilo makes of a bucket;
 //! what it derives for S3 (endpoint, region, server-side encryption) is not, and the log says so.
 
+use super::store::Store;
 use super::variables::Variables;
 
 /// Whose backups: the cluster's own, or those that it is cloned from.
@@ -104,6 +105,35 @@ const WALG: &[&str] = &[
     "http_proxy",
     "https_proxy",
 ];
+
+/// Every variable of which an env dir is made, without `CLONE_`: those for Azure first.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    const CREDENTIALS: &[&str] = &["AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_SAS_TOKEN"];
+    [AZURE, CREDENTIALS, AZURE_PRINCIPAL, WALG, SSH, S3, GS, WALG_STORES, GS_STORES, OTHER_STORES, SWIFT]
+        .into_iter()
+        .flatten()
+        .copied()
+}
+
+/// Whether a variable (without its `CLONE_`) goes into an env dir, and for which store; `Some(None)` for any.
+pub fn store_of(name: &str) -> Option<Option<Store>> {
+    const CREDENTIALS: &[&str] = &["AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_SAS_TOKEN"];
+    let of = [
+        (Store::Azure, [AZURE, CREDENTIALS, AZURE_PRINCIPAL].concat()),
+        (Store::S3, [S3, &["WAL_S3_BUCKET"]].concat()),
+        (Store::GoogleStorage, [GS, &["WAL_GS_BUCKET", "WAL_GCS_BUCKET"]].concat()),
+        (Store::Swift, [SWIFT, &["WAL_SWIFT_BUCKET"]].concat()),
+        (Store::Ssh, SSH.to_vec()),
+    ];
+    let store = of.iter().find(|(_, names)| names.contains(&name)).map(|(store, _)| *store);
+    let tuning = WALG.contains(&name) && !name.ends_with("_proxy");
+    store.map(Some).or(tuning.then_some(None))
+}
+
+/// Whether it is part of a way to authenticate to Azure.
+pub fn is_azure_credential(name: &str) -> bool {
+    matches!(name, "AZURE_STORAGE_ACCESS_KEY" | "AZURE_STORAGE_SAS_TOKEN") || AZURE_PRINCIPAL.contains(&name)
+}
 
 /// The variables each of which switches archiving on.
 pub fn switches() -> Vec<&'static str> {
