@@ -35,3 +35,10 @@ pub fn is_ready(pod: &Pod) -> bool {
     let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.any(|one| one.type_ == "Ready" && one.status == "True")
 }
+
+/// The image in which a pod's PostgreSQL runs, with its digest where the node says it.
+pub fn image_of(pod: &Pod) -> Option<String> {
+    let mut statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let container = statuses.find(|container| container.name == "postgres")?;
+    [&container.image_id, &container.image].into_iter().find(|image| !image.is_empty()).cloned()
+}

@@ -10,7 +10,7 @@ pub mod patroni;
 mod pod;
 
 pub use apply::{ApplyError, apply, create, create_all};
-pub use clusters::{is_ready, leads, postgresql_kind, postgresqls, status};
+pub use clusters::{image_of, is_ready, leads, postgresql_kind, postgresqls, status};
 pub use configuration::merge;
 pub use install::{InstallError, WORKING, definitions, install, install_for_all, owner, upgrade};
 pub use manifests::{ManifestError, Release};

@@ -6,7 +6,9 @@ mod connection;
 mod copies;
 mod damage;
 mod definitions;
+mod options;
 mod rows;
+mod spilo;
 
 use std::path::Path;
 

@@ -3,6 +3,8 @@
 //! [`observe`] reads all of a cluster, each database as of one moment. With a spool it also keeps rows, so that
 //! [`compare`] can show which rows differ, also long after the source has moved on.
 
+#[cfg(test)]
+mod catalogs;
 mod compare;
 mod connect;
 mod database;
@@ -13,12 +15,14 @@ mod excluded;
 mod globals;
 mod identity;
 mod observation;
+mod options;
 mod read;
 mod roles;
 mod rows;
 mod schema;
 pub mod scratch;
 mod snapshot;
+mod spilo;
 mod spool;
 mod text;
 mod value;
@@ -91,7 +95,7 @@ pub async fn observe(
 ) -> Result<DataObservation, DataError> {
     let spool = spool.map(|folder| Spool::in_folder(folder, options.keep_at_most)).transpose()?;
     let client = connect.open_as(FIRST, &options.session).await?;
-    let (listed, mut seen) = shared(&client).await?;
+    let (listed, mut seen) = shared(&client, connect).await?;
     for listed in listed {
         seen.databases.push(database::database(connect, options, listed, None, spool.as_ref()).await?);
     }
@@ -112,7 +116,7 @@ pub async fn observe_held(
     let spool = spool.map(|folder| Spool::in_folder(folder, options.keep_at_most)).transpose()?;
     let no_snapshot = |database: &str| DataError::NotHeld { database: database.to_owned() };
     let first = held.iter().find(|held| held.database() == FIRST).ok_or_else(|| no_snapshot(FIRST))?;
-    let (listed, mut seen) = shared(first.client()).await?;
+    let (listed, mut seen) = shared(first.client(), connect).await?;
     read::go_back(first.client(), FIRST).await?;
     for listed in listed {
         let place = held.iter().position(|held| held.database() == listed.name);
@@ -127,13 +131,19 @@ pub async fn observe_held(
 }
 
 /// What all databases share, and which there are.
-async fn shared(client: &Client) -> Result<(Vec<roles::Listed>, DataObservation), DataError> {
+async fn shared(
+    client: &Client,
+    connect: &Connect,
+) -> Result<(Vec<roles::Listed>, DataObservation), DataError> {
     done_within("the roles and databases", CATALOG, async {
         let identity = identity::identity(client, FIRST).await?;
         let roles = roles::roles(client, FIRST).await?;
         let globals = globals::globals(client, FIRST).await?;
         let listed = roles::databases(client, FIRST).await?;
-        Ok((listed, DataObservation { identity, roles, globals, databases: Vec::new() }))
+        Ok((
+            listed,
+            DataObservation { identity, roles, globals, image: connect.image.clone(), databases: Vec::new() },
+        ))
     })
     .await
 }

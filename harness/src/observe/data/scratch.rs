@@ -149,6 +149,7 @@ impl ScratchPostgres {
             port: self.port,
             user: USER.to_owned(),
             password: self.password.clone(),
+            image: None,
         }
     }
 
