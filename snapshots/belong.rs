@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use clonedrill::environment::kind;
+use clonedrill::environment::Which;
 use clonedrill::observe::catalogue;
 use clonedrill::scenario::{Checks, find_files, load};
 use clonedrill::snapshot::store::SnapshotName;
@@ -26,6 +26,9 @@ fn no_snapshot_is_left_of_what_is_gone() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let checks = Checks { operator_known: &|_| Ok(()), catalogue: catalogue::names() };
     let mut wanted = BTreeSet::new();
+    let environments: Vec<&str> = Which::ALL.iter().filter_map(|which| which.description().variant).collect();
+    let peculiar = [vec!["spilo", "wal-g-3"], environments].concat();
+    let peculiar: Vec<String> = peculiar.into_iter().map(str::to_owned).collect();
     for file in find_files(&[root.join("scenarios")]).unwrap() {
         let scenario = load(&file, &checks).unwrap().scenario;
         for operator in &scenario.operator.versions {
@@ -34,10 +37,11 @@ fn no_snapshot_is_left_of_what_is_gone() {
                     scenario_file: &file,
                     operator,
                     kind: observation,
-                    environment: kind::NAME,
+                    environment: None,
+                    peculiar: &peculiar,
                 };
                 wanted.insert(name.file().unwrap());
-                wanted.extend(name.variant().unwrap());
+                wanted.extend(name.variants().unwrap());
             }
         }
     }

@@ -54,7 +54,8 @@ impl fmt::Display for Secret {
 pub fn is_told_by_name(name: &str) -> bool {
     static TELLING: LazyLock<Regex> =
         LazyLock::new(|| Regex::new("(?i)KEY|PASSWORD|TOKEN|SECRET").expect("a constant, and tested"));
-    TELLING.is_match(name)
+    // How a key is to be read is no key.
+    TELLING.is_match(name) && !name.to_ascii_uppercase().ends_with("_TRANSFORM")
 }
 
 /// What a name that tells of secrets may hold besides: a switch, a number, a path.
@@ -81,6 +82,7 @@ mod tests {
     fn secrets_are_told_by_name_or_by_form() {
         assert!(is_told_by_name("CLONE_AZURE_STORAGE_ACCESS_KEY") && is_told_by_name("PGPASSWORD_SUPERUSER"));
         assert!(!is_told_by_name("AZURE_STORAGE_ACCOUNT"));
+        assert!(!is_told_by_name("CLONE_WALG_LIBSODIUM_KEY_TRANSFORM"));
         assert!(is_told_by_form(&format!("{}==", "aB3+/".repeat(18).split_at(86).0)));
         assert!(is_told_by_form("sv=2024-11-04&sig=abcdefghijklmnopqrstuvwx%3D"));
         assert!(!is_told_by_form("azure://backups/acid-orders") && !is_told_by_form("design=simple"));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clonedrill::observe::catalogue::{self, Level, Source, Standing};
 use clonedrill::report::DrillReport;
 use clonedrill::report::tell::{check_template, tell};
-use clonedrill::restore::{RestoreDrill, Tell, needed};
+use clonedrill::restore::{RestoreDrill, Tell, needed, useful};
 use serde_json::{Value, json};
 
 fn ci() -> PathBuf {
@@ -124,12 +124,45 @@ fn the_nightly_drills_file_is_one_and_ends_before_its_job_is_ended() {
     let drill: RestoreDrill =
         serde_saphyr::from_str(documents[0]["data"]["drill.yaml"].as_str().unwrap()).unwrap();
     assert!(check_template(drill.tell.webhook.as_ref().unwrap().template.as_ref().unwrap()).is_ok());
-    let job = &documents[1]["spec"]["jobTemplate"]["spec"];
-    let limit = drill.limits.time.unwrap().0.as_secs();
-    assert!(limit < job["activeDeadlineSeconds"].as_u64().unwrap());
-    let container = &job["template"]["spec"]["containers"][0];
+    let of_kind = |kind: &str| documents.iter().find(|document| document["kind"] == kind).unwrap();
+    let job = &of_kind("CronJob")["spec"]["jobTemplate"]["spec"];
+    let pod = &job["template"]["spec"];
+    // Waiting for its turn, the drill, and removing the clone.
+    let seconds = |limit: Option<clonedrill::restore::Span>| limit.unwrap().0.as_secs();
+    let removing = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
+    let all = seconds(drill.limits.wait) + seconds(drill.limits.time) + removing;
+    assert!(all <= job["activeDeadlineSeconds"].as_u64().unwrap(), "{all}");
+    let container = &pod["containers"][0];
     let place = container["volumeMounts"][0]["mountPath"].as_str().unwrap();
     assert_eq!(container["args"], json!(["drill", format!("{place}/drill.yaml")]));
+    // Reports outlive the pod, and go after a while.
+    let reports = |one: &Value| one["mountPath"] == container["workingDir"];
+    let mount = container["volumeMounts"].as_array().unwrap().iter().find(|mount| reports(mount)).unwrap();
+    let volumes = pod["volumes"].as_array().unwrap();
+    let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
+    let claim = of_kind("PersistentVolumeClaim");
+    assert_eq!(volume["persistentVolumeClaim"]["claimName"], claim["metadata"]["name"], "{volume}");
+    let forgets = &pod["initContainers"][0];
+    assert!(reports(&forgets["volumeMounts"][0]), "{forgets}");
+    old_reports_go(forgets["command"].as_array().unwrap());
+}
+
+/// The command of the example, in a folder that stands for the claim.
+fn old_reports_go(command: &[Value]) {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = folder.path().join("target/clonedrill");
+    for (run, age) in [("20261001-030000-1", 40), ("20261123-030000-1", 1)] {
+        std::fs::create_dir_all(runs.join(run).join("orders-nightly")).unwrap();
+        std::fs::write(runs.join(run).join("report.html"), "").unwrap();
+        let time = std::time::SystemTime::now() - std::time::Duration::from_secs(age * 24 * 60 * 60);
+        std::fs::File::open(runs.join(run)).unwrap().set_modified(time).unwrap();
+    }
+    let words = command.iter().map(|word| word.as_str().unwrap());
+    let words: Vec<String> =
+        words.map(|word| word.replace("/report", folder.path().to_str().unwrap())).collect();
+    let ended = std::process::Command::new(&words[0]).args(&words[1..]).status().unwrap();
+    assert!(ended.success(), "{words:?}");
+    assert!(!runs.join("20261001-030000-1").exists() && runs.join("20261123-030000-1/report.html").exists());
 }
 
 /// What the Roles of a file grant, as `namespace: verb resource`.
@@ -163,14 +196,14 @@ fn granted(file: &str) -> BTreeSet<String> {
     granted
 }
 
-/// What such a drill asks for before it begins.
+/// What such a drill asks for before it begins, and what it uses where it has it.
 fn asked(drill: Value) -> BTreeSet<String> {
     let mut whole = json!({
         "source": { "namespace": "prod", "name": "acid-orders" }, "into": { "namespace": "drills" },
     });
     whole.as_object_mut().unwrap().extend(drill.as_object().unwrap().clone());
     let drill: RestoreDrill = serde_json::from_value(whole).unwrap();
-    let rights = needed(&drill).into_iter().map(|right| {
+    let rights = needed(&drill).into_iter().chain(useful(&drill)).map(|right| {
         let below =
             if right.subresource.is_empty() { String::new() } else { format!("/{}", right.subresource) };
         format!("{}: {} {}{below} of {:?}", right.namespace, right.verb, right.resource, right.group)

@@ -23,6 +23,8 @@ fn main() {
             let shipped: Vec<LoadedScenario> = scenarios;
             let folder = root.join("snapshots");
             trials.push(Trial::test("the shipped set is whole", move || is_whole(&shipped, &folder)));
+            let own = root.clone();
+            trials.push(Trial::test(MANIFESTS_MAJOR, move || drill_of_another_major(&own)));
             for broken in [OTHER_TIME, OTHER_ACCOUNT] {
                 let (root, name) = (root.clone(), format!("broken-on-purpose/{}::v1.15.1", broken.name));
                 trials.push(Trial::test(name, move || broken_on_purpose(&root, &broken)));
@@ -71,6 +73,49 @@ fn drill(root: &Path, file: PathBuf, version: &str) -> Result<(), Failed> {
         Some(0) => Ok(()),
         _ => Err(format!("clonedrill run {}: {}", file.display(), output.status).into()),
     }
+}
+
+const MANIFESTS_MAJOR: &str = "another-major/the manifest's version decides";
+
+/// Manifests that name a major of their own, which the machine may lack: it is fetched, runs, and all is as with any other.
+fn drill_of_another_major(root: &Path) -> Result<(), Failed> {
+    let name = "into-another-account";
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let file = copy_scenario(root, folder.path(), name)?;
+    let text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
+    let named = text.replace("${postgres.version}", "17");
+    if named == text {
+        return Err(format!("{name} no longer has `${{postgres.version}}`").into());
+    }
+    std::fs::write(&file, named).map_err(|error| error.to_string())?;
+    let mut command = clonedrill_run(root, &file, "v1.15.1");
+    // The machine's default is another one, however the tests were started.
+    let output = command.env_remove("CLONEDRILL_POSTGRES").args(["--format", "json"]).output();
+    let output = output.map_err(|error| error.to_string())?;
+    let report = String::from_utf8_lossy(&output.stdout);
+    print!("{report}");
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    if output.status.code() != Some(0) {
+        return Err(format!("it ended with {}", output.status).into());
+    }
+    let report: serde_json::Value = serde_json::from_str(&report).map_err(|error| error.to_string())?;
+    let evidence = root.join(report["drills"][0]["evidence"].as_str().unwrap_or_default());
+    match holds(&evidence, "starting PostgreSQL 17.")? {
+        true => Ok(()),
+        false => Err(format!("no log in {} is of PostgreSQL 17", evidence.display()).into()),
+    }
+}
+
+/// A scenario in a folder of its own, with its data and snapshots; its file.
+fn copy_scenario(root: &Path, folder: &Path, name: &str) -> Result<PathBuf, String> {
+    let group = folder.join("scenarios/clone");
+    copy_files(&root.join("scenarios/clone/data"), &group.join("data"))?;
+    let snapshots = format!("snapshots/clone/{name}");
+    copy_files(&root.join(&snapshots), &folder.join(&snapshots))?;
+    let file = group.join(format!("{name}.yaml"));
+    std::fs::copy(root.join(format!("scenarios/clone/{name}.yaml")), &file)
+        .map_err(|error| error.to_string())?;
+    Ok(file)
 }
 
 /// How often a text has what looks like the key of a storage account: 64 bytes as base64.
@@ -212,13 +257,9 @@ const OTHER_ACCOUNT: Broken = Broken {
 
 fn broken_on_purpose(root: &Path, broken: &Broken) -> Result<(), Failed> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let group = folder.path().join("scenarios/clone");
-    copy_files(&root.join("scenarios/clone/data"), &group.join("data"))?;
-    let snapshots = "snapshots/clone/into-another-account";
-    copy_files(&root.join(snapshots), &folder.path().join(snapshots))?;
-    let name = "into-another-account.yaml";
-    let mut text = std::fs::read_to_string(root.join("scenarios/clone").join(name))
-        .map_err(|error| error.to_string())?;
+    let name = "into-another-account";
+    let file = copy_scenario(root, folder.path(), name)?;
+    let mut text = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
     // What the right expectation is told apart from would be said of the wrong world too.
     text.truncate(text.find("told-apart-from:").unwrap_or(text.len()));
     for (right, wrong) in broken.changes {
@@ -227,10 +268,10 @@ fn broken_on_purpose(root: &Path, broken: &Broken) -> Result<(), Failed> {
         }
         text = text.replacen(right, wrong, 1);
     }
-    std::fs::write(group.join(name), text).map_err(|error| error.to_string())?;
+    std::fs::write(&file, text).map_err(|error| error.to_string())?;
     // JUnit has the report as people read it, so that one drill shows all three forms.
     let junit = folder.path().join("junit.xml");
-    let mut command = clonedrill_run(root, &group.join(name), "v1.15.1");
+    let mut command = clonedrill_run(root, &file, "v1.15.1");
     let output = command.args(["--format", "json", "--junit"]).arg(&junit).output();
     let output = output.map_err(|error| error.to_string())?;
     let report = String::from_utf8_lossy(&output.stdout);

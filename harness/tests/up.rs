@@ -82,13 +82,22 @@ fn what_up_prints_works_when_pasted_and_ends_with_its_outermost_process() {
     assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
     let mut again = start(folder.path(), &["up", "--name", &name]);
     assert_eq!(again.end().code(), Some(2), "{}", again.said());
-    assert!(again.said().contains("it runs already"), "{}", again.said());
+    assert!(again.said().contains("it is running already"), "{}", again.said());
+    // Whoever mistakes a name hears which ones there are, and how to end them.
+    let mut other = start(folder.path(), &["down", &format!("{name}-mistaken")]);
+    assert_eq!(other.end().code(), Some(0), "{}", other.said());
+    let said = other.said();
+    assert!(
+        said.contains(&format!("no environment named `{name}-mistaken` is running; these are:")),
+        "{said}"
+    );
+    assert!(said.contains(&format!("  {name}    end it with: clonedrill down {name}\n")), "{said}");
     signal(outermost, Signal::SIGKILL);
     up.leaves_nothing();
     assert_eq!(TcpStream::connect(("127.0.0.1", port)).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     let mut down = start(folder.path(), &["down", &name]);
     assert_eq!(down.end().code(), Some(0), "{}", down.said());
-    assert!(down.said().contains(&format!("no environment {name} runs")), "{}", down.said());
+    assert!(down.said().contains(&format!("no environment named `{name}` is running")), "{}", down.said());
 }
 
 #[test]

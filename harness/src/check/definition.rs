@@ -18,7 +18,7 @@ pub(super) fn shown(variable: &RenderedVariable, value: Option<&str>) -> String 
     for (kind, key) in [("Secret", "secretKeyRef"), ("ConfigMap", "configMapKeyRef")] {
         if let Some(reference) = variable.item.pointer(&format!("/valueFrom/{key}")) {
             let text = |key: &str| reference.get(key).and_then(Value::as_str).unwrap_or_default();
-            return format!("the key {} of the {kind} {}", text("key"), text("name"));
+            return format!("the key `{}` of the {kind} {}", text("key"), text("name"));
         }
     }
     match value {

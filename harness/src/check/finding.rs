@@ -54,6 +54,12 @@ impl fmt::Debug for Definition {
 #[error("{message}")]
 pub struct Finding {
     pub definition: &'static Definition,
+    /// The definition's own, or less: where it hangs on something that is not known.
+    pub severity: Severity,
+    /// Why somebody lives with it, where somebody said so.
+    pub accepted: Option<String>,
+    /// It was there already when the baseline was taken.
+    pub known: bool,
     /// The cluster that it befalls, as `namespace/name` outside `default`; empty for what concerns no single one.
     pub cluster: String,
     /// What will happen.
@@ -63,6 +69,10 @@ pub struct Finding {
     pub place: Place,
     label: String,
     pub related: Vec<Related>,
+    /// Other clusters that the same line befalls.
+    pub also: Vec<String>,
+    /// The object that the place is in, such as `Secret billing/keys`.
+    pub object: Option<String>,
 }
 
 /// Findings as they are found, all of one definition at a time.
@@ -87,12 +97,17 @@ impl Found {
     ) -> &mut Finding {
         self.findings.push(Finding {
             definition: self.definition,
+            severity: self.definition.severity,
+            accepted: None,
+            known: false,
             cluster,
             message,
             repair: repair.into(),
             place,
             label: label.into(),
             related: Vec::new(),
+            also: Vec::new(),
+            object: None,
         });
         let last = self.findings.len() - 1;
         &mut self.findings[last]
@@ -100,6 +115,26 @@ impl Found {
 }
 
 impl Finding {
+    /// As bad as this, and not as its kind usually is.
+    pub fn as_bad_as(&mut self, severity: Severity) -> &mut Self {
+        self.severity = severity;
+        self
+    }
+
+    /// It befalls nobody where one of these objects brings the variable: so it is a warning at most, or a note.
+    pub fn unless(&mut self, open: &[String], brings: &str, severity: Severity) -> &mut Self {
+        if !open.is_empty() {
+            self.severity = self.severity.max(severity);
+            self.message.push_str(&format!("; unless {} brings {brings}", open.join(" or ")));
+        }
+        self
+    }
+
+    /// Whether it counts: it was not accepted, and is no old one of a baseline.
+    pub fn counts(&self) -> bool {
+        self.accepted.is_none() && !self.known
+    }
+
     /// Shows a second place beside the first.
     pub fn beside(&mut self, place: Place, words: impl Into<String>) {
         self.related.push(Related { words: words.into(), place });
@@ -110,10 +145,14 @@ impl Finding {
         let (line, column) = self.place.start();
         FindingRecord {
             code: self.definition.code,
-            severity: self.definition.severity,
+            severity: self.severity,
+            accepted: self.accepted.clone(),
+            known: self.known,
             cluster: Some(self.cluster.clone()).filter(|cluster| !cluster.is_empty()),
+            also: self.also.clone(),
             message: self.message.clone(),
             repair: self.repair.clone(),
+            object: self.object.clone(),
             file: self.place.file().display().to_string(),
             line,
             column,
@@ -127,7 +166,7 @@ impl Diagnostic for Finding {
     }
 
     fn severity(&self) -> Option<miette::Severity> {
-        Some(match self.definition.severity {
+        Some(match self.severity {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
             Severity::Note => miette::Severity::Advice,
@@ -160,10 +199,21 @@ impl Diagnostic for Finding {
 pub struct FindingRecord {
     pub code: &'static str,
     pub severity: Severity,
+    /// The reason, where somebody accepted it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
+    /// It stands in the baseline.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub known: bool,
     /// None for what concerns no single cluster.
     pub cluster: Option<String>,
+    /// Other clusters that the same line befalls.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<String>,
     pub message: String,
     pub repair: String,
+    /// The object that the place is in, such as `Secret billing/keys`.
+    pub object: Option<String>,
     pub file: String,
     /// From 1.
     pub line: usize,

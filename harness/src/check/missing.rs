@@ -15,6 +15,8 @@ pub(super) struct Missing {
     pub setting: &'static str,
     /// Of the setting, inside the document that configures the operator.
     pub pointer: String,
+    /// It is there, and only its keys are not all known.
+    pub is_there: bool,
 }
 
 /// What is missing for the clusters of a namespace.
@@ -31,8 +33,10 @@ pub(super) fn of_pods(manifests: &Manifests, namespace: &str) -> Vec<Missing> {
             (_, Some((given, name))) => (given, name),
             (_, None) => (settings.namespace.as_str(), reference),
         };
-        let missing = manifests.find(kind, namespace, name).is_none();
-        missing.then(|| Missing {
+        // One that is made in the cluster may have more keys than are known.
+        let found = manifests.find(kind, namespace, name);
+        found.is_none_or(|document| document.partial).then(|| Missing {
+            is_there: found.is_some(),
             kind,
             namespace: namespace.to_owned(),
             name: name.to_owned(),

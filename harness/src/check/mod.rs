@@ -1,26 +1,25 @@
 //! What will go wrong with people's manifests: found in what the operator makes of them, and in what Spilo makes of that.
 
-mod convention;
+mod acceptance;
+mod baseline;
 mod definition;
 mod finding;
 mod findings;
 mod missing;
-mod pod;
+mod operator;
 mod prefix;
 pub mod sarif;
-mod settings;
 mod world;
 
 use jiff::Timestamp;
 
-pub use crate::environment::local::images::spilo::archive::Scope;
+pub use baseline::{Baseline, BaselineError};
 pub use finding::{Definition, Finding, FindingRecord, Found, Severity};
-pub use pod::{Azure, CredentialKind, Pod, entries_of, is_known};
-pub use settings::{CheckSettings, Retention};
-pub use world::{Cluster, Rendered, World};
+pub use world::{Cluster, Rendered, There, World};
 
 use crate::manifests::{Index, Manifests, Problem};
 use crate::render::{InputObject, Rendering};
+pub use crate::toolchain::{Acceptance, CheckSettings, Retention};
 
 /// All kinds of findings.
 pub fn definitions() -> &'static [&'static Definition] {
@@ -39,6 +38,17 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// Objects that were refused, so that nothing more can be said of them.
     pub problems: Vec<Problem>,
+    /// Clusters that take no backups of the kind that can be cloned.
+    pub without_backups: Vec<String>,
+    /// What is said first where no configuration of the operator was given.
+    pub without_configuration: Option<String>,
+}
+
+impl Checked {
+    /// The worst of what counts: what was accepted, and what was there before the baseline, does not.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().filter(|finding| finding.counts()).map(|finding| finding.severity).min()
+    }
 }
 
 /// Looks for findings in what was rendered from these manifests. `now` is what target times are held against.
@@ -48,8 +58,9 @@ pub fn check(
     rendering: &Rendering,
     settings: &CheckSettings,
     now: Timestamp,
+    there: &There,
 ) -> Checked {
-    let world = World::new(manifests, index, rendering, settings, now);
+    let world = World::new(manifests, index, rendering, settings, now, there);
     let mut checked = Checked::default();
     for definition in definitions() {
         let mut found = Found::new(definition);
@@ -57,11 +68,56 @@ pub fn check(
         checked.findings.append(&mut found.findings);
     }
     checked.problems = refusals(&world, index, rendering, &checked.findings);
+    once(&mut checked.findings);
+    acceptance::apply(&world, &mut checked.findings);
     checked.findings.sort_by(|a, b| {
         let key = |finding: &Finding| (finding.place.file().to_owned(), finding.place.span.offset());
         key(a).cmp(&key(b))
     });
+    checked.without_configuration = findings::no_backups::without_configuration(&world);
+    for finding in &mut checked.findings {
+        let object = manifests.documents.iter().find(|document| document.holds(&finding.place));
+        finding.object = object.map(ToString::to_string);
+    }
+    checked.without_backups = world
+        .rendered()
+        .filter(|(_, rendered)| findings::no_backups::is_without(rendered))
+        .map(|(cluster, _)| cluster.name())
+        .collect();
     checked
+}
+
+/// One fault is told once: a line that reaches many clusters, such as that of a ConfigMap, with the names of all of them.
+fn once(findings: &mut Vec<Finding>) {
+    let mut kept: Vec<Finding> = Vec::new();
+    for finding in findings.drain(..) {
+        let same = kept.iter_mut().find(|first| {
+            first.definition.code == finding.definition.code
+                && first.severity == finding.severity
+                && first.cluster != finding.cluster
+                && std::sync::Arc::ptr_eq(&first.place.source, &finding.place.source)
+                && first.place.span == finding.place.span
+                && bare(first) == bare(&finding)
+        });
+        match same {
+            Some(first) => first.also.push(finding.cluster),
+            None => kept.push(finding),
+        }
+    }
+    for finding in &mut kept {
+        let also = std::mem::take(&mut finding.also);
+        if !also.is_empty() {
+            finding.message.push_str(&format!(". The same for {}", also.join(", ")));
+        }
+        finding.also = also;
+    }
+    *findings = kept;
+}
+
+/// A message without the name of its cluster, wherever that stands in it.
+fn bare(finding: &Finding) -> String {
+    let name = finding.cluster.rsplit('/').next().unwrap_or_default();
+    if name.is_empty() { finding.message.clone() } else { finding.message.replace(name, "") }
 }
 
 /// What was refused, where no finding says why.

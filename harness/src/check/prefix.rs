@@ -1,21 +1,4 @@
-//! Backup prefixes, as Spilo's clone script searches them and as people name them.
-
-/// Whether Spilo looks into a folder for each major version below this prefix.
-pub(super) fn is_versioned(prefix: &str) -> bool {
-    prefix.contains("/spilo/") && prefix.ends_with("/wal")
-}
-
-/// Whether a clone of this major version that is given `searched` finds backups that lie at `held`.
-pub(super) fn is_searched(searched: &str, held: &str, major: Option<u16>) -> bool {
-    if searched == held {
-        return true;
-    }
-    let below = held
-        .strip_prefix(searched)
-        .and_then(|rest| rest.strip_prefix('/'))
-        .and_then(|rest| rest.parse().ok());
-    is_versioned(searched) && below.is_some_and(|held: u16| major.is_none_or(|major| held <= major))
-}
+//! Backup prefixes, as people name them.
 
 /// The folder of a cluster: the prefix without the parts that Spilo puts below it, its version and `wal`.
 pub(super) fn folder(prefix: &str) -> &str {
@@ -42,15 +25,6 @@ pub(super) fn is_uid(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_spilos_own_form_is_searched_by_version() {
-        let wal = "azure://backups/spilo/acid-orders/wal";
-        assert!(is_searched(wal, &format!("{wal}/15"), Some(16)) && is_searched(wal, wal, Some(16)));
-        assert!(!is_searched(wal, &format!("{wal}/17"), Some(16)));
-        assert!(!is_searched("azure://backups/acid-orders", "azure://backups/acid-orders/15", Some(16)));
-        assert!(!is_searched(wal, "azure://backups/spilo/acid-orders/wal-old/15", Some(16)));
-    }
 
     #[test]
     fn the_folder_is_what_is_left_without_version_and_wal() {

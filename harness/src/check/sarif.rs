@@ -81,6 +81,17 @@ struct Outcome {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     related_locations: Vec<Location>,
     partial_fingerprints: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    suppressions: Vec<Suppression>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline_state: Option<&'static str>,
+}
+
+/// Somebody lives with it, and says why.
+#[derive(Serialize)]
+struct Suppression {
+    kind: &'static str,
+    justification: String,
 }
 
 #[derive(Serialize)]
@@ -91,6 +102,16 @@ struct Location {
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Text>,
     physical_location: Physical,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logical_locations: Vec<Logical>,
+}
+
+/// An object, for those whose files are not known.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Logical {
+    fully_qualified_name: String,
+    kind: &'static str,
 }
 
 #[derive(Serialize)]
@@ -148,7 +169,7 @@ pub fn log(checked: &Checked, problems: &[Problem]) -> Log {
         })
         .collect();
     let problems = problems.iter().chain(&checked.problems);
-    let notifications: Vec<Notification> = problems
+    let mut notifications: Vec<Notification> = problems
         .map(|problem| Notification {
             level: "error",
             message: Text { text: problem.kind.to_string() },
@@ -156,6 +177,13 @@ pub fn log(checked: &Checked, problems: &[Problem]) -> Log {
             locations: problem.place.iter().map(location).collect(),
         })
         .collect();
+    let successful = notifications.is_empty();
+    notifications.extend(checked.without_configuration.iter().map(|said| Notification {
+        level: "warning",
+        message: Text { text: said.clone() },
+        descriptor: Descriptor { id: "clonedrill::check::no_operator_configuration".to_owned() },
+        locations: Vec::new(),
+    }));
     Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
         version: "2.1.0",
@@ -166,7 +194,7 @@ pub fn log(checked: &Checked, problems: &[Problem]) -> Log {
             column_kind: "unicodeCodePoints",
             results: checked.findings.iter().map(outcome).collect(),
             invocations: [Invocation {
-                execution_successful: notifications.is_empty(),
+                execution_successful: successful,
                 tool_execution_notifications: notifications,
             }],
         }],
@@ -187,12 +215,30 @@ fn outcome(finding: &Finding) -> Outcome {
     Outcome {
         rule_id: code.to_owned(),
         rule_index: definitions().iter().position(|definition| definition.code == code),
-        level: level(finding.definition.severity),
+        level: level(finding.severity),
         message: Text { text: format!("{}.\nRepair: {}.", finding.message, finding.repair) },
-        locations: vec![location(&finding.place)],
+        locations: vec![located(finding)],
         related_locations: related.collect(),
         partial_fingerprints: BTreeMap::from([("clonedrill/v1", fingerprint)]),
+        suppressions: finding
+            .accepted
+            .iter()
+            .map(|reason| Suppression { kind: "inSource", justification: reason.clone() })
+            .collect(),
+        baseline_state: finding.known.then_some("unchanged"),
     }
+}
+
+/// The place of a finding; of what came on stdin, whose file nobody knows, the object.
+fn located(finding: &Finding) -> Location {
+    let mut location = location(&finding.place);
+    if let Some(object) = &finding.object {
+        location.logical_locations = vec![Logical { fully_qualified_name: object.clone(), kind: "resource" }];
+        if finding.place.file() == Path::new("<stdin>") {
+            location.physical_location.artifact_location.uri = uri(Path::new(&object.replace(' ', "/")));
+        }
+    }
+    location
 }
 
 fn location(place: &Place) -> Location {
@@ -204,6 +250,7 @@ fn location(place: &Place) -> Location {
             artifact_location: Artifact { uri: uri(place.file()) },
             region: Region { start_line, start_column, end_line, end_column },
         },
+        logical_locations: Vec::new(),
     }
 }
 

@@ -1,13 +1,17 @@
 //! What findings are found in: people's manifests, and what the operator made of them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::missing;
-use super::pod::Pod;
-use super::settings::CheckSettings;
-use crate::manifests::{Document, Index, Manifests, Place};
+use crate::manifests::{Document, Index, Kind, Manifests, Place};
 use crate::render::{InputObject, Origin, Refused, RenderedSet, RenderedVariable, Rendering};
+use crate::spilo::Objects;
+use crate::spilo::parameters::Parameters;
+use crate::spilo::{Archive, Model, Pod, Store, Why};
+use crate::toolchain::CheckSettings;
 
 /// All clusters of one check.
 pub struct World<'w> {
@@ -15,7 +19,21 @@ pub struct World<'w> {
     index: &'w Index,
     pub settings: &'w CheckSettings,
     pub now: Timestamp,
+    /// Which clusters are there already.
+    pub there: &'w There,
     pub clusters: Vec<Cluster<'w>>,
+}
+
+/// What is known of clusters that run already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum There {
+    /// Nothing: any of them may have been made long ago.
+    #[default]
+    Unknown,
+    /// None is: all of them are to be made.
+    None,
+    /// These are, by namespace and name; the others are not.
+    These(BTreeSet<(String, String)>),
 }
 
 /// One cluster: its manifest, and what came of it.
@@ -27,6 +45,11 @@ pub struct Cluster<'w> {
 pub struct Rendered<'w> {
     pub set: &'w RenderedSet,
     pub pod: Pod<'w>,
+    pub model: Model,
+    /// What people say of PostgreSQL's parameters.
+    pub parameters: Parameters,
+    /// Objects that may bring any variable, and are not among the manifests.
+    pub open: Vec<String>,
 }
 
 impl<'w> World<'w> {
@@ -36,17 +59,18 @@ impl<'w> World<'w> {
         rendering: &'w Rendering,
         settings: &'w CheckSettings,
         now: Timestamp,
+        there: &'w There,
     ) -> Self {
         let clusters = rendering.clusters.iter().filter_map(|cluster| {
             let at = index.document(InputObject::Cluster(cluster.cluster))?;
             let document = manifests.documents.get(at)?;
             let rendered = match &cluster.result {
-                Ok(set) => Ok(Rendered { set, pod: Pod::new(&set.env, &document.namespace, manifests) }),
+                Ok(set) => Ok(Rendered::new(set, &document.namespace, manifests)),
                 Err(refused) => Err(refused),
             };
             Some(Cluster { document, rendered })
         });
-        World { manifests, index, settings, now, clusters: clusters.collect() }
+        World { manifests, index, settings, now, there, clusters: clusters.collect() }
     }
 
     /// Clusters that the operator made something of.
@@ -54,17 +78,25 @@ impl<'w> World<'w> {
         self.clusters.iter().filter_map(|cluster| Some((cluster, cluster.rendered.as_ref().ok()?)))
     }
 
-    /// Clusters of which all variables are known: nothing that is missing among the manifests could add one.
-    pub fn known_in_full(&self) -> impl Iterator<Item = (&Cluster<'w>, &Rendered<'w>)> {
-        self.rendered()
-            .filter(|(cluster, _)| missing::of_pods(self.manifests, &cluster.document.namespace).is_empty())
+    /// Whether a cluster is known to be made only now.
+    pub fn is_new(&self, cluster: &Cluster<'_>) -> bool {
+        match self.there {
+            There::Unknown => false,
+            There::None => true,
+            There::These(there) => {
+                !there.contains(&(cluster.document.namespace.clone(), cluster.document.name.clone()))
+            }
+        }
     }
 
-    /// The cluster that this one is cloned from, where that is among the manifests.
+    /// The cluster that this one is cloned from, where that is among the manifests. A cluster that is restored in place has
+    /// its own name there, and is not its own source.
     pub fn source_of(&self, cluster: &Cluster<'_>) -> Option<(&Cluster<'w>, &Rendered<'w>)> {
         let name = cluster.document.text("/spec/clone/cluster")?;
         self.rendered().find(|(other, _)| {
-            other.document.name == name && other.document.namespace == cluster.document.namespace
+            other.document.name == name
+                && other.document.namespace == cluster.document.namespace
+                && other.document.name != cluster.document.name
         })
     }
 
@@ -80,7 +112,7 @@ impl<'w> World<'w> {
 
     /// The same by name; the entry that counts.
     pub fn place_of_name(&self, cluster: &Cluster<'_>, rendered: &Rendered<'_>, name: &str) -> Place {
-        match rendered.pod.entry(name) {
+        match rendered.entry(name) {
             Some(variable) => self.place_of(cluster, variable),
             None => cluster.document.place_of_name(),
         }
@@ -99,6 +131,81 @@ impl<'w> World<'w> {
     }
 }
 
+impl<'w> Rendered<'w> {
+    fn new(set: &'w RenderedSet, namespace: &str, manifests: &Manifests) -> Self {
+        let items = set.env.iter().map(|entry| (entry.name.as_str(), &entry.item));
+        let (from, unknown) = env_from(&set.stateful_set, namespace, manifests);
+        let pod = Pod::over(from, items, namespace, manifests);
+        let open = missing::of_pods(manifests, namespace);
+        let open = open
+            .iter()
+            .map(|missing| format!("{} {}/{}", missing.kind.name(), missing.namespace, missing.name));
+        let (model, parameters) = (Model::of(&pod), Parameters::of(&pod));
+        Rendered { set, pod, model, parameters, open: open.chain(unknown).collect() }
+    }
+
+    /// Its env dirs: that of its own backups, and that of those that it is cloned from.
+    pub fn archives(&self) -> impl Iterator<Item = &Archive> {
+        self.model.archive.iter().chain(self.model.source())
+    }
+
+    /// Those of them that are in Azure.
+    pub fn in_azure(&self) -> impl Iterator<Item = &Archive> {
+        self.archives().filter(|archive| archive.store == Store::Azure)
+    }
+
+    /// A variable that nobody reads, where this one was meant: its finding says all.
+    pub fn meant_by(&self, name: &str) -> Option<&str> {
+        let meant =
+            self.model.without_effect.iter().find(
+                |dropped| matches!(&dropped.why, Why::Unread { meant: Some(meant), .. } if meant == name),
+            );
+        meant.map(|dropped| dropped.name.as_str())
+    }
+
+    /// Whether a part of a variable's value is a reference that stays as it stands: its finding says all.
+    pub fn is_literal(&self, name: &str) -> bool {
+        self.pod.literals().iter().any(|literal| literal.variable == name)
+    }
+
+    pub fn entries(&self) -> &'w [RenderedVariable] {
+        &self.set.env
+    }
+
+    /// The entry that counts.
+    pub fn entry(&self, name: &str) -> Option<&'w RenderedVariable> {
+        self.set.env.iter().rev().find(|entry| entry.name == name)
+    }
+}
+
+/// What `envFrom` of Spilo's container gives, with the objects of which that is not known in full.
+fn env_from(set: &Value, namespace: &str, manifests: &Manifests) -> (Vec<(String, String)>, Vec<String>) {
+    let containers = set.pointer("/spec/template/spec/containers").and_then(Value::as_array);
+    let postgres = containers.into_iter().flatten().find(|container| container["name"] == "postgres");
+    let sources = postgres.and_then(|container| container.get("envFrom")?.as_array());
+    let (mut given, mut unknown) = (Vec::new(), Vec::new());
+    for source in sources.into_iter().flatten() {
+        let prefix = source.get("prefix").and_then(Value::as_str).unwrap_or_default();
+        for (kind, at) in [(Kind::ConfigMap, "configMapRef"), (Kind::Secret, "secretRef")] {
+            let Some(reference) = source.get(at) else { continue };
+            let Some(name) = reference.get("name").and_then(Value::as_str) else { continue };
+            let found = manifests.find(kind, namespace, name);
+            if found.is_none_or(|document| document.partial)
+                && reference.get("optional") != Some(&Value::Bool(true))
+            {
+                unknown.push(format!("{} {namespace}/{name}", kind.name()));
+            }
+            let fields =
+                ["data", "stringData"].into_iter().filter_map(|field| found?.value.get(field)?.as_object());
+            for key in fields.flat_map(|data| data.keys()) {
+                let value = manifests.text(kind.name(), namespace, name, key);
+                given.push((format!("{prefix}{key}"), value.unwrap_or_else(|| "\u{fffd}".to_owned())));
+            }
+        }
+    }
+    (given, unknown)
+}
+
 impl Cluster<'_> {
     pub fn name(&self) -> String {
         self.document.full_name()
@@ -109,6 +216,11 @@ impl Cluster<'_> {
         let env = self.document.value.pointer("/spec/env")?.as_array()?;
         let at = env.iter().rposition(|item| item.get("name").and_then(Value::as_str) == Some(name))?;
         Some(format!("/spec/env/{at}"))
+    }
+
+    /// Whether it is restored in place: its clone section has its own name.
+    pub fn is_in_place(&self) -> bool {
+        self.document.text("/spec/clone/cluster") == Some(self.document.name.as_str())
     }
 
     /// Whether the manifest asks for a clone at all.

@@ -10,15 +10,16 @@ use miette::IntoDiagnostic;
 
 use super::Failure;
 use super::rendering::{self, Rendered};
-use crate::check::{self, Severity};
+use crate::check::{self, Baseline, Severity, There};
 use crate::exit::Verdict;
+use crate::inventory;
 use crate::manifests::{Kind, Manifests};
 use crate::toolchain::Configuration;
 
 /// Say what will go wrong with manifests, before they are applied
 ///
 /// The real operator renders them against a real API server, without pods; what the containers would get is then held
-/// against what Spilo makes of it. Exit code: 0 nothing was found (notes do not count), 1 something was, 2 a file is at
+/// against what Spilo makes of it. Exit code: 0 no error was found, 1 one was (--fail-on says from which severity on), 2 a file is at
 /// fault (what can be checked is), 3 the environment is, 130 interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -27,6 +28,8 @@ use crate::toolchain::Configuration;
   kustomize build overlays/production | clonedrill check -
   helm template postgres-operator chart/ | clonedrill check - clusters/
   clonedrill check manifests/ --format sarif > findings.sarif
+  clonedrill check manifests/ --fail-on warning
+  clonedrill check clone.yaml --new
   clonedrill check --list
   clonedrill check --explain clone-without-prefix")]
 pub struct CheckArgs {
@@ -42,12 +45,45 @@ pub struct CheckArgs {
     /// What timestamps are held against, in place of the present
     #[arg(long, value_name = "TIME")]
     now: Option<Timestamp>,
+    /// The worst that does not fail the check is what is less than this
+    #[arg(long, value_enum, default_value_t = FailOn::Error, value_name = "SEVERITY")]
+    fail_on: FailOn,
+    /// Findings of an earlier `--format json` are told and not counted
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// The clusters are to be made now: what depends on today counts
+    #[arg(long)]
+    new: bool,
+    /// Ask this cluster which clusters are there already; those that are not count as new
+    #[arg(long, value_name = "FILE", conflicts_with = "new")]
+    kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's context; without it, the current one
+    #[arg(long, requires = "kubeconfig")]
+    context: Option<String>,
     /// List all kinds of findings
     #[arg(long, conflicts_with = "explain")]
     list: bool,
     /// Say what a finding is about: what happens, why, an example, the repair
     #[arg(long, value_name = "CODE")]
     explain: Option<String>,
+}
+
+/// From which severity on a check fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    Error,
+    Warning,
+    Note,
+}
+
+impl FailOn {
+    fn severity(self) -> Severity {
+        match self {
+            FailOn::Error => Severity::Error,
+            FailOn::Warning => Severity::Warning,
+            FailOn::Note => Severity::Note,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -69,28 +105,41 @@ pub fn main(args: CheckArgs) -> Result<Verdict, Failure> {
     }
     let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
     let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
-    let manifests = Manifests::read(&args.paths);
+    let manifests = Manifests::read_with(&args.paths, configuration.check.operator_configuration.as_deref());
     if manifests.problems.is_empty() && manifests.of_kind(Kind::Postgresql).next().is_none() {
         return Err(Failure::invalid(miette::miette!(
             help = "a cluster is an object of kind postgresql, apiVersion acid.zalan.do/v1",
-            "find a cluster: there is none among these manifests"
+            "failed to find a cluster: there is none among these manifests"
         )));
     }
     let Rendered { rendering, index } = rendering::of(args.operator.as_deref(), &manifests)?;
-    let checked = check::check(
+    let mut checked = check::check(
         &manifests,
         &index,
         &rendering,
         &configuration.check,
         args.now.unwrap_or_else(Timestamp::now),
+        &there(&args)?,
     );
+    if let Some(file) = &args.baseline {
+        let baseline = Baseline::read(file).map_err(|error| {
+            Failure::invalid(miette::miette!(
+                help = "`clonedrill check … --format json > baseline.json` makes one",
+                "failed to {error}"
+            ))
+        })?;
+        let gone = baseline.apply(&mut checked);
+        if gone > 0 {
+            eprintln!("{gone} of {} are mended; write it anew to keep them so", baseline.file().display());
+        }
+    }
     match args.format {
         Format::Text => output::text(&manifests, &rendering, &checked),
         Format::Json => output::json(&manifests, &rendering, &checked)?,
         Format::Sarif => output::sarif(&manifests, &checked)?,
     }
     let at_fault = !(manifests.problems.is_empty() && checked.problems.is_empty());
-    let found = checked.findings.iter().any(|finding| finding.definition.severity != Severity::Note);
+    let found = checked.worst().is_some_and(|worst| worst <= args.fail_on.severity());
     Ok(match (at_fault, found) {
         (true, _) => Verdict::Invalid,
         (false, true) => Verdict::Failed,
@@ -98,12 +147,26 @@ pub fn main(args: CheckArgs) -> Result<Verdict, Failure> {
     })
 }
 
+/// Which clusters are there already, as far as can be known.
+fn there(args: &CheckArgs) -> Result<There, Failure> {
+    let Some(kubeconfig) = &args.kubeconfig else {
+        return Ok(if args.new { There::None } else { There::Unknown });
+    };
+    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    let names = runtime.block_on(inventory::names(kubeconfig, args.context.as_deref()));
+    let names = names.map_err(|error| Failure {
+        verdict: error.verdict(),
+        report: miette::miette!("failed to {error}"),
+    })?;
+    Ok(There::These(names))
+}
+
 fn explain(code: &str) -> Result<Verdict, Failure> {
     let Some(definition) = check::by_code(code) else {
         let codes: Vec<&str> = check::definitions().iter().map(|definition| definition.code).collect();
         return Err(Failure::invalid(miette::miette!(
             help = crate::yaml::help(code, &codes),
-            "find what is to be explained: there is no finding `{code}`"
+            "failed to explain `{code}`: there is no finding with this code"
         )));
     };
     print!("{}", definition.page);

@@ -1,4 +1,4 @@
-//! `clonedrill clean`: remove what drills left because they were killed.
+//! `clonedrill clean`: remove what killed drills left behind.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use crate::environment::cluster::{ClusterAccess, ClusterError, missing};
 use crate::exit::Verdict;
 use crate::restore;
 
-/// Remove what drills left in a namespace because they were killed
+/// Remove what killed drills left behind in a namespace
 ///
-/// Only what carries a drill's label, and what the operator made of it. Drills that go on are left alone.
+/// It removes only what has a drill's label, and what the operator made of it. Running drills are left alone.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clonedrill clean --namespace drills
-  clonedrill clean --namespace drills --all      also what drills that go on have made")]
+  clonedrill clean --namespace drills --all      also what belongs to running drills")]
 pub struct CleanArgs {
     /// The namespace that the drills make their clones in
     #[arg(long, short)]
     namespace: String,
-    /// Also what belongs to drills that go on
+    /// Also what belongs to running drills
     #[arg(long)]
     all: bool,
     #[command(flatten)]

@@ -1,5 +1,6 @@
-//! `clonedrill drill`: restore a cluster that exists from its backup, prove it, and leave nothing behind.
+//! `clonedrill drill`: restore a cluster that exists from its backup, prove it, and clean up.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,15 +12,20 @@ use super::output::say;
 use super::{Failure, run_folder, stop};
 use crate::environment::cluster::{ClusterAccess, ClusterError};
 use crate::exit::Verdict;
-use crate::report::tell::{TellError, tell};
+use crate::report::tell::{TellError, key_lines, tell, unusable};
 use crate::report::{DrillId, Event, Finding, Format, Terminal, write_files, write_junit};
-use crate::restore::{self, Budgets, Compare, Doing, Into, Plan, RestoreDrill, SourceName, Span};
+use crate::restore::{
+    self, Budgets, Compare, Doing, Into, Partly, Plan, Proofs, RestoreDrill, SourceName, Span,
+};
 
-/// Restore a cluster that exists from its backup, prove that its data are there, and leave nothing behind
+const NOT_BEGUN: &str = "the drill was not begun, since nobody would have heard of its end";
+
+/// Restore an existing cluster from its backup, prove that its data are there, and clean up
 ///
-/// The source is a running `postgresql` object; it is only read. The clone is made in a namespace of its own, held
-/// against what is wanted of it, and removed, whatever happens. Exit code: 0 passed, 1 the backup does not restore or an
-/// expectation failed, 2 a file or argument is at fault, 3 the cluster is, 130 interrupted.
+/// The source is a running `postgresql` object; it is only read. The clone is made in another namespace, checked, and
+/// removed again, whatever happens. While another drill of the source runs, or the namespace is full, the drill waits
+/// for its turn. Exit code: 0 passed, 1 the backup does not restore or an expectation failed, 2 a file or argument is at
+/// fault, 3 the cluster is, 130 interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clonedrill drill --source orders/acid-orders --into drills
@@ -36,10 +42,10 @@ pub struct DrillArgs {
     /// The namespace that the clone is made in
     #[arg(long, value_name = "NAMESPACE")]
     into: Option<String>,
-    /// Says that `--into` may be the source's own namespace
+    /// Allow `--into` to be the source's own namespace
     #[arg(long, requires = "source")]
     into_source_namespace: bool,
-    /// Hold the clone against the source too, which is opened read-only
+    /// Compare the clone with the source too, which is opened read-only
     #[arg(long)]
     compare: bool,
     /// The point in time: `now`, a span before now, or a time with its zone
@@ -51,13 +57,22 @@ pub struct DrillArgs {
     /// How much may be lost
     #[arg(long, value_name = "SPAN")]
     rpo: Option<Span>,
+    /// How long to wait while another drill of the source goes on, or the namespace is full [default: 12h]
+    #[arg(long, value_name = "SPAN")]
+    wait: Option<Span>,
+    /// Which proofs: `quick` reads everything once, `full` also looks for damage that reading does not meet
+    #[arg(long, value_enum, value_name = "WHICH")]
+    proofs: Option<Proofs>,
+    /// What becomes of a drill where a part of a proof could not be had
+    #[arg(long, value_enum, value_name = "WHAT")]
+    partly: Option<Partly>,
     /// A file of metrics for node_exporter's textfile collector
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
     /// A Pushgateway to send the metrics to
     #[arg(long, value_name = "URL")]
     pushgateway: Option<String>,
-    /// Print the clone's manifest, and make nothing
+    /// Only print the clone's manifest
     #[arg(long)]
     print: bool,
     #[command(flatten)]
@@ -68,7 +83,7 @@ pub struct DrillArgs {
     /// Write a JUnit report to this file too
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// The folder of the report and of what was seen; without it, one under target/clonedrill
+    /// The folder for the report and the evidence; without it, one under target/clonedrill
     #[arg(long, value_name = "FOLDER")]
     evidence: Option<PathBuf>,
 }
@@ -121,14 +136,16 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
         (None, None) => return Err(Failure::invalid(miette!("name a file, or a source"))),
     };
     if args.compare && drill.compare.is_none() {
-        drill.compare =
-            Some(Compare { quiet_moment_within: None, archived_within: None, statement_timeout: None });
+        drill.compare = Some(Compare::default());
     }
     if args.target.is_some() {
         drill.target.clone_from(&args.target);
     }
+    drill.proofs = args.proofs.unwrap_or(drill.proofs);
+    drill.partly = args.partly.unwrap_or(drill.partly);
     let Budgets { rto, rpo } = drill.within;
     drill.within = Budgets { rto: args.rto.or(rto), rpo: args.rpo.or(rpo) };
+    drill.limits.wait = args.wait.or(drill.limits.wait);
     if args.metrics_file.is_some() {
         drill.tell.metrics_file.clone_from(&args.metrics_file);
     }
@@ -137,15 +154,32 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
     }
     match restore::problems(&drill).into_iter().next() {
         Some((_, what)) => Err(Failure::invalid(miette!("{what}"))),
-        None => Ok(drill),
+        None if args.print => Ok(drill),
+        None => can_tell(args, &drill).map(|()| drill),
     }
+}
+
+/// Whether everybody in `tell` can be told, as far as that is known: at the end it would be too late to hear of it.
+fn can_tell(args: &DrillArgs, drill: &RestoreDrill) -> Result<(), Failure> {
+    let given =
+        [("/metrics_file", args.metrics_file.is_some()), ("/pushgateway", args.pushgateway.is_some())];
+    let (of_arguments, of_file): (Vec<_>, Vec<_>) = unusable(&drill.tell)
+        .into_iter()
+        .partition(|(place, _)| args.file.is_none() || given.contains(&(*place, true)));
+    if let Some((_, error)) = of_arguments.first() {
+        return Err(Failure::invalid(miette!(help = NOT_BEGUN, "failed to {error}")));
+    }
+    let Some(file) = &args.file else { return Ok(()) };
+    let problems =
+        of_file.into_iter().map(|(place, error)| (format!("/tell{place}"), format!("failed to {error}")));
+    restore::placed(file, problems.collect()).map_err(Failure::invalid)
 }
 
 async fn print(access: &ClusterAccess, drill: &RestoreDrill) -> Result<Verdict, Failure> {
     let planned = Plan::of(access, drill, jiff::Timestamp::now()).await;
     let planned = planned.and_then(|plan| plan.clone(drill, plan.target));
     let clone = planned.map_err(|error| restore_failure("source", &error))?;
-    say(restore::yaml(&clone.manifest).trim_end());
+    say(crate::yaml::text(&clone.manifest).trim_end());
     Ok(Verdict::Passed)
 }
 
@@ -186,7 +220,13 @@ async fn run(
         }
     };
     match write_files(&folder, &reports, result) {
-        Ok(page) => eprintln!("report  {}", page.display()),
+        Ok(page) => {
+            // Whoever looks at the log of a pod looks at its end first; on a terminal the report itself stands there.
+            if !std::io::stderr().is_terminal() {
+                eprint!("\n{}", reports.iter().map(key_lines).collect::<String>());
+            }
+            eprintln!("report  {}", page.display());
+        }
         Err(error) => failed(&error),
     }
     if let Some(path) = &args.junit

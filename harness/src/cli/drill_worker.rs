@@ -10,8 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 use crate::drill::{self, Job, Teller};
-use crate::environment::kind::{self, KindEnvironment};
-use crate::environment::local::{self, LocalEnvironment, enter};
+use crate::environment::{Environment, Guest};
 use crate::exit::Verdict;
 use crate::observe::catalogue;
 use crate::report::{DrillReport, Event, Finding};
@@ -30,10 +29,8 @@ pub fn main(_args: DrillWorkerArgs) -> Result<Verdict, Failure> {
     let loaded = load(&job.scenario, &checks).map_err(Failure::invalid)?;
     super::log(lazily(job.evidence.join("harness.log")));
     let teller = Teller::default();
-    let entered = match job.in_kind {
-        true => Ok(()),
-        false => enter(&job.environment).into_diagnostic().map_err(Failure::broken),
-    };
+    let enter = job.which.description().enter;
+    let entered = enter(&job.environment).into_diagnostic().map_err(Failure::broken);
     let report = match entered.and_then(|()| in_environment(&job, &loaded)) {
         Ok(report) => report,
         Err(failure) => broken(&job, &loaded, &failure),
@@ -54,20 +51,14 @@ fn lazily(file: PathBuf) -> impl Fn() -> Box<dyn Write> {
 fn in_environment(job: &Job, loaded: &LoadedScenario) -> Result<DrillReport, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
-    let interrupted =
-        DrillReport { verdict: Verdict::Interrupted, ..job.report(loaded, environment_name(job)) };
+    let interrupted = DrillReport { verdict: Verdict::Interrupted, ..job.report(loaded) };
     let report = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
         let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
         let drill = async {
-            if job.in_kind {
-                let environment = KindEnvironment::join(&job.environment, &job.tools).await;
-                let environment = environment.into_diagnostic().map_err(Failure::broken)?;
-                return Ok(drill::run(&environment, job, loaded).await);
-            }
-            let environment = LocalEnvironment::join(&job.tools).await;
-            let environment = environment.into_diagnostic().map_err(Failure::broken)?;
-            Ok(drill::run(&environment, job, loaded).await)
+            let drill = Drill { job, loaded };
+            let ran = job.which.host(&job.environment, &job.tools, drill).await;
+            ran.into_diagnostic().map_err(Failure::broken)
         };
         tokio::select! {
             report = drill => report,
@@ -79,6 +70,19 @@ fn in_environment(job: &Job, loaded: &LoadedScenario) -> Result<DrillReport, Fai
     report
 }
 
+struct Drill<'a> {
+    job: &'a Job,
+    loaded: &'a LoadedScenario,
+}
+
+impl Guest for Drill<'_> {
+    type Output = DrillReport;
+
+    async fn stay<E: Environment>(self, environment: &E) -> DrillReport {
+        drill::run(environment, self.job, self.loaded).await
+    }
+}
+
 fn broken(job: &Job, loaded: &LoadedScenario, failure: &Failure) -> DrillReport {
     let finding = Finding {
         subject: "environment".to_owned(),
@@ -87,10 +91,6 @@ fn broken(job: &Job, loaded: &LoadedScenario, failure: &Failure) -> DrillReport 
         evidence: Vec::new(),
         help: String::new(),
     };
-    let report = job.report(loaded, environment_name(job));
+    let report = job.report(loaded);
     DrillReport { verdict: failure.verdict, findings: vec![finding], ..report }
-}
-
-fn environment_name(job: &Job) -> &'static str {
-    if job.in_kind { kind::NAME } else { local::NAME }
 }

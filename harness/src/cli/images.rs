@@ -78,10 +78,10 @@ pub fn main(args: ImagesArgs) -> Result<Verdict, Failure> {
             images::can_build().map_err(failure)?;
             let (tools, wanted) = needed(&configuration, &of.operator)?;
             let archive = output.map(|folder| folder.join(ARCHIVE));
-            let into = archive.clone();
+            let (into, given) = (archive.clone(), configuration.images.clone());
             let built = programs::alone(move |progress| {
                 let progress = progress.about("images");
-                let built = images::build(&tools, &wanted, &progress);
+                let built = images::build(&tools, &wanted, &given, &progress);
                 let save =
                     |built: &Vec<Built>| into.map_or(Ok(()), |into| images::save(built, &into, &progress));
                 Ok(built.and_then(|built| save(&built).map(|()| built)))
@@ -133,6 +133,7 @@ fn table(built: &[Built]) -> String {
             How::Made => "made",
             How::Named => "named",
             How::WasThere => "was there",
+            How::Theirs => "yours, kept",
         };
         let size = format!("{:.1} MB", *size as f64 / 1e6);
         let time = format!("{:.1} s", time.as_secs_f64());

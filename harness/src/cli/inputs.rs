@@ -187,7 +187,7 @@ fn postgres_major(tools: &Tools) -> miette::Result<u16> {
     for tool in tools.operators.values() {
         allowed.push(Release::read(tool).into_diagnostic()?.postgres_majors());
     }
-    let installed = || tools.postgres.iter().map(|postgres| postgres.major);
+    let installed = || tools.default_postgres().map(|postgres| postgres.major);
     let by_all = |major: &u16| allowed.iter().all(|majors| majors.is_empty() || majors.contains(major));
     Ok(installed().filter(by_all).max().or_else(|| installed().max()).unwrap_or_default())
 }

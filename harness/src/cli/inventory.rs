@@ -71,8 +71,9 @@ pub fn main(args: InventoryArgs) -> Result<Verdict, Failure> {
         Format::Table => print!("{}", inventory::table(&entries)),
         Format::Markdown => print!("{}", inventory::markdown(&entries)),
         Format::Json => {
-            let text = serde_json::to_string_pretty(&entries)
-                .map_err(|error| Failure::broken(miette::miette!("write the inventory as JSON: {error}")))?;
+            let text = serde_json::to_string_pretty(&entries).map_err(|error| {
+                Failure::broken(miette::miette!("failed to write the inventory as JSON: {error}"))
+            })?;
             println!("{text}");
         }
     }
@@ -80,9 +81,14 @@ pub fn main(args: InventoryArgs) -> Result<Verdict, Failure> {
 }
 
 fn of_manifests(args: &InventoryArgs) -> Result<(Vec<Entry>, bool), Failure> {
-    let manifests = Manifests::read(&args.paths);
+    let configuration = super::programs::configuration()?;
+    let configured = configuration.check.operator_configuration.as_deref();
+    let manifests = Manifests::read_with(&args.paths, configured);
     let Rendered { rendering, index } = rendering::of(args.operator.as_deref(), &manifests)?;
     let (entries, refused) = inventory::of_rendering(&manifests, &index, &rendering);
+    if manifests.settings().is_none() && !entries.is_empty() {
+        eprintln!("NO OPERATOR CONFIGURATION WAS GIVEN: the default of {} was taken", rendering.operator);
+    }
     for problem in manifests.problems.iter().chain(&refused) {
         eprintln!("{:?}", miette::Report::new(problem.clone()));
     }

@@ -4,7 +4,7 @@ use clap::Args;
 use miette::{IntoDiagnostic, miette};
 
 use super::output::say;
-use super::{Failure, up};
+use super::{Failure, down, up};
 use crate::environment::shared;
 use crate::exit::Verdict;
 
@@ -23,9 +23,9 @@ pub struct KubeconfigArgs {
 pub fn main(args: &KubeconfigArgs) -> Result<Verdict, Failure> {
     if shared::outermost(&args.name).is_err() {
         return Err(Failure::invalid(miette!(
-            help = "`clonedrill up` starts one",
-            "failed to give a kubeconfig: no environment {} runs",
-            args.name
+            help = "`clonedrill up` starts one; `--name` says which one is meant",
+            "failed to give a kubeconfig: {}",
+            down::not_running(&args.name)
         )));
     }
     let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;

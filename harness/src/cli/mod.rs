@@ -5,20 +5,22 @@ mod check;
 mod checks;
 mod clean;
 mod cluster;
+mod conform;
 mod container;
 mod doctor;
 mod down;
 mod drill;
 mod drill_worker;
 mod environment;
+mod explain;
 mod images;
 mod init;
 mod inputs;
 mod inventory;
-mod kind;
 mod kind_environment;
 mod kubeconfig;
 mod output;
+mod place;
 mod programs;
 mod render;
 mod render_worker;
@@ -62,11 +64,13 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Conform(conform::ConformArgs),
     Drill(drill::DrillArgs),
     Clean(clean::CleanArgs),
     Render(render::RenderArgs),
     Upgrade(upgrade::UpgradeArgs),
     Check(check::CheckArgs),
+    Explain(explain::ExplainArgs),
     Inventory(inventory::InventoryArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
@@ -100,11 +104,13 @@ enum Command {
 pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Run(args) => run::main(args),
+        Command::Conform(args) => conform::main(&args),
         Command::Drill(args) => drill::main(&args),
         Command::Clean(args) => clean::main(&args),
         Command::Render(args) => render::main(&args),
         Command::Upgrade(args) => upgrade::main(&args),
         Command::Check(args) => check::main(args),
+        Command::Explain(args) => explain::main(args),
         Command::Inventory(args) => inventory::main(args),
         Command::Validate(args) => validate::main(args),
         Command::Schema(args) => schema::main(args),

@@ -5,8 +5,8 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, stop};
-use crate::toolchain::doctor::why_no_sandbox;
-use crate::toolchain::{self, Configuration, ConfigurationError, KindTool, Terminal, ToolchainError, Tools};
+use crate::environment::{Prepared, Which};
+use crate::toolchain::{self, Configuration, ConfigurationError, Terminal, ToolchainError, Tools};
 
 /// What a person gave, for the working directory.
 ///
@@ -25,15 +25,25 @@ pub(super) fn configuration() -> Result<Configuration, Failure> {
 ///
 /// # Errors
 /// The lack, with its remedy as help.
-pub(super) fn can_sandbox() -> Result<(), Failure> {
-    match why_no_sandbox() {
+pub(super) fn can_hold(which: Which) -> Result<(), Failure> {
+    let described = which.description();
+    match (described.lacks)() {
         None => Ok(()),
         Some(lack) => Err(Failure::broken(miette::miette!(
             help = lack.remedy,
-            "failed to make a sandbox for the local environment: {}",
+            "failed to make a sandbox for the {} environment: {}",
+            described.name,
             lack.problem
         ))),
     }
+}
+
+/// The same for the one that needs nothing but this machine.
+///
+/// # Errors
+/// As [`can_hold`].
+pub(super) fn can_sandbox() -> Result<(), Failure> {
+    can_hold(Which::Local)
 }
 
 /// The programs of a run, fetched or built where they are missing; builds are ended when `stop` is cancelled.
@@ -49,29 +59,19 @@ pub(super) async fn ensure(
     beside(stop, move |progress| toolchain::ensure(&configuration, &operators, progress)).await
 }
 
-/// The same for drills whose programs are in images.
+/// The same for drills in one of the environments.
 ///
 /// # Errors
 /// As [`ensure`].
-pub(super) async fn ensure_for_images(
+pub(super) async fn prepare(
+    which: Which,
     configuration: &Configuration,
     operators: &[String],
     stop: &CancellationToken,
-) -> Result<Tools, ToolchainError> {
+) -> Result<Prepared, ToolchainError> {
     let (configuration, operators) = (configuration.clone(), operators.to_vec());
-    beside(stop, move |progress| toolchain::ensure_for_images(&configuration, &operators, progress)).await
-}
-
-/// The kind program, found or built; the build is ended when `stop` is cancelled.
-///
-/// # Errors
-/// When it cannot be had, or nobody wants it any more.
-pub(super) async fn ensure_kind(
-    configuration: &Configuration,
-    stop: &CancellationToken,
-) -> Result<KindTool, ToolchainError> {
-    let configuration = configuration.clone();
-    beside(stop, move |progress| toolchain::ensure_kind(&configuration, progress)).await
+    let prepare = which.description().prepare;
+    beside(stop, move |progress| prepare(&configuration, &operators, progress)).await
 }
 
 /// Makes programs outside of any runtime; Ctrl-C ends that. Afterwards it ends the process, as it did before.

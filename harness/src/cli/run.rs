@@ -2,25 +2,24 @@
 
 pub(super) mod failed;
 mod plan;
+mod slots;
 mod worker;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use futures::StreamExt;
 use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
-use super::kind::{self, EnvironmentArgs, Where};
+use super::place::EnvironmentArgs;
 use super::{Failure, programs, run_folder, sharing, stop};
 use crate::drill::Job;
-use crate::environment::kind::Order;
 use crate::environment::shared::{self, Obtained, Share};
-use crate::environment::{kind as in_kind, local};
+use crate::environment::{Description, Prepared, Wishes};
 use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_files, write_junit};
-use crate::toolchain::{Configuration, KindTool, Tools};
+use crate::toolchain::Configuration;
 use plan::Planned;
 
 /// Two drills wait for different things most of the time; more only slow each other down on a small machine.
@@ -78,36 +77,27 @@ pub fn main(args: RunArgs) -> Result<Verdict, Failure> {
 fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     let plan = plan::plan(&configuration, &args.paths, &args.operators)?;
-    if args.place.environment == Where::Local {
-        programs::can_sandbox()?;
-    }
+    programs::can_hold(args.place.environment)?;
     // One thread: children are told to end with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;
-        let kind = match args.place.environment {
-            Where::Local => None,
-            Where::Kind => {
-                Some(programs::ensure_kind(&configuration, &stop).await.map_err(Failure::programs)?)
-            }
-        };
-        let tools = plan::tools(&configuration, &plan, kind.is_some(), &stop).await?;
-        run(args, plan, (&configuration, &tools, kind), stop).await
+        let prepared = plan::prepare(&configuration, &plan, args.place.environment, &stop).await?;
+        run(args, plan, (&configuration, &prepared), stop).await
     })
 }
 
 async fn run(
     args: &RunArgs,
     plan: Vec<Planned>,
-    (configuration, tools, kind): (&Configuration, &Tools, Option<KindTool>),
+    (configuration, prepared): (&Configuration, &Prepared),
     stop: CancellationToken,
 ) -> Result<Verdict, Failure> {
     let run = Run {
         configuration,
-        tools,
-        kind,
+        prepared,
         place: &args.place,
         id: run_folder::new_id(),
         update: args.update,
@@ -154,9 +144,7 @@ fn share(id: &str) -> Result<Shared, Failure> {
 /// What all drills of one run have in common.
 struct Run<'t> {
     configuration: &'t Configuration,
-    tools: &'t Tools,
-    /// Where the drills run in a kind cluster.
-    kind: Option<KindTool>,
+    prepared: &'t Prepared,
     place: &'t EnvironmentArgs,
     id: String,
     update: bool,
@@ -174,27 +162,21 @@ impl Run<'_> {
         keep: bool,
     ) -> Vec<DrillReport> {
         let Some(first) = drills.first() else { return Vec::new() };
-        let name = match self.in_kind() {
-            true => shared::name_in_kind(&share.share, &first.operator),
-            false => shared::name(&share.share, &first.operator),
-        };
+        let name = self.described().name_of(&share.share, &first.operator);
         let environment = match self.environment(first, &name, share.share.owner).await {
             Ok(environment) => environment,
             Err(finding) => {
                 return drills.iter().map(|planned| self.not_run(planned, finding.clone())).collect();
             }
         };
-        let started = futures::stream::iter(drills).map(|planned| self.drill(planned, &name, &environment));
-        let reports: Vec<DrillReport> = started.buffered(jobs).collect().await;
+        let drill = |planned| self.drill(planned, &name, &environment);
+        let reports = slots::side_by_side(drills, jobs, drill).await;
         // Until now it would have ended with this process, however that had ended.
         let left = match keep && !self.stop.is_cancelled() {
             true => shared::keep(&name).await.map(|()| {
                 eprintln!("the environment {name} goes on; `clonedrill down {name}` ends it");
-                if self.in_kind() {
-                    let cluster = Order::cluster_name(&name);
-                    eprintln!("look inside: clonedrill kubeconfig --name {name} > kubeconfig");
-                    eprintln!("             kubectl --kubeconfig kubeconfig get pods --all-namespaces");
-                    eprintln!("             docker exec -it {cluster}-control-plane bash");
+                for line in (self.described().look_inside)(&name) {
+                    eprintln!("{line}");
                 }
             }),
             false if share.ours => shared::end(&name).await,
@@ -216,8 +198,7 @@ impl Run<'_> {
             return Err(interrupted());
         }
         let folder = self.folder();
-        // What kind or Docker lacks, the error itself says.
-        let help = if self.in_kind() { String::new() } else { DOCTOR.to_owned() };
+        let help = self.described().help.to_owned();
         let failed = |seen: String| Finding { help: help.clone(), ..of_environment("to come up", &seen) };
         std::fs::create_dir_all(&folder)
             .map_err(|error| failed(format!("make {}: {error}", folder.display())))?;
@@ -225,11 +206,18 @@ impl Run<'_> {
         let id = first.id();
         let told =
             |text: &str| self.terminal.event(&id, &Event::Progress { text: format!("environment: {text}") });
-        let order = self.kind.as_ref().map(|kind| {
-            kind::order(self.place, self.configuration, kind, self.tools, (name, &first.operator))
+        let order = (self.described().order)(&Wishes {
+            name,
+            operator: &first.operator,
+            prepared: self.prepared,
+            configuration: self.configuration,
+            node_image: self.place.image.as_deref(),
+            archives: &self.place.load_image,
         });
-        let wanted = shared::Wanted { name, owner, publish: None, kind: order.as_ref() };
-        let obtained = shared::obtain_as(self.tools, &wanted, &log, &told);
+        let order = order.map_err(|error| failed(format!("tell the environment of its parts: {error}")))?;
+        let described = self.described();
+        let wanted = shared::Wanted { described, name, owner, publish: None, order: &order };
+        let obtained = shared::obtain_as(&wanted, &log, &told);
         match self.stop.run_until_cancelled(obtained).await {
             Some(Ok(obtained)) => Ok(obtained),
             Some(Err(error)) => Err(failed(error.to_string())),
@@ -246,9 +234,9 @@ impl Run<'_> {
         let job = Job {
             scenario: planned.loaded.file.clone(),
             operator: planned.operator.clone(),
-            tools: self.tools.clone(),
+            tools: self.prepared.tools.clone(),
             environment: name.to_owned(),
-            in_kind: self.in_kind(),
+            which: self.place.environment,
             update: self.update,
             log: self.log(&planned.operator),
             evidence,
@@ -279,7 +267,7 @@ impl Run<'_> {
             name,
             &loaded.file,
             operator,
-            self.environment_name(),
+            self.described().name,
             &self.evidence(planned),
         );
         let report = match interrupted {
@@ -290,12 +278,8 @@ impl Run<'_> {
         report
     }
 
-    fn environment_name(&self) -> &'static str {
-        if self.in_kind() { in_kind::NAME } else { local::NAME }
-    }
-
-    fn in_kind(&self) -> bool {
-        self.kind.is_some()
+    fn described(&self) -> &'static Description {
+        self.place.environment.description()
     }
 
     /// What the environment of an operator version prints.

@@ -28,11 +28,15 @@ enum ToolsCommand {
     /// Fetch and build what is missing, so that no run has to.
     #[command(after_help = "Examples:
   clonedrill tools fetch
-  clonedrill tools fetch --operator v1.15.1 v1.13.0")]
+  clonedrill tools fetch --operator v1.15.1 v1.13.0
+  clonedrill tools fetch --postgres 17,18        Debian has 13, 15, 17 and 18")]
     Fetch {
         /// Versions of the operator, or names from clonedrill.yaml.
         #[arg(long, value_name = "VERSION", num_args = 1.., default_values_t = default_operators())]
         operator: Vec<String>,
+        /// Majors of PostgreSQL besides the machine's own, such as 17, with commas between them.
+        #[arg(long, value_name = "MAJOR", value_delimiter = ',')]
+        postgres: Vec<u16>,
     },
 }
 
@@ -45,7 +49,8 @@ pub(super) enum Format {
 pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     match args.command {
-        Some(ToolsCommand::Fetch { operator }) => {
+        Some(ToolsCommand::Fetch { operator, postgres }) => {
+            let configuration = configuration.with_postgres(postgres);
             programs::alone(move |progress| toolchain::ensure(&configuration, &operator, progress))?;
         }
         Some(ToolsCommand::Cache) => {
@@ -82,13 +87,16 @@ pub(super) fn default_operators() -> Vec<String> {
     DEFAULT_OPERATORS.map(str::to_owned).to_vec()
 }
 
-/// Two lines each: no path is cut, and no line needs more than 100 columns unless its path does.
+/// Two lines each, and what one should know of it: no path is cut, and no line needs more than 100 columns unless its path does.
 fn print(status: &PartStatus) {
     let version = status.version.as_deref().unwrap_or("-");
     let first = format!("{:24} {:20} {:8} ", status.program, version, status.state.name());
     say(hanging(&first, &status.from));
     if !status.path.as_os_str().is_empty() {
         say(format!("  {}", shorten(&status.path)));
+    }
+    if let Some(note) = &status.note {
+        say(hanging("  ", note));
     }
 }
 

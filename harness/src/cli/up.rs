@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::output::say;
 use super::world::{CONTAINER, EXAMPLE, KEYS, Told, Wanted};
 use super::{Failure, programs, stop};
-use crate::environment::shared;
+use crate::environment::{local, shared};
 use crate::exit::Verdict;
 use crate::scenario::account_name_problem;
 use crate::toolchain::Tools;
@@ -72,7 +72,7 @@ pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
                 "`clonedrill down{}` ends it, `--name` gives another one its own name",
                 down(&args.name)
             ),
-            "failed to start the environment {}: it runs already",
+            "failed to start the environment `{}`: it is running already",
             args.name
         )));
     }
@@ -113,13 +113,15 @@ async fn stand_up(args: &UpArgs, tools: &Tools) -> miette::Result<String> {
         false => eprintln!("up: starting {doing}"),
     };
     let owner = Some(std::process::id());
+    let order = shared::order_of(tools).map_err(|error| miette!("failed to {error}"))?;
     let wanted = shared::Wanted {
+        described: &local::DESCRIPTION,
         name: &args.name,
         owner,
         publish: args.namespaces.first().map(String::as_str),
-        kind: None,
+        order: &order,
     };
-    let environment = shared::obtain_as(tools, &wanted, log.path(), &told).await;
+    let environment = shared::obtain_as(&wanted, log.path(), &told).await;
     let environment = environment.map_err(|error| miette!("failed to {error}"))?;
     let stands = tokio::time::timeout(STANDS, world(args, tools, &told));
     let (kubeconfig, example) = tokio::select! {
@@ -187,10 +189,7 @@ fn instructions(args: &UpArgs, tools: &Tools, outermost: i32, kubeconfig: &Path,
     let (first, accounts) = (&accounts[0], accounts.join(", "));
     let (kubeconfig, example) = (kubeconfig.display(), example.display());
     let psql = match tools.postgres.last() {
-        Some(tool) => match &tool.lib {
-            Some(lib) => format!("LD_LIBRARY_PATH={} {}/psql", lib.display(), tool.bin.display()),
-            None => format!("{}/psql", tool.bin.display()),
-        },
+        Some(tool) => format!("{}/psql", tool.bin.display()),
         None => "psql".to_owned(),
     };
     let without = match std::env::var_os("PATH")
@@ -232,6 +231,6 @@ Logs of pods: kubectl logs <pod>; of the parts: the files that were just listed.
 to clients that speak v4.channel.k8s.io (kube-rs), but no exec and no kubectl port-forward: use `inside`.",
         down = down(name),
         name_option = if name == NAME { String::new() } else { format!(" --name {name}") },
-        state = crate::environment::local::sandbox::STATE,
+        state = local::sandbox::STATE,
     )
 }

@@ -137,7 +137,7 @@ async fn stand_up(wanted: &Wanted) -> Result<(World, Told)> {
         upstream: azurite.address(),
         authority: environment.authority(),
         accounts: wanted.accounts.iter().cloned().collect(),
-        who_is: Arc::new(|_| Who::Unknown),
+        who_is: Arc::new(|_| Who::Unknown.into()),
     });
     let gateway = gateway.await.into_diagnostic()?;
     for namespace in &wanted.namespaces {

@@ -24,7 +24,7 @@ const PART: Duration = Duration::from_secs(30);
 const CONTROLDATA: &str = "data=\"${PGDATA:-${PGROOT:-/home/postgres/pgdata/pgroot}/data}\"; \
                            PATH=\"/usr/lib/postgresql/$(cat \"$data/PG_VERSION\")/bin:$PATH\"; \
                            exec pg_controldata \"$data\"";
-/// What PostgreSQL makes up answers of for users that there are not: nobody need know it.
+/// What PostgreSQL makes up answers of for users that do not exist. It tells nobody anything.
 const NONCE: &str = "Mock authentication nonce";
 const POSTGRES: &str = "postgres";
 const MISSING: &str = "bundle/missing.txt";
@@ -110,13 +110,13 @@ impl<'a, E: Environment> Bundle<'a, E> {
     async fn all(&mut self) {
         let (client, namespace) = (self.environment.client(), self.environment.namespace());
         let events: Api<Event> = Api::namespaced(client.clone(), namespace);
-        let events = async { Ok(lines(events.list(&ListParams::default()).await?.items)) };
+        let events = async { Ok(event_lines(events.list(&ListParams::default()).await?.items)) };
         self.part("bundle/events.txt", events).await;
         let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
         let pods = async { Ok(pods.list(&ListParams::default()).await?.items) };
         for pod in self.had("bundle/pods", pods).await.unwrap_or_default() {
             let name = pod.name_any();
-            self.write(&format!("bundle/pods/{name}.yaml"), &yaml(&pod));
+            self.write(&format!("bundle/pods/{name}.yaml"), &pod_yaml(&pod));
             if !is_of_cluster(&pod) {
                 continue;
             }
@@ -180,10 +180,10 @@ fn runs(pod: &Pod) -> bool {
 }
 
 /// Without what only the API server needs.
-fn yaml(pod: &Pod) -> String {
+pub(crate) fn pod_yaml(pod: &Pod) -> String {
     let mut pod = pod.clone();
     pod.metadata.managed_fields = None;
-    serde_json::to_value(&pod).map_or_else(|error| error.to_string(), |pod| crate::restore::yaml(&pod))
+    serde_json::to_value(&pod).map_or_else(|error| error.to_string(), |pod| crate::yaml::text(&pod))
 }
 
 async fn controldata<E: Environment>(environment: &E, pod: &str, runs: bool) -> Result<String, DrillError> {
@@ -217,7 +217,7 @@ async fn history(client: kube::Client, namespace: &str, pod: &str) -> Result<Str
 }
 
 /// One line each, oldest first.
-fn lines(mut events: Vec<Event>) -> String {
+pub(crate) fn event_lines(mut events: Vec<Event>) -> String {
     let time = |event: &Event| {
         let last = event.last_timestamp.as_ref().map(|time| time.0);
         let micro = event.event_time.as_ref().map(|time| time.0);
@@ -259,7 +259,7 @@ mod tests {
             }))
             .unwrap()
         };
-        let text = lines(vec![
+        let text = event_lines(vec![
             event(None, None, 1, "made"),
             event(Some("2026-11-26T10:00:02Z"), None, 4, "restarting\n  failed container"),
             event(None, Some("2026-11-26T10:00:01.000000Z"), 1, "early"),
@@ -286,7 +286,7 @@ mod tests {
         assert!(is_of_cluster(&running) && runs(&running));
         assert!(!runs(&pod("postgres", json!({ "waiting": { "reason": "CrashLoopBackOff" } }))));
         assert!(!is_of_cluster(&pod("postgres-operator", json!({ "running": {} }))));
-        let text = yaml(&running);
+        let text = pod_yaml(&running);
         assert!(text.contains("kind: Pod") && !text.contains("managedFields"), "{text}");
     }
 }

@@ -8,12 +8,13 @@ use kube::api::Api;
 use serde_json::Value;
 
 use super::error::DrillError;
+use super::first_backup::is_from_replica;
 use super::judge::{Comparisons, Observed, ObservedCluster};
 use super::own_place::{OWN_PREFIX, OwnPlace};
 use super::steps;
 use super::still::observe_still;
 use super::world::{Cluster, World};
-use crate::environment::{ContainerLog, Environment, Requests, Storage};
+use crate::environment::{ContainerLog, Environment, Storage};
 use crate::observe::data::identify;
 use crate::observe::env::{EnvInputs, EnvObservation};
 use crate::observe::logs::LogObservation;
@@ -22,12 +23,14 @@ use crate::poll::{Limit, PollError, Seen, poll};
 use crate::scenario::ObservationKind;
 use crate::secret::Secret;
 use crate::snapshot::redact::Redactor;
-use crate::storage::Access;
+use crate::storage::{Access, Requests};
 
 /// A message is written in a moment; troubles that pass by themselves do so within Patroni's and the operator's next look.
 const LOGS: Limit = Limit::seconds(20);
 /// The storage's silence that counts as its end: WAL-G's requests follow each other faster.
 const QUIET: Duration = Duration::from_millis(600);
+/// From the moment that the last of them was begun; also how long one that fails again and again is watched.
+const OWN_BACKUPS: Limit = Limit::seconds(45);
 /// For `env`, which only prints.
 const ENV_LIMIT: Duration = Duration::from_secs(30);
 
@@ -261,15 +264,23 @@ impl<E: Environment> World<'_, E> {
         let archiving = self.clusters.iter().filter(|(_, cluster)| {
             let archives = cluster.env.as_ref().is_some_and(|env| env.value(OWN_PREFIX).is_some());
             // One that is backed up from a replica takes none by itself.
-            cluster.runs && archives && !steps::is_from_replica(cluster)
+            cluster.runs && archives && !is_from_replica(cluster)
         });
         let archiving: Vec<&str> = archiving.map(|(short, _)| short.as_str()).collect();
         let without = |records: &[Access]| -> Vec<String> {
             let missing = archiving.iter().filter(|short| steps::backups(records, short) == 0);
             missing.map(|short| (*short).to_owned()).collect()
         };
+        // Whatever has no backup by now has yet to begin one, or did and failed.
+        let records = self.storage.requests().await?.accesses;
+        let none = without(&records);
+        let none: Vec<&str> = none.iter().map(String::as_str).collect();
+        match self.first_backups_called(&none).await {
+            Ok(()) | Err(PollError::TimedOut(_)) => {}
+            Err(PollError::Failed(error)) => return Err(error),
+        }
         let (mut last, mut since) = (0, Instant::now());
-        let quiet = poll("the clusters' own backups to be complete", Limit::seconds(45), async || {
+        let quiet = poll("the clusters' own backups to be complete", OWN_BACKUPS, async || {
             let Requests { accesses: records, at_rest } = self.storage.requests().await?;
             if !at_rest {
                 since = Instant::now();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tokio_postgres::error::SqlState;
 
-use crate::environment::EnvironmentError;
+use crate::environment::{EnvironmentError, StorageError};
 use crate::exit::Verdict;
 use crate::observe::data::DataError;
 use crate::operator::{ApplyError, InstallError, ManifestError};
@@ -13,7 +13,7 @@ use crate::report::Finding;
 use crate::scenario::{FillError, ScenarioError};
 use crate::snapshot::leak::LeakError;
 use crate::snapshot::store::SnapshotError;
-use crate::storage::{BlobsError, StorageError};
+use crate::storage::BlobsError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
@@ -107,7 +107,10 @@ impl DrillError {
         };
         Finding {
             subject: doing.to_owned(),
-            expected: "it to be done".to_owned(),
+            expected: match self.verdict() {
+                Verdict::Invalid => String::new(),
+                _ => format!("`{doing}` to be done"),
+            },
             seen,
             evidence,
             help: String::new(),

@@ -2,11 +2,13 @@
 
 mod archives;
 mod data;
+mod refused;
 mod unasked;
 
 use std::collections::BTreeMap;
 
 use self::archives::lists_differ;
+use self::refused::repeats;
 use super::error::DrillError;
 use super::outcome::Outcome;
 use super::own_place::OwnPlace;
@@ -14,25 +16,14 @@ use crate::observe::catalogue;
 use crate::observe::data::DataObservation;
 use crate::observe::env::EnvObservation;
 use crate::observe::logs::{self, LogObservation, Owner};
-use crate::observe::storage::{Refused, StorageObservation};
+use crate::observe::storage::StorageObservation;
 use crate::report::{ClusterSummary, Finding};
-use crate::scenario::{ClusterExpectation, ClusterOutcome, EnvExpectation, Expect};
+use crate::scenario::{ClusterExpectation, ClusterOutcome, EnvExpectation, EnvForm, EnvOrigin, Expect};
 use crate::snapshot::redact::Redactor;
 pub use data::Comparisons;
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
-type IsRefusal = fn(&Refused) -> bool;
-
-/// The catalogue's names for what the storage may refuse, and how it answers then.
-const REFUSALS: [(&str, IsRefusal); 3] = [
-    ("storage-refuses-key", |refused| refused.status == 403),
-    ("storage-account-unknown", |refused| {
-        matches!(refused.error_code.as_str(), "AccountNotFound" | "ResourceNotFound" | "AccountIsDisabled")
-    }),
-    ("storage-container-missing", |refused| refused.error_code == "ContainerNotFound"),
-];
-
 /// All observations of one drill.
 #[derive(Debug)]
 pub struct Observed {
@@ -104,16 +95,20 @@ impl Observed {
             let expected = expect.clusters.get(short);
             let known = expected.map(known).unwrap_or_default();
             let required = expected.map(|expected| expected.logs.known.as_slice()).unwrap_or_default();
-            findings.extend(self.logs(&Owner::Cluster(short.clone()), &known, required));
+            let logged = self.logs(&Owner::Cluster(short.clone()), &known, required);
+            let new = logged.into_iter().filter(|one| !repeats(one, &findings, short));
+            let new: Vec<Finding> = new.collect();
+            findings.extend(new);
         }
-        let known = &expect.operator.logs.known;
-        findings.extend(self.logs(&Owner::Operator, known, known));
+        let required = &expect.operator.logs.known;
+        let known = [required.clone(), expect.operator.logs.may.clone()].concat();
+        findings.extend(self.logs(&Owner::Operator, &known, required));
         for owner in self.logs.owners().into_iter().filter(|owner| matches!(owner, Owner::Pod(_))) {
             findings.extend(self.logs(owner, &[], &[]));
         }
         findings.extend(self.unheard());
         findings.extend(self.without_backup(expect));
-        Ok(findings)
+        Ok(self.with_refusals(findings, &expect.clusters))
     }
 
     /// Holds one alternative against the same observations: a line that says how it was told apart, or nothing
@@ -143,6 +138,7 @@ impl Observed {
         let mut summaries = Vec::new();
         for (short, cluster) in &self.clusters {
             let data = expect.clusters.get(short).and_then(|expected| expected.data.as_ref());
+            let refused = self.refused_by(short);
             summaries.push(ClusterSummary {
                 cluster: short.clone(),
                 outcome: cluster
@@ -151,8 +147,9 @@ impl Observed {
                     .map_or("not evident", |outcome| name(outcome.kind))
                     .to_owned(),
                 data: self.data_summary(short, cluster, data)?,
-                reads: self.reads(short).into_iter().collect(),
+                reads: self.reads(short).difference(&refused).cloned().collect(),
                 writes: self.storage.writes(short).into_iter().collect(),
+                refused: refused.into_iter().collect(),
             });
         }
         Ok(summaries)
@@ -230,19 +227,6 @@ impl Observed {
         };
         Some(Miss { seen: cluster.outcome.as_ref().is_some_and(heard), ..found })
     }
-
-    /// Why the storage refused what the cluster asked for, by the catalogue's name, with the refusals, one line each.
-    fn refusals(&self, short: &str) -> Option<(&'static str, Vec<String>)> {
-        let refused = self.storage.refused(short);
-        REFUSALS.iter().find_map(|(name, is)| {
-            let line = |refused: &Refused| {
-                let Refused { account, operation, status, error_code } = refused;
-                format!("{operation:?} in {account}: {status} {error_code}")
-            };
-            let lines: Vec<String> = refused.iter().filter(|refused| is(refused)).map(line).collect();
-            (!lines.is_empty()).then_some((*name, lines))
-        })
-    }
 }
 
 /// As it stands in a scenario.
@@ -260,7 +244,7 @@ pub fn name(outcome: ClusterOutcome) -> &'static str {
 
 /// The errors that this expectation implies, beside those that it lists.
 fn known(expected: &ClusterExpectation) -> Vec<String> {
-    let mut known = expected.logs.known.clone();
+    let mut known = [expected.logs.known.clone(), expected.logs.may.clone()].concat();
     known.extend(expected.because.clone());
     match expected.outcome {
         ClusterOutcome::BootstrapFails => known.push("bootstrap-failed".to_owned()),
@@ -322,12 +306,12 @@ fn env(
         differs("listed times:", listed.to_string(), observed.listed(name).to_string());
     }
     if let Some(written) = expected.written {
-        let found = observed.form(name).map_or("nowhere".to_owned(), |form| format!("{form:?}"));
-        differs("written as", format!("{written:?}"), found);
+        let found = observed.form(name).map_or("nowhere", EnvForm::name);
+        differs("written as", written.name().to_owned(), found.to_owned());
     }
     if let Some(from) = expected.from {
-        let found = observed.from(name).map_or("nowhere".to_owned(), |from| format!("{from:?}"));
-        differs("from", format!("{from:?}"), found);
+        let found = observed.from(name).map_or("nowhere", EnvOrigin::name);
+        differs("from", from.name().to_owned(), found.to_owned());
     }
     let wanted = match &expected.value {
         Some(text) => format!("`{}`", value(name, text)),

@@ -12,6 +12,12 @@ use super::world::{World, names};
 use crate::environment::{ContainerLog, Environment};
 use crate::observe::logs::Owner;
 use crate::poll::{Limit, Seen, poll};
+use crate::spilo::pauses;
+
+/// Until another node leads where the leader is gone, and its service follows.
+const LEADER: Limit = Limit::seconds(60);
+const _: () =
+    assert!(LEADER.total.as_secs() > pauses::LEADER_KEY_LASTS.as_secs() + pauses::PATRONI_LOOKS.as_secs());
 
 impl<E: Environment> World<'_, E> {
     /// All output of all containers so far, each pod with a name of its own.
@@ -74,7 +80,7 @@ impl<E: Environment> World<'_, E> {
     /// Looks who leads a cluster by now: since it was last asked, a pod may have come, gone or been promoted.
     ///
     /// # Errors
-    /// When none answers within half a minute.
+    /// When none answers for longer than a leader that is gone is waited for.
     pub async fn follow_leader(&mut self, short: &str) -> Result<(), DrillError> {
         let cluster = self.cluster(short)?;
         if !cluster.runs {
@@ -83,7 +89,7 @@ impl<E: Environment> World<'_, E> {
         }
         let (name, this) = (cluster.name.clone(), &*self);
         let what = format!("the leader of {short} to answer");
-        let (pod, connect) = poll(what, Limit::seconds(30), async || {
+        let (pod, connect) = poll(what, LEADER, async || {
             Ok::<_, DrillError>(match this.leader(&name).await? {
                 Leader::NotYet(seen) => Seen::NotYet(seen),
                 Leader::Found { pod, connect } => Seen::Done((pod, *connect)),

@@ -1,10 +1,12 @@
 //! The run: one scenario, one operator version, one environment; steps, observations, verdict.
 
-mod bundle;
+pub(crate) mod bundle;
 mod collect;
 mod error;
 mod events;
 mod evidence;
+mod first_backup;
+mod image;
 mod judge;
 mod leader;
 mod look;
@@ -28,10 +30,10 @@ pub use error::DrillError;
 pub use events::Teller;
 pub(crate) use world::postgres_major;
 
-use crate::environment::{Environment, Storage};
+use crate::environment::{Environment, Storage, Which};
 use crate::exit::Verdict;
 use crate::observe::env;
-use crate::report::{ClusterSummary, DrillReport, Event, Finding};
+use crate::report::{ClusterSummary, DrillReport, Event, Finding, PodImage};
 use crate::scenario::{LoadedScenario, Scenario};
 use crate::secret::Secret;
 use crate::snapshot::leak::{find_leaks, find_leaks_in, leaked_by};
@@ -51,8 +53,8 @@ pub struct Job {
     pub tools: Tools,
     /// The name of the environment to join.
     pub environment: String,
-    /// It is a kind cluster.
-    pub in_kind: bool,
+    /// What kind of environment that is.
+    pub which: Which,
     /// Accept what differs from snapshots.
     pub update: bool,
     /// What the environment prints, which is searched for secrets with the drill's own folder.
@@ -63,8 +65,8 @@ pub struct Job {
 
 impl Job {
     /// The report of it, before anything came of it.
-    pub fn report(&self, loaded: &LoadedScenario, environment: &str) -> DrillReport {
-        let name = &loaded.scenario.name;
+    pub fn report(&self, loaded: &LoadedScenario) -> DrillReport {
+        let (name, environment) = (&loaded.scenario.name, self.which.description().name);
         DrillReport::of_scenario(name, &self.scenario, &self.operator, environment, &self.evidence)
     }
 }
@@ -75,6 +77,7 @@ struct Conclusion {
     findings: Vec<Finding>,
     verdict: Option<Verdict>,
     clusters: Vec<ClusterSummary>,
+    images: Vec<PodImage>,
     told_apart: Vec<String>,
     /// Logs and requests stand in the evidence folder.
     collected: bool,
@@ -111,9 +114,10 @@ pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScen
         milliseconds: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         phases: teller.phases(),
         clusters: result.clusters,
+        images: result.images,
         findings: result.findings,
         told_apart: result.told_apart,
-        ..job.report(loaded, environment.name())
+        ..job.report(loaded)
     };
     without_secrets(report, &secrets)
 }
@@ -208,6 +212,7 @@ async fn observe_and_judge<E: Environment>(
     world.teller.progress("observe");
     let observed = world.collect().await?;
     result.collected = true;
+    result.images = world.pod_images().await?;
     world.teller.phase("observe", start, "");
 
     let start = Instant::now();
@@ -218,8 +223,7 @@ async fn observe_and_judge<E: Environment>(
         env::shown(name, &filled.unwrap_or_else(|_| text.to_owned()), &redactor)
     };
     result.clusters = observed.summaries(&scenario.expect)?;
-    let judged =
-        judge(&observed, scenario, (job, world.environment.name()), result, &value, &world.secrets());
+    let judged = judge(&observed, scenario, job, result, &value, &world.secrets());
     // Whatever was compared until then is worth reading.
     for (name, text) in observed.comparisons.files() {
         world.evidence.text(&name, &redactor.hide(&text))?;
@@ -232,7 +236,7 @@ async fn observe_and_judge<E: Environment>(
 fn judge(
     observed: &Observed,
     scenario: &Scenario,
-    (job, environment): (&Job, &str),
+    job: &Job,
     result: &mut Conclusion,
     value: &dyn Fn(&str, &str) -> String,
     secrets: &[Secret],
@@ -250,7 +254,7 @@ fn judge(
         result.findings.extend(snapshots::compare(
             observed,
             scenario,
-            (job, environment),
+            (job, &image::peculiar(&result.images, job.which)),
             (&observed.redactor, secrets),
             sound,
         )?);
@@ -278,8 +282,9 @@ fn not_told_apart(
 /// The last net: nothing that a drill leaves behind may hold a secret.
 fn leaks<E: Environment>(world: &World<'_, E>, job: &Job, result: &mut Conclusion) {
     let mut others = vec![job.log.clone()];
+    let peculiar = image::peculiar(&result.images, job.which);
     for &kind in &world.loaded.scenario.expect.snapshots {
-        let name = snapshots::name(job, world.environment.name(), kind);
+        let name = snapshots::name((job, &peculiar), kind);
         others.extend(name.files().into_iter().flatten());
     }
     let secrets = world.secrets();
@@ -358,6 +363,7 @@ mod tests {
             data: format!("equals {key}"),
             reads: Vec::new(),
             writes: Vec::new(),
+            refused: Vec::new(),
         });
         result.hide(&Redactor::new().account_key("prodbackups", &secret));
         let Conclusion { findings, told_apart, clusters, .. } = result;

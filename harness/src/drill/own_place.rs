@@ -58,6 +58,7 @@ mod tests {
             error_code: None,
             bytes_in: 0,
             bytes_out: 0,
+            rule: None,
         }
     }
 

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::environment::ContainerLog;
 use crate::observe::logs::Owner;
-use crate::storage::Who;
+use crate::storage::{Asker, Who};
 
 /// The operator's own pods carry this label, from the release's Deployment.
 const OPERATOR: (&str, &str) = ("name", "postgres-operator");
@@ -29,7 +29,7 @@ struct Known {
     clusters: BTreeMap<String, String>,
     /// By name, all pods that had it, one after the other: their uids and owners.
     owners: BTreeMap<String, Vec<(String, Owner)>>,
-    addresses: BTreeMap<IpAddr, Who>,
+    addresses: BTreeMap<IpAddr, Asker>,
 }
 
 impl Pods {
@@ -55,7 +55,7 @@ impl Pods {
         let known = self.known.clone();
         Arc::new(move |address| {
             let known = known.lock().unwrap_or_else(PoisonError::into_inner);
-            known.addresses.get(&address).cloned().unwrap_or(Who::Unknown)
+            known.addresses.get(&address).cloned().unwrap_or_else(Asker::unknown)
         })
     }
 
@@ -115,8 +115,16 @@ fn note(known: &Mutex<Known>, pod: &Pod, label: &str) {
         known.owners.entry(pod.name_any()).or_default().push((uid, owner.clone()));
     }
     let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok());
-    if let (Some(address), Owner::Cluster(cluster)) = (address, owner) {
-        known.addresses.insert(address, Who::Cluster(cluster));
+    let Some(address) = address else { return };
+    let pod = Some(pod.name_any());
+    match owner {
+        Owner::Cluster(cluster) => {
+            known.addresses.insert(address, Asker { who: Who::Cluster(cluster), pod });
+        }
+        // One that has ended still tells its address, which may be a cluster's by now.
+        Owner::Operator | Owner::Pod(_) => {
+            known.addresses.entry(address).or_insert(Asker { who: Who::Unknown, pod });
+        }
     }
 }
 

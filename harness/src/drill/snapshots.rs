@@ -18,18 +18,22 @@ use crate::snapshot::store::{self, Mode, SnapshotName};
 pub fn compare(
     observed: &Observed,
     scenario: &Scenario,
-    (job, environment): (&Job, &str),
+    place: Place<'_>,
     (redactor, secrets): (&Redactor, &[Secret]),
     sound: bool,
 ) -> Result<Vec<Finding>, DrillError> {
     let kinds = scenario.expect.snapshots.iter();
     let texts: Vec<_> = kinds.map(|&kind| (kind, text(observed, kind, redactor))).collect();
-    held(&texts, |kind| name(job, environment, kind), secrets, (job.update, sound))
+    held(&texts, |kind| name(place, kind), secrets, (place.0.update, sound))
 }
 
+/// The drill, and what of it may have snapshots of its own, most telling first.
+pub type Place<'a> = (&'a Job, &'a [String]);
+
 /// Which snapshot a drill's observation is held against.
-pub fn name<'a>(job: &'a Job, environment: &'a str, kind: ObservationKind) -> SnapshotName<'a> {
-    SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind, environment }
+pub fn name<'a>((job, peculiar): Place<'a>, kind: ObservationKind) -> SnapshotName<'a> {
+    let environment = job.which.description().variant;
+    SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind, environment, peculiar }
 }
 
 fn held<'a>(
@@ -109,8 +113,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let texts: Vec<_> = texts.iter().map(|(kind, text)| (*kind, (*text).to_owned())).collect();
         let scenario = folder.path().join("scenarios/clone/x.yaml");
-        let name =
-            |kind| SnapshotName { scenario_file: &scenario, operator: "v1.15.1", kind, environment: "local" };
+        let name = |kind| SnapshotName {
+            scenario_file: &scenario,
+            operator: "v1.15.1",
+            kind,
+            environment: None,
+            peculiar: &[],
+        };
         let findings = held(&texts, name, &[Secret::new(KEY)], (true, sound)).unwrap();
         let snapshots = std::fs::read_dir(folder.path().join("snapshots/clone/x"));
         let count = snapshots.into_iter().flatten().flatten();

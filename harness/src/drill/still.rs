@@ -90,10 +90,11 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::observe::data::scratch::{Origin, ScratchPostgres, installed};
+    use crate::observe::data::scratch::{Origin, ScratchPostgres};
+    use crate::toolchain::newest_postgres;
 
     async fn server() -> ScratchPostgres {
-        let tool = installed().pop().expect("PostgreSQL under /usr/lib/postgresql");
+        let tool = newest_postgres();
         let settings = [("max_prepared_transactions", "1"), ("autovacuum", "off")];
         let server =
             ScratchPostgres::start(&tool, &std::env::temp_dir(), Origin::Initdb, &settings).await.unwrap();

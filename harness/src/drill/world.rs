@@ -305,7 +305,7 @@ pub fn postgres_major(tools: &Tools, release: &Release) -> u16 {
 }
 
 fn installed(tools: &Tools) -> Vec<u16> {
-    tools.postgres.iter().map(|postgres| postgres.major).collect()
+    tools.default_postgres().map(|postgres| postgres.major).collect()
 }
 
 fn newest_of(installed: &[u16], release: &Release) -> u16 {

@@ -12,8 +12,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use super::EnvironmentError;
 use super::protocol::{self, Place, Request, Response};
+use super::{Description, EnvironmentError};
 use crate::poll::{Limit, Patience};
 use crate::toolchain::Tools;
 
@@ -74,6 +74,8 @@ struct Shared<P> {
     states: watch::Receiver<State>,
     places: watch::Receiver<Option<Arc<P>>>,
     down: watch::Sender<bool>,
+    /// How long the end may take.
+    gone: Limit,
     keep: Arc<dyn Fn() -> Result<(), EnvironmentError> + Send + Sync>,
 }
 
@@ -83,6 +85,7 @@ impl<P> Clone for Shared<P> {
             states: self.states.clone(),
             places: self.places.clone(),
             down: self.down.clone(),
+            gone: self.gone,
             keep: self.keep.clone(),
         }
     }
@@ -103,16 +106,17 @@ impl Asked {
 }
 
 impl<P: Places> Door<P> {
-    /// `doing` is what the environment starts with; `keep` is called when somebody asks for the environment to outlive
+    /// `doing` is what the environment, which is described, starts with; `keep` is called when somebody asks for the environment to outlive
     /// its owner.
     pub fn new(
+        described: &Description,
         doing: &str,
         keep: impl Fn() -> Result<(), EnvironmentError> + Send + Sync + 'static,
     ) -> (Self, Asked) {
         let (state, states) = watch::channel(State::starting(doing));
         let (down, asked) = watch::channel(false);
         let (opened, places) = watch::channel(None);
-        let inner = Shared { states, places, down, keep: Arc::new(keep) };
+        let inner = Shared { states, places, down, gone: described.gone, keep: Arc::new(keep) };
         (Door { inner, state, opened, outside: TaskTracker::new() }, Asked { down: asked })
     }
 
@@ -218,7 +222,7 @@ async fn answer<P: Places>(stream: UnixStream, mut shared: Shared<P>) -> Result<
         };
     }
     if matches!(request, Request::Down) {
-        protocol::write(&mut to, &Response::Done).await?;
+        protocol::write(&mut to, &Response::Ending { seconds: shared.gone.total.as_secs() }).await?;
         shared.down.send_replace(true);
         return Ok(());
     }

@@ -2,13 +2,17 @@
 
 mod api_client;
 pub mod cluster;
+mod description;
 mod door;
 pub mod kind;
 pub mod local;
 pub(crate) mod protocol;
+mod ready;
 mod room;
 pub mod shared;
+mod storage_error;
 mod trouble;
+mod which;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -18,11 +22,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::poll::PollError;
-use crate::storage::{Access, Account, StorageError, WhoIs};
-use crate::toolchain::AzuriteTool;
+use crate::storage::{Account, Requests, Rule, RuleError, RuleId, RuleState, WhoIs};
+use crate::toolchain::{AzuriteTool, Tools};
 
+pub use description::{Description, Prepared, Wishes};
+pub use ready::is_ready;
 pub use room::has_room;
+pub use shared::Share;
+pub use storage_error::StorageError;
 pub use trouble::trouble;
+pub use which::{Guest, Which};
 
 /// Namespaces whose names begin so hold what is rendered: of their pods only those with [`RUN_LABEL`] run. It is the
 /// name that tells, since a namespace's labels may become known later than a pod in it.
@@ -39,8 +48,22 @@ pub const PLACE_LABEL: &str = "clonedrill/place";
 pub trait Environment: Send + Sync {
     type Storage: Storage;
 
-    /// `local`, `kind` or `cluster`, as it stands in reports.
-    fn name(&self) -> &'static str;
+    /// What is to be known of it before there is one.
+    const DESCRIPTION: &'static Description;
+
+    /// Takes a place in the environment called `name`, which [`Description::enter`] was told before. Its pods' images
+    /// are made of `tools`, whatever those of the environment are.
+    ///
+    /// # Errors
+    /// When there is no such environment, or it has no place to give.
+    async fn take_place(name: &str, tools: &Tools) -> Result<Self, EnvironmentError>
+    where
+        Self: Sized;
+
+    /// As it stands in reports.
+    fn name(&self) -> &'static str {
+        Self::DESCRIPTION.name
+    }
 
     /// A client of the API server with full rights.
     fn client(&self) -> kube::Client;
@@ -120,20 +143,24 @@ pub trait Storage: Send + Sync {
     /// When the gateway does not answer.
     async fn requests(&self) -> Result<Requests, EnvironmentError>;
 
-    /// From now on this account's host name no longer resolves for the drill's pods.
+    /// From now on this rule decides before all that were added earlier. An account that is lost resolves for none of
+    /// the drill's pods when this returns.
+    ///
+    /// # Errors
+    /// When the rule could never act as it says, or the environment does not answer.
+    async fn add_rule(&self, rule: Rule) -> Result<RuleId, EnvironmentError>;
+
+    /// From now on this rule decides nothing, and an account that it lost resolves again.
+    ///
+    /// # Errors
+    /// When no such rule acts, or the environment does not answer.
+    async fn end_rule(&self, id: RuleId) -> Result<RuleState, EnvironmentError>;
+
+    /// All rules that there ever were, the oldest first, and what became of each so far.
     ///
     /// # Errors
     /// When the environment does not answer.
-    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError>;
-}
-
-/// Requests to a drill's storage, in the order of their arrival.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Requests {
-    /// Those that are still going on included.
-    pub accesses: Vec<Access>,
-    /// None was going on.
-    pub at_rest: bool,
+    async fn rules(&self) -> Result<Vec<RuleState>, EnvironmentError>;
 }
 
 /// One attempt of one container, all that it printed on stdout and stderr.
@@ -173,18 +200,15 @@ pub enum EnvironmentError {
         "start pod {pod}: the node is full ({why}); give it more room, or run fewer drills at a time (--jobs)"
     )]
     NoRoom { pod: String, why: String },
+    /// What only one kind of environment can say.
     #[error("{0}")]
-    Kind(Box<kind::KindError>),
+    Own(Box<dyn std::error::Error + Send + Sync>),
+    #[error("{0}")]
+    Rule(#[from] RuleError),
     #[error("ask the API server: {0}")]
     Kube(Box<kube::Error>),
     #[error("{0}")]
     TimedOut(#[from] crate::poll::TimedOut),
-}
-
-impl From<kind::KindError> for EnvironmentError {
-    fn from(error: kind::KindError) -> Self {
-        EnvironmentError::Kind(Box::new(error))
-    }
 }
 
 impl From<kube::Error> for EnvironmentError {

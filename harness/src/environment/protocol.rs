@@ -41,15 +41,17 @@ pub enum Request {
     ContainerLogs {
         namespace: String,
     },
-    ForgetHost {
+    /// Whether a storage account's host name resolves for the namespace's pods.
+    SetHost {
         namespace: String,
         host: String,
+        resolves: bool,
     },
     /// A kubeconfig for clients outside the sandbox.
     Kubeconfig,
     /// Outlive the process that the environment was to end with.
     Keep,
-    /// End the environment.
+    /// End the environment; answered with [`Response::Ending`].
     Down,
 }
 
@@ -72,6 +74,10 @@ pub enum Response {
         kubeconfig: Secret,
     },
     Done,
+    Ending {
+        /// How long that may take.
+        seconds: u64,
+    },
     Failed {
         why: String,
     },
@@ -86,18 +92,8 @@ pub struct Place {
     /// A kubeconfig with full rights.
     #[serde(serialize_with = "Secret::revealed")]
     pub kubeconfig: Secret,
-    /// Of a place in a kind cluster.
-    pub in_kind: Option<InKind>,
-}
-
-/// What a drill makes its own storage of in a kind cluster.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct InKind {
-    pub cluster: String,
-    pub azurite_image: String,
-    pub gateway_image: String,
-    /// Those in Spilo's image, where it says so.
-    pub postgres_majors: Option<Vec<u16>>,
+    /// What only environments of its kind understand; null where there is nothing.
+    pub own: serde_json::Value,
 }
 
 /// The outer socket of the environment called `name`.
@@ -106,8 +102,13 @@ pub struct InKind {
 /// When the name is too long for a socket.
 pub fn outer(name: &str) -> Result<SocketAddr, EnvironmentError> {
     use std::os::linux::net::SocketAddrExt;
-    SocketAddr::from_abstract_name(format!("clonedrill/{}/{name}", nix::unistd::geteuid()))
+    SocketAddr::from_abstract_name(format!("{}{name}", outer_prefix()))
         .map_err(|error| EnvironmentError::Connection(format!("name the socket: {error}")))
+}
+
+/// What the outer sockets' names of this user's environments begin with.
+pub fn outer_prefix() -> String {
+    format!("clonedrill/{}/", nix::unistd::geteuid())
 }
 
 /// # Errors

@@ -16,23 +16,15 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::kind::Order;
 use super::local::last_lines;
 use super::protocol::{self, Request, Response};
-use crate::environment::EnvironmentError;
+use crate::environment::{Description, EnvironmentError, Which};
 use crate::poll::{Limit, Patience, Seen, TimedOut, poll, within};
 use crate::secret::Secret;
 use crate::toolchain::Tools;
 
-/// The control plane has its own, shorter limit.
-const READY: Duration = Duration::from_secs(120);
-/// A kind cluster's images may come from far away; each part has its own, shorter limit.
-const KIND_READY: Duration = Duration::from_secs(2400);
-/// What is asked or killed ends within a fraction of a second; this is for a machine that is very busy.
+/// What is asked answers, and what is killed ends, within a fraction of a second; this is for a machine that is very busy.
 const GONE: Limit = Limit::seconds(10);
-const KIND_GONE: Limit = Limit::seconds(120);
-/// What the names of kind environments begin with.
-const IN_KIND: &str = "kind/";
 
 /// Who shares an environment, and whose end is its end.
 #[derive(Debug, Clone)]
@@ -64,19 +56,9 @@ impl UnnamedLog {
     }
 }
 
-/// The environment's name: processes with one share, one operator and one set of programs share it.
+/// The local environment's name: processes with one share, one operator and one set of programs share it.
 pub fn name(share: &Share, operator: &str) -> String {
-    format!("{}/{operator}", share.id)
-}
-
-/// The same for a kind environment.
-pub fn name_in_kind(share: &Share, operator: &str) -> String {
-    format!("{IN_KIND}{}", name(share, operator))
-}
-
-/// Docker takes its time to remove a cluster.
-fn gone_limit(name: &str) -> Limit {
-    if name.starts_with(IN_KIND) { KIND_GONE } else { GONE }
+    Which::Local.description().name_of(share, operator)
 }
 
 /// An environment that was ready when it was obtained, and is listened to until this is dropped.
@@ -113,8 +95,8 @@ impl Obtained {
     }
 }
 
-/// Makes sure that the environment runs and is ready, and starts it where it does not. `log` gets what the
-/// environment's process prints; `told` hears what is being waited for. One that is not ready in time is ended; one
+/// Makes sure that the local environment runs and is ready, and starts it where it does not. `log` gets what its
+/// process prints; `told` hears what is being waited for. One that is not ready in time is ended; one
 /// without an owner also when this process ends while it waits.
 ///
 /// # Errors
@@ -126,18 +108,30 @@ pub async fn obtain(
     log: &Path,
     told: &(dyn Fn(&str) + Sync),
 ) -> Result<Obtained, EnvironmentError> {
-    obtain_as(tools, &Wanted { name, owner, publish: None, kind: None }, log, told).await
+    let order = order_of(tools)?;
+    let described = Which::Local.description();
+    obtain_as(&Wanted { described, name, owner, publish: None, order: &order }, log, told).await
+}
+
+/// What a local environment is made of, as its process is told.
+///
+/// # Errors
+/// Never for the programs that the toolchain gives.
+pub fn order_of(tools: &Tools) -> Result<Vec<u8>, EnvironmentError> {
+    serde_json::to_vec(tools)
+        .map_err(|error| EnvironmentError::Connection(format!("tell the programs: {error}")))
 }
 
 /// An environment that is wanted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Wanted<'a> {
+    pub described: &'static Description,
     pub name: &'a str,
     pub owner: Option<u32>,
     /// Clients outside the sandbox may come, for [`kubeconfig`]; this is the namespace that theirs mean.
     pub publish: Option<&'a str>,
-    /// A kind cluster, made of this.
-    pub kind: Option<&'a Order>,
+    /// What it is made of: [`Description::order`].
+    pub order: &'a [u8],
 }
 
 /// As [`obtain`]. One that runs already is taken as it is.
@@ -145,7 +139,6 @@ pub struct Wanted<'a> {
 /// # Errors
 /// As [`obtain`].
 pub async fn obtain_as(
-    tools: &Tools,
     wanted: &Wanted<'_>,
     log: &Path,
     told: &(dyn Fn(&str) + Sync),
@@ -157,7 +150,7 @@ pub async fn obtain_as(
             return Ok(Seen::Done(stream));
         }
         match &mut started {
-            None => started = Some(start(tools, wanted, log)?),
+            None => started = Some(start(wanted, log)?),
             // Another's environment may have been first; then ours has left with 0, and connecting works soon.
             Some(child) => match child.try_wait() {
                 Ok(Some(status)) if !status.success() => return Err(ended(log, &status.to_string())),
@@ -173,7 +166,7 @@ pub async fn obtain_as(
         doing.clone_into(&mut last.lock().unwrap_or_else(PoisonError::into_inner));
         told(doing);
     };
-    let limit = if wanted.kind.is_some() { KIND_READY } else { READY };
+    let limit = wanted.described.ready;
     let ready = within(format!("the environment {name}"), limit, until_ready(stream, log, &heard)).await;
     match (ready, &mut started) {
         (Ok(Ok(obtained)), _) => {
@@ -223,6 +216,15 @@ pub fn outermost(name: &str) -> Result<i32, EnvironmentError> {
     Ok(peer.pid())
 }
 
+/// The names of this user's environments that run, in the order of the alphabet.
+pub fn running() -> Vec<String> {
+    let sockets = std::fs::read_to_string("/proc/net/unix").unwrap_or_default();
+    let prefix = format!("@{}", protocol::outer_prefix());
+    let names = sockets.lines().filter_map(|line| Some(line.split_once(&prefix)?.1.to_owned()));
+    // A connection has the name of the socket that took it.
+    names.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+}
+
 /// Tells the environment to outlive its owner.
 ///
 /// # Errors
@@ -269,11 +271,16 @@ pub(super) async fn talk(
 /// # Errors
 /// When none runs, or it does not end.
 pub async fn end(name: &str) -> Result<(), EnvironmentError> {
-    let mut stream = into_tokio(connect(name)?)?;
-    // Whether it was heard is seen by what follows.
-    let _ =
-        within("the environment to listen", GONE.total, protocol::write(&mut stream, &Request::Down)).await;
-    if gone(name).await.is_ok() { Ok(()) } else { kill(name).await }
+    connect(name)?;
+    // One that has gone before it could answer is what is wanted.
+    let told = within("the environment to listen", GONE.total, talk(name, &Request::Down)).await;
+    let limit = match told {
+        Ok(Ok((_, Some(Response::Ending { seconds })))) => Limit::seconds(seconds),
+        Ok(_) => GONE,
+        // It hangs.
+        Err(_) => return kill(name).await,
+    };
+    if gone(name, limit).await.is_ok() { Ok(()) } else { kill(name).await }
 }
 
 /// Ends the environment without its help.
@@ -283,7 +290,9 @@ async fn kill(name: &str) -> Result<(), EnvironmentError> {
     let number = rustix::process::Pid::from_raw(outermost);
     let killed = number.map(|number| rustix::process::kill_process(number, rustix::process::Signal::KILL));
     match killed {
-        Some(Ok(()) | Err(rustix::io::Errno::SRCH)) => gone(name).await.map_err(EnvironmentError::TimedOut),
+        Some(Ok(()) | Err(rustix::io::Errno::SRCH)) => {
+            gone(name, GONE).await.map_err(EnvironmentError::TimedOut)
+        }
         Some(Err(errno)) => {
             Err(EnvironmentError::Sandbox { what: format!("kill process {outermost}"), source: errno.into() })
         }
@@ -291,8 +300,8 @@ async fn kill(name: &str) -> Result<(), EnvironmentError> {
     }
 }
 
-async fn gone(name: &str) -> Result<(), TimedOut> {
-    let mut patience = Patience::new(format!("the end of {name}"), gone_limit(name));
+async fn gone(name: &str, limit: Limit) -> Result<(), TimedOut> {
+    let mut patience = Patience::new(format!("the end of {name}"), limit);
     while connect(name).is_ok() {
         patience.pause("it still listens".to_owned()).await?;
     }
@@ -317,31 +326,28 @@ async fn until_ready(
     }
 }
 
-fn start(tools: &Tools, wanted: &Wanted<'_>, log: &Path) -> Result<Child, EnvironmentError> {
+fn start(wanted: &Wanted<'_>, log: &Path) -> Result<Child, EnvironmentError> {
     let failed = |source: io::Error| EnvironmentError::Sandbox {
         what: "start the environment's process".to_owned(),
         source,
     };
     let output = File::create(log).map_err(failed)?;
     let mut command = Command::new(own_program().map_err(failed)?);
-    command.arg(if wanted.kind.is_some() { "kind-environment" } else { "environment" });
+    command.arg(wanted.described.process);
     command.args(["--name", wanted.name]);
     // Until there is something to keep, it ends with who wanted it.
     command.args(["--owner", &wanted.owner.unwrap_or(std::process::id()).to_string()]);
     if let Some(namespace) = wanted.publish {
         command.args(["--publish", namespace]);
     }
-    if wanted.kind.is_none() {
-        // Whose Docker it is, and where kind looks for things, stands in the environment; the sandbox needs nothing of it.
+    if !wanted.described.keeps_variables {
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
     }
     command.stdin(Stdio::piped()).stdout(output.try_clone().map_err(failed)?).stderr(output);
     let mut child = command.spawn().map_err(failed)?;
-    let told = wanted.kind.map_or_else(|| serde_json::to_vec(tools), serde_json::to_vec);
-    let told = told.map_err(|error| failed(error.into()))?;
     if let Some(mut input) = child.stdin.take() {
         // One that was second has left without reading: that is no error.
-        let _ = input.write_all(&told);
+        let _ = input.write_all(wanted.order);
     }
     Ok(child)
 }

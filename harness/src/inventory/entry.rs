@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use crate::check::{Azure, Pod, Scope, World};
+use crate::check::{There, World};
 use crate::manifests::{Index, Manifests, Problem};
 use crate::render::Rendering;
+use crate::spilo::{Azure, Pod, Scope, is_known};
 
 /// One cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -16,6 +17,9 @@ pub struct Entry {
     /// Where its backups go; none where it has none.
     pub backups: Option<Backups>,
     pub cloned_from: Option<ClonedFrom>,
+    /// Objects that may bring further variables, and are not known: what is missing here may stand there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }
 
 /// A place in a storage account.
@@ -49,6 +53,7 @@ impl Entry {
         cluster: &str,
         pod: &Pod<'_>,
         manifest: Option<&serde_json::Value>,
+        unknown: &[String],
     ) -> Self {
         let text = |pointer: &str| {
             let text = manifest?.pointer(pointer)?.as_str()?;
@@ -77,6 +82,7 @@ impl Entry {
                     .or_else(|| pod.value("CLONE_TARGET_TIME").map(ToOwned::to_owned)),
                 backups: azure(pod.source(), Scope::Clone),
             }),
+            unknown: unknown.to_vec(),
         }
     }
 }
@@ -84,16 +90,41 @@ impl Entry {
 fn backups(azure: &Azure, pod: &Pod<'_>, scope: Scope) -> Backups {
     let inside = azure.prefix.strip_prefix("azure://").unwrap_or(&azure.prefix);
     let (container, prefix) = inside.split_once('/').unwrap_or((inside, ""));
+    if inside == "\u{fffd}" {
+        // All of it is taken from somewhere.
+        return Backups {
+            store: "azure",
+            account: azure.account.clone().filter(|account| is_known(account)),
+            container: None,
+            prefix: Some(unknown(pod, &format!("{}WALG_AZ_PREFIX", scope.prefix()))),
+            credential: credential(azure, pod, scope),
+        };
+    }
     let known = |text: &str| Some(text.replace('\u{fffd}', "?")).filter(|text| !text.is_empty());
     Backups {
         store: "azure",
-        account: azure.account.as_deref().and_then(known),
+        account: azure.account.as_deref().and_then(|account| match is_known(account) {
+            true => known(account),
+            false => Some(unknown(pod, &format!("{}AZURE_STORAGE_ACCOUNT", scope.prefix()))),
+        }),
         container: known(container),
         prefix: known(prefix),
-        credential: azure.credential.map(|kind| match pod.credential_stands_in(scope) {
-            Some(secret) => format!("{} ({secret})", kind.name()),
-            None => kind.name().to_owned(),
-        }),
+        credential: credential(azure, pod, scope),
+    }
+}
+
+fn credential(azure: &Azure, pod: &Pod<'_>, scope: Scope) -> Option<String> {
+    azure.credential.map(|kind| match pod.credential_stands_in(scope) {
+        Some(secret) => format!("{} ({secret})", kind.name()),
+        None => kind.name().to_owned(),
+    })
+}
+
+/// What is said in place of a value that an object holds.
+fn unknown(pod: &Pod<'_>, name: &str) -> String {
+    match pod.stands_in(name) {
+        Some(object) => format!("unknown ({object})"),
+        None => "unknown".to_owned(),
     }
 }
 
@@ -103,13 +134,20 @@ pub fn of_rendering(
     index: &Index,
     rendering: &Rendering,
 ) -> (Vec<Entry>, Vec<Problem>) {
-    let settings = crate::check::CheckSettings::default();
-    let world = World::new(manifests, index, rendering, &settings, jiff::Timestamp::UNIX_EPOCH);
+    let settings = crate::toolchain::CheckSettings::default();
+    let world =
+        World::new(manifests, index, rendering, &settings, jiff::Timestamp::UNIX_EPOCH, &There::Unknown);
     let mut entries: Vec<Entry> = world
         .rendered()
         .map(|(cluster, rendered)| {
             let document = cluster.document;
-            Entry::new(&document.namespace, &document.name, &rendered.pod, Some(&document.value))
+            Entry::new(
+                &document.namespace,
+                &document.name,
+                &rendered.pod,
+                Some(&document.value),
+                &rendered.open,
+            )
         })
         .collect();
     entries.sort();

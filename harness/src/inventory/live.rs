@@ -1,6 +1,6 @@
 //! The inventory of what runs, read from the API server. Nothing is written, and no Secret is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -10,10 +10,9 @@ use kube::{Client, Config, ResourceExt};
 use serde_json::Value;
 
 use super::entry::Entry;
-use crate::check::{Pod, entries_of};
 use crate::exit::Verdict;
-use crate::manifests::Manifests;
 use crate::operator::{postgresql_kind, postgresqls};
+use crate::spilo::{Pod, env_of};
 
 /// Why the inventory of what runs could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -48,13 +47,7 @@ pub async fn of_cluster(
     context: Option<&str>,
     namespace: Option<&str>,
 ) -> Result<Vec<Entry>, LiveError> {
-    let wrong = |source| LiveError::Kubeconfig { path: kubeconfig.to_owned(), source };
-    let read = Kubeconfig::read_from(kubeconfig).map_err(wrong)?;
-    let options =
-        KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(read, &options).await.map_err(wrong)?;
-    let client = Client::try_from(config)
-        .map_err(|source| LiveError::Client { path: kubeconfig.to_owned(), source: Box::new(source) })?;
+    let client = client(kubeconfig, context).await?;
     let manifests = clusters(&client, namespace).await?;
     let sets: Api<StatefulSet> = match namespace {
         Some(namespace) => Api::namespaced(client, namespace),
@@ -64,6 +57,29 @@ pub async fn of_cluster(
         all(&sets, "StatefulSets").await?.iter().filter_map(|set| entry(set, &manifests)).collect();
     entries.sort();
     Ok(entries)
+}
+
+/// The way to the API server of a kubeconfig.
+async fn client(kubeconfig: &Path, context: Option<&str>) -> Result<Client, LiveError> {
+    let wrong = |source| LiveError::Kubeconfig { path: kubeconfig.to_owned(), source };
+    let read = Kubeconfig::read_from(kubeconfig).map_err(wrong)?;
+    let options =
+        KubeConfigOptions { context: context.map(ToOwned::to_owned), ..KubeConfigOptions::default() };
+    let config = Config::from_custom_kubeconfig(read, &options).await.map_err(wrong)?;
+    Client::try_from(config)
+        .map_err(|source| LiveError::Client { path: kubeconfig.to_owned(), source: Box::new(source) })
+}
+
+/// The clusters that are there, by namespace and name.
+///
+/// # Errors
+/// As for [`of_cluster`].
+pub async fn names(
+    kubeconfig: &Path,
+    context: Option<&str>,
+) -> Result<BTreeSet<(String, String)>, LiveError> {
+    let client = client(kubeconfig, context).await?;
+    Ok(clusters(&client, None).await?.into_keys().collect())
 }
 
 /// The `postgresql` objects by namespace and name; none where the API server does not know the kind.
@@ -107,9 +123,9 @@ where
 
 /// A StatefulSet that runs Spilo.
 fn entry(set: &StatefulSet, manifests: &BTreeMap<(String, String), Value>) -> Option<Entry> {
-    let variables = entries_of(set)?;
+    let variables = env_of(set)?;
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
-    let pod = Pod::new(&variables, &namespace, &Manifests::default());
+    let pod = Pod::of_items(&variables, &namespace);
     let manifest = manifests.get(&(namespace.clone(), name.clone()));
-    Some(Entry::new(&namespace, &name, &pod, manifest))
+    Some(Entry::new(&namespace, &name, &pod, manifest, &[]))
 }

@@ -5,5 +5,5 @@ mod live;
 mod page;
 
 pub use entry::{Entry, of_rendering};
-pub use live::{LiveError, of_cluster};
+pub use live::{LiveError, names, of_cluster};
 pub use page::{markdown, table};

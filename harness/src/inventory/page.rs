@@ -8,13 +8,20 @@ const HEADERS: [&str; 7] =
 const NONE: &str = "-";
 
 fn cells(entry: &Entry) -> [String; 7] {
-    let of = |pick: fn(&Backups) -> Option<String>| {
-        entry.backups.as_ref().and_then(pick).unwrap_or_else(|| NONE.to_owned())
+    // What is missing may stand in an object that was not given.
+    let missing = || match entry.unknown.is_empty() {
+        true => NONE.to_owned(),
+        false => format!("unknown ({})", entry.unknown.join(", ")),
+    };
+    let of = |pick: fn(&Backups) -> Option<String>| match &entry.backups {
+        Some(backups) => pick(backups).unwrap_or_else(missing),
+        None => NONE.to_owned(),
     };
     let account = match &entry.backups {
-        None => "NO BACKUPS".to_owned(),
+        None if entry.unknown.is_empty() => "NO BACKUPS".to_owned(),
+        None => format!("NO BACKUPS, unless {} brings WALG_AZ_PREFIX", entry.unknown.join(" or ")),
         Some(backups) if backups.store != "azure" => "not on Azure".to_owned(),
-        Some(backups) => backups.account.clone().unwrap_or_else(|| NONE.to_owned()),
+        Some(backups) => backups.account.clone().unwrap_or_else(missing),
     };
     [
         match entry.namespace.as_str() {

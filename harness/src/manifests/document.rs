@@ -43,6 +43,8 @@ pub struct Document {
     pub(super) places: Arc<Places>,
     /// The object inside its document: empty, or such as `/items/3` of a `List`.
     pub(super) pointer: String,
+    /// It will have further keys that are not known: it is made in the cluster from something else.
+    pub partial: bool,
 }
 
 /// Without the object itself: it may be a Secret.
@@ -92,6 +94,15 @@ impl Document {
     /// Where a field that the API server names (`spec.env[0].name`) stands.
     pub fn place_of_field(&self, field: &str) -> Place {
         self.place(&crate::yaml::pointer_of_field(field))
+    }
+
+    /// Whether a place is inside of this object.
+    pub fn holds(&self, place: &Place) -> bool {
+        if !Arc::ptr_eq(&self.source, &place.source) {
+            return false;
+        }
+        let whole = self.places.extent(&self.pointer);
+        whole.is_some_and(|(start, end)| (start..=end).contains(&place.span.offset()))
     }
 
     fn at(&self, span: Option<miette::SourceSpan>) -> Place {

@@ -2,8 +2,10 @@
 
 mod configmap;
 mod cover;
+mod derived;
 mod document;
 mod files;
+mod origin;
 mod parts;
 mod problem;
 mod read;
@@ -14,6 +16,8 @@ mod source;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 pub use document::{Document, Kind};
@@ -22,6 +26,7 @@ pub use source::{Place, SourceFile};
 
 use crate::render::{InputObject, RenderInput, Settings};
 use crate::secret::Secret;
+use crate::spilo::Objects;
 
 /// All that was found in what a person gave.
 #[derive(Debug, Default)]
@@ -66,7 +71,39 @@ impl Manifests {
         let mut manifests = read::read(files.iter().map(|(file, text)| (file.as_path(), text.as_str())));
         problems.append(&mut manifests.problems);
         manifests.problems = problems;
+        origin::map_back(&mut manifests.documents);
         manifests
+    }
+
+    /// The same, with the operator's configuration from another place where there is none among them.
+    pub fn read_with(paths: &[PathBuf], configuration: Option<&std::path::Path>) -> Manifests {
+        let manifests = Manifests::read(paths);
+        match configuration {
+            Some(file) if manifests.settings().is_none() => {
+                let mut paths = paths.to_vec();
+                // Stdin cannot be read twice.
+                if paths.iter().any(|path| path.as_os_str() == files::STDIN) {
+                    let mut other = Manifests::read(&[file.to_owned()]);
+                    return manifests.beside(&mut other);
+                }
+                paths.push(file.to_owned());
+                Manifests::read(&paths)
+            }
+            _ => manifests,
+        }
+    }
+
+    /// These, with the documents of others behind them.
+    fn beside(mut self, other: &mut Manifests) -> Manifests {
+        let offset = self.documents.len();
+        self.settings = self.settings.or(other.settings.map(|at| at + offset));
+        self.documents.append(&mut other.documents);
+        self.problems.append(&mut other.problems);
+        self.secrets.append(&mut other.secrets);
+        for (kind, count) in std::mem::take(&mut other.passed_over) {
+            *self.passed_over.entry(kind).or_default() += count;
+        }
+        self
     }
 
     /// Reads one text as if it were this file's.
@@ -115,6 +152,22 @@ impl Manifests {
         };
         (RenderInput { settings, objects, clusters }, index)
     }
+}
+
+impl Objects for Manifests {
+    fn text(&self, kind: &str, namespace: &str, name: &str, key: &str) -> Option<String> {
+        let kind = [Kind::Secret, Kind::ConfigMap].into_iter().find(|known| known.name() == kind)?;
+        let document = self.find(kind, namespace, name)?;
+        let field = |field: &str| document.value.get(field)?.get(key)?.as_str();
+        match kind {
+            Kind::Secret => field("stringData").map(ToOwned::to_owned).or_else(|| decoded(field("data")?)),
+            _ => field("data").map(ToOwned::to_owned),
+        }
+    }
+}
+
+fn decoded(text: &str) -> Option<String> {
+    String::from_utf8(STANDARD.decode(text).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use super::source::Place;
 /// What is wrong. The text after `clonedrill::manifests::` of [`ProblemKind::code`] never changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProblemKind {
-    #[error("read {file}: {why}")]
+    #[error("failed to read {file}: {why}")]
     Unreadable { file: String, why: String },
-    #[error("parse this document: {0}")]
+    #[error("failed to parse this document: {0}")]
     Syntax(String),
     #[error("this is no Kubernetes object: {0}")]
     NoObject(String),

@@ -12,7 +12,7 @@ use super::document::{Document, Kind};
 use super::problem::{Problem, ProblemKind};
 use super::settings::{self, Hint};
 use super::source::{Place, SourceFile};
-use super::{Manifests, configmap, parts};
+use super::{Manifests, configmap, derived, parts};
 use crate::yaml::{self, Places};
 
 /// Reads each text as the file of this name.
@@ -21,6 +21,7 @@ pub(super) fn read<'t>(files: impl Iterator<Item = (&'t Path, &'t str)>) -> Mani
     for (file, text) in files {
         reader.file(file, text);
     }
+    reader.keep_derived();
     let Reader { mut manifests, hints, .. } = reader;
     settings::choose(&mut manifests, &hints);
     manifests
@@ -32,6 +33,8 @@ struct Reader {
     /// Where each object was first seen, by kind, namespace and name.
     seen: BTreeMap<(&'static str, String, String), Place>,
     hints: Vec<Hint>,
+    /// Objects that are made in the cluster from others. One that is there itself counts more.
+    derived: Vec<Document>,
 }
 
 /// A document of a file that was parsed, or the reason why not.
@@ -96,6 +99,10 @@ impl Reader {
             if fields.contains_key("metadata") {
                 let kind = ProblemKind::NoObject("it has no `kind`".to_owned());
                 self.manifests.problems.push(Problem::new(kind, Some(at(""))));
+            } else if derived::is_kustomization(&fields) {
+                fields.insert("apiVersion".to_owned(), "kustomize.config.k8s.io/v1beta1".into());
+                self.derive("Kustomization", &fields, source, places, pointer);
+                self.pass_over("Kustomization");
             } else {
                 self.pass_over("file without objects");
             }
@@ -110,7 +117,13 @@ impl Reader {
             return;
         }
         self.hints.extend(settings::hint(&fields));
-        let Some(recognised) = recognise(&kind, &fields) else { return self.pass_over(&kind) };
+        let Some(recognised) = recognise(&kind, &fields) else {
+            self.derive(&kind, &fields, source, places, pointer);
+            return self.pass_over(&kind);
+        };
+        if recognised == Kind::Secret {
+            fields = derived::without_values(fields);
+        }
         let metadata = |key: &str| fields.get("metadata").and_then(|metadata| metadata.get(key)?.as_str());
         let Some(name) = metadata("name").filter(|name| !name.is_empty()) else {
             let object = format!("this {kind}");
@@ -126,8 +139,45 @@ impl Reader {
             source: source.clone(),
             places: places.clone(),
             pointer: pointer.to_owned(),
+            partial: false,
         };
         self.keep(document);
+    }
+
+    /// What will be made in the cluster of an object of another kind.
+    fn derive(
+        &mut self,
+        kind: &str,
+        fields: &Map<String, Value>,
+        source: &Arc<SourceFile>,
+        places: &Arc<Places>,
+        pointer: &str,
+    ) {
+        let own = fields.get("metadata").and_then(|metadata| metadata.get("namespace")?.as_str());
+        for made in derived::of(kind, fields) {
+            let value = made.object(own);
+            let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str);
+            self.derived.push(Document {
+                kind: if made.kind == "Secret" { Kind::Secret } else { Kind::ConfigMap },
+                namespace: namespace.filter(|name| !name.is_empty()).unwrap_or("default").to_owned(),
+                name: made.name.clone(),
+                source: source.clone(),
+                places: places.clone(),
+                pointer: pointer.to_owned(),
+                partial: made.partial,
+                value,
+            });
+        }
+    }
+
+    fn keep_derived(&mut self) {
+        for document in std::mem::take(&mut self.derived) {
+            let key = (document.kind.name(), document.namespace.clone(), document.name.clone());
+            if let std::collections::btree_map::Entry::Vacant(free) = self.seen.entry(key) {
+                free.insert(document.place_of_name());
+                self.manifests.documents.push(document);
+            }
+        }
     }
 
     fn keep(&mut self, document: Document) {

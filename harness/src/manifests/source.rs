@@ -14,6 +14,8 @@ use crate::yaml::line_and_column;
 pub struct SourceFile {
     /// As the user named it; `<stdin>` for what was piped in.
     pub file: PathBuf,
+    /// What is shown was built from the file: lines are not those of it.
+    built: bool,
     shown: NamedSource<Shown>,
 }
 
@@ -56,7 +58,18 @@ impl SourceFile {
         let name = file.display().to_string();
         SourceFile {
             file: file.to_owned(),
+            built: false,
             shown: NamedSource::new(name, Shown(shown.into())).with_language("YAML"),
+        }
+    }
+
+    /// The same text as of a file that is not here: what was built from it.
+    pub(super) fn elsewhere(file: &Path, built: &SourceFile) -> Self {
+        let name = format!("{} (as it was built)", file.display());
+        SourceFile {
+            file: file.to_owned(),
+            built: true,
+            shown: NamedSource::new(name, built.shown.inner().clone()).with_language("YAML"),
         }
     }
 
@@ -89,17 +102,30 @@ pub struct Place {
 }
 
 impl Place {
+    /// Where a word stands in a file that holds no secrets.
+    pub fn of_text(file: &Path, text: &str, word: &str) -> Option<Place> {
+        let at = text.find(word)?;
+        let source = Arc::new(SourceFile::new(file, text, &[]));
+        Some(Place { source, span: (at, word.len()).into() })
+    }
+
     pub fn file(&self) -> &Path {
         &self.source.file
     }
 
     /// Line and column, both from 1, the column in characters.
     pub fn start(&self) -> (usize, usize) {
+        if self.source.built {
+            return (1, 1);
+        }
         line_and_column(self.source.text(), self.span.offset())
     }
 
     /// The same of the first character behind the place.
     pub fn end(&self) -> (usize, usize) {
+        if self.source.built {
+            return (1, 1);
+        }
         line_and_column(self.source.text(), self.span.offset() + self.span.len())
     }
 }

@@ -30,12 +30,6 @@ pub fn leads(pod: &Pod, role_label: &str) -> bool {
     pod.labels().get(role_label).is_some_and(|role| LEADER.contains(&role.as_str()))
 }
 
-/// Whether its node calls a pod ready.
-pub fn is_ready(pod: &Pod) -> bool {
-    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.any(|one| one.type_ == "Ready" && one.status == "True")
-}
-
 /// The image in which a pod's PostgreSQL runs, with its digest where the node says it.
 pub fn image_of(pod: &Pod) -> Option<String> {
     let mut statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());

@@ -7,10 +7,10 @@ use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Map, Value};
 
-use super::apply::{ApplyError, apply};
-use super::manifests::{ManifestError, RELEASE_ANNOTATION, Release};
+use crate::environment::cluster::{ApplyError, apply};
 use crate::environment::{ContainerLog, Environment, EnvironmentError, has_room, trouble};
 use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
+use crate::release::{ManifestError, RELEASE_ANNOTATION, Release};
 
 /// What every release of the operator logs once it watches its namespace.
 pub const WORKING: &str = "started working in background";

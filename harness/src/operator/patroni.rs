@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Endpoints};
 use kube::api::Api;
 use kube::{Client, ResourceExt};
@@ -14,6 +15,23 @@ pub const HISTORY: &str = "history";
 /// The object that has both of a cluster.
 pub fn config(cluster: &str) -> String {
     format!("{cluster}-config")
+}
+
+/// Since when a cluster's leader is its leader; none where Patroni does not say it in Kubernetes.
+///
+/// # Errors
+/// When the API server says no.
+pub async fn leads_since(
+    client: Client,
+    namespace: &str,
+    cluster: &str,
+) -> Result<Option<Timestamp>, kube::Error> {
+    for object in [cluster.to_owned(), format!("{cluster}-leader")] {
+        if let Some(time) = annotation(client.clone(), namespace, &object, "acquireTime").await? {
+            return Ok(time.parse().ok());
+        }
+    }
+    Ok(None)
 }
 
 /// # Errors

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::manifests::{ManifestError, Release};
 use crate::environment::RUN_LABEL;
+use crate::release::{ManifestError, Release};
 
 /// How the operator is run, where the release's Deployment says otherwise or nothing.
 #[derive(Debug, Clone)]

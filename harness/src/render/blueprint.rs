@@ -4,8 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::form::complete;
 use super::types::{RenderInput, Settings};
 use crate::operator::{CONTROLLER_ANNOTATION, Release, SettingsName, merge};
+
+/// An `OperatorConfiguration` as it stands in a cluster whose definition is that of `release`, as far as `later` knows it.
+pub(super) fn completed(object: &Value, release: &Release, later: &Release) -> Value {
+    let mut object = object.clone();
+    let kind = "OperatorConfiguration";
+    if let (Some(schema), Some(known)) = (release.schema(kind), later.schema(kind)) {
+        complete(&mut object, schema, known);
+    }
+    object
+}
 
 /// The namespace of an object that names none.
 const DEFAULT: &str = "default";
@@ -24,7 +35,7 @@ const SERVERS_OWN: [&str; 8] = [
 /// One world, before it is made.
 #[derive(Debug, Clone)]
 pub(super) struct Blueprint {
-    /// The whole `OperatorConfiguration` or `ConfigMap`, the release's default under it.
+    /// The `OperatorConfiguration` or `ConfigMap` as it is applied.
     pub settings: Value,
     /// The namespace that the operator runs in.
     pub home: String,
@@ -41,11 +52,13 @@ impl Blueprint {
     pub(super) fn plain(input: &RenderInput, release: &Release) -> Blueprint {
         let settings = match &input.settings {
             Settings::Release => release.default_configuration().clone(),
-            Settings::Object(object) => {
+            Settings::OverRelease(object) => {
                 let mut settings = release.default_configuration().clone();
                 merge(&mut settings, object);
                 settings
             }
+            // The API server completes it in the same way; here it is for the markers of values that nobody gave.
+            Settings::Object(object) => completed(object, release, release),
             Settings::ConfigMap(object) => object.clone(),
         };
         let namespaced = |object: &Value| (namespace_of(object), bare(object));

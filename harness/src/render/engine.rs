@@ -11,7 +11,7 @@ use super::flags::Flags;
 use super::log::{Line, OperatorLog, telling};
 use super::mark::marked;
 use super::markers::Markers;
-use super::operators::Operator;
+use super::operator::Operator;
 use super::provenance::{Of, env_of, variables};
 use super::types::{
     InputObject, Origin, Refused, RefusedBy, RenderInput, RenderedCluster, RenderedSet, Rendering, Settings,
@@ -266,7 +266,9 @@ fn mark_namespaces(markers: &mut Markers, namespaces: &Namespaces, input: &Rende
         |object: &Value| object.pointer("/metadata/namespace").and_then(Value::as_str).map(str::to_owned);
     let mut first: HashMap<String, InputObject> = HashMap::new();
     let settings = match &input.settings {
-        Settings::Object(object) | Settings::ConfigMap(object) => given(object),
+        Settings::OverRelease(object) | Settings::Object(object) | Settings::ConfigMap(object) => {
+            given(object)
+        }
         Settings::Release => None,
     };
     for (index, cluster) in input.clusters.iter().enumerate() {

@@ -52,6 +52,24 @@ pub(super) fn schema_of_key<'s>(schema: &'s Value, key: &str) -> Option<&'s Valu
     properties.get(key).or_else(|| properties.values().find_map(|schema| schema_of_key(schema, key)))
 }
 
+/// Fills in the defaults of a definition, as the API server does: for each field that is missing, and in what is there. A
+/// field that `known`, another release's schema of the same, does not have is left out.
+pub(super) fn complete(value: &mut Value, schema: &Value, known: &Value) {
+    let Some(fields) = value.as_object_mut() else { return };
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, schema) in properties.into_iter().flatten() {
+        let Some(known) = known.get("properties").and_then(|properties| properties.get(name)) else {
+            continue;
+        };
+        if let (false, Some(default)) = (fields.contains_key(name), schema.get("default")) {
+            fields.insert(name.clone(), default.clone());
+        }
+        if let Some(field) = fields.get_mut(name) {
+            complete(field, schema, known);
+        }
+    }
+}
+
 /// Every text of `value` with its JSON pointer, in order.
 pub(super) fn texts(value: &Value) -> Vec<(String, &str)> {
     fn walk<'v>(value: &'v Value, pointer: &str, into: &mut Vec<(String, &'v str)>) {
@@ -106,6 +124,30 @@ mod tests {
         assert!(!is_restricted(schema_at(&schema, "/kubernetes/labels/x").unwrap()));
         assert!(schema_at(&schema, "/kubernetes/none").is_none());
         assert!(is_restricted(schema_of_key(&schema, "mode").unwrap()));
+    }
+
+    #[test]
+    fn defaults_are_filled_in_where_a_section_is_there_and_others_know_the_field() {
+        let older = json!({ "properties": {
+            "workers": { "type": "integer", "default": 8 },
+            "gone": { "type": "string", "default": "x" },
+            "teams_api": { "type": "object", "properties": { "enable_teams_api": { "default": true } } },
+            "users": { "type": "object", "default": {}, "properties": { "super_username": { "default": "postgres" } } },
+        } });
+        let mut newer = older.clone();
+        newer["properties"].as_object_mut().unwrap().remove("gone");
+        let filled = |mut value: Value, known: &Value| {
+            complete(&mut value, &older, known);
+            value
+        };
+        assert_eq!(
+            filled(json!({ "workers": 2, "teams_api": {} }), &newer),
+            json!({ "workers": 2, "teams_api": { "enable_teams_api": true }, "users": { "super_username": "postgres" } })
+        );
+        assert_eq!(
+            filled(json!({}), &older),
+            json!({ "workers": 8, "gone": "x", "users": { "super_username": "postgres" } })
+        );
     }
 
     #[test]

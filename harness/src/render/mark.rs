@@ -56,7 +56,9 @@ fn settings(blueprint: &mut Blueprint, input: &RenderInput, release: &Release, m
             object: InputObject::Settings,
             release_default: match &input.settings {
                 Settings::Release => true,
-                Settings::Object(own) | Settings::ConfigMap(own) => own.pointer(&pointer).is_none(),
+                Settings::OverRelease(own) | Settings::Object(own) | Settings::ConfigMap(own) => {
+                    own.pointer(&pointer).is_none()
+                }
             },
             pointer: pointer.clone(),
         };

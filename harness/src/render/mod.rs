@@ -14,6 +14,7 @@ mod form;
 mod log;
 mod mark;
 mod markers;
+mod operator;
 mod operators;
 mod pace;
 mod provenance;

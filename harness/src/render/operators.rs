@@ -4,21 +4,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 
 use super::error::RenderError;
-use super::flags::Flags;
 use super::log::OperatorLog;
+use super::operator::Operator;
 use super::world::{World, flatten};
 use crate::environment::Environment;
-use crate::operator::{OperatorPod, Release, WORKING};
+use crate::operator::{OperatorPod, WORKING};
 use crate::poll::{Limit, Seen, poll};
-
-/// An operator version, as worlds use it.
-#[derive(Clone, Copy)]
-pub(super) struct Operator<'a> {
-    /// The name that the image store knows it by.
-    pub tag: &'a str,
-    pub release: &'a Release,
-    pub flags: &'a Flags,
-}
 
 impl World<'_> {
     /// Starts the operators and waits until they work, or cannot.

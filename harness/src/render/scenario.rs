@@ -53,7 +53,7 @@ pub fn input_of(
         Ok(manifest)
     };
     let input = RenderInput {
-        settings: Settings::Object(json!({ "configuration": configuration })),
+        settings: Settings::OverRelease(json!({ "configuration": configuration })),
         objects: scenario.objects.iter().map(here).collect::<Result<_, _>>()?,
         clusters: scenario.clusters.iter().map(with_uid).collect::<Result<_, _>>()?,
     };

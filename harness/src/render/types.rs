@@ -18,7 +18,9 @@ pub struct RenderInput {
 pub enum Settings {
     /// The release's own default.
     Release,
-    /// An `OperatorConfiguration` object, laid over the release's default.
+    /// An `OperatorConfiguration` object laid over the release's default, as scenarios have it.
+    OverRelease(Value),
+    /// An `OperatorConfiguration` object verbatim: what it leaves out, the API server completes from the definition.
     Object(Value),
     /// The `ConfigMap` form, flat keys.
     ConfigMap(Value),
@@ -33,7 +35,7 @@ pub enum InputObject {
 }
 
 /// A place in the input: `pointer` is a JSON pointer inside the object. A pointer into the release's default
-/// configuration (where the input says nothing) has `InputObject::Settings` too and `release_default: true`.
+/// configuration or the definition's defaults (where the input says nothing) has `InputObject::Settings` too and `release_default: true`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     pub object: InputObject,

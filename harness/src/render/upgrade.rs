@@ -7,12 +7,12 @@ use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde::{Deserialize, Serialize};
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, completed};
 use super::engine::{Prepared, Provenance, Rendered, Told, render_prepared};
 use super::error::RenderError;
 use super::follow::{Key, stateful_sets};
 use super::pace::Waits;
-use super::types::{InputObject, RenderInput, Rendering};
+use super::types::{InputObject, RenderInput, Rendering, Settings};
 use super::world::{World, flatten};
 use crate::environment::Environment;
 use crate::environment::local::LocalEnvironment;
@@ -88,6 +88,14 @@ pub async fn upgrade_in(
     wait_for_pods(environment, &world, &clusters, &rendering).await?;
     let before = Things::of(environment, &world, &clusters).await?;
 
+    // What the older definition had filled in stays when a newer one comes.
+    let input = &match &input.settings {
+        Settings::Object(object) => {
+            let settings = Settings::Object(completed(object, &older.release, &newer.release));
+            RenderInput { settings, ..input.clone() }
+        }
+        _ => input.clone(),
+    };
     world.end_operators().await?;
     definitions(&environment.client(), &newer.release).await?;
     let taken_over = async {

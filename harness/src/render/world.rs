@@ -14,7 +14,7 @@ use super::blueprint::{Blueprint, Namespaces, minded_by, settled};
 use super::error::RenderError;
 use super::follow::{Follower, Key};
 use super::log::OperatorLog;
-use super::operators::Operator;
+use super::operator::Operator;
 use super::pace::{self, Waits};
 use super::types::{InputObject, Refused, RefusedBy};
 use crate::environment::local::LocalEnvironment;

@@ -27,6 +27,9 @@ pub(super) fn render(report: &DrillReport, style: Style) -> String {
     if !report.file.as_os_str().is_empty() {
         text.push_str(&format!("  {}\n", style.paint(Paint::Faint, &report.file.display().to_string())));
     }
+    for image in &report.images {
+        text.push_str(&labelled_at(2, "image", &image.to_text(), style));
+    }
     for (index, finding) in report.findings.iter().enumerate() {
         text.push('\n');
         text.push_str(&render_finding(index + 1, finding, style));
@@ -59,8 +62,13 @@ pub(super) fn render(report: &DrillReport, style: Style) -> String {
 pub(super) fn render_finding(number: usize, finding: &Finding, style: Style) -> String {
     let mut text =
         format!("  {}\n", style.paint(Paint::Strong, &format!("{number}. {}", printable(&finding.subject))));
-    text.push_str(&labelled("expected", &finding.expected, style));
-    text.push_str(&labelled("seen", &finding.seen, style));
+    match finding.expected.is_empty() {
+        true => text.push_str(&labelled("what", &finding.seen, style)),
+        false => {
+            text.push_str(&labelled("expected", &finding.expected, style));
+            text.push_str(&labelled("seen", &finding.seen, style));
+        }
+    }
     let lines: Vec<String> = finding.evidence.iter().flat_map(|line| lines_of(line)).collect();
     for line in lines.iter().take(LINES) {
         text.push_str(&format!("     {} {}\n", style.paint(Paint::Faint, "│"), evidence_line(line, style)));
@@ -126,7 +134,12 @@ fn clusters(clusters: &[ClusterSummary], style: Style) -> String {
         if !cluster.data.is_empty() {
             text.push_str(&labelled("data", &cluster.data, style));
         }
-        let traffic = format!("reads {}; writes {}", accounts(&cluster.reads), accounts(&cluster.writes));
+        let refused = match cluster.refused.is_empty() {
+            true => String::new(),
+            false => format!("; refused everything: {}", accounts(&cluster.refused)),
+        };
+        let traffic =
+            format!("reads {}; writes {}{refused}", accounts(&cluster.reads), accounts(&cluster.writes));
         text.push_str(&labelled("storage", &traffic, style));
     }
     text
@@ -145,6 +158,22 @@ fn times(report: &DrillReport) -> String {
 mod tests {
     use super::*;
     use crate::report::samples;
+
+    #[test]
+    fn a_persons_own_mistake_is_told_as_it_is() {
+        let finding = Finding {
+            subject: "look at the source".to_owned(),
+            expected: String::new(),
+            seen: "failed to find the source prod/acid-orders".to_owned(),
+            evidence: Vec::new(),
+            help: String::new(),
+        };
+        let text = render_finding(1, &finding, Style::plain());
+        assert_eq!(
+            text,
+            "  1. look at the source\n     what      failed to find the source prod/acid-orders\n"
+        );
+    }
 
     #[test]
     fn a_failing_drill_shows_expected_seen_evidence_and_help() {

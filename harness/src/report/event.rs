@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::image::PodImage;
 use super::restore::Restore;
 use crate::exit::Verdict;
 
@@ -44,6 +45,9 @@ pub struct DrillReport {
     pub milliseconds: u64,
     pub phases: Vec<Phase>,
     pub clusters: Vec<ClusterSummary>,
+    /// What the pods of its clusters ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<PodImage>,
     /// Why it did not pass, most telling first; empty for `passed`.
     pub findings: Vec<Finding>,
     /// What was proved not to hold, one line each (`told-apart-from`).
@@ -66,6 +70,7 @@ impl DrillReport {
             milliseconds: 0,
             phases: Vec::new(),
             clusters: Vec::new(),
+            images: Vec::new(),
             findings: Vec::new(),
             told_apart: Vec::new(),
             evidence: evidence.to_owned(),
@@ -96,6 +101,9 @@ pub struct ClusterSummary {
     pub data: String,
     pub reads: Vec<String>,
     pub writes: Vec<String>,
+    /// The accounts that refused every request of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
 }
 
 /// One thing that was not as expected.

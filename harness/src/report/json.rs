@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::DrillReport;
 use crate::exit::Verdict;
@@ -17,7 +17,7 @@ struct Run<'r> {
 }
 
 /// One reason why nothing was run, with its place where a file is at fault.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RunError {
     pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]

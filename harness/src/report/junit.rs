@@ -9,7 +9,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::style::Style;
 use super::text::duration;
-use super::{DrillReport, Finding, Measure, Proof, Restore, details};
+use super::{DrillReport, Finding, Measure, Proof, ProofState, Restore, details};
 use crate::exit::Verdict;
 
 /// A JUnit file that could not be made.
@@ -91,13 +91,18 @@ fn proofs(restore: &Restore) -> Vec<TestCase> {
 }
 
 fn status(proof: &Proof) -> TestCaseStatus {
-    if proof.holds {
-        return TestCaseStatus::success();
-    }
-    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    let mut status = match proof.state {
+        ProofState::Holds => return TestCaseStatus::success(),
+        ProofState::Fails => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        // Whether that fails the drill, the drill's own case says.
+        ProofState::Partly => TestCaseStatus::skipped(),
+    };
     let expected =
         if proof.expected.is_empty() { String::new() } else { format!("expected {}, ", proof.expected) };
-    status.set_message(format!("{expected}seen {}", proof.seen));
+    status.set_message(match proof.state {
+        ProofState::Partly => format!("partly: {}", proof.seen),
+        _ => format!("{expected}seen {}", proof.seen),
+    });
     let help = (!proof.help.is_empty()).then(|| format!("help: {}", proof.help));
     status.set_description(proof.evidence.iter().cloned().chain(help).collect::<Vec<_>>().join("\n"));
     status
@@ -113,7 +118,10 @@ fn within(measure: Measure) -> TestCaseStatus {
 }
 
 fn message(finding: &Finding) -> String {
-    format!("{}: expected {}, seen {}", finding.subject, finding.expected, finding.seen)
+    match finding.expected.as_str() {
+        "" => format!("{}: {}", finding.subject, finding.seen),
+        expected => format!("{}: expected {expected}, seen {}", finding.subject, finding.seen),
+    }
 }
 
 #[cfg(test)]

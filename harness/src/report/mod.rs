@@ -1,14 +1,18 @@
 //! What people and machines read afterwards: terminal, page, JUnit, JSON; and who is told.
 
+mod conformance;
 mod details;
 mod event;
 mod files;
 mod html;
+mod image;
 mod json;
 mod junit;
 mod progress;
+mod proof;
 mod rendering;
 mod restore;
+mod snapshot;
 mod style;
 mod summary;
 pub mod tell;
@@ -16,13 +20,16 @@ mod terminal;
 mod text;
 mod upgrade;
 
+pub use conformance::{Conformance, Difference, Kind as DifferenceKind};
 pub use event::*;
 pub use files::{FilesError, write as write_files};
 pub use html::HtmlError;
+pub use image::PodImage;
 pub use json::{JsonError, RunError};
 pub use junit::{JunitError, write as write_junit};
+pub use proof::{Proof, ProofState, Unchecked};
 pub use rendering::{RenderingRecord, Sources, table};
-pub use restore::{Backup, Measure, Proof, RecoveryPhase, RecoveryPhaseName, Restore};
+pub use restore::{Backup, Measure, RecoveryPhase, RecoveryPhaseName, Restore};
 pub use terminal::{DrillId, Format, Terminal};
 pub(crate) use text::wrap;
 pub use upgrade::{UpgradeRecord, matrix, text as upgrade_text};

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::proof::Proof;
+
 /// Free of secrets, like all of a report.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Restore {
@@ -25,6 +27,12 @@ pub struct Restore {
     pub rpo: Option<Measure>,
     /// How long until the data could be used: from the clone's creation to its promotion and verification.
     pub rto: Option<Measure>,
+    /// What `within.rpo` allows, in milliseconds, measured or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo_budget: Option<u64>,
+    /// What `within.rto` allows, in milliseconds, measured or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto_budget: Option<u64>,
     /// In the order of time, one after the other; they add up to the recovery time.
     pub phases: Vec<RecoveryPhase>,
     /// The phase that took most, and why as far as it is known; empty where nothing was measured.
@@ -118,23 +126,4 @@ pub struct RecoveryPhase {
     pub milliseconds: u64,
     /// The line or event that ended it.
     pub shown_by: String,
-}
-
-/// One thing that was proved, or not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// For example `system identifier`, `tables readable`, `orders: SELECT count(*) FROM orders`.
-    pub what: String,
-    pub holds: bool,
-    /// What was asked for, one line; empty where the title says it.
-    #[serde(default)]
-    pub expected: String,
-    /// What was seen, one line.
-    pub seen: String,
-    /// Lines that show it, where it does not hold.
-    #[serde(default)]
-    pub evidence: Vec<String>,
-    /// What a person can do about it, where it does not hold and something is known.
-    #[serde(default)]
-    pub help: String,
 }

@@ -1,8 +1,9 @@
 //! Reports that tests render.
 
+use super::proof::ProofState;
 use super::{
-    Backup, ClusterSummary, DrillReport, Finding, Measure, Phase, Proof, RecoveryPhase, RecoveryPhaseName,
-    Restore,
+    Backup, ClusterSummary, DrillReport, Finding, Measure, Phase, PodImage, Proof, RecoveryPhase,
+    RecoveryPhaseName, Restore,
 };
 use crate::exit::Verdict;
 
@@ -35,6 +36,17 @@ pub(super) fn passed() -> DrillReport {
             data: "equals before-mistake (2 databases, 7 tables, 1204 rows)".to_owned(),
             reads: texts(&["prodbackups"]),
             writes: texts(&["clonebackups"]),
+            refused: Vec::new(),
+        }],
+        images: vec![PodImage {
+            reference: "ghcr.io/zalando/spilo-17:4.0-p3".to_owned(),
+            stand_in: true,
+            spilo: Some("4.0-p3".to_owned()),
+            patroni: Some("4.1.5".to_owned()),
+            wal_g: Some("v1.1.3-rc-with-build".to_owned()),
+            newer_wal_g: Some("3.0.5".to_owned()),
+            postgres: Some("15.20".to_owned()),
+            digest: None,
         }],
         findings: Vec::new(),
         told_apart: texts(&[
@@ -105,14 +117,7 @@ pub(super) fn broken() -> DrillReport {
 }
 
 fn proof(what: &str, expected: &str, seen: &str) -> Proof {
-    Proof {
-        what: what.to_owned(),
-        holds: true,
-        expected: expected.to_owned(),
-        seen: seen.to_owned(),
-        evidence: Vec::new(),
-        help: String::new(),
-    }
+    Proof { expected: expected.to_owned(), ..Proof::new(what, true, seen) }
 }
 
 fn recovery(phases: &[(RecoveryPhaseName, &str, u64, &str)]) -> Vec<RecoveryPhase> {
@@ -159,6 +164,7 @@ pub(super) fn restored() -> DrillReport {
         ],
         manifest: "apiVersion: acid.zalan.do/v1\nkind: postgresql\nmetadata:\n  name: acid-orders-drill\n  namespace: drills\n".to_owned(),
         reproduce: texts(&["clonedrill drill drills/orders.yaml --kubeconfig ~/.kube/config"]),
+        ..Restore::default()
     };
     DrillReport {
         scenario: "orders-nightly".to_owned(),
@@ -174,6 +180,7 @@ pub(super) fn restored() -> DrillReport {
         told_apart: Vec::new(),
         evidence: "/home/me/.cache/clonedrill/runs/20261124-030000/orders-nightly".into(),
         restore: Some(Box::new(restore)),
+        images: Vec::new(),
         ..passed()
     }
 }
@@ -184,7 +191,7 @@ pub(super) fn not_restored() -> DrillReport {
     let mut restore = report.restore.clone().unwrap_or_default();
     restore.rto = Some(Measure { milliseconds: 2_293_400, at_most: false, budget: Some(1_800_000) });
     if let Some(proof) = restore.proofs.last_mut() {
-        proof.holds = false;
+        proof.state = ProofState::Fails;
         proof.seen = "0".to_owned();
         proof.evidence = texts(&["orders=> SELECT count(*) FROM orders", " 0"]);
         proof.help = "the table is there and empty: was it truncated before the target?".to_owned();

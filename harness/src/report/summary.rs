@@ -1,5 +1,6 @@
 //! The table at the end of a run: a line for each drill, and how many there were of each verdict.
 
+use super::proof::counted;
 use super::style::{Paint, Style, word};
 use super::text::{WIDTH, count, cut, duration, printable};
 use super::{DrillReport, Restore, worst};
@@ -52,9 +53,7 @@ pub(super) fn remark(report: &DrillReport) -> String {
 fn measured(restore: &Restore) -> String {
     let rpo = restore.rpo.map(|measure| format!("RPO {}", duration(measure.milliseconds)));
     let rto = restore.rto.map(|measure| format!("RTO {}", duration(measure.milliseconds)));
-    let holding = restore.proofs.iter().filter(|proof| proof.holds).count();
-    let proofs = format!("{holding} of {} proofs hold", restore.proofs.len());
-    rpo.into_iter().chain(rto).chain([proofs]).collect::<Vec<_>>().join(", ")
+    rpo.into_iter().chain(rto).chain([counted(&restore.proofs)]).collect::<Vec<_>>().join(", ")
 }
 
 fn total(reports: &[DrillReport], wall_milliseconds: u64, style: Style) -> String {

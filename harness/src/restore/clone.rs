@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::error::RestoreError;
 use super::file::RestoreDrill;
+use super::safety::{self, READS};
 use super::source::Source;
 use super::target::in_manifest;
-use super::{quantity, safety};
-use crate::check::{CredentialKind, is_known};
-use crate::environment::local::images::spilo::archive::switches;
 use crate::secret::{is_a_word, is_told_by_name};
+use crate::spilo::archive::switches;
+use crate::spilo::{CredentialKind, is_known};
 
 /// Everything that a drill makes carries it: the name of the drill's Lease.
 pub const LABEL: &str = "clonedrill/drill";
@@ -84,8 +84,6 @@ const DROPPED_PARAMETERS: [&str; 24] = [
 /// Restored jobs would do their work twice. Only what needs no restart, which the operator would do in the middle of the drill;
 /// the fence is what keeps restored subscriptions from their publishers.
 const QUIET: [(&str, &str); 1] = [("cron.launch_active_jobs", "off")];
-/// Where it reads.
-pub(super) const READS: &str = "CLONE_WALG_AZ_PREFIX";
 /// What WAL-G must know to read, besides the prefix and the credential.
 const READING: [&str; 16] = [
     "AZURE_STORAGE_ACCOUNT",
@@ -261,8 +259,8 @@ fn env(source: &Source, drill: &RestoreDrill, name_of_clone: &str) -> Result<Vec
     };
     for name in READING.iter().chain(credential) {
         let clone_name = format!("CLONE_{name}");
-        let Some(entry) = pod.entry(name).filter(|_| pod.has(name) && !given(&clone_name)) else { continue };
-        let mut item = entry.item.clone();
+        let Some(item) = pod.item(name).filter(|_| pod.has(name) && !given(&clone_name)) else { continue };
+        let mut item = item.clone();
         item["name"] = json!(clone_name);
         if item.get("valueFrom").is_none() {
             if is_secret(name, pod.value(name).unwrap_or_default()) {
@@ -312,11 +310,6 @@ fn archive(source: &Source, drill: &RestoreDrill, name_of_clone: &str) -> Vec<Va
 /// A proxy's address may have a password in it.
 fn is_secret(name: &str, value: &str) -> bool {
     (is_told_by_name(name) && !is_a_word(value)) || (name.ends_with("_proxy") && value.contains('@'))
-}
-
-/// Bytes of the volume that a `spec` asks for.
-pub(super) fn volume_bytes(spec: &Map<String, Value>) -> Option<u64> {
-    quantity::bytes(spec.get("volume")?.get("size")?.as_str()?)
 }
 
 #[cfg(test)]

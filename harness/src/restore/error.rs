@@ -48,7 +48,8 @@ impl RestoreError {
         }
     }
 
-    /// As it stands in a report.
+    /// As it stands in a report. `doing` names the step. A person's own mistake is no expectation that was not met: it is told
+    /// as it is.
     pub fn finding(&self, doing: &str) -> Finding {
         let help = match self {
             RestoreError::Cluster(error) => error.help().unwrap_or_default(),
@@ -57,11 +58,22 @@ impl RestoreError {
                 "without backups there is nothing to restore: `clonedrill check` finds out why it has none"
                     .to_owned()
             }
+            RestoreError::Data(DataError::Rewritten { database, tables }) => {
+                let names = tables.split(", ").map(|table| format!("{database}.{table}"));
+                let names = names.collect::<Vec<_>>().join(", ");
+                format!(
+                    "a table that is rewritten has no rows for who looks at it as of before: do the drill while nobody \
+                     refreshes or truncates it, or leave it out with `compare: {{ except: [{names}] }}`"
+                )
+            }
             _ => String::new(),
         };
         Finding {
             subject: doing.to_owned(),
-            expected: "to be done".to_owned(),
+            expected: match self.verdict() {
+                Verdict::Invalid => String::new(),
+                _ => format!("the step `{doing}` to be done"),
+            },
             seen: format!("failed to {self}"),
             evidence: Vec::new(),
             help,

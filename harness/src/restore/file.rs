@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::span::Span;
+use crate::report::tell::Tell;
 
 /// Which cluster's backup is cloned, where to, and what must hold of the clone.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +38,13 @@ pub struct RestoreDrill {
     /// SQL whose result must be so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<Assertion>,
+    /// How much is looked at; without it, `full`.
+    #[serde(default)]
+    pub proofs: Proofs,
+    /// Whether the drill may pass where a part of a proof could not be had, which its report names and counts. Without it, it may:
+    /// what fails the drill is what was seen. A drill of whose proofs none holds in full does not pass either way.
+    #[serde(default)]
+    pub partly: Partly,
     /// Budgets that fail the drill.
     #[serde(default)]
     pub within: Budgets,
@@ -46,6 +54,10 @@ pub struct RestoreDrill {
     /// Who hears of it, besides the exit code and the report.
     #[serde(default)]
     pub tell: Tell,
+    /// Where the operator runs. What it logs about the clone becomes part of the evidence of a drill that does not pass, if the
+    /// drill may read it. Without it, the usual namespaces are looked through.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorPlace>,
     /// Where it was read from.
     #[serde(skip)]
     pub file: Option<PathBuf>,
@@ -77,6 +89,13 @@ pub struct Into {
     pub source_namespace_allowed: bool,
 }
 
+/// Where the operator runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorPlace {
+    pub namespace: String,
+}
+
 /// What the clone has of its own. Everything else is the source's.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -99,8 +118,32 @@ pub struct CloneSettings {
     pub egress_ports: Vec<u16>,
 }
 
+/// What becomes of a drill where a part of a proof could not be had.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Partly {
+    /// It passes if all else holds.
+    #[default]
+    Passes,
+    /// It fails.
+    Fails,
+}
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proofs {
+    /// Every row is read once; `amcheck` looks at tables and at the order in B-tree indexes, and no index is held against its
+    /// table. For a drill in the day.
+    Quick,
+    /// Also, for about a quarter more time than reading takes: every index against the rows of its table, in both directions;
+    /// every page of every index; the visibility and free space maps, commit states, init forks, relations' sizes.
+    #[default]
+    Full,
+}
+
 /// How the clone is held against its source.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Compare {
     /// How long to wait for a moment in which no transaction of the source is under way; without it, `1m`.
@@ -109,9 +152,17 @@ pub struct Compare {
     /// How long to wait until the source has archived that moment; without it, its `archive_timeout` and 5 minutes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived_within: Option<Span>,
+    /// Lets the drill ask the source to end its WAL file (`pg_switch_wal`), so that the moment is archived at once. Without it, a
+    /// source that is not busy archives it only after its `archive_timeout`, for which the drill waits.
+    #[serde(default, alias = "switch-wal")]
+    pub switch_wal: bool,
     /// How long one statement on the source may take; without it, `30m`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement_timeout: Option<Span>,
+    /// Tables and materialised views whose rows are not compared, as `database.schema.name`: what is refreshed or truncated all
+    /// the time stands still for no comparison.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
 }
 
 /// A column whose newest value is reported.
@@ -164,51 +215,19 @@ pub struct Budgets {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// How long the whole drill may take; what it made is removed then. Without it, `2h`.
+    /// How long the whole drill may take, from its turn on; what it made is removed then. Without it, `2h`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Span>,
     /// The biggest volume that the clone may ask for, as Kubernetes writes it (`500Gi`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub volume: Option<String>,
-    /// How many clones of drills the namespace may hold, this one included. Without it, 1.
+    /// How long to wait for the drill's turn, while another one of the same source goes on or the namespace holds as many
+    /// clones as it may. Without it, `12h`; `0s` does not wait. It is not part of `time`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Span>,
+    /// How many clones of drills the namespace may hold, this one included; other drills wait. Without it, 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clones: Option<u16>,
-}
-
-/// Who hears of the drill.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tell {
-    /// A file of OpenMetrics for node_exporter's textfile collector, replaced in one step.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics_file: Option<PathBuf>,
-    /// The Pushgateway's address: `http://pushgateway.monitoring:9091`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pushgateway: Option<String>,
-    /// Kubernetes Events on the source object; the drill then needs the right to create them in its namespace.
-    #[serde(default)]
-    pub events: bool,
-    /// A request to somebody's address at the drill's end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub webhook: Option<Webhook>,
-}
-
-/// A request to somebody's address. Such addresses are secrets, so the file only says where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Webhook {
-    /// The environment variable that holds the address.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url_env: Option<String>,
-    /// The file that holds the address, such as a mounted Secret's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub url_file: Option<PathBuf>,
-    /// The body, JSON in which `${…}` is filled in; without it, the drill's JSON result.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub template: Option<String>,
-    /// Also of drills that passed.
-    #[serde(default)]
-    pub always: bool,
 }
 
 /// A `null` that stands there is a value.

@@ -14,9 +14,9 @@ use super::error::RestoreError;
 use super::pod_times::PodTimes;
 use super::readback;
 use super::refusal::{Refusal, refusal};
+use super::repeated::repeated;
 use super::source::Source;
 use super::way_in::open;
-use crate::check::entries_of;
 use crate::drill::outcome::{FAILED_BOOTSTRAP, FAILURES, of_failures};
 use crate::environment::cluster::{ClusterAccess, ClusterError, Forward, PodLogs};
 use crate::environment::trouble;
@@ -25,8 +25,9 @@ use crate::observe::data::{Connect, identify};
 use crate::observe::logs::recovery::CLONE_SCRIPT;
 use crate::operator::{is_ready, leads, postgresqls, status};
 use crate::poll::{Limit, PollError, Seen, poll};
-use crate::render::RenderedVariable;
 use crate::report::Finding;
+use crate::spilo::EnvItem;
+use crate::spilo::env_of;
 
 /// An operator that watches a namespace sees a new cluster at once, and may have to wait for another one first: for 10
 /// minutes by its default.
@@ -48,7 +49,7 @@ pub struct Usable {
     pub connect: Connect,
     /// The operator's word for it.
     pub status: String,
-    pub variables: Vec<RenderedVariable>,
+    pub variables: Vec<EnvItem>,
     pub pod: PodTimes,
     _forward: Forward,
 }
@@ -137,7 +138,7 @@ impl<'a> Follow<'a> {
         let status = status(&object).unwrap_or_default();
         let sets: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
         let set = sets.get_opt(name).await.map_err(ClusterError::api("look at the clone's StatefulSet"))?;
-        let variables = set.as_ref().and_then(entries_of);
+        let variables = set.as_ref().and_then(env_of);
         let Some(variables) = variables else {
             self.access.usable(namespace).await?;
             return Ok(self.without_set(begin, status));
@@ -153,6 +154,9 @@ impl<'a> Follow<'a> {
         self.logs.follow(&pods);
         if let Some(fate) = self.failed_bootstrap() {
             return Ok(Seen::Done(fate));
+        }
+        if let Some(refusal) = repeated(self.logs) {
+            return Ok(Seen::Done(self.refused(refusal, Vec::new())));
         }
         let troubles = match pods.is_empty() {
             true => self.access.usable(namespace).await.map(|()| None)?.or(self.no_pod().await?),
@@ -211,17 +215,26 @@ impl<'a> Follow<'a> {
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let outcome = of_failures(&texts)?;
         let evidence: Vec<String> = outcome.evidence.iter().map(|line| (self.hide)(line)).collect();
-        let Refusal { why, help } = refusal(&texts, self.source, self.clone);
-        Some(Fate::Failed(Failure {
-            verdict: Verdict::Failed,
+        let refusal = refusal(&texts, self.source, self.clone);
+        Some(self.refused(Refusal { why: format!("{}: {}", outcome.why, refusal.why), ..refusal }, evidence))
+    }
+
+    fn refused(&self, refusal: Refusal, others: Vec<String>) -> Fate {
+        let Refusal { why, help, lines, verdict } = refusal;
+        let mut evidence: Vec<String> = lines.iter().map(|line| (self.hide)(line)).collect();
+        let others = others.into_iter().filter(|line| !evidence.contains(line));
+        let others: Vec<String> = others.collect();
+        evidence.extend(others);
+        Fate::Failed(Failure {
+            verdict,
             finding: Finding {
                 subject: "clone: restore".to_owned(),
                 expected: "the backup to be cloned back".to_owned(),
-                seen: format!("{}: {why}", outcome.why),
+                seen: (self.hide)(&why),
                 evidence,
                 help,
             },
-        }))
+        })
     }
 
     /// What the StatefulSet's controller says of pods that it cannot make.
@@ -274,7 +287,7 @@ impl<'a> Follow<'a> {
         &self,
         pods: &[Pod],
         status: &str,
-        variables: Vec<RenderedVariable>,
+        variables: Vec<EnvItem>,
     ) -> Result<Result<Usable, String>, RestoreError> {
         let Some(leader) = pods.iter().find(|pod| leads(pod, &self.source.role_label)) else {
             return Ok(Err(format!("none of its {} pods is leader", pods.len())));

@@ -1,4 +1,4 @@
-//! What earlier drills left because they were killed: found by label, by Lease and by what the Lease notes, and removed.
+//! What killed drills left behind: found by label, by Lease and by what the Lease notes, and removed.
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
@@ -38,6 +38,7 @@ pub async fn clean(
             namespace: namespace.to_owned(),
             label: (LABEL.to_owned(), name.clone()),
             name: name.clone(),
+            about: "clonedrill clean".to_owned(),
         };
         match lock.take(access, told).await {
             Ok(held) => {
@@ -50,7 +51,7 @@ pub async fn clean(
                 let noted = noted.and_then(|lease| lease.annotations().get(NOTE).cloned());
                 removed.extend(of_lease(access, (namespace, &name), noted, told).await?);
             }
-            Err(ClusterError::Busy { by, .. }) => told(format!("{name} is left alone: {by} holds it")),
+            Err(ClusterError::Busy { by, .. }) => told(format!("{name} is left alone: held by {by}")),
             Err(error) => return Err(error.into()),
         }
     }

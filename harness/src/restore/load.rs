@@ -13,14 +13,29 @@ use crate::scenario::{Parsed, Problem, ProblemKind, ScenarioError, parse};
 /// Every problem that was found; after a field that does not parse, only that one.
 pub fn load(path: &Path) -> Result<RestoreDrill, ScenarioError> {
     let parsed: Parsed<RestoreDrill> = parse(path)?;
-    let problems = problems(&parsed.value)
-        .into_iter()
-        .map(|(pointer, what)| parsed.problem(ProblemKind::Contradiction(what), &pointer))
-        .collect::<Vec<Problem>>();
-    match ScenarioError::from_all(problems) {
+    match at_places(&parsed, problems(&parsed.value)) {
         Some(error) => Err(error),
         None => Ok(RestoreDrill { file: Some(path.to_owned()), ..parsed.value }),
     }
+}
+
+/// Problems that were found later, each at its place in the file.
+///
+/// # Errors
+/// These, unless there is none; or the file cannot be read any more.
+pub fn placed(path: &Path, problems: Vec<(String, String)>) -> Result<(), ScenarioError> {
+    if problems.is_empty() {
+        return Ok(());
+    }
+    at_places(&parse(path)?, problems).map_or(Ok(()), Err)
+}
+
+fn at_places(parsed: &Parsed<RestoreDrill>, problems: Vec<(String, String)>) -> Option<ScenarioError> {
+    let problems = problems
+        .into_iter()
+        .map(|(pointer, what)| parsed.problem(ProblemKind::Contradiction(what), &pointer))
+        .collect::<Vec<Problem>>();
+    ScenarioError::from_all(problems)
 }
 
 /// Whether a file was meant as one: a scenario makes its clusters, and names no source.
@@ -105,9 +120,12 @@ pub fn named(source: super::SourceName, into: super::Into) -> RestoreDrill {
         compare: None,
         newest: Vec::new(),
         expect: Vec::new(),
+        proofs: super::Proofs::default(),
+        partly: super::Partly::default(),
         within: super::Budgets::default(),
         limits: super::Limits::default(),
         tell: super::Tell::default(),
+        operator: None,
         file: None::<PathBuf>,
     }
 }

@@ -1,17 +1,21 @@
 //! Restore drills: a cluster that exists is cloned from its real backup, the clone is held against what is wanted of it,
 //! and removed.
 
+mod archive;
 mod bearing;
+mod bundle;
 mod clean;
 mod clone;
+mod ended;
 mod error;
 mod evidence;
 mod fence;
 mod file;
 mod follow;
+mod history;
 mod leftovers;
 mod load;
-mod manifest;
+mod lsn;
 mod measure;
 mod moment;
 mod observations;
@@ -24,6 +28,8 @@ pub mod quiet;
 mod readback;
 mod recovery;
 mod refusal;
+mod repeated;
+mod replay;
 mod reproduce;
 mod rights;
 mod run;
@@ -32,23 +38,27 @@ mod safety;
 mod samples;
 mod schema;
 mod server_log;
+mod siblings;
 mod source;
 mod span;
+mod tail;
 mod target;
 mod ticking;
+mod turn;
 mod verify;
 mod way_in;
 
+pub use crate::report::tell::{Tell, Webhook};
 pub use clone::Clone;
 pub use error::RestoreError;
 pub use file::{
-    Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, RestoreDrill, SourceName, Tell, Webhook,
+    Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, Partly, Proofs, RestoreDrill,
+    SourceName,
 };
 pub use leftovers::clean;
-pub use load::{is_drill, load, named, problems};
-pub use manifest::yaml;
+pub use load::{is_drill, load, named, placed, problems};
 pub use plan::Plan;
-pub use rights::{needed, removing};
+pub use rights::{needed, removing, useful};
 pub use run::{Doing, run, unreached};
 pub use schema::json_schema;
 pub use source::Source;

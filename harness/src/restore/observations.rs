@@ -11,10 +11,10 @@ use super::follow::joined;
 use crate::environment::ContainerLog;
 use crate::environment::cluster::PodLogs;
 use crate::observe::logs::{LogObservation, Owner};
-use crate::render::RenderedVariable;
 use crate::report::Proof;
 use crate::secret::is_told_by_name;
 use crate::snapshot::redact::Redactor;
+use crate::spilo::EnvItem;
 
 /// What the server's own log is called among the containers' logs.
 const SERVER: &str = "postgres-server";
@@ -25,7 +25,7 @@ const SHOWN: usize = 20;
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn env(evidence: &Evidence, variables: &[RenderedVariable]) -> Result<(), RestoreError> {
+pub fn env(evidence: &Evidence, variables: &[EnvItem]) -> Result<(), RestoreError> {
     let lines = variables.iter().enumerate().map(|(index, variable)| {
         let again = variables[index + 1..].iter().any(|later| later.name == variable.name);
         let note = if again { "   (overridden by a later one)" } else { "" };
@@ -72,15 +72,9 @@ pub fn logs(evidence: &Evidence, clone: &Clone, logs: &PodLogs, server: &str) ->
     evidence.text("logs.txt", &observation.to_text())?;
     let unknown = observation.unknown_errors();
     let lines = unknown.iter().flat_map(|message| message.examples.first().cloned());
-    Ok(Proof {
-        what: "log of the clone".to_owned(),
-        holds: true,
-        expected: String::new(),
-        seen: match unknown.len() {
-            0 => "no error in it that is not known".to_owned(),
-            kinds => format!("{kinds} kinds of errors in it that are not known: have a look"),
-        },
-        evidence: lines.take(SHOWN).collect(),
-        help: String::new(),
-    })
+    let seen = match unknown.len() {
+        0 => "no error in it that is not known".to_owned(),
+        kinds => format!("{kinds} kinds of errors in it that are not known: have a look"),
+    };
+    Ok(Proof { evidence: lines.take(SHOWN).collect(), ..Proof::new("log of the clone", true, seen) })
 }

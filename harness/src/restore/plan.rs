@@ -6,6 +6,7 @@ use super::clone::{self, Clone, LABEL};
 use super::error::RestoreError;
 use super::file::RestoreDrill;
 use super::rights::{needed, of_password};
+use super::siblings::{self, Sibling};
 use super::source::Source;
 use super::span::Span;
 use super::target::Target;
@@ -20,8 +21,12 @@ pub struct Plan {
     pub clone_name: String,
     /// The point in time, unless a comparison chooses it.
     pub target: Timestamp,
+    /// When the drill began.
+    pub started: Timestamp,
     pub expires: Timestamp,
     pub lock: Lock,
+    /// Other clusters that archive into the source's place.
+    pub sharing: Vec<Sibling>,
 }
 
 impl Plan {
@@ -59,11 +64,14 @@ impl Plan {
         let plan = Plan {
             clone_name: clone::name(&source.name),
             target,
+            started: now,
+            sharing: siblings::everyone(access, &source).await.into_iter().filter(|one| one.shares).collect(),
             expires: now.checked_add(limit(drill)).unwrap_or(Timestamp::MAX),
             lock: Lock {
                 namespace: drill.into.namespace.clone(),
                 label: (LABEL.to_owned(), lease.clone()),
                 name: lease,
+                about: about(drill),
             },
             source,
         };
@@ -92,6 +100,15 @@ async fn allowed(access: &ClusterAccess, rights: &[Right]) -> Result<(), Cluster
 /// How long the drill may take.
 pub fn limit(drill: &RestoreDrill) -> std::time::Duration {
     drill.limits.time.map_or(std::time::Duration::from_secs(2 * 60 * 60), |Span(limit)| limit)
+}
+
+/// For drills that wait for this one.
+fn about(drill: &RestoreDrill) -> String {
+    let source = format!("{}/{}", drill.source.namespace, drill.source.name);
+    match &drill.name {
+        Some(name) => format!("the drill {name} of {source}"),
+        None => format!("a drill of {source}"),
+    }
 }
 
 /// One for each source. Names that are too long end in a digest of the whole.

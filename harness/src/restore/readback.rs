@@ -6,14 +6,13 @@ use serde_json::Value;
 use super::clone::Clone;
 use super::source::Source;
 use super::target::in_manifest;
-use crate::check::Pod;
-use crate::manifests::Manifests;
-use crate::render::RenderedVariable;
 use crate::report::Finding;
+use crate::spilo::EnvItem;
+use crate::spilo::Pod;
 
 /// The first thing that the clone's pods would get otherwise. One that would archive elsewhere comes first: it could do harm.
-pub fn finding(source: &Source, clone: &Clone, variables: &[RenderedVariable]) -> Option<Finding> {
-    let pod = Pod::new(variables, &clone.namespace, &Manifests::default());
+pub fn finding(source: &Source, clone: &Clone, variables: &[EnvItem]) -> Option<Finding> {
+    let pod = Pod::of_items(variables, &clone.namespace);
     let wanted =
         clone.variable("WALG_AZ_PREFIX").and_then(|variable| variable["value"].as_str()).unwrap_or_default();
     let archives = match pod.own() {
@@ -32,10 +31,10 @@ pub fn finding(source: &Source, clone: &Clone, variables: &[RenderedVariable]) -
     }
     let overridden = clone.env.iter().find_map(|variable| {
         let name = variable["name"].as_str()?;
-        let entry = pod.entry(name)?;
-        let same = entry.item.get("valueFrom") == variable.get("valueFrom").filter(|from| !from.is_null())
-            && text(&entry.item) == text(variable);
-        (!same).then(|| (name.to_owned(), shown(variable), shown(&entry.item)))
+        let item = pod.item(name)?;
+        let same = item.get("valueFrom") == variable.get("valueFrom").filter(|from| !from.is_null())
+            && text(item) == text(variable);
+        (!same).then(|| (name.to_owned(), shown(variable), shown(item)))
     });
     if let Some((name, wanted, found)) = overridden {
         let help = "the operator's own configuration overrides what a manifest says; the clone would have read there \

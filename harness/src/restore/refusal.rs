@@ -2,9 +2,10 @@
 
 use super::clone::Clone;
 use super::source::Source;
-use crate::check::is_known;
-use crate::observe::catalogue;
+use crate::exit::Verdict;
+use crate::observe::catalogue::{self, Entry};
 use crate::observe::logs;
+use crate::spilo::is_known;
 
 /// What the storage itself says of a key or token that it does not take.
 const REFUSED: [&str; 5] = [
@@ -21,9 +22,73 @@ const NOTHING_LISTED: &str = "No backups found";
 /// Spilo's script, before each listing.
 const LISTS: &str = " for clone";
 
+/// What the catalogue calls a cause, the most telling first. One trouble brings others along.
+const CAUSES: [&str; 10] = [
+    "backup-control-file-missing",
+    "backup-part-unreadable",
+    "tablespace-directory-not-made",
+    "backup-sentinel-missing",
+    "wal-of-another-cluster",
+    "wal-file-damaged",
+    "tablespace-directory-missing",
+    "backup-wal-missing",
+    "backup-part-missing-version",
+    "backup-part-missing",
+];
+/// What every bootstrap that failed says, whatever the cause.
+const SAYS_NOTHING: &str = "bootstrap-failed";
+/// By which a program says that it could not reach the storage.
+const NO_WAY: [&str; 8] = [
+    "i/o timeout",
+    "connection refused",
+    "connection reset",
+    "network is unreachable",
+    "no route to host",
+    "context deadline exceeded",
+    "server misbehaving",
+    "TLS handshake timeout",
+];
+/// A storage account's name, as an address.
+const STORAGE: &str = ".blob.";
+/// Lines that show the cause.
+const SHOWN: usize = 4;
+
 pub struct Refusal {
     pub why: String,
     pub help: String,
+    /// Lines that show it, where there are any besides the last errors.
+    pub lines: Vec<String>,
+    /// Whether the backup is at fault, or the cluster.
+    pub verdict: Verdict,
+}
+
+impl Refusal {
+    fn of_backup(why: String, help: String) -> Self {
+        Refusal { why, help, lines: Vec::new(), verdict: Verdict::Failed }
+    }
+
+    /// As the catalogue knows it.
+    pub fn known(entry: &Entry, lines: Vec<String>) -> Self {
+        let why = format!("{} ({})", entry.means, entry.name);
+        Refusal { lines, ..Refusal::of_backup(why, entry.do_.to_owned()) }
+    }
+}
+
+/// Variables that hold what opens the account, the one that WAL-G prefers first.
+const CREDENTIALS: [&str; 3] =
+    ["CLONE_AZURE_STORAGE_ACCESS_KEY", "CLONE_AZURE_STORAGE_SAS_TOKEN", "CLONE_AZURE_CLIENT_SECRET"];
+
+/// Where the clone has from what it shows to the account.
+fn credential(clone: &Clone) -> String {
+    let found = CREDENTIALS.iter().find_map(|name| Some((*name, clone.variable(name)?)));
+    let Some((name, variable)) = found else { return "the clone's credentials".to_owned() };
+    let reference = &variable["valueFrom"]["secretKeyRef"];
+    match (reference["name"].as_str(), reference["key"].as_str()) {
+        (Some(secret), Some(key)) => {
+            format!("the key `{key}` of the Secret {secret} in the namespace {} ({name})", clone.namespace)
+        }
+        _ => format!("the clone's {name}"),
+    }
 }
 
 /// The most telling reason in the logs.
@@ -33,47 +98,113 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
     let account = account.unwrap_or("that a Secret names");
     let place = clone.reads();
     if says(&REFUSED) {
-        return Refusal {
-            why: format!("the storage account {account} refuses the key"),
-                        help: "the Secret in the clone's namespace must hold a valid key of the source's account, and the account let \
-                   this network in"
-                .to_owned(),
-        };
+        return Refusal::of_backup(
+            format!("the storage account {account} refuses {}", credential(clone)),
+            format!(
+                "give the clone a valid key of the account: compare {} with the source's own; and look whether the account's \
+                 firewall lets this network in",
+                credential(clone)
+            ),
+        );
     }
     if says(&NO_ACCOUNT) {
-        return Refusal {
-            why: format!("the storage account {account} cannot be reached"),
-            help: "its name, or the way to it from the clone's namespace, is wrong; `clone.egress_ports` opens ports of the \
+        return Refusal::of_backup(
+            format!("the storage account {account} cannot be reached"),
+            "its name, or the way to it from the clone's namespace, is wrong; `clone.egress_ports` opens ports of the \
                    clone's NetworkPolicy"
                 .to_owned(),
+        );
+    }
+    let no_way = |line: &&str| line.contains(STORAGE) && NO_WAY.iter().any(|text| line.contains(text));
+    let unreached: Vec<String> =
+        logs.iter().flat_map(|log| log.lines()).filter(no_way).map(str::to_owned).collect();
+    if !unreached.is_empty() {
+        return Refusal {
+            why: format!("the clone's pod has no way to the storage account {account}"),
+            help: format!(
+                "the backup was not tried: nodes, NetworkPolicies and firewalls must let pods in {} reach the storage as they let \
+                 the source's; `clone.egress_ports` opens ports of the clone's own NetworkPolicy",
+                clone.namespace
+            ),
+            lines: unreached.into_iter().rev().take(SHOWN).collect(),
+            verdict: Verdict::Broken,
         };
     }
     let count = |text: &str| logs.iter().map(|log| log.matches(text).count()).sum::<usize>();
     if says(&[NOTHING_LISTED]) && count(NOTHING_LISTED) >= count(LISTS) {
-        return Refusal {
-            why: format!("WAL-G finds no backup at all in {place} of the account {account}"),
-            help: "either none was taken, or the account refuses the key: WAL-G before 2.0 prints the same for both. Where \
-                   the source's log says `Wrote backup with name`, look at the Secret in the clone's namespace first"
-                .to_owned(),
-        };
+        return Refusal::of_backup(
+            format!("WAL-G finds no backup at all in {place} of the account {account}"),
+            format!(
+                "either none was taken, or its sentinel (`…_backup_stop_sentinel.json`) was deleted, or the account refuses {}, \
+                 or the clone's namespace has no way to it: WAL-G before 2.0 prints the same for all. If the source's log says \
+                 `Wrote backup with name`, look at the key first",
+                credential(clone)
+            ),
+        );
     }
     if says(&NO_BACKUPS) {
-        return Refusal {
-            why: format!(
+        return Refusal::of_backup(
+            format!(
                 "no backup in {place} of the account {account} is older than {}",
                 super::target::in_manifest(clone.target)
             ),
-            help: "an earlier target needs backups that are kept for longer (BACKUP_NUM_TO_RETAIN)"
+            "an earlier target needs backups that are kept for longer (BACKUP_NUM_TO_RETAIN); a backup is known by its sentinel \
+             (`…_backup_stop_sentinel.json`) only"
                 .to_owned(),
-        };
+        );
     }
-    let mut lines = logs.iter().rev().flat_map(|log| log.lines().rev());
-    let known = lines.find_map(|line| logs::names(line).into_iter().next_back());
-    match known.and_then(catalogue::by_name) {
-        Some(entry) => Refusal { why: entry.means.to_owned(), help: entry.do_.to_owned() },
-        None => Refusal {
-            why: "Spilo could not restore it".to_owned(),
-            help: "the log in the evidence folder says why".to_owned(),
-        },
+    let lines = logs.iter().flat_map(|log| log.lines());
+    let known: Vec<(&str, &str)> =
+        lines.flat_map(|line| logs::names(line).into_iter().map(move |name| (name, line))).collect();
+    let cause = CAUSES.iter().find(|cause| known.iter().any(|(name, _)| name == *cause)).copied();
+    let last = || known.iter().rev().map(|(name, _)| *name).find(|name| says_something(name));
+    match cause.or_else(last).and_then(catalogue::by_name) {
+        Some(entry) => {
+            let lines =
+                known.iter().filter(|(name, _)| *name == entry.name).map(|(_, line)| (*line).to_owned());
+            let mut lines: Vec<String> = lines.collect();
+            lines.dedup();
+            lines.truncate(SHOWN);
+            Refusal::known(entry, lines)
+        }
+        None => Refusal::of_backup(
+            "Spilo could not restore it".to_owned(),
+            "the log in the evidence folder says why".to_owned(),
+        ),
+    }
+}
+
+fn says_something(name: &str) -> bool {
+    name != SAYS_NOTHING && catalogue::by_name(name).is_some_and(|entry| !entry.standing.excuses())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::restore::samples::source;
+    use crate::restore::{Into, SourceName, named};
+
+    fn clone() -> Clone {
+        let from = SourceName { namespace: "prod".to_owned(), name: "acid-orders".to_owned() };
+        let into = Into { namespace: "drills".to_owned(), source_namespace_allowed: false };
+        let time: Timestamp = "2026-11-25T22:00:00Z".parse().unwrap();
+        Clone::of(&source(), &named(from, into), "acid-orders-drill-abcde", (time, time), "lease").unwrap()
+    }
+
+    #[test]
+    fn a_key_that_is_refused_is_named_with_its_namespace_secret_and_key() {
+        let named = "the key `prod` of the Secret backup-keys in the namespace drills (CLONE_AZURE_STORAGE_ACCESS_KEY)";
+        let new = "ERROR: 2026/11/25 22:00:01 ... RESPONSE 403 ERROR CODE: AuthorizationFailure";
+        let Refusal { why, help, .. } = refusal(&[new], &source(), &clone());
+        assert_eq!(why, format!("the storage account prod refuses {named}"));
+        assert!(help.contains("firewall"), "{help}");
+        // WAL-G before 2.0 says nothing of the refusal, so that it can only be guessed at.
+        let old = "INFO: No backups found\n";
+        let Refusal { why, help, .. } = refusal(&[old], &source(), &clone());
+        assert!(why.contains("finds no backup at all") && help.contains(named), "{why}: {help}");
     }
 }

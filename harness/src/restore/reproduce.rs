@@ -1,6 +1,6 @@
 //! The commands that do a drill again.
 
-use super::file::RestoreDrill;
+use super::file::{Partly, Proofs, RestoreDrill};
 
 /// With the file where there is one; what a shell would take apart is in quotes.
 pub fn commands(drill: &RestoreDrill, context: &str) -> Vec<String> {
@@ -21,6 +21,8 @@ pub fn commands(drill: &RestoreDrill, context: &str) -> Vec<String> {
         for (name, value) in given {
             what.push_str(&value.map(|value| format!(" --{name} {value}")).unwrap_or_default());
         }
+        what.push_str(if drill.proofs == Proofs::Quick { " --proofs quick" } else { "" });
+        what.push_str(if drill.partly == Partly::Fails { " --partly fails" } else { "" });
     }
     let context = match context {
         "" | "in-cluster" => String::new(),

@@ -39,6 +39,11 @@ pub fn needed(drill: &RestoreDrill) -> Vec<Right> {
     rights
 }
 
+/// By which a drill sees more, and without which it does all the same: who else archives into the source's place.
+pub fn useful(drill: &RestoreDrill) -> Vec<Right> {
+    vec![Right::new("list", "statefulsets.apps", &drill.source.namespace)]
+}
+
 /// What a comparison needs besides, once it is known which Secret has the source's password: a role may name just that one.
 pub fn of_password(source: &Source) -> Option<Right> {
     let (secret, _) = super::way_in::password_key(&source.variables)?;

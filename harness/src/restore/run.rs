@@ -8,6 +8,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Api, PostParams};
 use tokio_util::sync::CancellationToken;
 
+use super::bundle::{self, Bundled};
 use super::clean::remove;
 use super::clone::Clone;
 use super::error::RestoreError;
@@ -15,10 +16,14 @@ use super::evidence::Evidence;
 use super::fence;
 use super::file::RestoreDrill;
 use super::follow::{Fate, Follow, Usable};
-use super::leftovers::{note, of_lease};
+use super::leftovers::note;
 use super::moment::{self, Moment};
 use super::plan::{self, Plan};
 use super::progress::Progress;
+use super::repeated::FAILED_PART;
+use super::siblings;
+use super::span::Span;
+use super::turn::{Asking, Turn};
 use super::verify::{self, Restored};
 use crate::drill::outcome::FAILED_BOOTSTRAP;
 use crate::environment::cluster::{ClusterAccess, ClusterError, Held, PodLogs};
@@ -28,8 +33,11 @@ use crate::operator::postgresqls;
 use crate::poll::within;
 use crate::report::{DrillReport, Event, Finding, Restore};
 
-/// Look, lease, clone, verify, remove; a comparison is one more.
+/// Look, wait, clone, verify, remove; a comparison is one more.
 const STEPS: usize = 5;
+
+/// What was seen of the source may be so old.
+const UP_TO_DATE: Duration = Duration::from_secs(2);
 
 /// What a drill is done with.
 pub struct Doing<'a> {
@@ -59,17 +67,18 @@ impl Conclusion {
 
 /// Does the drill. It ends only after what it made is gone, or could not be removed, which the report says.
 pub async fn run(doing: &Doing<'_>) -> DrillReport {
-    let (begin, started) = (Instant::now(), Timestamp::now());
+    let begin = Instant::now();
     let progress = Progress::new(doing.told, STEPS + usize::from(doing.drill.compare.is_some()));
     let mut conclusion = Conclusion::default();
     conclusion.restore.source = format!("{}/{}", doing.drill.source.namespace, doing.drill.source.name);
     conclusion.restore.context = doing.access.context().to_owned();
-    conclusion.restore.started = Some(started);
+    conclusion.restore.started = Some(Timestamp::now());
+    set_budgets(doing.drill, &mut conclusion.restore);
     conclusion.restore.reproduce = super::reproduce::commands(doing.drill, doing.access.context());
     match Evidence::in_folder(doing.evidence) {
-        Err(error) => conclusion.error("evidence folder", &error),
+        Err(error) => conclusion.error("make the evidence folder", &error),
         Ok(evidence) => {
-            let run = Run { doing, evidence: &evidence, progress: &progress, begin, started };
+            let run = Run { doing, evidence: &evidence, progress: &progress, begin };
             run.all(&mut conclusion).await;
             conclude(&evidence, &mut conclusion);
         }
@@ -94,22 +103,33 @@ fn report(drill: &RestoreDrill, evidence: &Path, restore: Restore) -> DrillRepor
     DrillReport::of_restore(&drill.shown(), file, evidence, restore)
 }
 
+/// They hold, whether or not the drill comes to measure anything.
+fn set_budgets(drill: &RestoreDrill, restore: &mut Restore) {
+    let milliseconds = |span: Option<Span>| span.and_then(|Span(span)| u64::try_from(span.as_millis()).ok());
+    restore.rto_budget = milliseconds(drill.within.rto);
+    restore.rpo_budget = milliseconds(drill.within.rpo);
+}
+
 /// The report of a drill whose cluster could not be reached.
 pub fn unreached(drill: &RestoreDrill, evidence: &Path, error: &ClusterError) -> DrillReport {
     let help = error.help().unwrap_or_default();
     let finding = Finding {
         subject: "cluster".to_owned(),
-        expected: "to be reached".to_owned(),
+        expected: match error.verdict() {
+            Verdict::Invalid => String::new(),
+            _ => "to be reached".to_owned(),
+        },
         seen: format!("failed to {error}"),
         evidence: Vec::new(),
         help,
     };
-    let restore = Restore {
+    let mut restore = Restore {
         source: format!("{}/{}", drill.source.namespace, drill.source.name),
         started: Some(Timestamp::now()),
         reproduce: super::reproduce::commands(drill, ""),
         ..Restore::default()
     };
+    set_budgets(drill, &mut restore);
     let report = report(drill, evidence, restore);
     DrillReport { verdict: error.verdict(), findings: vec![finding], ..report }
 }
@@ -127,38 +147,79 @@ struct Run<'a> {
     doing: &'a Doing<'a>,
     evidence: &'a Evidence,
     progress: &'a Progress<'a>,
+    /// Of the drill itself: what it waited before does not count.
     begin: Instant,
-    started: Timestamp,
 }
 
 impl Run<'_> {
     async fn all(&self, conclusion: &mut Conclusion) {
-        let Doing { access, drill, .. } = self.doing;
-        let look = async {
-            let plan = Plan::of(access, drill, self.started).await?;
-            let note = format!("backups in {}", plan.clone(drill, plan.target)?.reads());
-            Ok::<_, RestoreError>((plan, note))
-        };
-        let plan = match self.progress.step("look at the source", look).await {
+        let plan = match self.progress.step("look at the source", self.look()).await {
             Ok(plan) => plan,
-            Err(error) => return conclusion.error("source", &error),
+            Err(error) => return conclusion.error("look at the source", &error),
         };
+        let (plan, turn) = match self.progress.step("wait for its turn", Box::pin(self.turn(plan))).await {
+            Ok(Some(came)) => came,
+            Ok(None) => {
+                conclusion.verdict = Some(Verdict::Interrupted);
+                return;
+            }
+            Err(error) => return conclusion.error("wait for its turn", &error),
+        };
+        let begun = Run { begin: Instant::now(), ..*self };
+        begun.in_turn(&plan, turn, conclusion).await;
+    }
+
+    /// What is going to be done, as of now.
+    async fn look(&self) -> Result<(Plan, String), RestoreError> {
+        let Doing { access, drill, .. } = self.doing;
+        let plan = Plan::of(access, drill, Timestamp::now()).await?;
+        let note = format!("backups in {}", plan.clone(drill, plan.target)?.reads());
+        Ok((plan, note))
+    }
+
+    /// The turn, and what is going to be done by then: while it waited, the source has changed and the target moved on.
+    async fn turn(&self, plan: Plan) -> Result<(Option<(Plan, Turn)>, String), RestoreError> {
+        let Doing { access, drill, stop, .. } = self.doing;
+        let told = |text: String| self.progress.say(text);
+        let clones = drill.limits.clones.unwrap_or(1);
+        let asking = Asking { access, lock: &plan.lock, clones, wait: drill.limits.wait, told: &told, stop };
+        let Some(turn) = asking.turn().await? else { return Ok((None, "interrupted".to_owned())) };
+        let noted = async {
+            let plan = if turn.waited >= UP_TO_DATE { self.look().await?.0 } else { plan };
+            turn.source.note(&note(&plan.clone_name, &plan.source.cluster_label)).await?;
+            Ok::<_, RestoreError>(plan)
+        };
+        match noted.await {
+            Ok(plan) => {
+                let note = match turn.removed.len() {
+                    0 => String::new(),
+                    _ => format!("removed what an earlier drill left: {}", turn.removed.join(", ")),
+                };
+                Ok((Some((plan, turn)), note))
+            }
+            Err(error) => {
+                turn.release().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn in_turn(&self, plan: &Plan, turn: Turn, conclusion: &mut Conclusion) {
+        let Doing { access, drill, .. } = self.doing;
         conclusion.restore.clone = format!("{}/{}", drill.into.namespace, plan.clone_name);
         conclusion.restore.target = Some(plan.target);
-        let held = match self.progress.step("take the lease", self.lease(&plan)).await {
-            Ok(held) => held,
-            Err(error) => return conclusion.error("lease", &error),
-        };
+        conclusion.restore.started = Some(Timestamp::now());
+        conclusion.findings.extend(siblings::finding(&plan.source, &plan.sharing));
         // Kept however the drill ends.
-        let counted = [CLONE_SCRIPT, FAILED_BOOTSTRAP];
+        let counted = [&[CLONE_SCRIPT, FAILED_BOOTSTRAP][..], &FAILED_PART].concat();
         let mut logs = PodLogs::new(access.streams(), &drill.into.namespace, &counted);
         let stopped = tokio::select! {
-            done = within("the drill", self.limit(), self.drill(&plan, &held, &mut logs, conclusion)) => match done {
+            done = within("the drill", self.limit(), self.drill(plan, &turn.source, &mut logs, conclusion)) => match done {
                 Ok(()) => Stopped::AtItsEnd,
                 Err(_) => Stopped::TooLate,
             },
             () = self.doing.stop.cancelled() => Stopped::Interrupted,
-            lost = held.lost() => Stopped::Lost(lost.into()),
+            lost = turn.lost() => Stopped::Lost(lost.into()),
         };
         match stopped {
             Stopped::AtItsEnd => {}
@@ -169,12 +230,18 @@ impl Run<'_> {
                 conclusion.findings.push(self.too_long());
             }
             Stopped::Interrupted => conclusion.verdict = Some(Verdict::Interrupted),
-            Stopped::Lost(error) => conclusion.error("lease", &error),
+            Stopped::Lost(error) => conclusion.error("keep the lease", &error),
         }
         if let Err(error) = verify::keep_logs(self.evidence, &logs) {
-            conclusion.error("logs", &error);
+            conclusion.error("keep the logs", &error);
         }
-        if let Err(error) = self.progress.step("remove the clone", self.clean(&plan, held)).await {
+        let passed = conclusion.findings.is_empty() && conclusion.verdict.is_none();
+        if !passed && conclusion.verdict != Some(Verdict::Interrupted) {
+            self.progress.say("collecting what was seen of the clone".to_owned());
+            let of = Bundled { access, drill, plan, evidence: self.evidence, begin: self.begin };
+            Box::pin(bundle::keep(&of)).await;
+        }
+        if let Err(error) = self.progress.step("remove the clone", self.clean(plan, turn)).await {
             // A drill that leaves something behind has not passed, whatever it has proved.
             conclusion.error("remove the clone", &error);
         }
@@ -188,40 +255,11 @@ impl Run<'_> {
     fn too_long(&self) -> Finding {
         Finding {
             subject: "time".to_owned(),
-            expected: format!("the drill to be done within {:.0?}", plan::limit(self.doing.drill)),
-            seen: "it was not".to_owned(),
+            expected: format!("the drill to be done within {}", Span(plan::limit(self.doing.drill))),
+            seen: "it took longer, and was ended".to_owned(),
             evidence: Vec::new(),
             help: "`limits.time` says how long a drill may take".to_owned(),
         }
-    }
-
-    /// Removes first what an earlier drill of this source left.
-    async fn lease(&self, plan: &Plan) -> Result<(Held, String), RestoreError> {
-        let Doing { access, drill, .. } = self.doing;
-        let told = |text: String| self.progress.say(text);
-        let held = plan.lock.take(access, &told).await?;
-        let namespace = drill.into.namespace.as_str();
-        let ours = (namespace, plan.lock.name.as_str());
-        let removed = of_lease(access, ours, held.noted().await, &told).await?;
-        let others = super::clean::clones(access, namespace).await?;
-        let limit = usize::from(drill.limits.clones.unwrap_or(1));
-        if others.len() >= limit {
-            let names: Vec<&str> = others.iter().map(|clone| clone.name.as_str()).collect();
-            // Not ours to wait for, and the lease is given back.
-            held.release().await?;
-            return Err(RestoreError::Broken {
-                what: "make another clone".to_owned(),
-                seen: format!("{namespace} has {} of at most {limit} already: {}", others.len(), names.join(", ")),
-                help: "`clonedrill clean` removes what is left of drills that were killed; `limits.clones` allows more"
-                    .to_owned(),
-            });
-        }
-        held.note(&note(&plan.clone_name, &plan.source.cluster_label)).await?;
-        let note = match removed.len() {
-            0 => String::new(),
-            _ => format!("removed what an earlier drill left: {}", removed.join(", ")),
-        };
-        Ok((held, note))
     }
 
     /// All that can be given up in the middle.
@@ -240,7 +278,7 @@ impl Run<'_> {
                 );
                 match self.progress.step("find a quiet moment of the source", Box::pin(found)).await {
                     Ok(moment) => Some(moment),
-                    Err(error) => return conclusion.error("compare", &error),
+                    Err(error) => return conclusion.error("find a quiet moment of the source", &error),
                 }
             }
         };
@@ -248,17 +286,19 @@ impl Run<'_> {
         conclusion.restore.target = Some(target);
         let clone = match plan.clone(drill, target) {
             Ok(clone) => clone,
-            Err(error) => return conclusion.error("clone", &error),
+            Err(error) => return conclusion.error("clone from the backup", &error),
         };
         let cloned = self.clone(plan, &clone, held, logs, conclusion);
         let cloned = self.progress.step("clone from the backup", Box::pin(cloned)).await;
         let (created, usable) = match cloned {
             Ok(Some(cloned)) => cloned,
             Ok(None) => return,
-            Err(error) => return conclusion.error("clone", &error),
+            Err(error) => return conclusion.error("clone from the backup", &error),
         };
+        let access = self.doing.access;
+        let moment = moment.as_ref();
         let restored =
-            Restored { plan, clone: &clone, drill, created, usable: &usable, moment: moment.as_ref(), logs };
+            Restored { access, plan, clone: &clone, drill, created, usable: &usable, moment, logs };
         let verified = async {
             let proved = verify::all(&restored, self.evidence, &told).await?;
             let note = format!("{} proofs", proved.proofs.len());
@@ -269,7 +309,7 @@ impl Run<'_> {
                 let findings = proved.into_report(&restored, Timestamp::now(), &mut conclusion.restore);
                 conclusion.findings.extend(findings);
             }
-            Err(error) => conclusion.error("verify", &error),
+            Err(error) => conclusion.error("verify the clone", &error),
         }
     }
 
@@ -286,7 +326,7 @@ impl Run<'_> {
         for secret in verify::referred(access, clone).await? {
             self.evidence.learn(secret);
         }
-        let shown = super::manifest::yaml(&clone.manifest);
+        let shown = crate::yaml::text(&clone.manifest);
         self.evidence.text("manifest.yaml", &shown)?;
         conclusion.restore.manifest = shown;
         let fence =
@@ -319,11 +359,11 @@ impl Run<'_> {
         })
     }
 
-    async fn clean(&self, plan: &Plan, held: Held) -> Result<((), String), RestoreError> {
+    async fn clean(&self, plan: &Plan, turn: Turn) -> Result<((), String), RestoreError> {
         let told = |text: String| self.progress.say(text);
         let namespace = &self.doing.drill.into.namespace;
         remove(self.doing.access, namespace, &plan.clone_name, &plan.source.cluster_label, &told).await?;
-        held.release().await?;
+        turn.release().await?;
         Ok(((), String::new()))
     }
 }
@@ -337,7 +377,8 @@ fn conclude(evidence: &Evidence, conclusion: &mut Conclusion) {
     let restore = &mut conclusion.restore;
     for proof in &mut restore.proofs {
         let lines = [&mut proof.what, &mut proof.expected, &mut proof.seen, &mut proof.help];
-        lines.into_iter().chain(&mut proof.evidence).for_each(hide);
+        let gaps = proof.unchecked.iter_mut().flat_map(|gap| [&mut gap.what, &mut gap.why]);
+        lines.into_iter().chain(&mut proof.evidence).chain(gaps).for_each(hide);
     }
     restore.phases.iter_mut().for_each(|phase| hide(&mut phase.shown_by));
     hide(&mut restore.manifest);

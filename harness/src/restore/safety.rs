@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use super::clone::{READS, volume_bytes};
 use super::error::RestoreError;
 use super::file::RestoreDrill;
 use super::quantity;
 use super::source::Source;
-use crate::check::is_known;
+use crate::spilo::is_known;
+
+/// Where a clone reads.
+pub const READS: &str = "CLONE_WALG_AZ_PREFIX";
 
 /// A volume that is bigger than allowed.
 ///
@@ -75,6 +77,11 @@ pub fn archive(env: &[Value], source: &Source) -> Result<(), RestoreError> {
         ));
     }
     Ok(())
+}
+
+/// Bytes of the volume that a `spec` asks for.
+fn volume_bytes(spec: &Map<String, Value>) -> Option<u64> {
+    quantity::bytes(spec.get("volume")?.get("size")?.as_str()?)
 }
 
 /// Whether a prefix is another one or lies below it. Slashes at the end and doubled ones mean nothing to a storage path.

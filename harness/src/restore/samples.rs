@@ -4,15 +4,14 @@
 
 use serde_json::{Value, json};
 
-use super::source::Source;
-use crate::check::{Azure, CredentialKind};
-use crate::render::RenderedVariable;
+use super::source::{Course, Source};
+use crate::spilo::{Azure, CredentialKind, EnvItem};
 
 pub const KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
 
-pub fn variable(item: Value) -> RenderedVariable {
+pub fn variable(item: Value) -> EnvItem {
     let name = item["name"].as_str().unwrap().to_owned();
-    RenderedVariable { name, item, origins: Vec::new(), derived: false, hidden: false }
+    EnvItem { name, item }
 }
 
 pub fn reference(name: &str) -> Value {
@@ -61,7 +60,8 @@ pub fn source() -> Source {
             warning: None,
         },
         system_identifier: None,
-        written: None,
+        course: Course::default(),
+        archive_timeout: None,
         cluster_label: "cluster-name".to_owned(),
         role_label: "spilo-role".to_owned(),
     }

@@ -45,6 +45,25 @@ pub async fn backup_begun(client: &Client) -> Result<Option<Timestamp>, tokio_po
     Ok(line.and_then(|line| time_at_start(line, zone.as_ref())).map(|(time, _)| time))
 }
 
+/// The history of a timeline, as the server keeps it; none of the first, or where it is gone.
+///
+/// # Errors
+/// The server's.
+pub async fn history(client: &Client, timeline: u32) -> Result<Option<String>, tokio_postgres::Error> {
+    const FILE: &str = "SELECT pg_read_file($1, 0, 1048576, true)";
+    client.query_one(FILE, &[&format!("pg_wal/{timeline:08X}.history")]).await?.try_get(0)
+}
+
+/// Bytes of a WAL segment.
+///
+/// # Errors
+/// The server's.
+pub async fn segment_size(client: &Client) -> Result<u64, tokio_postgres::Error> {
+    const SIZE: &str = "SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'";
+    let size: i64 = client.query_one(SIZE, &[]).await?.try_get(0)?;
+    Ok(size.unsigned_abs().max(1))
+}
+
 /// The zone of the times in its log; none where nobody here knows its name.
 pub async fn zone(client: &Client) -> Option<TimeZone> {
     let row = client.query_one("SELECT current_setting('log_timezone')", &[]).await.ok()?;

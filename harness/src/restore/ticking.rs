@@ -9,6 +9,16 @@ pub async fn ticking<T>(
     told: &(dyn Fn(String) + Sync),
     work: impl Future<Output = T>,
 ) -> T {
+    ticking_as(&|| what.to_owned(), limit, told, work).await
+}
+
+/// The same of something whose name changes while it goes on.
+pub async fn ticking_as<T>(
+    what: &(dyn Fn() -> String + Sync),
+    limit: Option<Duration>,
+    told: &(dyn Fn(String) + Sync),
+    work: impl Future<Output = T>,
+) -> T {
     let begin = Instant::now();
     let mut work = std::pin::pin!(work);
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -17,7 +27,7 @@ pub async fn ticking<T>(
             done = &mut work => return done,
             _ = ticks.tick() => {
                 let of = limit.map(|limit| format!(" of {limit:.0?}")).unwrap_or_default();
-                told(format!("{what}: {:.0?}{of}", begin.elapsed()));
+                told(format!("{}: {:.0?}{of}", what(), begin.elapsed()));
             }
         }
     }

@@ -8,9 +8,10 @@ use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::Api;
 
 use super::clone::Clone;
+use super::ended::{Ended, ended};
 use super::error::RestoreError;
 use super::evidence::Evidence;
-use super::file::RestoreDrill;
+use super::file::{Partly, Proofs, RestoreDrill};
 use super::follow::{Usable, joined};
 use super::measure;
 use super::moment::Moment;
@@ -19,21 +20,26 @@ use super::plan::Plan;
 use super::prove::{self, Recovered, Wanted};
 use super::quiet::QuietMoment;
 use super::recovery::{Course, Recovery, Said};
+use super::replay::Replay;
 use super::server_log;
 use super::source::Source;
 use super::ticking::ticking;
 use crate::environment::cluster::{ClusterAccess, ClusterError, PodLogs};
 use crate::observe::data::{self, DataError, Identity, Options, identify};
-use crate::report::{Finding, Proof, RecoveryPhaseName, Restore};
+use crate::report::{Finding, Proof, ProofState, RecoveryPhaseName, Restore, Unchecked};
 use crate::secret::{Secret, is_a_word, is_told_by_name};
 
 /// For one statement on the clone.
 const STATEMENT: Duration = Duration::from_secs(30 * 60);
-/// `pg_amcheck` reads everything once more; what it does not come to in this time, it says.
-const AMCHECK: Duration = Duration::from_secs(30 * 60);
+/// Looking for damage reads everything once more, or some times; what it does not come to in this time, it says.
+const DAMAGE: Duration = Duration::from_secs(30 * 60);
+
+/// Proofs that hold whatever there is: they are told, and prove nothing.
+const NOTES: [&str; 4] = ["row counts", "log of the clone", "subscriptions", "the moment is archived"];
 
 /// A clone that came up, with all that it is held against.
 pub struct Restored<'a> {
+    pub access: &'a ClusterAccess,
     pub plan: &'a Plan,
     pub clone: &'a Clone,
     pub drill: &'a RestoreDrill,
@@ -51,6 +57,10 @@ pub struct Proved {
     pub recovery: Recovery,
     /// When the base backup was begun.
     pub backup_begun: Option<Timestamp>,
+    /// Where recovery ended.
+    pub ended: Ended,
+    /// The clone has what the source had at the moment, where they were compared.
+    pub equal: bool,
 }
 
 /// Reads everything and proves what was asked for.
@@ -62,7 +72,7 @@ pub async fn all(
     evidence: &Evidence,
     told: &(dyn Fn(String) + Sync),
 ) -> Result<Proved, RestoreError> {
-    let Restored { plan, clone, drill, created, usable, moment, logs } = restored;
+    let Restored { plan, clone, drill, created, usable, moment, logs, .. } = restored;
     let connect = &usable.connect;
     let hide = |text: &str| evidence.hide(text);
     let identity = identify(connect).await?;
@@ -77,9 +87,12 @@ pub async fn all(
     let begun = server_log::backup_begun(&client).await;
     let backup_begun = begun.map_err(query("read the backup's label"))?;
     let zone = server_log::zone(&client).await;
-    drop(client);
     let now = Timestamp::now();
-    let recovery = Recovery::of(&said(logs, &server, zone.as_ref()), *created);
+    let said = said(logs, &server, zone.as_ref());
+    let recovery = Recovery::of(&said, *created);
+    let of_clone = (&identity, &recovery, &Replay::of(&said));
+    let mut ended = ended(restored, &client, of_clone, told, &hide).await?;
+    drop(client);
 
     if let Some(moment) = moment
         && let Some(last) = recovery.recovered_to.filter(|last| *last > moment.moment.target)
@@ -100,8 +113,13 @@ pub async fn all(
 
     let spool = moment.map(|_| evidence.folder());
     let options = Options::default();
+    // It is the drill's own: what nobody can connect to cannot be read.
+    let opened = data::open_closed(connect).await?;
     let reading = data::observe(connect, &options, spool);
-    let data = ticking("reading all data of the clone", None, told, reading).await?;
+    let mut data = ticking("reading all data of the clone", None, told, reading).await?;
+    for database in data.databases.iter_mut().filter(|database| opened.contains(&database.name)) {
+        database.opened = true;
+    }
     let shown = serde_json::to_string_pretty(&data).unwrap_or_default();
     evidence.text("data/clone.json", &shown)?;
 
@@ -115,11 +133,15 @@ pub async fn all(
     let system_identifier = system_identifier(&plan.source, moment.map(|moment| &moment.moment));
     let wanted = Wanted { system_identifier, timeline, target: until };
     let mut proofs = prove::identity(&identity, recovered, wanted);
-    proofs.push(prove::readable(&data, moment.map(|moment| &moment.data)));
+    proofs.append(&mut ended.proofs);
+    let nothing_after = recovered == Recovered::Nothing;
+    proofs.push(prove::readable_after(&data, moment.map(|moment| &moment.data), nothing_after));
     proofs.push(prove::counts(&data));
+    let mut equal = false;
     if let Some(moment) = moment {
         let compared = prove::compared(&data, &moment.data, &moment.moment, &hide)?;
         evidence.text(prove::Compared::FILE, &compared.text)?;
+        equal = compared.proof.holds();
         proofs.push(compared.proof);
         proofs.push(measure::archived(moment));
     }
@@ -127,11 +149,15 @@ pub async fn all(
     told("asking what the drill's file asks".to_owned());
     proofs.extend(prove::newest(connect, &drill.newest, target, timeout, &hide).await?);
     proofs.extend(prove::assertions(connect, &drill.expect, target, timeout, &hide).await?);
-    let checking = prove::amcheck(connect, &data, AMCHECK, &hide);
-    proofs.push(ticking("checking indexes and tables (amcheck)", Some(AMCHECK), told, checking).await?);
+    let checking = prove::damage(connect, &data, drill.proofs, DAMAGE, &hide);
+    let what = match drill.proofs {
+        Proofs::Quick => "checking tables and indexes (amcheck)",
+        Proofs::Full => "checking tables and indexes: amcheck, what indexes point to, other indexes, maps",
+    };
+    proofs.extend(ticking(what, Some(DAMAGE), told, Box::pin(checking)).await?);
     proofs.extend(subscriptions);
     proofs.push(log);
-    Ok(Proved { proofs, identity, recovery, backup_begun })
+    Ok(Proved { proofs, identity, recovery, backup_begun, ended, equal })
 }
 
 /// The source's: as Patroni keeps it, and where it does not in Kubernetes, as the source itself said when it was compared.
@@ -148,14 +174,12 @@ async fn subscriptions(client: &tokio_postgres::Client) -> Result<Option<Proof>,
         database: "postgres".to_owned(),
         source,
     })?;
-    Ok((number > 0).then(|| Proof {
-        what: "subscriptions".to_owned(),
-        holds: true,
-        expected: String::new(),
-        seen: format!("{number} came back enabled; the clone's NetworkPolicy keeps them in, where the network enforces it"),
-        evidence: Vec::new(),
-        help: String::new(),
-    }))
+    let seen = || {
+        format!(
+            "{number} came back enabled; the clone's NetworkPolicy keeps them in, where the network enforces it"
+        )
+    };
+    Ok((number > 0).then(|| Proof::new("subscriptions", true, seen())))
 }
 
 impl Proved {
@@ -169,18 +193,9 @@ impl Proved {
         let (created, usable) = (restored.created, restored.usable);
         let spent = self.recovery.spent(Course { created, usable: usable.since, verified });
         let measured = measure::of(&self, &spent, restored);
-        let mut findings: Vec<Finding> = self
-            .proofs
-            .iter()
-            .filter(|proof| !proof.holds)
-            .map(|proof| Finding {
-                subject: proof.what.clone(),
-                expected: proof.expected.clone(),
-                seen: proof.seen.clone(),
-                evidence: proof.evidence.clone(),
-                help: proof.help.clone(),
-            })
-            .collect();
+        let mut findings: Vec<Finding> =
+            self.proofs.iter().filter_map(|proof| finding(proof, restored.drill.partly)).collect();
+        findings.extend(nothing_in_full(&self.proofs).filter(|_| findings.is_empty()));
         findings.extend(measured.findings);
         (restore.rpo, restore.rto) = (measured.rpo, measured.rto);
         restore.recovered_to = self.recovery.recovered_to.or(self.identity.last_replayed);
@@ -197,6 +212,51 @@ impl Proved {
         restore.proofs = self.proofs;
         findings
     }
+}
+
+/// Why a proof fails the drill, where it does.
+fn finding(proof: &Proof, partly: Partly) -> Option<Finding> {
+    let help = match (proof.state, partly) {
+        (ProofState::Holds, _) | (ProofState::Partly, Partly::Passes) => return None,
+        (ProofState::Fails, _) => proof.help.clone(),
+        (ProofState::Partly, Partly::Fails) => {
+            let let_pass = "`partly: passes` lets a drill pass where something could not be checked";
+            let help = [proof.help.as_str(), let_pass].into_iter().filter(|text| !text.is_empty());
+            help.collect::<Vec<_>>().join("; ")
+        }
+    };
+    let expected = match (proof.state, proof.expected.as_str()) {
+        (ProofState::Partly, "") => "to be proved in full".to_owned(),
+        (ProofState::Partly, expected) => format!("{expected}, proved in full"),
+        (_, expected) => expected.to_owned(),
+    };
+    Some(Finding {
+        subject: proof.what.clone(),
+        expected,
+        seen: proof.seen.clone(),
+        evidence: proof.evidence.clone(),
+        help,
+    })
+}
+
+/// What is proved only in parts is no restored backup.
+fn nothing_in_full(proofs: &[Proof]) -> Option<Finding> {
+    let proofs: Vec<_> = proofs.iter().filter(|proof| !NOTES.contains(&proof.what.as_str())).collect();
+    if proofs.is_empty() || proofs.iter().any(|proof| proof.holds()) {
+        return None;
+    }
+    let gaps = proofs.iter().flat_map(|proof| {
+        let line =
+            |gap: &Unchecked| format!("{}: {} was not checked, since {}", proof.what, gap.what, gap.why);
+        proof.unchecked.iter().map(line)
+    });
+    Some(Finding {
+        subject: "proofs".to_owned(),
+        expected: "at least one that holds in full".to_owned(),
+        seen: format!("none of {} does", proofs.len()),
+        evidence: gaps.collect(),
+        help: "what could not be checked stands beside each of them".to_owned(),
+    })
 }
 
 /// All lines with a time, of the containers and of the server, in the order of time.
@@ -275,6 +335,30 @@ mod tests {
 
     use super::*;
     use crate::restore::samples;
+
+    #[test]
+    fn what_is_proved_only_in_parts_fails_where_it_may_not_pass() {
+        let gap = Unchecked { what: "shop: indexes".to_owned(), why: "there was no time".to_owned() };
+        let partly = || Proof::new("amcheck", true, "1 table checked").without(vec![gap.clone()]);
+        assert!(finding(&partly(), Partly::Passes).is_none());
+        let found = finding(&partly(), Partly::Fails).unwrap();
+        assert!(
+            found.expected == "to be proved in full" && found.help.contains("`partly: passes`"),
+            "{found:?}"
+        );
+        assert!(finding(&Proof::new("timeline", true, "2"), Partly::Fails).is_none());
+        assert!(finding(&Proof::new("timeline", false, "1"), Partly::Passes).is_some());
+    }
+
+    #[test]
+    fn a_drill_of_whose_proofs_none_holds_in_full_has_proved_nothing() {
+        let gap = Unchecked { what: "shop: indexes".to_owned(), why: "there was no time".to_owned() };
+        let partly = || Proof::new("amcheck", true, "1 table checked").without(vec![gap.clone()]);
+        let note = || Proof::new("row counts", true, "1 database");
+        let found = nothing_in_full(&[partly(), note()]).unwrap();
+        assert_eq!(found.evidence, ["amcheck: shop: indexes was not checked, since there was no time"]);
+        assert!(nothing_in_full(&[partly(), note(), Proof::new("timeline", true, "2")]).is_none());
+    }
 
     #[test]
     fn a_source_that_was_compared_is_known_by_its_own_word_where_patroni_keeps_none() {

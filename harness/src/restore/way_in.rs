@@ -8,8 +8,8 @@ use super::error::RestoreError;
 use crate::environment::cluster::{ClusterAccess, ClusterError, Forward};
 use crate::observe::data::Connect;
 use crate::operator::image_of;
-use crate::render::RenderedVariable;
 use crate::secret::Secret;
+use crate::spilo::EnvItem;
 
 const POSTGRES: u16 = 5432;
 
@@ -22,7 +22,7 @@ pub async fn open(
     access: &ClusterAccess,
     namespace: &str,
     leader: &Pod,
-    variables: &[RenderedVariable],
+    variables: &[EnvItem],
 ) -> Result<Option<(Connect, Forward)>, RestoreError> {
     let Some((user, password)) = superuser(access, namespace, variables).await? else { return Ok(None) };
     let forward = Forward::to(access.streams(), namespace, &leader.name_any(), POSTGRES).await?;
@@ -41,7 +41,7 @@ pub async fn open(
 async fn superuser(
     access: &ClusterAccess,
     namespace: &str,
-    variables: &[RenderedVariable],
+    variables: &[EnvItem],
 ) -> Result<Option<(String, Secret)>, RestoreError> {
     let user = last(variables, "PGUSER_SUPERUSER").and_then(|variable| variable.item["value"].as_str());
     let Some((name, key)) = password_key(variables) else { return Ok(None) };
@@ -54,11 +54,11 @@ async fn superuser(
 }
 
 /// The Secret that holds the superuser's password, and its key.
-pub fn password_key(variables: &[RenderedVariable]) -> Option<(String, String)> {
+pub fn password_key(variables: &[EnvItem]) -> Option<(String, String)> {
     let reference = &last(variables, "PGPASSWORD_SUPERUSER")?.item["valueFrom"]["secretKeyRef"];
     Some((reference["name"].as_str()?.to_owned(), reference["key"].as_str()?.to_owned()))
 }
 
-fn last<'v>(variables: &'v [RenderedVariable], name: &str) -> Option<&'v RenderedVariable> {
+fn last<'v>(variables: &'v [EnvItem], name: &str) -> Option<&'v EnvItem> {
     variables.iter().rev().find(|variable| variable.name == name)
 }

@@ -3,9 +3,9 @@
 /// What is wrong. The text after `clonedrill::scenario::` of [`ProblemKind::code`] never changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProblemKind {
-    #[error("read {file}: {why}")]
+    #[error("failed to read {file}: {why}")]
     Unreadable { file: String, why: String },
-    #[error("parse the file: {0}")]
+    #[error("failed to parse the file: {0}")]
     Syntax(String),
     #[error("unknown field `{0}`")]
     UnknownField(String),
@@ -43,7 +43,7 @@ pub enum ProblemKind {
     Unsupported(&'static str),
     #[error("{0}")]
     SqlSource(&'static str),
-    #[error("find the file `{file}`: {why}")]
+    #[error("failed to find the file `{file}`: {why}")]
     MissingFile { file: String, why: String },
     #[error("operator version `{0}` cannot be had")]
     OperatorVersion(String),

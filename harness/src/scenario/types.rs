@@ -217,6 +217,16 @@ pub enum EnvForm {
     Reference,
 }
 
+impl EnvForm {
+    /// As it stands in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            EnvForm::PlainText => "plain-text",
+            EnvForm::Reference => "reference",
+        }
+    }
+}
+
 /// Where an environment variable came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -235,6 +245,21 @@ pub enum EnvOrigin {
     Ambiguous,
 }
 
+impl EnvOrigin {
+    /// As it stands in a scenario.
+    pub fn name(self) -> &'static str {
+        match self {
+            EnvOrigin::Operator => "operator",
+            EnvOrigin::SpecEnv => "spec-env",
+            EnvOrigin::CloneSection => "clone-section",
+            EnvOrigin::PodEnvironmentSecret => "pod-environment-secret",
+            EnvOrigin::PodEnvironmentConfigmap => "pod-environment-configmap",
+            EnvOrigin::OperatorConfiguration => "operator-configuration",
+            EnvOrigin::Ambiguous => "ambiguous",
+        }
+    }
+}
+
 /// What the logs may hold.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -242,6 +267,9 @@ pub struct LogsExpectation {
     /// Errors that are expected, by their names in the catalogue. Each must be seen; any other error fails the drill.
     #[serde(default)]
     pub known: Vec<String>,
+    /// Errors that may be logged and need not, by their names: what one version of a program says, and another does not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub may: Vec<String>,
 }
 
 /// What must be seen of the operator.

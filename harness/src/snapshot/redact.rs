@@ -1,7 +1,7 @@
 //! The redactor: knows a drill's values by what they are, and replaces each by a placeholder of its own.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -17,7 +17,8 @@ use crate::secret::Secret;
 pub struct Redactor {
     /// By what stands in the text.
     known: BTreeMap<String, Known>,
-    /// The major version of PostgreSQL, as a part of paths or alone.
+    /// The major versions of PostgreSQL that ran, and where they stand: as a part of paths or alone.
+    majors: BTreeSet<String>,
     major: Option<Regex>,
     matcher: OnceLock<Option<Regex>>,
 }
@@ -74,15 +75,17 @@ impl Redactor {
         self.value(address, format!("<address of {role}>"))
     }
 
-    /// The version of PostgreSQL that this machine has, such as `15.18` or `15.18 (Debian 15.18-0+deb12u1)`. Its
+    /// The version of a PostgreSQL that ran, such as `15.18` or `15.18 (Debian 15.18-0+deb12u1)`. Its
     /// major version is replaced where it is a part of a path or a cell of a table of its own.
     #[must_use]
     pub fn postgres_version(mut self, version: &str) -> Self {
         let number = version.split_whitespace().next().unwrap_or_default();
         let major = number.split('.').next().unwrap_or_default();
         if !major.is_empty() && major.bytes().all(|byte| byte.is_ascii_digit()) {
-            let in_path = format!("(?P<slash>/){major}(?P<end>[/{CELL}{ROW}\\s\"',]|$)");
-            let alone = format!("(?P<cell>{CELL}){major}(?P<next>[{CELL}{ROW}]|$)");
+            self.majors.insert(major.to_owned());
+            let majors = self.majors.iter().map(String::as_str).collect::<Vec<_>>().join("|");
+            let in_path = format!("(?P<slash>/)(?:{majors})(?P<end>[/{CELL}{ROW}\\s\"',]|$)");
+            let alone = format!("(?P<cell>{CELL})(?:{majors})(?P<next>[{CELL}{ROW}]|$)");
             self.major = Regex::new(&format!("{in_path}|{alone}")).ok();
         }
         self.value(version, "<postgres version>".to_owned()).value(number, "<postgres version>".to_owned())
@@ -270,6 +273,15 @@ mod tests {
         ] {
             assert_eq!(redactor.redact(text), redacted);
         }
+    }
+
+    #[test]
+    fn clusters_of_several_majors_are_all_redacted_alike() {
+        let redactor = Redactor::new().postgres_version("15.20").postgres_version("17.12");
+        assert_eq!(
+            redactor.redact("copy x/15/wal to x/17/wal, not x/16/wal"),
+            "copy x/<postgres major>/wal to x/<postgres major>/wal, not x/16/wal"
+        );
     }
 
     #[test]

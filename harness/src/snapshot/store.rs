@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
-use crate::environment::local;
-use crate::report::Finding;
 use crate::scenario::ObservationKind;
 
 /// What stands in a snapshot file besides the text.
@@ -18,8 +16,11 @@ pub struct SnapshotName<'a> {
     /// The operator's version, or its name in the configuration file.
     pub operator: &'a str,
     pub kind: ObservationKind,
-    /// Where the drill runs, as reports call it.
-    pub environment: &'a str,
+    /// The environment, where it is not the one that all others are measured by.
+    pub environment: Option<&'a str>,
+    /// What of it may have snapshots of its own, most telling first: `spilo` (Spilo's own image), `kind` (the environment),
+    /// `wal-g-3` (a WAL-G of another generation). Empty for what all others are measured by.
+    pub peculiar: &'a [String],
 }
 
 /// What a variant is said to be for until a person has said it.
@@ -53,7 +54,7 @@ pub enum SnapshotError {
     #[error("read the snapshot {}: {why}", .path.display())]
     Read { path: PathBuf, why: String },
     #[error(
-        "take the snapshot {} for this environment's own: it does not say why it differs; write the reason into its header, \
+        "take the snapshot {} for this image's or environment's own: it does not say why it differs; write the reason into its header, \
          as `description: <reason>`",
         .path.display()
     )]
@@ -99,14 +100,14 @@ impl SnapshotName<'_> {
         Ok(root.join("snapshots").join(group).join(slug).join(file))
     }
 
-    /// `<operator>.<kind>.<environment>.snap` beside it, for where an environment's observation really differs. None for
-    /// `local`, which all others are measured by.
+    /// `<operator>.<kind>.<what is peculiar>.snap` beside it, for where that observation really differs; the one that says
+    /// most first.
     ///
     /// # Errors
     /// As [`SnapshotName::file`].
-    pub fn variant(&self) -> Result<Option<PathBuf>, SnapshotError> {
-        let variant = |file: PathBuf| file.with_extension(format!("{}.snap", self.environment));
-        Ok((self.environment != local::NAME).then_some(self.file()?).map(variant))
+    pub fn variants(&self) -> Result<Vec<PathBuf>, SnapshotError> {
+        let file = self.file()?;
+        Ok(self.peculiar.iter().map(|own| file.with_extension(format!("{own}.snap"))).collect())
     }
 
     /// All files that a comparison may leave: the accepted ones, and those to be reviewed.
@@ -114,7 +115,7 @@ impl SnapshotName<'_> {
     /// # Errors
     /// As [`SnapshotName::file`].
     pub fn files(&self) -> Result<Vec<PathBuf>, SnapshotError> {
-        let accepted = [Some(self.file()?), self.variant()?].into_iter().flatten();
+        let accepted = [self.file()?].into_iter().chain(self.variants()?);
         Ok(accepted.flat_map(|file| [pending_of(&file), file]).collect())
     }
 
@@ -142,10 +143,9 @@ struct Accepted {
 impl Held {
     fn of(name: &SnapshotName) -> Result<Self, SnapshotError> {
         let file = name.file()?;
-        let variant = name.variant()?;
-        if let Some(path) = &variant
-            && let Some(accepted) = read(path)?
-        {
+        let variants = name.variants()?;
+        for path in &variants {
+            let Some(accepted) = read(path)? else { continue };
             let explained = accepted.description.clone().filter(|text| is_reason(text));
             let description = explained.ok_or_else(|| SnapshotError::Unexplained { path: path.clone() })?;
             let (against, target) = (path.clone(), path.clone());
@@ -153,8 +153,8 @@ impl Held {
         }
         let accepted = read(&file)?;
         let plain = format!("what {} looks like with operator {}", name.kind.name(), name.operator);
-        // Only what differs from what holds everywhere is an environment's own.
-        let (target, description) = match (variant, &accepted) {
+        // Only what differs from what holds everywhere is an image's or environment's own.
+        let (target, description) = match (variants.into_iter().next(), &accepted) {
             (Some(variant), Some(_)) => (variant, TO_BE_EXPLAINED.to_owned()),
             _ => (file.clone(), plain),
         };
@@ -197,39 +197,6 @@ pub fn compare(name: &SnapshotName, text: &str, mode: Mode) -> Result<Comparison
         None => Comparison::Missing { file: against, pending },
         Some(accepted) => Comparison::Differs { file: against, pending, diff: diff(&accepted.text, text) },
     })
-}
-
-impl Comparison {
-    /// What a report says of it; nothing where it matches or was accepted.
-    pub fn finding(&self, name: &SnapshotName) -> Option<Finding> {
-        let subject = format!("snapshot {}", name.kind.name());
-        let place = match name.environment {
-            local::NAME => String::new(),
-            other => format!(" --environment {other}"),
-        };
-        let accept = format!(
-            "if this is as it should be: clonedrill run {} --operator {}{place} --update, or cargo insta review",
-            name.scenario_file.display(),
-            name.operator
-        );
-        match self {
-            Comparison::Matches | Comparison::Accepted { .. } => None,
-            Comparison::Missing { file, pending } => Some(Finding {
-                subject,
-                expected: format!("an accepted snapshot {}", file.display()),
-                seen: "there is none yet".to_owned(),
-                evidence: pending.iter().map(|path| format!("to review: {}", path.display())).collect(),
-                help: accept,
-            }),
-            Comparison::Differs { file, diff, .. } => Some(Finding {
-                subject,
-                expected: format!("the same as in {}", file.display()),
-                seen: "something else: - accepted, + seen now".to_owned(),
-                evidence: diff.clone(),
-                help: accept,
-            }),
-        }
-    }
 }
 
 /// What is accepted; `None` where there is no file.

@@ -25,8 +25,13 @@ impl Account {
 
     /// The host name that Azure has for the account's blobs.
     pub fn host(&self) -> String {
-        format!("{}.blob.core.windows.net", self.name)
+        host_of(&self.name)
     }
+}
+
+/// The host name that Azure has for the blobs of the account called `name`.
+pub fn host_of(name: &str) -> String {
+    format!("{name}.blob.core.windows.net")
 }
 
 #[cfg(test)]

@@ -4,14 +4,16 @@ mod account;
 mod authority;
 pub(crate) mod azurite;
 mod blobs;
-mod error;
 mod gateway;
 #[cfg(test)]
 mod real_azurite_tests;
 
-pub use account::Account;
+pub use account::{Account, host_of};
 pub use authority::{Authority, AuthorityError, AuthorityPem, Issued, Request, Usage};
 pub use azurite::{Azurite, AzuriteError};
 pub use blobs::{BlobKind, Blobs, BlobsError, CopyProgress, StoredBlob};
-pub use error::StorageError;
-pub use gateway::{Access, Effect, Gateway, GatewayError, GatewaySettings, Operation, Who, WhoIs};
+pub use gateway::{
+    Access, Accounts, Act, Answer, Asker, Asking, Change, Effect, Gateway, GatewayError, GatewaySettings,
+    Moment, Often, Operation, Pattern, Requests, Rule, RuleError, RuleId, RuleState, Selection, Who, WhoIs,
+    is_lost,
+};

@@ -8,13 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::error::ToolchainError;
-use crate::check::CheckSettings;
 
+mod check;
 mod cluster;
+mod convention;
 mod file;
+mod stand_in;
 
+pub use check::{Acceptance, CheckSettings, Retention};
 pub use cluster::{ImageSettings, KindSettings};
+pub use convention::PrefixNames;
 pub use file::ConfigurationError;
+pub use stand_in::{FirstBackup, StandInSettings};
 
 /// The configuration file's name, looked for in the working directory and above it.
 const FILE: &str = "clonedrill.yaml";
@@ -22,8 +27,14 @@ const FILE: &str = "clonedrill.yaml";
 /// Operators of one's own, as the value of the file's key `operators`; one of the same name wins over the file's.
 const OPERATORS: &str = "CLONEDRILL_OPERATORS";
 
-/// Variable that makes PostgreSQL come from the distribution's packages even where one is installed.
-pub(super) const FETCH: &str = "fetch";
+/// When the stand-in takes its first base backup: `at-once` or `as-spilo`; it wins over `stand-in` of the file.
+const FIRST_BACKUP: &str = "CLONEDRILL_FIRST_BACKUP";
+
+/// The image of Spilo in the environment `kind`; it wins over `images.spilo` of the file.
+pub const SPILO_IMAGE: &str = "CLONEDRILL_SPILO_IMAGE";
+
+/// Has PostgreSQL come from the distribution's packages even where one is installed.
+const FETCH: &str = "fetch";
 
 /// A program that can be given by path: in the file under `programs`, or by an environment variable, which wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,7 +70,8 @@ impl Program {
             Program::Postgres,
             "postgres",
             "CLONEDRILL_POSTGRES",
-            "the folder with postgres, initdb, …; the variable may say `fetch`",
+            "folders with postgres, initdb, …, majors such as 17, or `fetch` for the distribution's
+      packages; several with commas between them",
         ),
         (Program::Kind, "kind", "CLONEDRILL_KIND", "the program kind, for the environment of that name"),
     ];
@@ -86,6 +98,7 @@ variable, which wins:
 
 The environment kind, in clonedrill.yaml; its images from a mirror, and its cluster:
   images: { operator: mirror/postgres-operator, spilo: …, azurite: …, node: … }
+  (Spilo's also in CLONEDRILL_SPILO_IMAGE)
   kind: { name: clonedrill, api-server-port: 6443 }
 
 The cache's folder: `cache` in clonedrill.yaml, or CLONEDRILL_CACHE."
@@ -97,6 +110,29 @@ pub struct Given {
     pub path: PathBuf,
     /// `CLONEDRILL_ETCD`, or the configuration file.
     pub origin: String,
+}
+
+/// A PostgreSQL that a person gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum GivenPostgres {
+    Folder(Given),
+    /// The system's, else from packages.
+    Major(u16),
+    /// The distribution's own, from its packages.
+    Fetch,
+}
+
+impl GivenPostgres {
+    /// All of a list with commas between them; paths start from `folder`.
+    fn list(text: &str, folder: &Path, origin: &str) -> Vec<GivenPostgres> {
+        let each = text.split(',').map(str::trim).filter(|one| !one.is_empty());
+        each.map(|one| match one.parse() {
+            _ if one == FETCH => GivenPostgres::Fetch,
+            Ok(major) => GivenPostgres::Major(major),
+            Err(_) => GivenPostgres::Folder(Given { path: folder.join(one), origin: origin.to_owned() }),
+        })
+        .collect()
+    }
 }
 
 /// An operator of one's own: a version that is not released as a Go module, or a build with changes.
@@ -114,7 +150,10 @@ pub struct GivenOperator {
 pub struct Configuration {
     pub(super) cache: Option<PathBuf>,
     pub(super) programs: BTreeMap<Program, Given>,
-    pub(super) fetch_postgres: bool,
+    /// Empty where nobody gave one: then those of the system, else the distribution's own from its packages.
+    pub(super) postgres: Vec<GivenPostgres>,
+    /// Majors that manifests name.
+    pub(super) majors: BTreeSet<u16>,
     pub(super) operators: BTreeMap<String, GivenOperator>,
     /// The names of those operators that come from the environment.
     pub(super) from_variable: BTreeSet<String>,
@@ -124,6 +163,8 @@ pub struct Configuration {
     pub images: ImageSettings,
     /// Its cluster.
     pub kind: KindSettings,
+    /// How true to Spilo the stand-in is where that costs time.
+    pub stand_in: StandInSettings,
     /// The file that was read, where there is one.
     pub(super) file: Option<PathBuf>,
     home: Option<PathBuf>,
@@ -150,9 +191,8 @@ impl Configuration {
             };
         for (program, _, name, _) in Program::TABLE {
             let Some(value) = variable(name) else { continue };
-            if program == Program::Postgres && value == FETCH {
-                configuration.fetch_postgres = true;
-                configuration.programs.remove(&program);
+            if program == Program::Postgres {
+                configuration.postgres = GivenPostgres::list(&value.to_string_lossy(), start, name);
                 continue;
             }
             let given = Given { path: start.join(value), origin: name.to_owned() };
@@ -162,6 +202,14 @@ impl Configuration {
             let operators = file::operators(OPERATORS, &value.to_string_lossy(), start)?;
             configuration.from_variable = operators.keys().cloned().collect();
             configuration.operators.extend(operators);
+        }
+        if let Some(value) = variable(FIRST_BACKUP) {
+            let first_backup =
+                FirstBackup::named(&value.to_string_lossy()).ok_or_else(|| file::bad_first_backup(&value))?;
+            configuration.stand_in = StandInSettings { first_backup };
+        }
+        if let Some(image) = variable(SPILO_IMAGE) {
+            configuration.images.spilo = Some(image.to_string_lossy().into_owned());
         }
         configuration.home = variable("HOME").map(PathBuf::from);
         let cache = variable("CLONEDRILL_CACHE").map(|path| start.join(path)).or(configuration.cache.take());
@@ -191,6 +239,13 @@ impl Configuration {
         self.home.as_ref().is_some_and(|home| home.is_dir())
     }
 
+    /// The same where manifests name these majors of PostgreSQL, too: each is fetched where the machine lacks it.
+    #[must_use]
+    pub fn with_postgres(mut self, majors: impl IntoIterator<Item = u16>) -> Self {
+        self.majors.extend(majors);
+        self
+    }
+
     /// Names of the operators that a person gave.
     pub fn operators(&self) -> impl Iterator<Item = &str> {
         self.operators.keys().map(String::as_str)
@@ -208,6 +263,7 @@ impl Configuration {
     /// The same without a program or operator that was given, as [`ToolchainError::Given`] calls it.
     pub(super) fn without(mut self, given: &str) -> Self {
         self.programs.retain(|program, _| program.key() != given);
+        self.postgres.retain(|_| given != Program::Postgres.key());
         self.operators.retain(|name, _| *given != given_operator(name));
         self
     }
@@ -255,6 +311,21 @@ mod tests {
         let found = load(text, &[("CLONEDRILL_WAL_G", "/b/wal-g")]).unwrap();
         assert_eq!(found.programs[&Program::WalG].path, Path::new("/b/wal-g"));
         assert_eq!(found.programs[&Program::WalG].origin, "CLONEDRILL_WAL_G");
+    }
+
+    #[test]
+    fn postgres_is_given_by_folders_majors_and_packages_in_any_form() {
+        let given = |text: &str, variables: &[(&str, &str)]| load(text, variables).unwrap();
+        let major = GivenPostgres::Major(17);
+        assert_eq!(given("programs: { postgres: 17 }", &[]).postgres, [major.clone()]);
+        assert_eq!(given("programs: { postgres: fetch }", &[]).postgres, [GivenPostgres::Fetch]);
+        let found = given("programs: { postgres: '17, pg/bin' }", &[]);
+        let path = found.file.clone().unwrap().with_file_name("pg/bin");
+        let origin = found.file.unwrap().display().to_string();
+        assert_eq!(found.postgres, [major, GivenPostgres::Folder(Given { path, origin })]);
+        let found = given("programs: { postgres: 17 }", &[("CLONEDRILL_POSTGRES", "fetch")]);
+        assert_eq!(found.postgres, [GivenPostgres::Fetch]);
+        assert_eq!(given("{}", &[]).postgres, []);
     }
 
     #[test]
@@ -322,6 +393,8 @@ mod tests {
         assert_eq!(found.images.operator.as_deref(), Some("m:5000/op"));
         assert_eq!((found.images.node.as_deref(), found.images.spilo), (Some("m:5000/node:v1"), None));
         assert_eq!((found.kind.api_server_port, found.kind.name), (Some(7443), None));
+        let given = [(SPILO_IMAGE, "m:5000/spilo:4.0-p4")];
+        assert_eq!(load(text, &given).unwrap().images.spilo.as_deref(), Some("m:5000/spilo:4.0-p4"));
         for (text, why) in [
             ("images:\n  operater: x\n", "did you mean `operator`?"),
             ("images:\n  spilo: 'https://mirror/spilo'\n", "an image's reference is wanted"),

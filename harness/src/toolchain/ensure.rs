@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::cache::{Cache, Manifest};
 use super::command;
-use super::configuration::Configuration;
+use super::configuration::{Configuration, FirstBackup};
 use super::error::{MakeError, PartError, ToolchainError};
 use super::go;
 use super::host::{HostProgram, node_lack};
@@ -60,15 +60,18 @@ fn make_and_tell(
     configuration: &Configuration,
     progress: &dyn Progress,
 ) -> Result<Tools, ToolchainError> {
+    plan.is_whole()?;
     let made = make_missing(configuration, plan, &plan.missing(), progress)?;
-    plan.tools(|part| match made.get(part) {
+    let mut tools = plan.tools(|part| match made.get(part) {
         Some(manifest) => Ok(manifest.clone()),
         // It was there a moment ago; only somebody who empties the cache meanwhile comes here.
         None => part.slot(&plan.cache).read().ok_or_else(|| {
             let source = MakeError::Result("it was removed from the cache meanwhile".to_owned());
             ToolchainError::Parts(vec![failure(part, source)])
         }),
-    })
+    })?;
+    tools.spilos_first_backup = configuration.stand_in.first_backup == FirstBackup::AsSpilo;
+    Ok(tools)
 }
 
 /// The same for PostgreSQL alone, newest major last.
@@ -80,7 +83,9 @@ pub fn ensure_postgres(
     progress: &dyn Progress,
 ) -> Result<Vec<PostgresTool>, ToolchainError> {
     let plan = Plan::new(configuration, &[])?;
-    let missing: Vec<Part> = plan.missing().into_iter().filter(|part| *part == Part::Postgres).collect();
+    plan.is_whole()?;
+    let is_postgres = |part: &Part| matches!(part, Part::Postgres(_));
+    let missing: Vec<Part> = plan.missing().into_iter().filter(is_postgres).collect();
     make_missing(configuration, &plan, &missing, progress)?;
     plan.postgres()
 }
@@ -197,7 +202,8 @@ fn make_all(
     let failures = Mutex::new(Vec::new());
     let make = |part: &Part| {
         let shown = progress.part(&part.title());
-        match part.slot(cache).fill(&*shown, |into| part.make(context, into, &*shown)) {
+        let slot = part.slot(cache);
+        match slot.fill(&*shown, |into| part.make(context, into, &slot.folder, &*shown)) {
             Ok(manifest) => {
                 shown.done();
                 if let Ok(mut made) = made.lock() {

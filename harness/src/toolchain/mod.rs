@@ -22,7 +22,8 @@ mod tools;
 mod wal_g;
 
 pub use configuration::{
-    Configuration, ConfigurationError, ImageSettings, KindSettings, Program, ways_to_give,
+    Acceptance, CheckSettings, Configuration, ConfigurationError, ImageSettings, KindSettings, PrefixNames,
+    Program, Retention, SPILO_IMAGE, ways_to_give,
 };
 pub use ensure::{ensure, ensure_for_images, ensure_kind, ensure_postgres};
 pub use error::ToolchainError;
@@ -32,6 +33,14 @@ pub use progress::{PartProgress, Progress, Silent, Terminal};
 pub use remedy::Remedy;
 pub use status::{PartState, PartStatus, survey};
 pub use tools::*;
+
+/// A PostgreSQL for a test of what it does: the newest that drills would run on.
+#[cfg(test)]
+pub(crate) fn newest_postgres() -> PostgresTool {
+    let configuration = Configuration::load(std::path::Path::new(env!("CARGO_MANIFEST_DIR")));
+    let all = ensure_postgres(&configuration.expect("a configuration that can be read"), &Silent);
+    all.expect("a PostgreSQL").pop().expect("at least one")
+}
 
 /// All programs for a test that needs real ones, or `None` where one would have to be fetched or built first.
 #[cfg(test)]

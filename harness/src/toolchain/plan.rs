@@ -6,11 +6,12 @@ use std::process::Command;
 
 use super::cache::{Cache, Manifest};
 use super::command;
-use super::configuration::{Configuration, Given, Program, given_operator};
+use super::configuration::{Configuration, Given, GivenPostgres, Program, given_operator};
 use super::error::{MakeError, PartError, ToolchainError};
 use super::host::{HostProgram, always_visible, is_program, node_lack};
 use super::parts::{self, Part};
 use super::postgres;
+use super::remedy::Remedy;
 use super::tools::{AzuriteTool, OperatorTool, PatroniTool, PostgresTool, Tools, WalGTool};
 use super::wal_g;
 
@@ -34,7 +35,12 @@ pub struct Plan {
     /// The script of the blob service.
     pub azurite: Source<PathBuf>,
     pub patroni: Source<PatroniTool>,
-    pub postgres: Source<Vec<PostgresTool>>,
+    /// Those that drills run on by default.
+    pub postgres: Vec<Source<PostgresTool>>,
+    /// Those beside them whose major a manifest names.
+    pub named_postgres: Vec<Source<PostgresTool>>,
+    /// Majors that are wanted and can be had from nowhere.
+    pub no_postgres: Vec<Remedy>,
     /// Installations of the system that cannot be used, and what they lack.
     pub rejected_postgres: Vec<(PathBuf, String)>,
     pub operators: BTreeMap<String, Source<OperatorTool>>,
@@ -59,17 +65,20 @@ impl Plan {
                 Ok(Source::Given(given.path.clone(), given.origin.clone()))
             }
         };
-        let (postgres, rejected_postgres) = postgres(configuration)?;
+        let cache = configuration.cache()?;
+        let postgres = Postgres::of(configuration, &cache)?;
         Ok(Plan {
-            cache: configuration.cache()?,
+            cache,
             etcd: program(Program::Etcd, Part::Etcd, "etcd")?,
             kube_apiserver: program(Program::KubeApiserver, Part::Kubernetes, "Kubernetes")?,
             kube_controller_manager: program(Program::KubeControllerManager, Part::Kubernetes, "Kubernetes")?,
             patroni: patroni(configuration)?,
             wal_g: wal_g(configuration)?,
             azurite: azurite(configuration)?,
-            postgres,
-            rejected_postgres,
+            postgres: postgres.default,
+            named_postgres: postgres.named,
+            no_postgres: postgres.lacks,
+            rejected_postgres: postgres.rejected,
             operators: operators
                 .iter()
                 .map(|name| Ok((name.clone(), operator(configuration, name)?)))
@@ -97,10 +106,12 @@ impl Plan {
         }
         let paths = [&self.etcd, &self.kube_apiserver, &self.kube_controller_manager, &self.azurite];
         let operators = self.operators.values().map(part);
+        let postgres = self.all_postgres().map(part);
         paths
             .into_iter()
             .map(part)
-            .chain([part(&self.wal_g), part(&self.patroni), part(&self.postgres)])
+            .chain([part(&self.wal_g), part(&self.patroni)])
+            .chain(postgres)
             .chain(operators)
             .flatten()
             .collect()
@@ -147,10 +158,10 @@ impl Plan {
             }
         };
         let postgres = self.postgres()?;
-        match &self.postgres {
-            Source::Made(part) => visible.extend([folder(part)]),
-            _ => visible.extend(postgres.iter().filter_map(|tool| tool.bin.parent()).map(ToOwned::to_owned)),
-        }
+        visible.extend(self.all_postgres().filter_map(|source| match source {
+            Source::Made(part) => Some(folder(part)),
+            Source::Given(tool, _) | Source::Found(tool, _) => tool.bin.parent().map(ToOwned::to_owned),
+        }));
         let operators = self.operator_tools();
         for (name, source) in &self.operators {
             match (source, operators.get(name)) {
@@ -174,6 +185,7 @@ impl Plan {
             postgres,
             operators,
             visible: visible.into_iter().filter(|path| !always_visible(path)).collect(),
+            spilos_first_backup: false,
         })
     }
 }
@@ -208,6 +220,7 @@ impl Plan {
             postgres: Vec::new(),
             operators: self.operator_tools(),
             visible: Vec::new(),
+            spilos_first_backup: false,
         }
     }
 
@@ -219,13 +232,29 @@ impl Plan {
         }
     }
 
-    /// The installations of PostgreSQL, once the part is there.
+    /// All installations of PostgreSQL.
+    pub fn all_postgres(&self) -> impl Iterator<Item = &Source<PostgresTool>> {
+        self.postgres.iter().chain(&self.named_postgres)
+    }
+
+    /// # Errors
+    /// When a major is wanted that can be had from nowhere.
+    pub fn is_whole(&self) -> Result<(), ToolchainError> {
+        match self.no_postgres.is_empty() {
+            true => Ok(()),
+            false => Err(ToolchainError::Missing(self.no_postgres.clone())),
+        }
+    }
+
+    /// The installations of PostgreSQL, once their parts are there, oldest major first.
     ///
     /// # Errors
-    /// When the unpacked one does not run, as after an upgrade of the system's libraries.
+    /// When an unpacked one does not run.
     pub fn postgres(&self) -> Result<Vec<PostgresTool>, ToolchainError> {
-        match &self.postgres {
-            Source::Given(found, _) | Source::Found(found, _) => Ok(found.clone()),
+        let tool = |source: &Source<PostgresTool>, named_only| match source {
+            Source::Given(tool, _) | Source::Found(tool, _) => {
+                Ok(PostgresTool { named_only, ..tool.clone() })
+            }
             Source::Made(part) => {
                 let folder = part.slot(&self.cache).folder;
                 let tool = postgres::unpacked(&folder).map_err(|why| {
@@ -233,9 +262,16 @@ impl Plan {
                     let (part, version) = (part.name().to_owned(), part.version().to_owned());
                     ToolchainError::Parts(vec![PartError { part, version, source }])
                 })?;
-                Ok(vec![tool])
+                Ok(PostgresTool { named_only, ..tool })
             }
-        }
+        };
+        let default = self.postgres.iter().map(|source| tool(source, false));
+        let named = self.named_postgres.iter().map(|source| tool(source, true));
+        let mut all = default.chain(named).collect::<Result<Vec<_>, ToolchainError>>()?;
+        // Those that are given first win.
+        all.sort_by_key(|tool| tool.major);
+        all.dedup_by_key(|tool| tool.major);
+        Ok(all)
     }
 }
 
@@ -298,23 +334,74 @@ fn azurite(configuration: &Configuration) -> Result<Source<PathBuf>, ToolchainEr
     Ok(Source::Given(script, given.origin.clone()))
 }
 
-type FoundPostgres = (Source<Vec<PostgresTool>>, Vec<(PathBuf, String)>);
+/// Which installations of PostgreSQL a run has.
+#[derive(Default)]
+struct Postgres {
+    installed: postgres::Installations,
+    default: Vec<Source<PostgresTool>>,
+    named: Vec<Source<PostgresTool>>,
+    rejected: Vec<(PathBuf, String)>,
+    lacks: Vec<Remedy>,
+}
 
-fn postgres(configuration: &Configuration) -> Result<FoundPostgres, ToolchainError> {
-    if let Some(given) = configuration.programs.get(&Program::Postgres) {
-        let tool =
-            postgres::inspect(&given.path, None).map_err(|why| wrong(Program::Postgres, given, why))?;
-        return Ok((Source::Given(vec![tool], given.origin.clone()), Vec::new()));
+impl Postgres {
+    fn of(configuration: &Configuration, cache: &Cache) -> Result<Self, ToolchainError> {
+        let mut all = Postgres { installed: postgres::installed(), ..Postgres::default() };
+        let own = || Source::Made(Part::Postgres(parts::distribution().to_owned()));
+        for given in &configuration.postgres {
+            let source = match given {
+                GivenPostgres::Folder(given) => {
+                    let tool =
+                        postgres::inspect(&given.path).map_err(|why| wrong(Program::Postgres, given, why))?;
+                    Some(Source::Given(tool, given.origin.clone()))
+                }
+                GivenPostgres::Fetch => Some(own()),
+                GivenPostgres::Major(major) => all.of_major(*major),
+            };
+            all.default.extend(source);
+        }
+        if configuration.postgres.is_empty() {
+            let found = all.installed.usable.iter().cloned();
+            all.default = found.map(|tool| Source::Found(tool, "the system")).collect();
+            if all.default.is_empty() {
+                all.rejected = std::mem::take(&mut all.installed.rejected);
+                all.default.push(own());
+            }
+        }
+        for major in &configuration.majors {
+            if !all.default.iter().any(|source| major_of(source, cache) == Some(*major)) {
+                let source = all.of_major(*major);
+                all.named.extend(source);
+            }
+        }
+        Ok(all)
     }
-    let found = match configuration.fetch_postgres {
-        true => postgres::Installations::default(),
-        false => postgres::installed(),
-    };
-    let source = match found.usable.is_empty() {
-        true => Source::Made(Part::Postgres),
-        false => Source::Found(found.usable, "the system"),
-    };
-    Ok((source, found.rejected))
+
+    /// The system's, else the packages of a suite that has it.
+    fn of_major(&mut self, major: u16) -> Option<Source<PostgresTool>> {
+        if let Some(tool) = self.installed.usable.iter().find(|tool| tool.major == major) {
+            return Some(Source::Found(tool.clone(), "the system"));
+        }
+        if parts::can_be_had(major) {
+            return Some(Source::Made(Part::Postgres(major.to_string())));
+        }
+        let versions: Vec<&str> = self.installed.usable.iter().map(|tool| tool.version.as_str()).collect();
+        self.lacks.push(parts::nowhere(major, &versions.join(", ")));
+        None
+    }
+}
+
+/// Which major it is, as far as that is known before it is made.
+fn major_of(source: &Source<PostgresTool>, cache: &Cache) -> Option<u16> {
+    match source {
+        Source::Given(tool, _) | Source::Found(tool, _) => Some(tool.major),
+        Source::Made(part) => {
+            let version = part.slot(cache).read().and_then(|made| made.version);
+            let version = version.as_deref().unwrap_or_else(|| part.version());
+            let number = version.split('.').next().and_then(|major| major.parse().ok());
+            number.or_else(|| parts::major_of(part.version()))
+        }
+    }
 }
 
 fn operator(configuration: &Configuration, name: &str) -> Result<Source<OperatorTool>, ToolchainError> {

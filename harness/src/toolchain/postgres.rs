@@ -30,15 +30,12 @@ pub fn installed() -> Installations {
     folders.extend(on_path("postgres").into_iter().filter_map(real));
     if folders.is_empty() {
         folders.extend(
-            on_path("pg_config")
-                .first()
-                .and_then(|program| ask(program, "--bindir", None))
-                .map(PathBuf::from),
+            on_path("pg_config").first().and_then(|program| ask(program, "--bindir")).map(PathBuf::from),
         );
     }
     folders.sort();
     folders.dedup();
-    sorted(folders.into_iter().map(|bin| (inspect(&bin, None), bin)))
+    sorted(folders.into_iter().map(|bin| (inspect(&bin), bin)))
 }
 
 fn sorted(looked_at: impl Iterator<Item = (Result<PostgresTool, String>, PathBuf)>) -> Installations {
@@ -59,39 +56,44 @@ fn sorted(looked_at: impl Iterator<Item = (Result<PostgresTool, String>, PathBuf
 /// # Errors
 /// What it lacks, as a fragment after "it".
 pub fn unpacked(folder: &Path) -> Result<PostgresTool, String> {
-    let entries = |path: &str| std::fs::read_dir(folder.join(path)).into_iter().flatten().flatten();
-    let version = entries("usr/lib/postgresql").next().ok_or("has no folder usr/lib/postgresql")?;
-    let mut libraries = entries("usr/lib").map(|entry| entry.path());
-    let lib = libraries.find(|path| path.to_string_lossy().ends_with("-linux-gnu"));
-    inspect(&version.path().join("bin"), lib)
+    let mut versions = std::fs::read_dir(folder.join("usr/lib/postgresql")).into_iter().flatten().flatten();
+    let version = versions.next().ok_or("has no folder usr/lib/postgresql")?;
+    inspect(&version.path().join("bin"))
 }
 
 /// Reads the version of the installation in `bin`.
 ///
 /// # Errors
 /// What it lacks, as a fragment after the path.
-pub fn inspect(bin: &Path, lib: Option<PathBuf>) -> Result<PostgresTool, String> {
-    if let Some(missing) = PROGRAMS.iter().find(|program| !is_program(&bin.join(program))) {
-        return Err(format!("has no program {missing}"));
+pub fn inspect(bin: &Path) -> Result<PostgresTool, String> {
+    if let Some(why) = lacks(bin) {
+        return Err(why);
     }
-    if !has_openssl(bin, lib.as_deref()) {
+    if !has_openssl(bin) {
         return Err("is built without OpenSSL".to_owned());
     }
-    let said = ask(&bin.join("postgres"), "--version", lib.as_deref()).unwrap_or_default();
-    // For example `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
-    let version = said.split("(PostgreSQL) ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let major = version.and_then(|version| version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok());
-    match (version, major) {
-        (Some(version), Some(major)) => {
-            Ok(PostgresTool { major, version: version.to_owned(), bin: bin.to_owned(), lib })
-        }
-        _ => Err("has a postgres that does not tell its version".to_owned()),
+    match version(&ask(&bin.join("postgres"), "--version").unwrap_or_default()) {
+        Some((major, version)) => Ok(PostgresTool { major, version, bin: bin.to_owned(), named_only: false }),
+        None => Err("has a postgres that does not tell its version".to_owned()),
     }
 }
 
+/// The program that is not in `bin`, as a fragment after the path.
+pub fn lacks(bin: &Path) -> Option<String> {
+    let missing = PROGRAMS.iter().find(|program| !is_program(&bin.join(program)))?;
+    Some(format!("has no program {missing}"))
+}
+
+/// Major and version of what a server says of itself: `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
+pub fn version(said: &str) -> Option<(u16, String)> {
+    let version = said.split("(PostgreSQL) ").nth(1)?.split_whitespace().next()?;
+    let major = version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    Some((major, version.to_owned()))
+}
+
 /// Its build options tell; where they are not packaged, the server names the library that it links.
-fn has_openssl(bin: &Path, lib: Option<&Path>) -> bool {
-    match ask(&bin.join("pg_config"), "--configure", lib) {
+fn has_openssl(bin: &Path) -> bool {
+    match ask(&bin.join("pg_config"), "--configure") {
         Some(options) => options.contains("--with-ssl=openssl") || options.contains("--with-openssl"),
         None => std::fs::read(bin.join("postgres")).is_ok_and(|elf| contains(&elf, b"libssl.so")),
     }
@@ -109,13 +111,8 @@ fn contains(text: &[u8], needle: &[u8]) -> bool {
     false
 }
 
-fn ask(program: &Path, question: &str, lib: Option<&Path>) -> Option<String> {
-    let mut command = Command::new(program);
-    command.arg(question).env("LC_ALL", "C");
-    if let Some(lib) = lib {
-        command.env("LD_LIBRARY_PATH", lib);
-    }
-    command::ask(&mut command)
+fn ask(program: &Path, question: &str) -> Option<String> {
+    command::ask(Command::new(program).arg(question).env("LC_ALL", "C"))
 }
 
 #[cfg(test)]
@@ -142,7 +139,7 @@ mod tests {
         let bare = programs("postgres (PostgreSQL) 16.4 '--without-openssl'");
         let good = programs("postgres (PostgreSQL) 15.18 '--with-ssl=openssl'");
         let all = [&bare, &good].map(|folder| folder.path().to_owned());
-        let found = sorted(all.into_iter().map(|bin| (inspect(&bin, None), bin)));
+        let found = sorted(all.into_iter().map(|bin| (inspect(&bin), bin)));
         assert_eq!(found.usable.iter().map(|tool| tool.major).collect::<Vec<_>>(), [15]);
         assert_eq!(found.rejected, [(bare.path().to_owned(), "is built without OpenSSL".to_owned())]);
     }

@@ -8,6 +8,7 @@ use super::configuration::Configuration;
 use super::error::ToolchainError;
 use super::host::HostProgram;
 use super::plan::{Plan, Source};
+use crate::spilo::release::{IMAGES, is_older};
 
 /// One program, as `clonedrill tools` lists it.
 #[derive(Debug, Clone, Serialize)]
@@ -20,6 +21,9 @@ pub struct PartStatus {
     pub from: String,
     /// Where it is, or will be.
     pub path: PathBuf,
+    /// What one should know of this version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -57,12 +61,8 @@ pub fn survey(
         status(&plan, "azurite", &plan.azurite, path),
         status(&plan, "patroni", &plan.patroni, |tool| (Some(tool.version.clone()), tool.python.clone())),
     ];
-    match &plan.postgres {
-        Source::Given(tools, _) | Source::Found(tools, _) => all.extend(tools.iter().map(|tool| {
-            let one = |_: &Vec<_>| (Some(tool.version.clone()), tool.bin.clone());
-            status(&plan, "postgres", &plan.postgres, one)
-        })),
-        made => all.push(status(&plan, "postgres", made, |_| (None, PathBuf::new()))),
+    for source in plan.all_postgres() {
+        all.push(status(&plan, "postgres", source, |tool| (Some(tool.version.clone()), tool.bin.clone())));
     }
     for source in plan.operators.values() {
         let tool = status(&plan, "postgres-operator", source, |tool| {
@@ -82,9 +82,29 @@ pub fn survey(
             state: PartState::Missing,
             from: "to be installed by you".to_owned(),
             path: PathBuf::new(),
+            note: None,
         },
     });
+    for part in all.iter_mut().filter(|part| part.program == "wal-g") {
+        part.note = part.version.as_deref().and_then(older_than_images);
+    }
     Ok(all)
+}
+
+/// What a drill with this WAL-G does not show of those that people run.
+fn older_than_images(version: &str) -> Option<String> {
+    let newer: Vec<String> = IMAGES
+        .iter()
+        .rev()
+        .filter(|image| is_older(version, image.wal_g))
+        .map(|image| format!("{} with {}", image.wal_g, image.operator))
+        .collect();
+    let newer = newer.join(", ");
+    (!newer.is_empty()).then(|| {
+        format!(
+            "older than in Spilo's images ({newer}), and says some things otherwise; give a newer one by path"
+        )
+    })
 }
 
 fn status<T>(
@@ -94,14 +114,15 @@ fn status<T>(
     tell: impl Fn(&T) -> (Option<String>, PathBuf),
 ) -> PartStatus {
     let program = program.to_owned();
+    let note = None;
     match source {
         Source::Given(tool, origin) => {
             let (version, path) = tell(tool);
-            PartStatus { program, version, state: PartState::Ready, from: origin.clone(), path }
+            PartStatus { program, version, state: PartState::Ready, from: origin.clone(), path, note }
         }
         Source::Found(tool, place) => {
             let (version, path) = tell(tool);
-            PartStatus { program, version, state: PartState::Ready, from: (*place).to_owned(), path }
+            PartStatus { program, version, state: PartState::Ready, from: (*place).to_owned(), path, note }
         }
         Source::Made(part) => {
             let slot = part.slot(&plan.cache);
@@ -110,7 +131,21 @@ fn status<T>(
             let found = manifest.as_ref().and_then(|manifest| manifest.version.clone());
             let version = Some(found.unwrap_or_else(|| part.version().to_owned()));
             let from = manifest.map_or_else(|| "to be made".to_owned(), |manifest| manifest.from);
-            PartStatus { program, version, state, from, path: slot.folder }
+            PartStatus { program, version, state, from, path: slot.folder, note }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wal_g_that_is_older_than_those_of_the_images_is_told() {
+        let note = older_than_images("1.1.3-rc-with-build").unwrap_or_default();
+        assert!(note.contains("(3.0.5 with v1.15.1, 3.0.3 with v1.14.0, 2.0.1 with v1.10.1)"), "{note}");
+        let note = older_than_images("v3.0.3").unwrap_or_default();
+        assert!(note.contains("(3.0.5 with v1.15.1)"), "{note}");
+        assert_eq!(older_than_images("v3.0.5"), None);
     }
 }

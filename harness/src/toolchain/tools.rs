@@ -21,6 +21,16 @@ pub struct Tools {
     pub operators: BTreeMap<String, OperatorTool>,
     /// Folders and files that pods must see, read-only, at the same path (tool cache, Python, …).
     pub visible: Vec<PathBuf>,
+    /// The stand-in's first base backup begins when Spilo's own would, and not as soon as it can.
+    #[serde(default)]
+    pub spilos_first_backup: bool,
+}
+
+impl Tools {
+    /// Those that `${postgres.version}` may stand for.
+    pub fn default_postgres(&self) -> impl Iterator<Item = &PostgresTool> {
+        self.postgres.iter().filter(|postgres| !postgres.named_only)
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,8 +62,9 @@ pub struct PostgresTool {
     pub version: String,
     /// The folder with `postgres`, `initdb`, `pg_basebackup`, ….
     pub bin: PathBuf,
-    /// For `LD_LIBRARY_PATH`, where it was unpacked rather than installed.
-    pub lib: Option<PathBuf>,
+    /// It is there for manifests that name its major, and `${postgres.version}` never stands for it.
+    #[serde(default)]
+    pub named_only: bool,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -3,7 +3,9 @@
 mod error;
 mod nearest;
 mod places;
+mod text;
 
 pub use error::{message, span_of};
 pub use nearest::{did_you_mean, help, nearest};
 pub use places::{Places, child, line_and_column, pointer_of_field};
+pub use text::text;

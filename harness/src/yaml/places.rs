@@ -137,6 +137,22 @@ impl Places {
         self.by_pointer.get(pointer).map(|place| place.value)
     }
 
+    /// The first and the last byte of what stands at a pointer and below it.
+    pub fn extent(&self, pointer: &str) -> Option<(usize, usize)> {
+        let inside = |known: &str| {
+            known.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let places = self.by_pointer.iter().filter(|(known, _)| inside(known)).map(|(_, place)| place);
+        let (mut first, mut last) = (None::<usize>, None::<usize>);
+        for place in places {
+            let begins = place.key.map_or(place.value.offset(), |key| key.offset().min(place.value.offset()));
+            let ends = place.value.offset() + place.value.len();
+            first = Some(first.map_or(begins, |first| first.min(begins)));
+            last = Some(last.map_or(ends, |last| last.max(ends)));
+        }
+        first.zip(last)
+    }
+
     /// Every scalar below a pointer, with its place.
     pub fn scalars_below<'a>(&'a self, pointer: &'a str) -> impl Iterator<Item = (&'a str, SourceSpan)> {
         let below = format!("{pointer}/");

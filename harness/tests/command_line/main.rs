@@ -227,6 +227,21 @@ fn what_the_machine_lacks_is_told_before_anything_is_built() {
 }
 
 #[test]
+fn a_major_of_postgres_that_can_be_had_from_nowhere_is_refused_with_what_to_do() {
+    let machine = Machine::new();
+    let output = machine.run(&["tools", "fetch", "--postgres", "17,99"]);
+    let words =
+        ["there is no PostgreSQL 99", "no package source that this machine knows has it", "give the folder"];
+    ends(&output, 3, &words);
+    assert_eq!(machine.record().iter().filter(|line| line.contains(" build ")).count(), 0);
+    let mut command = machine.command(&["doctor", "--format", "json"]);
+    let output = command.env("CLONEDRILL_POSTGRES", "99").output().unwrap();
+    let seen = checks(&output, "postgres");
+    assert_eq!(seen[0]["state"], "bad", "{seen:?}");
+    assert!(seen[0]["remedy"].as_str().unwrap().contains("CLONEDRILL_POSTGRES=/opt/postgresql-99/bin"));
+}
+
+#[test]
 fn the_folder_of_the_cache_is_that_of_the_configuration() {
     let machine = Machine::bare();
     std::fs::write(machine.path("clonedrill.yaml"), "cache: kept\n").unwrap();
@@ -285,6 +300,37 @@ fn a_bench_of_no_rounds_is_refused() {
 }
 
 #[test]
+fn a_drill_whose_end_nobody_could_hear_of_is_not_begun() {
+    let machine = Machine::bare();
+    // Without a cluster: where it got as far as to look for one, it would say so.
+    let named = "source: { namespace: prod, name: acid-orders }\ninto: { namespace: drills }\n";
+    for (tell, words) in [
+        ("{ webhook: { url_env: WEBHOOK_URL } }", ["WEBHOOK_URL, which is not set", "deaf.yaml:3:"]),
+        (
+            "{ metrics_file: nowhere/drill.prom }",
+            ["failed to write the metrics: replace nowhere", "deaf.yaml:3:"],
+        ),
+        ("{ pushgateway: 'gateway:9091' }", ["failed to push the metrics", "deaf.yaml:3:"]),
+        ("{ webhook: { url_env: HOME, template: '{' } }", ["the webhook's template", "deaf.yaml:3:"]),
+    ] {
+        std::fs::write(machine.path("deaf.yaml"), format!("{named}tell: {tell}\n")).unwrap();
+        ends(&machine.run(&["drill", "deaf.yaml"]), 2, &words);
+    }
+    let source = ["drill", "--source", "prod/acid-orders", "--into", "drills"];
+    let unheard = [&source[..], &["--metrics-file", "nowhere/drill.prom"]].concat();
+    ends(
+        &machine.run(&unheard),
+        2,
+        &["failed to write the metrics: replace nowhere/drill.prom", "was not begun"],
+    );
+    // What is validated elsewhere may not have what the drill will have, and `--print` tells nobody.
+    let file = format!("{named}tell: {{ webhook: {{ url_env: WEBHOOK_URL }} }}\n");
+    std::fs::write(machine.path("elsewhere.yaml"), file).unwrap();
+    ends(&machine.run(&["validate", "elsewhere.yaml"]), 0, &[]);
+    ends(&machine.run(&["drill", "elsewhere.yaml", "--print"]), 2, &["failed to find a cluster"]);
+}
+
+#[test]
 fn a_reader_that_went_away_is_no_reason_to_fail() {
     let machine = Machine::bare();
     let mut child = machine
@@ -311,6 +357,30 @@ fn an_interrupted_run_says_so_to_machines() {
     signal(run.id(), Signal::SIGTERM);
     assert_eq!(run.end_within(END).code(), Some(130), "{}", run.said());
     assert!(run.said().contains("\"exit_code\": 130"), "{}", run.said());
+}
+
+#[test]
+fn a_conformance_run_says_what_the_run_of_the_scenarios_says_and_ends_with_its_code() {
+    let machine = Machine::new();
+    machine.scenario("sound", "v1.15.1", "");
+    let asked = ["conform", "--image", "mirror.example/spilo:4.0-p4", "group"];
+    // No Docker answers: the run says so, and the record has it.
+    machine
+        .program("docker", "#!/bin/sh\necho 'Cannot connect to the Docker daemon at tcp://x' >&2; exit 1\n");
+    machine.program("kind", "#!/bin/sh\necho kind v0.30.0 go1.25.3 linux/amd64\n");
+    let output = machine.run(&[&asked[..], &["--format", "json"]].concat());
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let record: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(record["image"], "mirror.example/spilo:4.0-p4");
+    assert_eq!((&record["operator"], &record["exit_code"]), (&Value::from("v1.15.1"), &Value::from(3)));
+    // A file that is at fault, and an operator that no scenario knows.
+    machine.scenario("unsound", "v1.15.1", "abuot: twice\n");
+    ends(&machine.run(&asked), 2, &["unsound.yaml"]);
+    ends(
+        &machine.run(&[&asked[..3], &["group/sound.yaml", "--operator", "v1.15.9"]].concat()),
+        2,
+        &["v1.15.9"],
+    );
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn inside(environment: &str) -> ExitCode {
         let environment = LocalEnvironment::join(&tools).await.unwrap();
         let client = environment.client();
         definitions(&client, &Release::read(&tools.operators[OPERATOR]).unwrap()).await.unwrap();
-        for namespace in ["drills", "prod"] {
+        for namespace in ["drills", "prod", "postgres-operator"] {
             let namespace = serde_json::from_value(json!({ "metadata": { "name": namespace } })).unwrap();
             Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &namespace).await.unwrap();
         }
@@ -108,15 +108,17 @@ async fn create(client: &Client, object: &Value, how: &str) -> Result<Value, kub
 
 async fn manifests_are_taken(client: &Client) {
     let mut taken = 0;
-    for file in ["rbac.yaml", "rbac-compare.yaml", "rbac-events.yaml", "cronjob.yaml"] {
+    for file in
+        ["rbac.yaml", "rbac-compare.yaml", "rbac-events.yaml", "rbac-operator-log.yaml", "cronjob.yaml"]
+    {
         for object in copied_file(file) {
             let name = format!("{file}: {} {}", object["kind"], object["metadata"]["name"]);
             create(client, &object, "&dryRun=All").await.unwrap_or_else(|error| panic!("{name}: {error}"));
             taken += 1;
         }
     }
-    assert_eq!(taken, 11);
-    let mut wrong = copied_file("cronjob.yaml").remove(1);
+    assert_eq!(taken, 14);
+    let mut wrong = copied_file("cronjob.yaml").pop().unwrap();
     wrong["spec"]["concurrencyPolice"] = json!("Forbid");
     let refused = create(client, &wrong, "&dryRun=All").await.unwrap_err().to_string();
     assert!(refused.contains("unknown field \"spec.concurrencyPolice\""), "{refused}");

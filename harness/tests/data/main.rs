@@ -8,14 +8,15 @@ mod damage;
 mod definitions;
 mod options;
 mod rows;
+mod settings;
 mod spilo;
 
 use std::path::Path;
 
-use clonedrill::observe::data::scratch::{Origin, ScratchPostgres, installed};
+use clonedrill::observe::data::scratch::{Origin, ScratchPostgres};
 use clonedrill::observe::data::{DataObservation, KeepAtMost, Options, compare, observe};
 use clonedrill::poll::{Limit, Seen, poll};
-use clonedrill::toolchain::PostgresTool;
+use clonedrill::toolchain::{Configuration, PostgresTool, Silent, ensure_postgres};
 
 const SHOP: &str = "
     CREATE TABLE orders (id int PRIMARY KEY, status text, note text);
@@ -25,10 +26,10 @@ const SHOP: &str = "
     CREATE SEQUENCE numbers;
 ";
 
+/// The newest that drills would run on: `CLONEDRILL_POSTGRES` may name another than the machine's.
 fn tool() -> PostgresTool {
-    installed().pop().expect(
-        "no PostgreSQL with all programs under /usr/lib/postgresql; on Debian and Ubuntu: apt-get install postgresql",
-    )
+    let configuration = Configuration::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    ensure_postgres(&configuration, &Silent).unwrap().pop().unwrap()
 }
 
 /// A cluster with a database `shop`, and a mark of it to compare with.

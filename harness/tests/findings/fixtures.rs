@@ -5,11 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{check, codes, report};
-
-fn folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check").join(name)
-}
+use super::{check, codes, folder, report};
 
 /// Each file with its code; a number keeps two files of one code apart (`missing-secret.2.yaml`).
 fn faulty() -> Vec<(PathBuf, String)> {
@@ -54,7 +50,7 @@ fn apart(file: &Path, number: usize) -> String {
 
 #[test]
 fn nothing_is_found_in_the_clean_set() {
-    let output = check(&folder("clean"), &[".", "--format", "json"]);
+    let output = check(&folder("clean"), &[".", "--format", "json", "--new"]);
     let report = report(&output);
     let found: Vec<&Value> = report["findings"]
         .as_array()
@@ -75,7 +71,7 @@ fn what_is_at_fault_in_a_single_place_gives_a_single_finding() {
         let target = written.path().join(file.with_extension("json").file_name().unwrap());
         std::fs::write(target, apart(file, number)).unwrap();
     }
-    let report = report(&check(written.path(), &[".", "--format", "json"]));
+    let report = report(&check(written.path(), &[".", "--format", "json", "--new"]));
     for (file, code) in many {
         let name = file.with_extension("json").file_name().unwrap().to_string_lossy().into_owned();
         assert_eq!(codes(&report, &format!("./{name}")), [code], "{name}");
@@ -86,7 +82,7 @@ fn what_is_at_fault_in_a_single_place_gives_a_single_finding() {
 fn what_is_at_fault_in_the_operators_settings_gives_a_single_finding() {
     for (file, code) in faulty().iter().filter(|(file, _)| configures_the_operator(file)) {
         let name = file.file_name().unwrap().to_str().unwrap();
-        let report = report(&check(&folder("faulty"), &[name, "--format", "json"]));
+        let report = report(&check(&folder("faulty"), &[name, "--format", "json", "--new"]));
         assert_eq!(codes(&report, name), [code], "{name}");
     }
 }

@@ -70,7 +70,8 @@ fn input_without_clusters_is_an_error_that_says_what_a_cluster_is() {
     .unwrap();
     let output = check(folder.path(), &["."]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("kind postgresql"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("failed to find a cluster") && said.contains("kind postgresql"), "{said}");
 }
 
 #[test]
@@ -78,7 +79,11 @@ fn a_code_that_there_is_not_gets_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let output = check(folder.path(), &["--explain", "clone-without-prefixes"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `clone-without-prefix`?"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("failed to explain") && said.contains("did you mean `clone-without-prefix`?"),
+        "{said}"
+    );
     let output = check(folder.path(), &["--explain", "clone-without-prefix"]);
     assert!(shown(&output).starts_with("# clone-without-prefix\n"));
 }

@@ -1,6 +1,7 @@
 //! Findings through the real operator: each page's example gives its finding, and its repair none.
 #![allow(clippy::unwrap_used)]
 
+mod cases;
 mod fixtures;
 mod input;
 mod pages;
@@ -13,6 +14,11 @@ use serde_json::Value;
 
 /// The present of all examples.
 const NOW: &str = "2026-11-24T08:00:00Z";
+
+/// A folder of inputs.
+fn folder(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check").join(name)
+}
 
 /// `clonedrill check` in this folder, with these arguments.
 fn check(folder: &Path, arguments: &[&str]) -> Output {

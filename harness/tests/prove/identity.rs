@@ -26,7 +26,7 @@ const WANTED: Wanted<'_> =
     Wanted { system_identifier: Some("7312"), timeline: Some(3), target: Timestamp::UNIX_EPOCH };
 
 fn failing(proofs: Vec<Proof>) -> Vec<String> {
-    let failing = proofs.into_iter().filter(|proof| !proof.holds);
+    let failing = proofs.into_iter().filter(|proof| !proof.holds());
     failing.map(|Proof { what, expected, seen, .. }| format!("{what}: {expected}, but {seen}")).collect()
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod amcheck;
+mod damage;
 mod identity;
 mod queries;
 mod quiet;
@@ -10,19 +10,26 @@ mod readable;
 mod recovery;
 mod wire;
 
+use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
-use clonedrill::observe::data::scratch::{Origin, ScratchPostgres, installed};
+use clonedrill::observe::data::scratch::{Origin, ScratchPostgres};
 use clonedrill::observe::data::{DataObservation, Options, Session, observe};
 use clonedrill::poll::{Limit, Seen, poll};
+use clonedrill::toolchain::{Configuration, PostgresTool, Silent, ensure_postgres};
 
 const READ_ONLY: Session =
     Session::ReadOnly { statement: Duration::from_secs(30), idle_in_transaction: Duration::from_secs(30) };
 
+/// The newest that drills would run on: `CLONEDRILL_POSTGRES` may name another than the machine's.
+fn tool() -> PostgresTool {
+    let configuration = Configuration::load(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    ensure_postgres(&configuration, &Silent).unwrap().pop().unwrap()
+}
+
 async fn start(origin: Origin<'_>, settings: &[(&str, &str)]) -> ScratchPostgres {
-    let tool = installed().pop().expect(
-        "no PostgreSQL with all programs under /usr/lib/postgresql; on Debian and Ubuntu: apt-get install postgresql",
-    );
+    let tool = tool();
     ScratchPostgres::start(&tool, &std::env::temp_dir(), origin, settings).await.unwrap()
 }
 
@@ -40,6 +47,17 @@ async fn run(server: &ScratchPostgres, database: &str, sql: &str) {
     for statement in sql.split(";\n").filter(|statement| !statement.trim().is_empty()) {
         client.batch_execute(statement).await.unwrap();
     }
+}
+
+/// Many statements in one session, which sees none of the settings that they make.
+fn psql(server: &ScratchPostgres, database: &str, sql: &str) {
+    let mut psql = server.client("psql");
+    psql.args(["-q", "-X", "-v", "ON_ERROR_STOP=1", "-d", database])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    let mut psql = psql.spawn().unwrap();
+    std::io::Write::write_all(&mut psql.stdin.take().unwrap(), sql.as_bytes()).unwrap();
+    assert!(psql.wait().unwrap().success(), "{sql}");
 }
 
 async fn observed(server: &ScratchPostgres) -> DataObservation {

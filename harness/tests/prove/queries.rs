@@ -78,7 +78,7 @@ async fn assertions_hold_exactly_where_they_are_true() {
         let mut said = wanted.clone();
         said["query"] = json!(query);
         let proof = asked(&server, said).await;
-        assert_eq!(proof.holds, holds, "{query} {wanted}: {proof:#?}");
+        assert_eq!(proof.holds(), holds, "{query} {wanted}: {proof:#?}");
     }
 }
 
@@ -133,7 +133,7 @@ async fn what_gives_no_value_to_compare_says_so_and_does_not_hold() {
         (json!({"query": "SELECT 1"}), "it was not asked"),
     ] {
         let proof = asked(&server, said).await;
-        assert!(!proof.holds && proof.seen.starts_with(seen), "expected {seen}: {proof:#?}");
+        assert!(!proof.holds() && proof.seen.starts_with(seen), "expected {seen}: {proof:#?}");
     }
     let client = server.connect().open("shop").await.unwrap();
     let rows = client.query_one("SELECT count(*) FROM public.orders", &[]).await.unwrap();
@@ -149,7 +149,7 @@ async fn secrets_in_values_and_queries_are_hidden_before_they_are_cut() {
     let hide = |text: &str| text.replace("hunter2-hunter2", "secret:0badcafe");
     let proof =
         assertions(&server.connect(), &[assertion], target(), LONG, &hide).await.unwrap().pop().unwrap();
-    assert!(!proof.holds && !format!("{proof:?}").contains("hunter2"), "{proof:#?}");
+    assert!(!proof.holds() && !format!("{proof:?}").contains("hunter2"), "{proof:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,7 +189,7 @@ async fn the_newest_value_is_told_and_held_against_its_limit() {
         let proof =
             newest(&server.connect(), &[asked], target(), LONG, &str::to_owned).await.unwrap().pop().unwrap();
         assert!(
-            proof.holds == holds && proof.seen.starts_with(seen),
+            proof.holds() == holds && proof.seen.starts_with(seen),
             "{table} {column} {within:?}: {proof:#?}"
         );
     }
@@ -214,7 +214,7 @@ async fn a_server_that_does_not_answer_is_asked_once_more_and_is_no_verdict() {
     assert!(error.starts_with("ask for `SELECT repeat('x', 100000)` in database shop: "), "{error}");
     let found =
         asked(|number| if number == 0 { Fate::BreaksAfter(20_000) } else { Fate::Whole }).await.unwrap();
-    assert!(!found[0].holds && found[0].seen.starts_with("xxx"), "{found:#?}");
+    assert!(!found[0].holds() && found[0].seen.starts_with("xxx"), "{found:#?}");
 
     // Nor where the server ends the session, or lets nobody in.
     let ended: Assertion = serde_json::from_value(

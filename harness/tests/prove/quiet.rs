@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use clonedrill::observe::data::{DataError, Session};
+use clonedrill::observe::data::{DataError, Session, compare};
 use clonedrill::restore::quiet::{QuietError, archived, default_archived_within, quiet_moment};
 
 use crate::wire::{Fate, Valve, Wire};
-use crate::{READ_ONLY, run, shop, until};
+use crate::{READ_ONLY, observed, run, shop, until};
 
 const TABLE: &str = "CREATE TABLE t (a int)";
 const SOON: Duration = Duration::from_millis(300);
@@ -41,7 +41,7 @@ async fn a_transaction_newer_than_all_that_have_ended_is_under_way() {
     writer.batch_execute("COMMIT").await.unwrap();
     let (moment, held) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
     assert!(moment.from < moment.target && moment.target < moment.until, "{moment:?}");
-    assert_eq!(held.observe(None).await.unwrap().rows(), 2);
+    assert_eq!(held.observe(None, &[]).await.unwrap().rows(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,7 +65,7 @@ async fn a_commit_that_is_written_but_not_over_is_under_way() {
     run(&server, "postgres", "SELECT pg_reload_conf()").await;
     waiting.await.unwrap().unwrap();
     let (_, held) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
-    assert_eq!(held.observe(None).await.unwrap().rows(), 1);
+    assert_eq!(held.observe(None, &[]).await.unwrap().rows(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,15 +82,27 @@ async fn what_is_written_after_the_moment_is_not_observed_and_a_rewritten_table_
     let (_, held) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
     run(&server, "shop", "INSERT INTO t VALUES (2);\nCREATE TABLE later (a int);\nALTER TABLE t ADD b text")
         .await;
-    let seen = held.observe(None).await.unwrap();
+    let seen = held.observe(None, &[]).await.unwrap();
     let shop = seen.databases.iter().find(|database| database.name == "shop").unwrap();
     let names: Vec<_> = shop.tables.iter().map(|table| table.name.as_str()).collect();
     assert_eq!((names, seen.rows()), (vec!["public.cut", "public.t"], 2));
 
     let (_, held) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
     run(&server, "shop", "TRUNCATE cut").await;
-    let error = held.observe(None).await.unwrap_err();
+    let error = held.observe(None, &[]).await.unwrap_err();
     assert!(matches!(&error, DataError::Rewritten { tables, .. } if tables == "public.cut"), "{error}");
+
+    // Unless somebody asked for it to be left out: it is refreshed or truncated all the time.
+    let (_, held) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
+    run(&server, "shop", "TRUNCATE cut").await;
+    let seen = held.observe(None, &["shop.public.cut".to_owned()]).await.unwrap();
+    let shop = seen.databases.iter().find(|database| database.name == "shop").unwrap();
+    let cut = shop.tables.iter().find(|table| table.name == "public.cut").unwrap();
+    assert!(cut.left_out && cut.rows.is_none(), "{cut:?}");
+    let clone = observed(&server).await;
+    let compared = compare(&clone, &seen, &str::to_owned).unwrap();
+    assert!(compared.equal, "{compared}");
+    assert_eq!(compared.notes, ["rows of shop.public.cut are left out, as it was asked for"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +136,7 @@ async fn the_source_is_held_to_be_read_only_and_nothing_of_it_changes() {
     crate::observed(&server).await;
     let before = state().await;
     let (_, held) = quiet_moment(&server.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
-    held.observe(None).await.unwrap();
+    held.observe(None, &[]).await.unwrap();
     assert_eq!(state().await, before);
     let log = std::fs::read_to_string(server.data().parent().unwrap().join("log")).unwrap();
     assert!(!log.contains("in the future"), "{log}");
@@ -210,7 +222,7 @@ async fn whoever_changes_a_table_waits_for_a_part_of_its_reading_only() {
         let fate = Fate::StopsAfter(1 << 20, valve.clone());
         let wire = Wire::to(&server, move |_| fate.clone());
         let (_, held) = quiet_moment(&wire.connect(), Duration::from_secs(10), READ_ONLY).await.unwrap();
-        let reading = tokio::spawn(held.observe(None));
+        let reading = tokio::spawn(held.observe(None, &[]));
         locks("both readers to be within a part", 2, "mode = 'AccessShareLock' AND granted").await;
         let changing = tokio::spawn(async move {
             client.batch_execute("BEGIN; LOCK TABLE public.big IN ACCESS EXCLUSIVE MODE").await.unwrap();

@@ -188,7 +188,10 @@ impl Words {
                 "apiVersion": "v1", "kind": "ConfigMap",
                 "metadata": { "name": "postgres-operator", "namespace": home }, "data": settings,
             })),
-            false => Settings::Object(json!({ "configuration": settings })),
+            false => Settings::Object(json!({
+                "apiVersion": "acid.zalan.do/v1", "kind": "OperatorConfiguration",
+                "metadata": { "name": "postgres-operator", "namespace": home }, "configuration": settings,
+            })),
         };
         let objects = self.objects(shape, secret, configmap);
         let clusters: Vec<Value> =

@@ -9,9 +9,10 @@ use std::process::{Command, ExitCode, Stdio};
 use clonedrill::environment::local::enter;
 use clonedrill::environment::shared;
 use clonedrill::secret::Secret;
-use clonedrill::storage::{Account, Blobs, StoredBlob};
+use clonedrill::storage::{Account, BlobKind, Blobs, StoredBlob};
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::Api;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::world::{ACCOUNT, ORDERS, World};
@@ -28,7 +29,13 @@ impl World {
 
     /// Every blob, as `container/name`.
     pub fn blobs(&self) -> Vec<String> {
-        let wanted = json!({ "address": azurite(self.name()), "key": self.key() });
+        let blobs: Vec<StoredBlob> = self.at_the_storage(&[]);
+        blobs.into_iter().map(|blob| format!("{}/{}", blob.container, blob.name)).collect()
+    }
+
+    /// Does these to the container `backups`, one after the other; gives all blobs as they are then.
+    pub fn at_the_storage(&self, todo: &[Do]) -> Vec<StoredBlob> {
+        let wanted = json!({ "address": azurite(self.name()), "key": self.key(), "todo": todo });
         let mut inside = Command::new(std::env::current_exe().unwrap())
             .args([INSIDE, self.name()])
             .stdin(Stdio::piped())
@@ -38,8 +45,70 @@ impl World {
         inside.stdin.take().unwrap().write_all(&serde_json::to_vec(&wanted).unwrap()).unwrap();
         let output = inside.wait_with_output().unwrap();
         assert!(output.status.success(), "{output:?}");
-        let blobs: Vec<StoredBlob> = serde_json::from_slice(&output.stdout).unwrap();
-        blobs.into_iter().map(|blob| format!("{}/{}", blob.container, blob.name)).collect()
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// What is done to blobs. A name is that of the first blob, in their order, that begins so.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Do {
+    /// All blobs below a folder into another one, but those whose names hold one of these.
+    Copy {
+        from: String,
+        to: String,
+        but: Vec<String>,
+    },
+    Delete(String),
+    /// Some bytes in its middle have other bits.
+    Flip(String),
+    /// Its second half is gone.
+    Cut(String),
+    Empty(String),
+    /// The content of one in the place of another.
+    Put {
+        from: String,
+        to: String,
+    },
+}
+
+const CONTAINER: &str = "backups";
+
+impl Do {
+    async fn done(&self, blobs: &Blobs) {
+        let all = blobs.list().await.unwrap();
+        let named = |begin: &str| -> String {
+            let found = all.iter().find(|blob| blob.name.starts_with(begin));
+            found.unwrap_or_else(|| panic!("no blob begins with {begin}: {all:#?}")).name.clone()
+        };
+        let read = async |name: &str| blobs.read(CONTAINER, name).await.unwrap();
+        let write = async |name: &str, content: Vec<u8>| {
+            blobs.write(CONTAINER, name, content, &BlobKind::default()).await.unwrap();
+        };
+        match self {
+            Do::Copy { from, to, but } => {
+                for blob in all.iter().filter(|blob| !but.iter().any(|part| blob.name.contains(part))) {
+                    if let Some(rest) = blob.name.strip_prefix(from) {
+                        write(&format!("{to}{rest}"), read(&blob.name).await).await;
+                    }
+                }
+            }
+            Do::Delete(name) => blobs.delete(CONTAINER, &named(name)).await.unwrap(),
+            Do::Flip(name) => {
+                let name = named(name);
+                let mut content = read(&name).await;
+                let middle = content.len() / 2;
+                content[middle..].iter_mut().take(64).for_each(|byte| *byte ^= 0x55);
+                write(&name, content).await;
+            }
+            Do::Cut(name) => {
+                let name = named(name);
+                let mut content = read(&name).await;
+                content.truncate(content.len() / 2);
+                write(&name, content).await;
+            }
+            Do::Empty(name) => write(&named(name), Vec::new()).await,
+            Do::Put { from, to } => write(&named(to), read(&named(from)).await).await,
+        }
     }
 }
 
@@ -50,7 +119,14 @@ pub fn inside(environment: &str) -> ExitCode {
     let account =
         Account { name: ACCOUNT.to_owned(), key: Secret::new(wanted["key"].as_str().unwrap().to_owned()) };
     let address = wanted["address"].as_str().unwrap().parse().unwrap();
-    let blobs = runtime.block_on(Blobs::new(&account, address).list()).unwrap();
+    let blobs = Blobs::new(&account, address);
+    let todo: Vec<Do> = serde_json::from_value(wanted["todo"].clone()).unwrap();
+    let blobs = runtime.block_on(async {
+        for one in todo {
+            one.done(&blobs).await;
+        }
+        blobs.list().await.unwrap()
+    });
     println!("{}", serde_json::to_string(&blobs).unwrap());
     ExitCode::SUCCESS
 }

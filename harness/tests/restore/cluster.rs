@@ -29,8 +29,8 @@ const ROWS: &str = "
     INSERT INTO public.orders (total) SELECT n FROM generate_series(1, 500) n;";
 const WRITE: &str = "INSERT INTO public.orders (total) VALUES (1)";
 /// So that what was committed comes into the archive: gives the file that has it.
-const SWITCH: &str = "SELECT pg_walfile_name(pg_switch_wal())";
-const ARCHIVED: &str = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver";
+pub const SWITCH: &str = "SELECT pg_walfile_name(pg_switch_wal())";
+pub const ARCHIVED: &str = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver";
 
 /// The manifest of a cluster that archives into the account.
 pub fn archiving(name: &str) -> Value {
@@ -67,43 +67,57 @@ pub struct Source {
     _forward: Forward,
 }
 
+impl Source {
+    /// Ends its WAL file, and waits until that is archived; gives its name.
+    pub async fn archives(&self) -> String {
+        let file: String = self.sql.query_one(SWITCH, &[]).await.unwrap().get(0);
+        let archived = async || {
+            let last: String = self.sql.query_one(ARCHIVED, &[]).await.unwrap().get(0);
+            Ok(if last >= file { Ok(()) } else { Err(last) })
+        };
+        until(&format!("{file} to be archived"), MIDDLE, archived).await;
+        file
+    }
+}
+
 impl World {
     /// Makes it, with a backup and rows that are archived.
     pub fn source(&self) -> Source {
         self.create(ORDERS, &archiving(SOURCE));
         self.runtime.block_on(async {
-            let object: DynamicObject = serde_json::from_value(plain(SOURCE)).unwrap();
-            let clusters = self.of_kind(ORDERS, &object);
-            let running = async || {
-                let status = clusters.get(SOURCE).await?.data["status"].clone();
-                Ok(if status["PostgresClusterStatus"] == "Running" {
-                    Ok(())
-                } else {
-                    Err(status.to_string())
-                })
-            };
-            until("the source to be Running", MIDDLE, running).await;
-            let pods: Api<Pod> = Api::namespaced(self.client.clone(), ORDERS);
-            let pod = format!("{SOURCE}-0");
-            let backed_up = async || {
-                let log = pods.logs(&pod, &LogParams::default()).await?;
-                let last = log.lines().last().unwrap_or_default().to_owned();
-                Ok(if log.contains("Wrote backup with name") { Ok(()) } else { Err(last) })
-            };
-            until("the source's first backup", MIDDLE, backed_up).await;
-            let source = self.open(&pod).await;
+            self.has_backed_up(SOURCE).await;
+            let source = self.open(&format!("{SOURCE}-0")).await;
             source.sql.batch_execute(ROWS).await.unwrap();
-            let file: String = source.sql.query_one(SWITCH, &[]).await.unwrap().get(0);
-            let archived = async || {
-                let last: String = source.sql.query_one(ARCHIVED, &[]).await.unwrap().get(0);
-                Ok(if last >= file { Ok(()) } else { Err(last) })
-            };
-            until(&format!("{file} to be archived"), MIDDLE, archived).await;
+            source.archives().await;
             source
         })
     }
 
-    async fn open(&self, pod: &str) -> Source {
+    /// Waits until a cluster runs and has taken its first base backup.
+    pub async fn has_backed_up(&self, cluster: &str) {
+        let object: DynamicObject = serde_json::from_value(plain(cluster)).unwrap();
+        let clusters = self.of_kind(ORDERS, &object);
+        let running = async || {
+            let status = clusters.get(cluster).await?.data["status"].clone();
+            Ok(if status["PostgresClusterStatus"] == "Running" { Ok(()) } else { Err(status.to_string()) })
+        };
+        until(&format!("{cluster} to be Running"), MIDDLE, running).await;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), ORDERS);
+        let pod = format!("{cluster}-0");
+        let backed_up = async || {
+            let log = pods.logs(&pod, &LogParams::default()).await?;
+            let last = log.lines().last().unwrap_or_default().to_owned();
+            Ok(if log.contains("Wrote backup with name") { Ok(()) } else { Err(last) })
+        };
+        until(&format!("the first backup of {cluster}"), MIDDLE, backed_up).await;
+    }
+
+    pub fn uid_of(&self, cluster: &str) -> String {
+        let object: DynamicObject = serde_json::from_value(plain(cluster)).unwrap();
+        self.runtime.block_on(self.of_kind(ORDERS, &object).get(cluster)).unwrap().uid().unwrap()
+    }
+
+    pub async fn open(&self, pod: &str) -> Source {
         let secrets: Api<KubeSecret> = Api::namespaced(self.client.clone(), ORDERS);
         let name = format!("postgres.{SOURCE}.credentials.postgresql.acid.zalan.do");
         let password = secrets.get(&name).await.unwrap().data.unwrap().remove("password").unwrap();
@@ -165,7 +179,7 @@ impl World {
 }
 
 /// One that this machine has.
-fn postgres_major() -> String {
+pub fn postgres_major() -> String {
     let binary = env!("CARGO_BIN_EXE_clonedrill");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output =

@@ -78,8 +78,17 @@ impl Running {
         });
     }
 
+    /// Whether it has said `text` on stderr.
+    pub fn has_said(&self, text: &str) -> bool {
+        read(&self.output[1]).contains(text)
+    }
+
     pub fn end(&mut self) -> Ended {
-        let status = wait("the command to end", DRILL, || {
+        self.end_within(DRILL)
+    }
+
+    pub fn end_within(&mut self, limit: Limit) -> Ended {
+        let status = wait("the command to end", limit, || {
             self.child.try_wait().unwrap().ok_or_else(|| read(&self.output[1]))
         });
         Ended { code: status.code(), stdout: read(&self.output[0]), stderr: read(&self.output[1]) }

@@ -1,5 +1,7 @@
 //! Drills that are killed or interrupted, each at another moment and in a namespace of its own.
 
+use std::net::TcpListener;
+
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DynamicObject, ListParams};
@@ -7,10 +9,11 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::cluster::{PREFIX, SOURCE, plain};
-use crate::command::Running;
+use crate::command::{DRILL, Running};
+use crate::process::wait;
 use crate::world::{ORDERS, SOON, World, until};
 
-const NAMESPACES: [&str; 5] = ["created", "starting", "verified", "removed", "interrupted"];
+const NAMESPACES: [&str; 6] = ["created", "starting", "verified", "removed", "interrupted", "turns"];
 
 pub fn a_drill_that_is_killed_is_cleaned_by_the_next() {
     let world = World::up("killed", &NAMESPACES);
@@ -21,6 +24,7 @@ pub fn a_drill_that_is_killed_is_cleaned_by_the_next() {
         scope.spawn(|| world.killed("removed", |_, drill| drill.until_says("verify the clone")));
         scope.spawn(|| world.killed_and_done_again("verified"));
         scope.spawn(|| world.interrupted("interrupted"));
+        scope.spawn(|| world.take_turns("turns"));
     });
     let blobs = world.blobs();
     assert!(blobs.iter().all(|blob| blob.starts_with(PREFIX)), "{blobs:?}");
@@ -56,7 +60,9 @@ impl World {
         assert_eq!(drill.end().code, None);
         let source = format!("{ORDERS}/{SOURCE}");
         // It passes, and nobody can be told: that must not look like success to anybody.
-        let unheard = ["--metrics-file", "/proc/nowhere/drill.prom", "--format", "json"];
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let nobody = format!("http://127.0.0.1:{port}");
+        let unheard = ["--pushgateway", &nobody, "--format", "json"];
         let arguments = [&["drill", "--source", source.as_str(), "--into", namespace][..], &unheard].concat();
         let next = self.start(&arguments).end();
         let said: Value = serde_json::from_str(&next.stdout).unwrap();
@@ -71,6 +77,34 @@ impl World {
         let proofs = drill["restore"]["proofs"].as_array().unwrap();
         assert!(!proofs.is_empty() && proofs.iter().all(|proof| proof["holds"] == true), "{proofs:#?}");
         assert!(next.stderr.contains("removed what an earlier drill left"), "{next:?}");
+        self.is_again(namespace, &before);
+    }
+
+    /// Three at once: one is killed when it has its turn, and the others wait for theirs. One that is told to stop while it waits
+    /// leaves nothing of its own.
+    fn take_turns(&self, namespace: &str) {
+        let before = self.objects(namespace);
+        let mut first = self.begin(namespace);
+        self.until_there_is_a_clone(namespace);
+        let mut others = [self.begin(namespace), self.begin(namespace)];
+        for other in &mut others {
+            other.until_says("another drill of the same source goes on: a drill of orders/acid-orders on ");
+        }
+        first.signal(Signal::SIGKILL);
+        assert_eq!(first.end().code, None);
+        // What the first left is removed by whoever is next; the last still waits then.
+        let removed = "removed what an earlier drill left";
+        let next = wait("one of them to have its turn", DRILL, || {
+            others.iter().position(|other| other.has_said(removed)).ok_or_else(|| "neither has it".to_owned())
+        });
+        let [one, other] = &mut others;
+        let (next, last) = if next == 0 { (one, other) } else { (other, one) };
+        last.signal(Signal::SIGINT);
+        assert_eq!(last.end().code, Some(130));
+        let ended = next.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let end = "passed  acid-orders, restore of orders/acid-orders";
+        assert!(ended.stderr.contains(end) && ended.stderr.trim_end().ends_with("report.html"), "{ended:?}");
         self.is_again(namespace, &before);
     }
 

@@ -12,6 +12,7 @@ mod killed;
 mod process;
 mod proves;
 mod rights;
+mod sabotage;
 mod world;
 mod wrong;
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             "a_drill_that_is_killed_is_cleaned_by_the_next",
             killed::a_drill_that_is_killed_is_cleaned_by_the_next,
         ),
+        trial("what_is_wrong_with_an_archive_is_named", sabotage::what_is_wrong_with_an_archive_is_named),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -97,7 +97,7 @@ impl World {
         says(
             &with("stranger"),
             2,
-            &["it does not know this user", "has expired or was made by another cluster"],
+            &["it does not know this user", "has expired, or belongs to another cluster"],
         );
         let nobody = self.file("nobody", &self.kubeconfig_of(&json!({})).to_string());
         says(&with(nobody.to_str().unwrap()), 2, &["it does not know this user", "anonymous"]);
@@ -151,12 +151,12 @@ impl World {
         says(
             &self.drill(SOURCE, "ending", &[]),
             3,
-            &["failed to use the namespace ending: it is in termination"],
+            &["failed to use the namespace ending: it is being deleted"],
         );
         says(
             &self.run(&["clean", "-n", "ending"]),
             3,
-            &["failed to use the namespace ending: it is in termination"],
+            &["failed to use the namespace ending: it is being deleted"],
         );
     }
 
@@ -177,7 +177,7 @@ impl World {
         self.runtime.block_on(secrets.patch("storage-accounts", &parameters, &other)).unwrap();
         let texts = [
             "WAL-G finds no backup at all in azure://backups/acid-orders/",
-            "or the account refuses the key",
+            "or the account refuses the key `production` of the Secret storage-accounts in the namespace key",
         ];
         self.fails(SOURCE, KEY, &[], 1, &texts);
     }
@@ -194,21 +194,23 @@ impl World {
         let before = self.objects(QUOTA);
         let source = of(SOURCE);
         let mut first = self.start(&["drill", "--source", &source, "--into", QUOTA]);
-        first.until_says("take the lease");
-        says(
-            &self.drill(SOURCE, QUOTA, &[]),
-            3,
-            &["failed to hold the lease", "holds it and goes on", "wait for that drill"],
-        );
+        first.until_says("wait for its turn");
+        // One of the same source does not wait, and hears who has its turn.
+        let by = "a drill of orders/acid-orders on ";
         let texts =
-            ["failed to make another clone: quota has 1 of at most 1 already", "`limits.clones` allows more"];
-        says(&self.drill(UNKNOWN_IMAGE, QUOTA, &[]), 3, &texts);
-        assert!(!first.has_ended(), "the first ended before the second was refused");
+            ["failed to get a turn", "another drill of the same source goes on: ", by, "`limits.wait`"];
+        says(&self.drill(SOURCE, QUOTA, &["--wait", "0s"]), 3, &texts);
+        // One of another source waits for the place, and says for whom.
+        let mut second = self.start(&["drill", "--source", &of(UNKNOWN_IMAGE), "--into", QUOTA]);
+        second.until_says(&format!("quota has a place for 1 at a time, taken by {by}"));
+        assert!(!first.has_ended(), "the first ended before the others heard of it");
         says(
             &first.end(),
             3,
             &["the namespace's quota is exceeded", "exceeded quota: none", "raise the quota"],
         );
+        // Its turn has come, and it fares no better.
+        says(&second.end(), 3, &["wait for its turn", "the namespace's quota is exceeded"]);
         self.is_again(QUOTA, &before);
     }
 

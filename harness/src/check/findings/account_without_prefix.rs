@@ -18,7 +18,10 @@ const WANTED: [&str; 4] =
     ["AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET"];
 
 fn find(world: &World<'_>, found: &mut Found) {
-    for (cluster, rendered) in world.known_in_full() {
+    for (cluster, rendered) in world.rendered() {
+        if rendered.meant_by("WALG_AZ_PREFIX").is_some() {
+            continue;
+        }
         let Some(wanted) = WANTED.iter().find(|name| rendered.pod.has(name)) else { continue };
         if rendered.pod.archives() {
             continue;
@@ -30,6 +33,10 @@ fn find(world: &World<'_>, found: &mut Found) {
         );
         let place = world.place_of_name(cluster, rendered, wanted);
         let repair = "set WALG_AZ_PREFIX in spec.env, such as azure://<container>/$(SCOPE)/$(PGVERSION)";
-        found.add(cluster.name(), place, "of no use without a prefix", message, repair);
+        found.add(cluster.name(), place, "of no use without a prefix", message, repair).unless(
+            &rendered.open,
+            "WALG_AZ_PREFIX",
+            Severity::Warning,
+        );
     }
 }

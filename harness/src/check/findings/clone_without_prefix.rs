@@ -3,7 +3,7 @@
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
 use crate::check::world::World;
-use crate::environment::local::images::spilo::settings::CloneMethod;
+use crate::spilo::Bootstrap;
 
 pub(super) static DEFINITION: Definition = Definition {
     code: "clone-without-prefix",
@@ -15,9 +15,10 @@ pub(super) static DEFINITION: Definition = Definition {
 };
 
 fn find(world: &World<'_>, found: &mut Found) {
-    for (cluster, rendered) in world.known_in_full() {
+    for (cluster, rendered) in world.rendered() {
         let asked = rendered.pod.value("CLONE_METHOD") == Some("CLONE_WITH_WALE");
-        if !asked || *rendered.pod.clone_method() != CloneMethod::Nothing {
+        let is_empty = rendered.model.bootstrap == Bootstrap::EmptyInsteadOfClone;
+        if !asked || !is_empty || rendered.meant_by("CLONE_WALG_AZ_PREFIX").is_some() {
             continue;
         }
         let message = format!(
@@ -25,8 +26,50 @@ fn find(world: &World<'_>, found: &mut Found) {
              new database instead",
             cluster.name()
         );
-        let repair = "set CLONE_WALG_AZ_PREFIX in spec.env to the WALG_AZ_PREFIX that the source has";
+        let repair = match world.source_of(cluster).and_then(|(_, source)| source.pod.own()) {
+            Some(own) => format!("set CLONE_WALG_AZ_PREFIX in spec.env to {}", own.prefix),
+            None => {
+                "set CLONE_WALG_AZ_PREFIX in spec.env to the WALG_AZ_PREFIX that the source has".to_owned()
+            }
+        };
         let place = cluster.document.place("/spec/clone");
-        found.add(cluster.name(), place, "will not be cloned", message, repair);
+        found.add(cluster.name(), place, "will not be cloned", message, repair).unless(
+            &rendered.open,
+            "CLONE_WALG_AZ_PREFIX",
+            Severity::Warning,
+        );
+    }
+}
+
+/// What Spilo counts as a clone, and of which it makes no env dir.
+pub(super) static NOT_READ: Definition = Definition {
+    code: "clone-prefix-not-read",
+    severity: Severity::Error,
+    title: "the clone is told its source's backups by a variable that WAL-G never gets",
+    page: definition::page!("clone-prefix-not-read"),
+    shown_by: &[],
+    find: not_read,
+};
+
+fn not_read(world: &World<'_>, found: &mut Found) {
+    for (cluster, rendered) in world.rendered() {
+        if rendered.model.bootstrap != Bootstrap::Backups(None) {
+            continue;
+        }
+        let names = ["CLONE_WALE_AZ_PREFIX", "CLONE_WAL_AZ_BUCKET", "CLONE_WALE_GCS_PREFIX"];
+        let Some(name) = names.into_iter().find(|name| rendered.pod.has(name)) else { continue };
+        let message = format!(
+            "{}: the clone's bootstrap will fail and be tried again for ever: Spilo takes {name} for the sign of a clone, and \
+             then hands nothing of it to WAL-G",
+            cluster.name()
+        );
+        let repair =
+            format!("set CLONE_WALG_AZ_PREFIX, such as azure://<container>/<path>, in place of {name}");
+        let place = world.place_of_name(cluster, rendered, name);
+        found.add(cluster.name(), place, "never handed on", message, repair).unless(
+            &rendered.open,
+            "CLONE_WALG_AZ_PREFIX",
+            Severity::Warning,
+        );
     }
 }

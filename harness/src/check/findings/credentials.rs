@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::identity;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
-use crate::check::pod::{Azure, CredentialKind};
 use crate::check::world::{Cluster, Rendered, World};
-use crate::environment::local::images::spilo::archive::Scope;
+use crate::spilo::Scope;
+use crate::spilo::{Azure, CredentialKind};
 
 pub(super) static CLONE_WITHOUT: Definition = Definition {
     code: "clone-without-credentials",
@@ -64,9 +65,15 @@ fn without(world: &World<'_>, found: &mut Found, scope: Scope) {
     if world.settings.managed_identity {
         return;
     }
-    for (cluster, rendered) in world.known_in_full() {
-        let Some(azure) = azure(rendered, scope).filter(|azure| azure.credential.is_none()) else { continue };
+    for (cluster, rendered) in world.rendered() {
+        // What was meant for one, and what says which identity, are findings of their own.
         let prefix = scope.prefix();
+        let names = ["AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET"];
+        let misspelt = names.iter().any(|name| rendered.meant_by(&format!("{prefix}{name}")).is_some());
+        if misspelt || identity::names(rendered, scope).is_some() {
+            continue;
+        }
+        let Some(azure) = azure(rendered, scope).filter(|azure| azure.credential.is_none()) else { continue };
         let account = account(azure);
         let message = match scope {
             Scope::Own => format!(
@@ -79,12 +86,21 @@ fn without(world: &World<'_>, found: &mut Found, scope: Scope) {
                 cluster.name()
             ),
         };
+        let principal = ["AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"];
+        let (there, missing): (Vec<&str>, Vec<&str>) =
+            principal.into_iter().partition(|name| rendered.pod.has(&format!("{prefix}{name}")));
+        let message = match (there.len(), missing.first()) {
+            (2, Some(missing)) => format!("{message}; of a service principal {prefix}{missing} is missing"),
+            _ => message,
+        };
         let repair = format!(
             "set {prefix}AZURE_STORAGE_ACCESS_KEY in spec.env from a Secret; where the nodes' managed identity opens the \
              account, say `check: {{ managed-identity: true }}` in clonedrill.yaml"
         );
         let place = world.place_of_name(cluster, rendered, &format!("{prefix}WALG_AZ_PREFIX"));
-        found.add(cluster.name(), place, "nothing opens its account", message, repair);
+        let finding = found.add(cluster.name(), place, "nothing opens its account", message, repair);
+        // A Secret that is not in the repository is where credentials belong.
+        finding.unless(&rendered.open, &format!("{prefix}AZURE_STORAGE_ACCESS_KEY"), Severity::Note);
     }
 }
 
@@ -133,11 +149,7 @@ fn of_another_account(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
         let Some(azure) = rendered.pod.source() else { continue };
         // What overrides the account is a finding of its own.
-        if rendered
-            .pod
-            .entries()
-            .iter()
-            .any(|entry| entry.hidden && entry.name == "CLONE_AZURE_STORAGE_ACCOUNT")
+        if rendered.entries().iter().any(|entry| entry.hidden && entry.name == "CLONE_AZURE_STORAGE_ACCOUNT")
         {
             continue;
         }

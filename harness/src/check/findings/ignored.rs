@@ -21,7 +21,7 @@ fn find(world: &World<'_>, found: &mut Found) {
         for (at, item) in items.into_iter().flatten().enumerate() {
             let Some(name) = item.get("name").and_then(Value::as_str) else { continue };
             let same_name: Vec<_> =
-                rendered.pod.entries().iter().filter(|entry| entry.name.eq_ignore_ascii_case(name)).collect();
+                rendered.entries().iter().filter(|entry| entry.name.eq_ignore_ascii_case(name)).collect();
             let written = |entry: &&&crate::render::RenderedVariable| value_of(&entry.item) == value_of(item);
             if same_name.iter().any(|entry| written(&entry)) {
                 continue;

@@ -23,9 +23,9 @@ const ACCOUNT: &str = "CLONE_AZURE_STORAGE_ACCOUNT";
 
 fn find(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
-        for hidden in rendered.pod.entries().iter().filter(|entry| entry.hidden) {
+        for hidden in rendered.entries().iter().filter(|entry| entry.hidden) {
             let Some(at) = cluster.spec_env(&hidden.name) else { continue };
-            let Some(winner) = rendered.pod.entry(&hidden.name) else { continue };
+            let Some(winner) = rendered.entry(&hidden.name) else { continue };
             // Twice the same is no harm, and a manifest may well say what the operator says.
             if winner.item == hidden.item {
                 continue;

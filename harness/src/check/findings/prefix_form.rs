@@ -1,12 +1,12 @@
 //! A prefix that does not say whose backups are below it.
 
-use super::shared_prefix;
-use crate::check::convention::Names;
+use super::{names_refused, shared_prefix};
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
-use crate::check::pod::is_known;
 use crate::check::prefix::{container, folder, is_uid};
 use crate::check::world::{Cluster, Rendered, World};
+use crate::spilo::is_known;
+use crate::toolchain::PrefixNames;
 
 pub(super) static WITHOUT_CLUSTER: Definition = Definition {
     code: "prefix-without-own-name",
@@ -77,7 +77,10 @@ fn against_convention(world: &World<'_>, found: &mut Found) {
 }
 
 fn own_prefix<'r>(rendered: &'r Rendered<'_>) -> Option<&'r str> {
-    rendered.pod.own().map(|own| own.prefix.as_str()).filter(|prefix| is_known(prefix))
+    // What is no prefix at all is a finding of its own.
+    let archive = rendered.model.archive.as_ref()?;
+    let sound = !names_refused::is_faulty(rendered, archive);
+    rendered.pod.own().map(|own| own.prefix.as_str()).filter(|prefix| sound && is_known(prefix))
 }
 
 /// Its folder is the cluster's name, its uid, or a uid below the name.
@@ -95,8 +98,8 @@ fn says_whose(prefix: &str, cluster: &Cluster<'_>, rendered: &Rendered<'_>) -> b
     }
 }
 
-fn names<'n>(cluster: &'n Cluster<'_>, rendered: &'n Rendered<'_>) -> Names<'n> {
-    Names {
+fn names<'n>(cluster: &'n Cluster<'_>, rendered: &'n Rendered<'_>) -> PrefixNames<'n> {
+    PrefixNames {
         account: rendered.pod.own().and_then(|own| own.account.as_deref()),
         namespace: &cluster.document.namespace,
         team: cluster.document.text("/spec/teamId"),

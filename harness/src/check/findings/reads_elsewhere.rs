@@ -1,10 +1,11 @@
 //! A clone that looks for its source's backups where its source does not write them.
 
+use super::names_refused;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
-use crate::check::pod::{Azure, is_known};
-use crate::check::prefix;
 use crate::check::world::{Cluster, Rendered, World};
+use crate::spilo::search;
+use crate::spilo::{Azure, is_known};
 
 pub(super) static OLDER: Definition = Definition {
     code: "prefix-not-searched",
@@ -42,8 +43,14 @@ fn find(world: &World<'_>, found: &mut Found, why: Why) {
         if !is_known(&reads.prefix) || !is_known(&writes.prefix) {
             continue;
         }
+        let faulty = |rendered: &Rendered<'_>| {
+            rendered.in_azure().any(|archive| names_refused::is_faulty(rendered, archive))
+        };
+        if faulty(rendered) || faulty(source_rendered) {
+            continue;
+        }
         let majors = (rendered.pod.major(), source_rendered.pod.major());
-        let searched = prefix::is_searched(&reads.prefix, &writes.prefix, majors.0);
+        let searched = search::is_searched(&reads.prefix, &writes.prefix, majors.0);
         let older = match majors {
             (Some(clone), Some(source)) if clone > source => Some((clone, source)),
             _ => None,
@@ -81,7 +88,7 @@ fn older_version(
         writes.prefix,
         reads.prefix
     );
-    let repair = if prefix::is_versioned(without_version(&writes.prefix)) {
+    let repair = if search::is_versioned(without_version(&writes.prefix)) {
         format!("set {PREFIX} to {} (without the version)", without_version(&writes.prefix))
     } else {
         format!("set {PREFIX} to {}", writes.prefix)

@@ -67,7 +67,7 @@ struct Reference<'r> {
 fn references<'r>(world: &World<'r>, cluster: &Cluster<'r>, kind: Kind) -> Vec<Reference<'r>> {
     let Ok(rendered) = &cluster.rendered else { return Vec::new() };
     let at = if kind == Kind::Secret { "/valueFrom/secretKeyRef" } else { "/valueFrom/configMapKeyRef" };
-    let found = rendered.pod.entries().iter().filter_map(|variable| {
+    let found = rendered.entries().iter().filter_map(|variable| {
         cluster.spec_env(&variable.name)?;
         let reference = variable.item.pointer(at)?;
         if reference.get("optional") == Some(&Value::Bool(true)) {
@@ -92,9 +92,10 @@ fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
             }
             let (kind, namespace) = (kind.name(), &cluster.document.namespace);
             let message = format!(
-                "{}: the pods will not start (CreateContainerConfigError) unless the namespace {namespace} has a {kind} {name} \
-                 with the key {key}; it is not among the manifests",
-                cluster.name()
+                "{}: {kind} {namespace}/{name} is not in the input; without it and its key `{key}` the pods do not start \
+                 (CreateContainerConfigError), since {} takes its value from there",
+                cluster.name(),
+                variable.name
             );
             let repair = format!(
                 "give its manifest as well, or look with `kubectl -n {namespace} get {} {name}`",
@@ -114,9 +115,11 @@ fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
 fn keys(world: &World<'_>, found: &mut Found, kind: Kind) {
     for cluster in &world.clusters {
         for Reference { variable, name, key, object } in references(world, cluster, kind) {
-            let Some(object) = object.filter(|object| !holds(object, key)) else { continue };
+            let Some(object) = object.filter(|object| !holds(object, key) && !object.partial) else {
+                continue;
+            };
             let message = format!(
-                "{}: the pods will not start (CreateContainerConfigError): {} takes its value from the key {key} of the {} {name}, \
+                "{}: the pods will not start (CreateContainerConfigError): {} takes its value from the key `{key}` of the {} {name}, \
                  which has no such key",
                 cluster.name(),
                 variable.name,
@@ -144,12 +147,12 @@ fn settings(world: &World<'_>, found: &mut Found, kind: Kind) {
     let missing: BTreeSet<Missing> =
         namespaces.iter().flat_map(|namespace| missing::of_pods(world.manifests, namespace)).collect();
     for Missing { namespace, name, setting, pointer, .. } in
-        missing.into_iter().filter(|missing| missing.kind == kind)
+        missing.into_iter().filter(|missing| missing.kind == kind && !missing.is_there)
     {
         let kind = kind.name();
         let message = format!(
-            "the operator will make no cluster at all unless the namespace {namespace} has a {kind} {name}, which {setting} \
-             names; it is not among the manifests, so what it may add to the pods is not known"
+            "{kind} {namespace}/{name} is not in the input; without it the operator creates no cluster in the namespace \
+             ({setting} names it), and what it may add to the pods is not known"
         );
         let repair = format!(
             "give its manifest as well, or look with `kubectl -n {namespace} get {} {name}`",

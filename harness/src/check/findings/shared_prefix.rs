@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
-use crate::check::pod::is_known;
-use crate::check::prefix;
 use crate::check::world::{Cluster, Rendered, World};
+use crate::spilo::is_known;
+use crate::spilo::search;
 
 pub(super) static SHARED: Definition = Definition {
     code: "prefix-shared-by-clusters",
@@ -77,7 +77,7 @@ fn writes_into(clone: &Rendered<'_>, source: &Rendered<'_>) -> bool {
     };
     own.account == others.account
         && own.account == reads.account
-        && prefix::is_searched(&reads.prefix, &own.prefix, clone.pod.major())
+        && search::is_searched(&reads.prefix, &own.prefix, clone.pod.major())
 }
 
 fn into_source(world: &World<'_>, found: &mut Found) {

@@ -3,9 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Finding, Found, Severity};
 use crate::check::world::{Cluster, Rendered, World};
-use crate::environment::local::images::spilo::schedule::Schedule;
+use crate::spilo::{Schedule, retention};
 
 pub(super) static WITHOUT_ZONE: Definition = Definition {
     code: "timestamp-without-time-zone",
@@ -68,19 +68,37 @@ fn without_zone(world: &World<'_>, found: &mut Found) {
     }
 }
 
+/// Whether the target has not come yet.
+pub(super) fn is_in_the_future(world: &World<'_>, cluster: &Cluster<'_>) -> bool {
+    let latest = world.now.checked_add(LEEWAY).unwrap_or(world.now);
+    parsed(cluster).is_some_and(|(time, _)| time > latest)
+}
+
 fn in_the_future(world: &World<'_>, found: &mut Found) {
     for cluster in &world.clusters {
-        let Some((time, shown)) = parsed(cluster) else { continue };
-        if time <= world.now.checked_add(LEEWAY).unwrap_or(world.now) {
-            continue;
-        }
-        let message = format!(
-            "{}: the target `{shown}` will not be reached: the clone stops at the end of what is archived by then, and says \
-             Running without a word",
-            cluster.name()
-        );
+        let Some((_, shown)) = parsed(cluster).filter(|_| is_in_the_future(world, cluster)) else { continue };
+        let hides = cluster.rendered.as_ref().ok().and_then(|rendered| rendered.parameters.hides_log());
+        let what = match hides {
+            Some((name, value)) => format!(
+                "the clone's bootstrap fails and is tried again for ever, since Spilo sees a missed target only in CSV log \
+                 files, and {name} `{value}` leaves it none"
+            ),
+            None => "the clone stops at the end of what is archived by then, and says Running without a word"
+                .to_owned(),
+        };
+        let message = format!("{}: the target `{shown}` will not be reached: {what}", cluster.name());
         let repair = "name a time that has passed; to follow a source, leave out the timestamp or use a standby section";
-        found.add(cluster.name(), cluster.document.place(TIMESTAMP), "has not come yet", message, repair);
+        let finding =
+            found.add(cluster.name(), cluster.document.place(TIMESTAMP), "has not come yet", message, repair);
+        as_time_goes_by(world, cluster, finding);
+    }
+}
+
+/// The section of a clone that was made stays in the repository: it is a fault only before the clone is there.
+fn as_time_goes_by(world: &World<'_>, cluster: &Cluster<'_>, finding: &mut Finding) {
+    if !world.is_new(cluster) {
+        finding.as_bad_as(Severity::Note);
+        finding.message.push_str(". Where this clone was made already, nothing is wrong");
     }
 }
 
@@ -89,9 +107,14 @@ fn before_retention(world: &World<'_>, found: &mut Found) {
         let Some((time, shown)) = parsed(cluster).filter(|_| rendered.pod.source().is_some()) else {
             continue;
         };
-        // Backups are kept by whoever makes them.
-        let (keeper, keeping) = world.source_of(cluster).unwrap_or((cluster, rendered));
-        let Some((oldest, by)) = oldest_kept(world, keeping) else { continue };
+        // Backups are kept by whoever makes them; what is not among the manifests may keep them for ever.
+        let keeper = world.source_of(cluster);
+        if keeper.is_none() && world.settings.retention.is_none() {
+            continue;
+        }
+        let keeps = keeper.map_or(rendered, |(_, keeping)| keeping);
+        let name = keeper.map_or_else(|| "its source".to_owned(), |(keeper, _)| keeper.name());
+        let Some((oldest, by)) = oldest_kept(world, keeps) else { continue };
         if time >= oldest {
             continue;
         }
@@ -99,18 +122,14 @@ fn before_retention(world: &World<'_>, found: &mut Found) {
             "{}: no backup will be found and the bootstrap will fail: the target `{shown}` is older than what is kept ({by} of \
              {}: nothing from before {})",
             cluster.name(),
-            keeper.name(),
+            name,
             oldest.strftime("%Y-%m-%d %H:%M UTC")
         );
         let repair = "name a later time; keep backups for longer with BACKUP_NUM_TO_RETAIN; where they are kept elsewhere, say so \
                       in clonedrill.yaml (`check: { retention: 90d }`)";
-        found.add(
-            cluster.name(),
-            cluster.document.place(TIMESTAMP),
-            "older than what is kept",
-            message,
-            repair,
-        );
+        let place = cluster.document.place(TIMESTAMP);
+        let finding = found.add(cluster.name(), place, "older than what is kept", message, repair);
+        as_time_goes_by(world, cluster, finding);
     }
 }
 
@@ -131,7 +150,12 @@ fn oldest_kept(world: &World<'_>, rendered: &Rendered<'_>) -> Option<(Timestamp,
     }
     let (count, schedule) =
         (rendered.pod.setting("BACKUP_NUM_TO_RETAIN"), rendered.pod.setting("BACKUP_SCHEDULE"));
-    let kept: u16 = count.trim().parse().unwrap_or(0).max(2);
+    if count.trim().parse::<u16>().is_err() && count.trim().starts_with(|first: char| first.is_ascii_digit())
+    {
+        // The script cannot count with it, and deletes nothing.
+        return None;
+    }
+    let kept = u16::try_from(retention::kept(count)).ok()?;
     let runs = Schedule::parse(schedule).ok()?;
     let days_ago = world.now.checked_sub(SignedDuration::from_hours(24 * i64::from(kept))).ok()?;
     let by_days = runs.last(days_ago, 1)?;

@@ -71,7 +71,7 @@ async fn in_folder(
         upstream: azurite.address(),
         authority: environment.authority(),
         accounts: accounts.iter().map(|account| account.name.clone()).collect(),
-        who_is: Arc::new(|_| Who::Harness),
+        who_is: Arc::new(|_| Who::Harness.into()),
     });
     let gateway = gateway.await.into_diagnostic()?;
     for account in &accounts {
@@ -130,9 +130,6 @@ fn variables(
         ("CLONE_ACCOUNT", accounts[1].name.clone()),
         ("CLONE_KEY", accounts[1].key.reveal().to_owned()),
     ]);
-    if let Some(library) = &postgres.lib {
-        variables.insert("LD_LIBRARY_PATH", text(library));
-    }
     if tools.wal_g.predates_postgres_15 && postgres.major >= 15 {
         let legacy = folder.join("legacy.sql");
         fs::write(&legacy, spilo::LEGACY_FUNCTIONS).into_diagnostic()?;

@@ -15,11 +15,20 @@ const WIDTH: usize = 100;
 
 /// Each problem and finding at its place, and a summary.
 pub(super) fn text(manifests: &Manifests, rendering: &Rendering, checked: &Checked) {
+    if let Some(said) = &checked.without_configuration {
+        println!("{}\n", textwrap::fill(said, WIDTH));
+    }
     for problem in manifests.problems.iter().chain(&checked.problems) {
         println!("{}", shown(problem));
     }
-    for finding in &checked.findings {
+    for finding in checked.findings.iter().filter(|finding| finding.counts()) {
         println!("{}", shown(finding));
+    }
+    for finding in &checked.findings {
+        if let Some(reason) = &finding.accepted {
+            let cluster = if finding.cluster.is_empty() { "-" } else { finding.cluster.as_str() };
+            println!("accepted: {} of {cluster}: {reason}", finding.definition.code);
+        }
     }
     print!("{}", summary(manifests, rendering, checked));
 }
@@ -37,16 +46,26 @@ fn shown(diagnostic: &dyn Diagnostic) -> String {
     text
 }
 
+/// `2 Service`, `4 files without Kubernetes objects`
+fn passed_over(kind: &str, count: usize) -> String {
+    match (kind, count) {
+        ("file without objects", 1) => "1 file without Kubernetes objects".to_owned(),
+        ("file without objects", _) => format!("{count} files without Kubernetes objects"),
+        _ => format!("{count} {kind}"),
+    }
+}
+
 fn summary(manifests: &Manifests, rendering: &Rendering, checked: &Checked) -> String {
     let mut text = String::new();
     if !manifests.passed_over.is_empty() {
         let kinds: Vec<String> =
-            manifests.passed_over.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        text.push_str(&format!("passed over: {}\n", kinds.join(", ")));
+            manifests.passed_over.iter().map(|(kind, count)| passed_over(kind, *count)).collect();
+        text.push_str(&format!("not looked at: {}\n", kinds.join(", ")));
     }
     let clusters = manifests.of_kind(Kind::Postgresql).count();
-    let of =
-        |severity| checked.findings.iter().filter(|finding| finding.definition.severity == severity).count();
+    let of = |severity| {
+        checked.findings.iter().filter(|finding| finding.counts() && finding.severity == severity).count()
+    };
     let problems = manifests.problems.len() + checked.problems.len();
     let mut counts: Vec<String> = [
         (problems, "fault of the input", "faults of the input"),
@@ -58,8 +77,19 @@ fn summary(manifests: &Manifests, rendering: &Rendering, checked: &Checked) -> S
     .filter(|(count, ..)| *count > 0)
     .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
     .collect();
-    if counts.is_empty() {
+    // Never an all-clear for what nobody backs up.
+    let without = checked.without_backups.len();
+    if counts.is_empty() && without == 0 {
         counts.push("nothing found".to_owned());
+    }
+    for (count, what) in [
+        (without, "WITHOUT BACKUPS"),
+        (checked.findings.iter().filter(|finding| finding.accepted.is_some()).count(), "accepted"),
+        (checked.findings.iter().filter(|finding| finding.known).count(), "in the baseline"),
+    ] {
+        if count > 0 {
+            counts.push(format!("{count} {what}"));
+        }
     }
     let clusters = if clusters == 1 { "1 cluster".to_owned() } else { format!("{clusters} clusters") };
     text.push_str(&format!("{clusters}, operator {}: {}\n", rendering.operator, counts.join(", ")));
@@ -72,7 +102,14 @@ fn summary(manifests: &Manifests, rendering: &Rendering, checked: &Checked) -> S
 #[derive(Serialize)]
 struct Report<'r> {
     operator: &'r str,
+    /// Where it stands; none where the default of the release was taken.
+    operator_configuration: Option<String>,
+    /// What is said first where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without_configuration: Option<&'r str>,
     clusters: usize,
+    /// Clusters that take no backups of the kind that can be cloned.
+    without_backups: &'r [String],
     findings: Vec<FindingRecord>,
     problems: Vec<ProblemRecord>,
     passed_over: &'r BTreeMap<String, usize>,
@@ -81,6 +118,11 @@ struct Report<'r> {
 pub(super) fn json(manifests: &Manifests, rendering: &Rendering, checked: &Checked) -> Result<(), Failure> {
     print(&Report {
         operator: &rendering.operator,
+        operator_configuration: manifests
+            .settings()
+            .map(|settings| format!("{} ({settings})", settings.place_of_name().file().display())),
+        without_configuration: checked.without_configuration.as_deref(),
+        without_backups: &checked.without_backups,
         clusters: manifests.of_kind(Kind::Postgresql).count(),
         findings: checked.findings.iter().map(check::Finding::record).collect(),
         problems: manifests
@@ -140,7 +182,7 @@ fn wrapped(text: &str, width: usize) -> String {
 
 fn print(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::broken(miette::miette!("write the findings as JSON: {error}")))?;
+        .map_err(|error| Failure::broken(miette::miette!("failed to write the findings as JSON: {error}")))?;
     println!("{text}");
     Ok(())
 }

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::checks::with_checks;
 use crate::cli::{Failure, programs};
+use crate::environment::{Prepared, Which};
 use crate::observe::catalogue;
-use crate::scenario::{Checks, LoadedScenario, ScenarioError, Step, find_files, load};
-use crate::toolchain::{Configuration, ToolchainError, Tools};
+use crate::scenario::{Checks, LoadedScenario, Scenario, ScenarioError, Step, find_files, load};
+use crate::toolchain::{Configuration, ToolchainError};
 
 /// One drill of the run.
 pub struct Planned {
@@ -89,16 +91,16 @@ fn list(names: &BTreeSet<&str>) -> String {
     names.iter().copied().collect::<Vec<_>>().join(", ")
 }
 
-/// The programs that these drills need, fetched or built where they are missing; those that are in images are not.
+/// The programs that these drills need there, fetched or built where they are missing.
 ///
 /// # Errors
 /// When one cannot be had, or `stop` was cancelled meanwhile.
-pub async fn tools(
+pub async fn prepare(
     configuration: &Configuration,
     plan: &[Planned],
-    in_images: bool,
+    which: Which,
     stop: &CancellationToken,
-) -> Result<Tools, Failure> {
+) -> Result<Prepared, Failure> {
     let mut operators: BTreeSet<String> = plan.iter().map(|planned| planned.operator.clone()).collect();
     let steps = plan.iter().flat_map(|planned| &planned.loaded.scenario.steps);
     operators.extend(steps.filter_map(|step| match step {
@@ -106,14 +108,19 @@ pub async fn tools(
         _ => None,
     }));
     let operators: Vec<String> = operators.into_iter().collect();
-    let had = match in_images {
-        true => programs::ensure_for_images(configuration, &operators, stop).await,
-        false => programs::ensure(configuration, &operators, stop).await,
-    };
+    let scenarios = plan.iter().map(|planned| &planned.loaded.scenario);
+    let configuration = configuration.clone().with_postgres(scenarios.flat_map(named_majors));
+    let had = programs::prepare(which, &configuration, &operators, stop).await;
     had.map_err(|error| match unknown(plan, &error) {
         Some(placed) => Failure::invalid(placed),
         None => Failure::programs(error),
     })
+}
+
+/// The majors of PostgreSQL that a scenario's manifests name as a number of their own.
+fn named_majors(scenario: &Scenario) -> impl Iterator<Item = u16> {
+    let version = |manifest: &Value| manifest.pointer("/spec/postgresql/version")?.as_str()?.parse().ok();
+    scenario.clusters.values().filter_map(version)
 }
 
 /// Which scenario names the operator that cannot be had, and where: only Go can say that there is none.

@@ -29,6 +29,7 @@ fn data(rows: u64) -> DataObservation {
         key: vec!["id".to_owned()],
         rows: Some(TableRows { count: rows, ..TableRows::default() }),
         damage: None,
+        left_out: false,
     };
     DataObservation {
         identity: Identity {
@@ -48,6 +49,7 @@ fn data(rows: u64) -> DataObservation {
             name: "orders".to_owned(),
             definition: String::new(),
             connectable: true,
+            opened: false,
             extensions: Vec::new(),
             schema: Vec::new(),
             schema_digest: MultisetDigest::default(),
@@ -85,6 +87,7 @@ fn access(who: Who, account: &str, operation: Operation, name: &str, status: u16
         error_code: (status == 403).then(|| "AuthenticationFailed".to_owned()),
         bytes_in: 0,
         bytes_out: 0,
+        rule: None,
     }
 }
 

@@ -7,6 +7,10 @@ use crate::report::Finding;
 use crate::scenario::{ClusterOutcome, Expect};
 use crate::storage::Who;
 
+/// What the logs may hold, as the report says it.
+const ONLY_KNOWN: &str = "only the errors that the scenario lists under `logs.known`";
+/// Where nothing else can be said of an error.
+const INTENDED: &str = "if the error is intended, add its name to `logs.known`";
 /// The container of a cluster's pods in which all of it runs.
 const CONTAINER: &str = "postgres";
 
@@ -16,7 +20,7 @@ impl Observed {
         expect.clusters.values().find(|expected| expected.reads.is_some() || expected.writes.is_some())?;
         let unknown = self.storage.accesses().iter().filter(|access| access.who == Who::Unknown);
         let lines: Vec<String> = unknown
-            .map(|access| format!("{:?} in {} by {}", access.operation, access.account, access.source))
+            .map(|access| format!("{} in {} by {}", access.operation.words(), access.account, access.source))
             .collect();
         (!lines.is_empty()).then(|| Finding {
             subject: "storage".to_owned(),
@@ -92,7 +96,7 @@ impl Observed {
             .into_iter()
             .map(|message| Finding {
                 subject: format!("{owner}: logs"),
-                expected: "no error that the scenario does not expect".to_owned(),
+                expected: ONLY_KNOWN.to_owned(),
                 seen: match message.entry {
                     Some(entry) if !message.lasting.is_empty() => format!(
                         "{} ({} times), and no later line that says it has passed: {}",
@@ -107,7 +111,10 @@ impl Observed {
                     .flat_map(|text| text.lines().map(str::to_owned))
                     .take(EVIDENCE_LINES)
                     .collect(),
-                help: message.entry.map(|entry| entry.do_.to_owned()).unwrap_or_default(),
+                help: match message.entry {
+                    Some(entry) => format!("{}; {INTENDED}: `{}`", entry.do_, entry.name),
+                    None => String::new(),
+                },
             })
             .collect();
         for name in required.iter().filter(|name| !self.logs.seen_by(owner, name)) {

@@ -9,6 +9,7 @@ use crate::drill::world::World;
 use crate::environment::{Environment, Storage};
 use crate::poll::{Limit, Seen, poll};
 use crate::scenario::CopyAccountStep;
+use crate::storage::Rule;
 
 impl<E: Environment> World<'_, E> {
     pub(super) async fn copy_account(&mut self, step: &CopyAccountStep) -> Result<String, DrillError> {
@@ -41,7 +42,7 @@ impl<E: Environment> World<'_, E> {
     pub(super) async fn lose_account(&mut self, account: &str) -> Result<String, DrillError> {
         let host = self.accounts.get(account).map(|account| account.host());
         let host = host.ok_or_else(|| DrillError::step("lose a storage account", account))?;
-        self.storage.forget_host(&host).await?;
+        self.storage.add_rule(Rule::lose(account)).await?;
         Ok(format!("{host} no longer resolves"))
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::drill::error::DrillError;
+use crate::drill::first_backup::{COMPLETE, is_from_replica};
 use crate::drill::world::{Cluster, World};
 use crate::environment::{Environment, Storage};
 use crate::poll::{Limit, Seen, poll};
@@ -16,6 +17,8 @@ const BACKUP: &str = "run='exec envdir \"${WALE_ENV_DIR:-/run/etc/wal-e.d/env}\"
                       if [ \"$(id -u)\" = 0 ]; then exec su --preserve-environment postgres -c \"$run\"; fi; eval \"$run\"";
 /// A base backup of a scenario's data takes a second; this is for one that hangs, and for data of gigabytes.
 const LIMIT: Duration = Duration::from_secs(600);
+/// The push has ended by then, and the gateway has seen its requests.
+const PUSHED: Limit = Limit::seconds(10);
 /// WAL-G writes it last: a backup without it does not count.
 const SENTINEL: &str = "_backup_stop_sentinel.json";
 
@@ -24,42 +27,58 @@ impl<E: Environment> World<'_, E> {
         self.connect(short)?;
         let cluster = self.cluster(short)?;
         let pod = pod(cluster).map_err(|why| DrillError::step(format!("back up {short}"), why))?;
-        // Spilo takes one by itself right after the start; two at once would wait for each other. Of a cluster that is
-        // backed up from a replica it takes none: it asks the primary, which declines.
-        let by_itself = if is_from_replica(cluster) { 0 } else { 1 };
-        let before = self.backups(short, by_itself, "first base backup, which Spilo takes by itself").await?;
+        // Spilo takes one by itself after the start; two at once would wait for each other.
+        let before = match is_from_replica(cluster) {
+            true => self.backups(short).await?.0,
+            false => {
+                self.first_backups_called(&[short]).await?;
+                let which = format!("the first base backup of {short}, which Spilo takes by itself,");
+                self.backups_reached(short, 1, &which, COMPLETE).await?
+            }
+        };
         let output = self.environment.exec(&pod, "postgres", &["sh", "-c", BACKUP], LIMIT).await?;
-        if output.code != 0 {
+        let failed = |why: String| {
             let lines = output.stderr.lines().chain(output.stdout.lines());
-            return Err(DrillError::Step {
-                what: format!("back up {short}"),
-                why: format!("the backup script ended with code {}", output.code),
-                evidence: lines.map(|line| self.hide(line)).collect(),
-            });
+            let evidence = lines.map(|line| self.hide(line)).collect();
+            DrillError::Step { what: format!("back up {short}"), why, evidence }
+        };
+        if output.code != 0 {
+            return Err(failed(format!("the backup script ended with code {}", output.code)));
         }
-        let count = self.backups(short, before + 1, "base backup").await?;
-        Ok(format!("{count} base backups of it in the storage"))
+        // Since 4.0-p3 it ends with 0 whatever became of the push: the storage alone tells.
+        let which = format!("a base backup of {short}");
+        match self.backups_reached(short, before + 1, &which, PUSHED).await {
+            Ok(count) => Ok(format!("{count} base backups of it in the storage")),
+            Err(DrillError::TimedOut(late)) => Err(failed(format!(
+                "the backup script ended with code 0, and no backup came of it ({})",
+                late.last
+            ))),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn backups(&self, short: &str) -> Result<(usize, usize), DrillError> {
+        let records = self.storage.requests().await?.accesses;
+        Ok((finished(&records, short), records.len()))
     }
 
     /// Waits until the storage has seen at least `least` finished base backups of this cluster.
-    async fn backups(&self, short: &str, least: usize, which: &str) -> Result<usize, DrillError> {
-        let count =
-            poll(format!("{which} of {short} to reach the storage"), Limit::seconds(60), async || {
-                let records = self.storage.requests().await?.accesses;
-                let count = finished(&records, short);
-                Ok::<_, DrillError>(if count >= least {
-                    Seen::Done(count)
-                } else {
-                    Seen::NotYet(format!("{count} base backups, {} requests to the storage", records.len()))
-                })
-            });
+    async fn backups_reached(
+        &self,
+        short: &str,
+        least: usize,
+        which: &str,
+        limit: Limit,
+    ) -> Result<usize, DrillError> {
+        let count = poll(format!("{which} to reach the storage"), limit, async || {
+            let (count, requests) = self.backups(short).await?;
+            Ok::<_, DrillError>(match count >= least {
+                true => Seen::Done(count),
+                false => Seen::NotYet(format!("{count} base backups, {requests} requests to the storage")),
+            })
+        });
         count.await.map_err(DrillError::from)
     }
-}
-
-pub(in crate::drill) fn is_from_replica(cluster: &Cluster) -> bool {
-    let value = cluster.env.as_ref().and_then(|env| env.value("WALG_BACKUP_FROM_REPLICA"));
-    value.is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// The pod that backups are taken from.

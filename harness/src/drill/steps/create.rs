@@ -21,6 +21,7 @@ use crate::observe::data::{Connect, Identity, identify};
 use crate::operator::{ApplyError, create, postgresqls, status};
 use crate::poll::{Limit, PollError, Seen, poll};
 use crate::scenario::ClusterOutcome;
+use crate::spilo::pauses;
 use crate::storage::{Effect, Who};
 
 /// A clone that fails shows it twice in less than a minute; one that comes up needs 20 s on a quiet machine.
@@ -29,6 +30,14 @@ const EVIDENT: Limit = Limit {
     first_interval: Duration::from_millis(100),
     longest_interval: Duration::from_millis(400),
 };
+/// Two bootstraps with Spilo's pause between them, and the looks for the end of two recoveries, with and without a target.
+const _: () = assert!(
+    EVIDENT.total.as_secs()
+        > pauses::RESTARTS[0].as_secs()
+            + 2 * (pauses::ASKS_FOR_META_DATA.as_secs() + pauses::PATRONI_LOOKS.as_secs())
+            + 4 * pauses::LOOKS_FOR_END_OF_RECOVERY.as_secs()
+            + pauses::WAITS_FOR_PROMOTION.as_secs()
+);
 /// States in which the operator has given up on a cluster that never ran.
 const GIVEN_UP: [&str; 2] = ["CreateFailed", "Invalid"];
 

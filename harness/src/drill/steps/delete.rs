@@ -26,7 +26,8 @@ impl<E: Environment> World<'_, E> {
             let object = postgresqls(self.client(), namespace).get_opt(&name).await?;
             Ok::<_, kube::Error>(match (left.is_empty(), object) {
                 (true, None) => Seen::Done(()),
-                (_, object) => Seen::NotYet(format!("pods {left:?}, manifest there: {}", object.is_some())),
+                (false, _) => Seen::NotYet(format!("still there: {}", left.join(", "))),
+                (true, Some(_)) => Seen::NotYet("the manifest is still there".to_owned()),
             })
         });
         gone.await?;

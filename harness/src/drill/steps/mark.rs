@@ -90,9 +90,13 @@ async fn archived(client: &Client, what: &str, file: &str) -> Result<(), DrillEr
         if mode == "off" || last.get(..WAL_NAME).is_some_and(|last| last >= file) {
             return Ok(Seen::Done(()));
         }
-        Ok::<_, DrillError>(Seen::NotYet(format!(
-            "archived {last:?}, {failures} failures, last of {failed:?}"
-        )))
+        let last = if last.is_empty() { "nothing" } else { &last };
+        let failed = if failures > 0 {
+            format!(", {failures} failures, the last with {failed}")
+        } else {
+            String::new()
+        };
+        Ok::<_, DrillError>(Seen::NotYet(format!("archived up to now: {last}{failed}")))
     });
     found.await.map_err(DrillError::from)
 }

@@ -8,7 +8,7 @@ mod mark;
 mod sql;
 mod upgrade_operator;
 
-pub(super) use backup::{finished as backups, is_from_replica};
+pub(super) use backup::finished as backups;
 pub(super) use mark::summary;
 
 use super::error::DrillError;

@@ -26,13 +26,13 @@ pub enum ClusterError {
     Forbidden { doing: String, missing: Vec<Right> },
     #[error("{doing}: {}", causes(.source))]
     Api { doing: String, source: Box<kube::Error> },
-    #[error("find the namespace {0}: there is none")]
+    #[error("find the namespace {0}: it does not exist")]
     NoNamespace(String),
-    #[error("use the namespace {0}: it is in termination")]
+    #[error("use the namespace {0}: it is being deleted")]
     Terminating(String),
-    #[error("hold the lease {name}: {by} holds it and goes on")]
+    #[error("take the lease {name}: it is held by {by}")]
     Busy { name: String, by: String },
-    #[error("hold the lease {name}: {by} has taken it")]
+    #[error("keep the lease {name}: {by} has taken it")]
     LeaseLost { name: String, by: String },
     #[error("forward a port to {pod}: {source}")]
     Forward { pod: String, source: std::io::Error },
@@ -88,7 +88,7 @@ impl ClusterError {
             }
             ClusterError::Unreachable { .. } => "`kubectl get --raw /readyz` tells more".to_owned(),
             ClusterError::Unauthorized { .. } => {
-                "its token or certificate has expired or was made by another cluster".to_owned()
+                "its token or certificate has expired, or belongs to another cluster".to_owned()
             }
             ClusterError::Forbidden { missing, .. } => {
                 let first = missing.first().map(Right::can_i).unwrap_or_default();

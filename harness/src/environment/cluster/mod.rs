@@ -1,5 +1,6 @@
 //! A cluster that exists, reached through its API server alone. Nothing in here knows which one it is.
 
+mod apply;
 mod connect;
 mod error;
 mod forward;
@@ -7,9 +8,10 @@ mod lease;
 mod logs;
 mod rights;
 
+pub use apply::{ApplyError, apply, create, create_all};
 pub use connect::{ClusterAccess, Wanted};
 pub use error::ClusterError;
 pub use forward::Forward;
-pub use lease::{Held, Holder, Lock, NOTE};
+pub use lease::{Has, Held, Holder, Lock, NOTE, Taken, Watch, queued_since};
 pub use logs::{ContainerLines, Line, PodLogs, parse_line};
 pub use rights::{Right, missing};

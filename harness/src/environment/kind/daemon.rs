@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use super::cluster::Cluster;
+use super::description::DESCRIPTION;
 use super::order::Order;
 use super::places::Places;
 use super::provided::{Provided, majors};
@@ -31,7 +32,7 @@ const REMOVAL: Limit = Limit::seconds(60);
 pub async fn serve(order: Order, outer: StdListener, owner: Option<OwnedFd>) -> Result<(), EnvironmentError> {
     let kept = Arc::new(Notify::new());
     let keep = kept.clone();
-    let (door, asked) = Door::<Places>::new("Docker", move || {
+    let (door, asked) = Door::<Places>::new(&DESCRIPTION, "Docker", move || {
         keep.notify_one();
         Ok(())
     });

@@ -56,15 +56,22 @@ pub async fn set_up(client: &Client) -> Result<(), EnvironmentError> {
     ready.await.map_err(EnvironmentError::from)
 }
 
-/// From now on `host` does not exist for pods of this namespace. When they notice is for the caller to see.
+/// Whether `host` exists for pods of this namespace from now on. When they notice is for the caller to see.
 ///
 /// # Errors
 /// When the API server refuses.
-pub async fn forget(client: &Client, namespace: &str, host: &str) -> Result<(), EnvironmentError> {
-    let zone = format!(
-        "    template ANY ANY {host}.{namespace}.svc.cluster.local {{\n      rcode NXDOMAIN\n    }}\n"
-    );
-    edit(client, |text| with_lines(text, &zone)).await?;
+pub async fn set(
+    client: &Client,
+    namespace: &str,
+    host: &str,
+    resolves: bool,
+) -> Result<(), EnvironmentError> {
+    let zone = no_such_host(namespace, host);
+    edit(client, |text| match resolves {
+        true => Some(text.replace(&zone, "")),
+        false => with_lines(text, &zone),
+    })
+    .await?;
     // A kubelet looks at a pod's files when the pod changes, and otherwise a minute later.
     let pods: Api<Pod> = Api::namespaced(client.clone(), SYSTEM);
     let now =
@@ -73,6 +80,10 @@ pub async fn forget(client: &Client, namespace: &str, host: &str) -> Result<(), 
         pods.patch(&pod.name_any(), &PatchParams::default(), &Patch::Merge(&now)).await?;
     }
     Ok(())
+}
+
+fn no_such_host(namespace: &str, host: &str) -> String {
+    format!("    template ANY ANY {host}.{namespace}.svc.cluster.local {{\n      rcode NXDOMAIN\n    }}\n")
 }
 
 fn zones() -> String {
@@ -125,8 +136,10 @@ mod tests {
         let known = with_lines(text, &zones()).unwrap();
         assert!(known.starts_with(".:53 {\n    template IN A svc.cluster.local {\n"), "{known}");
         assert!(known.ends_with("    }\n    errors\n    reload\n}\n"), "{known}");
-        let forgotten = with_lines(&known, "    template ANY ANY x {\n").unwrap();
+        let zone = no_such_host("drill-1", "x.blob.core.windows.net");
+        let forgotten = with_lines(&known, &zone).unwrap();
         assert!(forgotten.find("ANY ANY x").unwrap() < forgotten.find("IN A svc").unwrap());
+        assert_eq!(forgotten.replace(&zone, ""), known, "what resolves again is as it was");
         assert!(with_lines("example.org {\n}\n", "x").is_none());
     }
 }

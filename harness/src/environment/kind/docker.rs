@@ -75,6 +75,18 @@ pub async fn inspect_image(reference: &str, template: &str) -> Result<Option<Str
     field(&["image", "inspect", "--format", template, reference]).await
 }
 
+/// What lies in a folder of an image, one name each; nothing where it has no such folder, or no `ls`.
+///
+/// # Errors
+/// When Docker cannot be asked.
+pub async fn list_in_image(reference: &str, folder: &str) -> Result<Vec<String>, KindError> {
+    let failed = |why| KindError::Docker { what: "look into an image".to_owned(), why };
+    let arguments = ["run", "--rm", "--network", "none", "--entrypoint", "ls", reference, folder];
+    let ended = program::run("docker", &arguments, "", ANSWER).await.map_err(failed)?;
+    let names = ended.succeeded.then(|| ended.stdout.lines().map(str::to_owned).collect());
+    Ok(names.unwrap_or_default())
+}
+
 async fn field(arguments: &[&str]) -> Result<Option<String>, KindError> {
     let failed = |why| KindError::Docker { what: "ask Docker".to_owned(), why };
     let ended = program::run("docker", arguments, "", ANSWER).await.map_err(failed)?;

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::environment::EnvironmentError;
+
 /// The texts fit after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum KindError {
@@ -43,6 +45,12 @@ pub enum KindError {
     NodeFull { what: String, why: String },
     #[error("remove {what}: {why}")]
     Left { what: String, why: String },
+}
+
+impl From<KindError> for EnvironmentError {
+    fn from(error: KindError) -> Self {
+        EnvironmentError::Own(Box::new(error))
+    }
 }
 
 fn last_lines(log: &[String]) -> String {

@@ -13,15 +13,16 @@ use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 use super::logs::NamespaceLogs;
+use super::places::InKind;
 use super::storage::KindStorage;
 use super::{AUTHORITY, CERTIFICATES};
 use crate::environment::cluster::Forward;
-use crate::environment::protocol::{InKind, Place, Request, Response};
+use crate::environment::protocol::{Place, Request, Response};
 use crate::environment::{
-    ContainerLog, Environment, EnvironmentError, ExecOutput, StorageWanted, api_client, shared,
+    ContainerLog, Description, Environment, EnvironmentError, ExecOutput, StorageError, StorageWanted,
+    api_client, shared,
 };
 use crate::poll::within;
-use crate::storage::StorageError;
 use crate::toolchain::Tools;
 
 /// A namespace in a cluster that stands.
@@ -41,12 +42,12 @@ pub struct KindEnvironment {
     _lease: BufReader<UnixStream>,
 }
 
-impl KindEnvironment {
-    /// Takes a place in the environment called `name`.
-    ///
-    /// # Errors
-    /// When there is no such environment, or it has no place to give.
-    pub async fn join(name: &str, tools: &Tools) -> Result<Self, EnvironmentError> {
+impl Environment for KindEnvironment {
+    type Storage = KindStorage;
+
+    const DESCRIPTION: &'static Description = &super::DESCRIPTION;
+
+    async fn take_place(name: &str, tools: &Tools) -> Result<Self, EnvironmentError> {
         let request = Request::Join { namespaces: Vec::new(), tools: Box::new(tools.clone()) };
         let joined = within("a place in the kind cluster", PLACE, shared::talk(name, &request)).await??;
         let (lease, place) = match joined {
@@ -54,22 +55,14 @@ impl KindEnvironment {
             (_, Some(Response::Failed { why })) => return Err(EnvironmentError::Failed(why)),
             _ => return Err(EnvironmentError::Connection("it has not answered".to_owned())),
         };
-        let Some(in_kind) = place.in_kind.clone() else {
-            return Err(EnvironmentError::Connection(format!("join {name}: it is no kind cluster")));
-        };
+        let in_kind = serde_json::from_value(place.own.clone());
+        let in_kind: InKind = in_kind
+            .map_err(|_| EnvironmentError::Connection(format!("join {name}: it is no kind cluster")))?;
         let streams = api_client::unlimited(place.kubeconfig.reveal()).await?;
         let client = api_client::client(place.kubeconfig.reveal()).await?;
         let logs = NamespaceLogs::follow(client.clone(), streams.clone(), &place.namespace);
         let forwards = Mutex::default();
         Ok(KindEnvironment { place, in_kind, client, streams, logs, forwards, _lease: lease })
-    }
-}
-
-impl Environment for KindEnvironment {
-    type Storage = KindStorage;
-
-    fn name(&self) -> &'static str {
-        super::NAME
     }
 
     fn client(&self) -> Client {
@@ -89,7 +82,7 @@ impl Environment for KindEnvironment {
     }
 
     fn postgres_majors(&self) -> Option<Vec<u16>> {
-        // A released image has every major that its release's manifests may name.
+        // Where nothing tells, an image has every major that its release's manifests may name.
         Some(self.in_kind.postgres_majors.clone().unwrap_or_else(|| (10..=40).collect()))
     }
 

@@ -3,6 +3,7 @@
 mod azurite;
 mod cluster;
 mod daemon;
+mod description;
 mod dns;
 mod docker;
 mod error;
@@ -10,6 +11,7 @@ pub mod gateway;
 pub mod images;
 mod join;
 mod logs;
+mod names;
 mod order;
 mod owner;
 mod places;
@@ -18,12 +20,11 @@ mod provided;
 mod storage;
 
 pub use daemon::serve;
+pub use description::DESCRIPTION;
 pub use error::KindError;
 pub use join::KindEnvironment;
 pub use order::Order;
 
-/// As reports call it.
-pub const NAME: &str = "kind";
 /// On what Docker knows of a cluster's own: the cluster's name.
 pub const CLUSTER_LABEL: &str = "clonedrill.cluster";
 /// On the containers of one drill: its namespace.

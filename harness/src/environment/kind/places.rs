@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret, ServiceAccount};
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client};
+use serde::{Deserialize, Serialize};
 use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -10,11 +11,21 @@ use super::cluster::Cluster;
 use super::order::Order;
 use super::provided::Provided;
 use super::{AUTHORITY, PLACE_LABEL, docker};
-use crate::environment::protocol::{InKind, Place, Request, Response};
+use crate::environment::protocol::{Place, Request, Response};
 use crate::environment::{EnvironmentError, door};
 use crate::poll::{Limit, Patience};
 use crate::storage::Authority;
 use crate::toolchain::Tools;
+
+/// What a drill makes its own storage of in a kind cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InKind {
+    pub cluster: String,
+    pub azurite_image: String,
+    pub gateway_image: String,
+    /// Those in Spilo's image, where it says so.
+    pub postgres_majors: Option<Vec<u16>>,
+}
 
 /// For what the API server refuses for a while.
 const REMOVAL: Limit = Limit::seconds(300);
@@ -66,17 +77,18 @@ impl Places {
         while accounts.get_opt("default").await?.is_none() {
             patience.pause("no service account `default`".to_owned()).await?;
         }
+        let own = serde_json::to_value(InKind {
+            cluster: self.order.cluster.clone(),
+            azurite_image: self.provided.azurite.clone(),
+            gateway_image: self.provided.gateway.clone(),
+            postgres_majors: self.postgres_majors.clone(),
+        });
         Ok(Place {
             namespace: namespace.to_owned(),
             gateway: std::net::Ipv4Addr::UNSPECIFIED,
             authority: self.authority.to_pem(),
             kubeconfig: self.cluster.kubeconfig.clone(),
-            in_kind: Some(InKind {
-                cluster: self.order.cluster.clone(),
-                azurite_image: self.provided.azurite.clone(),
-                gateway_image: self.provided.gateway.clone(),
-                postgres_majors: self.postgres_majors.clone(),
-            }),
+            own: own.map_err(|error| EnvironmentError::Connection(error.to_string()))?,
         })
     }
 

@@ -10,6 +10,7 @@ use super::docker;
 use super::error::KindError;
 use super::images::{MAJORS, Needed, What, gateway_image, needed};
 use crate::environment::EnvironmentError;
+use crate::spilo::Release;
 use crate::toolchain::{ImageSettings, Silent, Tools};
 
 /// What Docker needs to have before there is a cluster, and what its nodes have by now.
@@ -96,7 +97,11 @@ fn wanted(settings: &ImageSettings, tools: &Tools) -> Result<Vec<(Needed, String
     Ok(with_source.collect())
 }
 
-/// The majors of PostgreSQL in the image of Spilo that pods get, where it says so; a released one does not.
+/// Where Spilo's image has its PostgreSQLs, each in a folder that is called after its major.
+const POSTGRESQLS: &str = "/usr/lib/postgresql";
+
+/// The majors of PostgreSQL in the image of Spilo that pods get: by our own label, else by what lies in the image, else by
+/// what is known of its release. None where nothing tells.
 ///
 /// # Errors
 /// When Docker does not answer.
@@ -105,6 +110,39 @@ pub async fn majors(settings: &ImageSettings, tools: &Tools) -> Result<Option<Ve
     let Some((_, from)) = spilo else { return Ok(None) };
     let template = format!("{{{{index .Config.Labels {MAJORS:?}}}}}");
     let said = docker::inspect_image(&from, &template).await?.unwrap_or_default();
-    let majors: Vec<u16> = said.split(',').filter_map(|major| major.parse().ok()).collect();
-    Ok(Some(majors).filter(|majors| !majors.is_empty()))
+    let labelled = numbers(said.split(','));
+    if !labelled.is_empty() {
+        return Ok(Some(labelled));
+    }
+    let listed = docker::list_in_image(&from, POSTGRESQLS).await?;
+    let inside = numbers(listed.iter().map(String::as_str));
+    Ok(Some(inside).filter(|majors| !majors.is_empty()).or_else(|| released(&from)))
+}
+
+fn numbers<'a>(words: impl Iterator<Item = &'a str>) -> Vec<u16> {
+    let mut numbers: Vec<u16> = words.filter_map(|word| word.trim().parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// An image may be compressed, and unpack itself when a container starts.
+fn released(reference: &str) -> Option<Vec<u16>> {
+    let (oldest, newest) = Release::of_image(reference)?.programs()?.majors;
+    Some((oldest..=newest).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_majors_of_an_image_are_those_that_lie_in_it_or_that_its_release_has() {
+        assert_eq!(numbers(["17", "13", "15", "common", ""].into_iter()), [13, 15, 17]);
+        assert_eq!(released("mirror:5000/spilo-17:4.0-p3"), Some(vec![13, 14, 15, 16, 17]));
+        assert_eq!(
+            released("mirror:5000/spilo-15:3.0-p1").and_then(|majors| majors.last().copied()),
+            Some(15)
+        );
+        assert_eq!(released("mirror:5000/spilo:latest"), None);
+    }
 }

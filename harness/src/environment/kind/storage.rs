@@ -7,13 +7,14 @@ use kube::Client;
 use super::azurite::AzuriteContainer;
 use super::dns;
 use super::gateway::{RemoteGateway, Settings};
-use crate::environment::protocol::{InKind, Place};
-use crate::environment::{EnvironmentError, Requests, Storage, StorageWanted};
+use super::places::InKind;
+use crate::environment::protocol::Place;
+use crate::environment::{EnvironmentError, Storage, StorageError, StorageWanted};
 use crate::poll::{Limit, Seen, poll};
-use crate::storage::{Blobs, StorageError};
+use crate::storage::{Blobs, Requests, Rule, RuleId, RuleState, host_of, is_lost};
 
 /// A kubelet may look at CoreDNS's files a minute later only.
-const FORGOTTEN: Limit = Limit::seconds(150);
+const NOTICED: Limit = Limit::seconds(150);
 
 pub struct KindStorage {
     client: Client,
@@ -67,15 +68,42 @@ impl Storage for KindStorage {
         self.gateway.requests().await
     }
 
-    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError> {
-        dns::forget(&self.client, &self.namespace, host).await?;
-        let gone = poll(format!("{host} to be forgotten"), FORGOTTEN, async || {
+    async fn add_rule(&self, rule: Rule) -> Result<RuleId, EnvironmentError> {
+        let lost = rule.lost_account().map(host_of);
+        let id = self.gateway.add_rule(rule).await?;
+        if let Some(host) = lost {
+            self.set_host(&host, false).await?;
+        }
+        Ok(id)
+    }
+
+    async fn end_rule(&self, id: RuleId) -> Result<RuleState, EnvironmentError> {
+        let ended = self.gateway.end_rule(id).await?;
+        if let Some(account) = ended.rule.lost_account()
+            && !is_lost(account, &self.gateway.rules().await?)
+        {
+            self.set_host(&host_of(account), true).await?;
+        }
+        Ok(ended)
+    }
+
+    async fn rules(&self) -> Result<Vec<RuleState>, EnvironmentError> {
+        self.gateway.rules().await
+    }
+}
+
+impl KindStorage {
+    /// Whether a host name of an account resolves from now on; returns when pods notice.
+    async fn set_host(&self, host: &str, resolves: bool) -> Result<(), EnvironmentError> {
+        dns::set(&self.client, &self.namespace, host, resolves).await?;
+        let what = if resolves { "resolve again" } else { "be forgotten" };
+        let noticed = poll(format!("{host} to {what}"), NOTICED, async || {
             let found = self.gateway.resolve(host).await?;
-            Ok::<_, EnvironmentError>(match found.is_empty() {
+            Ok::<_, EnvironmentError>(match found.is_empty() != resolves {
                 true => Seen::Done(()),
                 false => Seen::NotYet(format!("it resolves to {found:?}")),
             })
         });
-        gone.await.map_err(EnvironmentError::from)
+        noticed.await.map_err(EnvironmentError::from)
     }
 }

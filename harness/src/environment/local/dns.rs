@@ -50,11 +50,15 @@ impl StorageHosts {
         self.drills.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(namespace);
     }
 
-    /// From now on `host` does not resolve in `namespace`.
-    pub fn forget(&self, namespace: &str, host: &str) {
+    /// Whether `host` resolves in `namespace` from now on, as every account's does at first.
+    pub fn set(&self, namespace: &str, host: &str, resolves: bool) {
         let mut drills = self.drills.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(hosts) = drills.get_mut(namespace) {
-            hosts.forgotten.insert(host.to_ascii_lowercase());
+            let host = host.to_ascii_lowercase();
+            match resolves {
+                true => hosts.forgotten.remove(&host),
+                false => hosts.forgotten.insert(host),
+            };
         }
     }
 

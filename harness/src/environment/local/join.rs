@@ -15,20 +15,20 @@ use nix::unistd::{ForkResult, Pid, fork, getppid};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
+use super::inside::{ANSWER, ask, ask_within, talk, unexpected};
 use super::sandbox::NAMESPACES;
 use super::storage::LocalStorage;
 use super::tie::Tie;
 use crate::environment::api_client;
-use crate::environment::protocol::{self, INNER, Place, Request, Response};
+use crate::environment::protocol::{Place, Request, Response};
 use crate::environment::shared;
-use crate::environment::{ContainerLog, Environment, EnvironmentError, ExecOutput, StorageWanted};
+use crate::environment::{
+    ContainerLog, Description, Environment, EnvironmentError, ExecOutput, StorageError, StorageWanted,
+};
 use crate::exit::Verdict;
 use crate::poll::within;
-use crate::storage::{Authority, StorageError};
+use crate::storage::Authority;
 use crate::toolchain::Tools;
-
-/// For what the environment's process does by itself: a place takes it a second or two.
-const ANSWER: Duration = Duration::from_secs(120);
 
 /// Enters the namespaces of the environment `name`. Returns in a child process, since a PID namespace can be entered
 /// by children only; the process that called waits for it, hands on SIGTERM and SIGINT, and leaves with its exit
@@ -115,7 +115,7 @@ impl LocalEnvironment {
     /// # Errors
     /// When the environment has none to give, or does not answer.
     pub async fn join(tools: &Tools) -> Result<Self, EnvironmentError> {
-        Self::take_place(&[], tools).await
+        Self::place_of(&[], tools).await
     }
 
     /// The same with namespaces of these names, none of which may exist; the first is the place's own.
@@ -123,10 +123,10 @@ impl LocalEnvironment {
     /// # Errors
     /// As [`LocalEnvironment::join`], or when one exists.
     pub async fn join_as(namespaces: &[String], tools: &Tools) -> Result<Self, EnvironmentError> {
-        Self::take_place(namespaces, tools).await
+        Self::place_of(namespaces, tools).await
     }
 
-    async fn take_place(namespaces: &[String], tools: &Tools) -> Result<Self, EnvironmentError> {
+    async fn place_of(namespaces: &[String], tools: &Tools) -> Result<Self, EnvironmentError> {
         let request = Request::Join { namespaces: namespaces.to_vec(), tools: Box::new(tools.clone()) };
         let (lease, response) = within("a place in the environment", ANSWER, talk(&request)).await??;
         let place = match response {
@@ -161,31 +161,14 @@ impl LocalEnvironment {
     }
 }
 
-async fn ask(request: Request) -> Result<Response, EnvironmentError> {
-    ask_within("the environment's answer", ANSWER, &request).await
-}
-
-async fn ask_within(what: &str, limit: Duration, request: &Request) -> Result<Response, EnvironmentError> {
-    match within(what, limit, talk(request)).await?? {
-        (_, Some(Response::Failed { why })) => Err(EnvironmentError::Connection(why)),
-        (_, Some(response)) => Ok(response),
-        (_, None) => Err(unexpected(None)),
-    }
-}
-
-/// Whoever is no longer interested closes the connection, and the environment stops what it does for it.
-async fn talk(request: &Request) -> Result<(BufReader<UnixStream>, Option<Response>), EnvironmentError> {
-    let mut stream = BufReader::new(UnixStream::connect(INNER).await.map_err(connection)?);
-    protocol::write(&mut stream, request).await?;
-    let response = protocol::read(&mut stream).await?;
-    Ok((stream, response))
-}
-
 impl Environment for LocalEnvironment {
     type Storage = LocalStorage;
 
-    fn name(&self) -> &'static str {
-        super::NAME
+    const DESCRIPTION: &'static Description = &super::DESCRIPTION;
+
+    /// In the one whose namespaces this process is in.
+    async fn take_place(_name: &str, tools: &Tools) -> Result<Self, EnvironmentError> {
+        Self::join(tools).await
     }
 
     fn client(&self) -> kube::Client {
@@ -228,22 +211,4 @@ impl Environment for LocalEnvironment {
             other => Err(unexpected(Some(other))),
         }
     }
-}
-
-/// From now on this host name does not resolve for pods of a place's namespace.
-pub(super) async fn forget_host(namespace: &str, host: &str) -> Result<(), EnvironmentError> {
-    let request = Request::ForgetHost { namespace: namespace.to_owned(), host: host.to_owned() };
-    ask(request).await.map(drop)
-}
-
-fn unexpected(response: Option<Response>) -> EnvironmentError {
-    EnvironmentError::Connection(match response {
-        Some(Response::Failed { why }) => why,
-        Some(_) => "it answered something else".to_owned(),
-        None => "it has gone".to_owned(),
-    })
-}
-
-fn connection(error: std::io::Error) -> EnvironmentError {
-    EnvironmentError::Connection(format!("connect to {INNER}: {error}"))
 }

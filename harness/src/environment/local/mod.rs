@@ -3,8 +3,10 @@
 pub mod container;
 mod control_plane;
 pub mod daemon;
+mod description;
 mod dns;
 pub mod images;
+mod inside;
 mod join;
 mod network;
 pub mod node;
@@ -13,8 +15,6 @@ pub mod sandbox;
 mod storage;
 mod tie;
 
+pub use description::DESCRIPTION;
 pub use join::{LocalEnvironment, enter};
 pub(super) use part::last_lines;
-
-/// As reports call it.
-pub const NAME: &str = "local";

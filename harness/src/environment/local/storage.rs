@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use super::join;
+use super::inside::set_host;
 use super::sandbox::STATE;
-use crate::environment::{EnvironmentError, Requests, Storage, StorageWanted};
-use crate::storage::{Authority, Azurite, Blobs, Gateway, GatewaySettings, StorageError};
+use crate::environment::{EnvironmentError, Storage, StorageError, StorageWanted};
+use crate::storage::{
+    Authority, Azurite, Blobs, Gateway, GatewaySettings, Requests, Rule, RuleId, RuleState, host_of, is_lost,
+};
 
 const AZURITE_PORT: u16 = 10_000;
 
@@ -65,7 +67,26 @@ impl Storage for LocalStorage {
         Ok(self.gateway.requests())
     }
 
-    async fn forget_host(&self, host: &str) -> Result<(), EnvironmentError> {
-        join::forget_host(&self.namespace, host).await
+    async fn add_rule(&self, rule: Rule) -> Result<RuleId, EnvironmentError> {
+        let lost = rule.lost_account().map(host_of);
+        let id = self.gateway.add_rule(rule)?;
+        if let Some(host) = lost {
+            set_host(&self.namespace, &host, false).await?;
+        }
+        Ok(id)
+    }
+
+    async fn end_rule(&self, id: RuleId) -> Result<RuleState, EnvironmentError> {
+        let ended = self.gateway.end_rule(id)?;
+        if let Some(account) = ended.rule.lost_account()
+            && !is_lost(account, &self.gateway.rules())
+        {
+            set_host(&self.namespace, &host_of(account), true).await?;
+        }
+        Ok(ended)
+    }
+
+    async fn rules(&self) -> Result<Vec<RuleState>, EnvironmentError> {
+        Ok(self.gateway.rules())
     }
 }

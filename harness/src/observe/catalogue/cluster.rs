@@ -1,7 +1,7 @@
 //! What the programs of a cluster's pods write: Spilo's scripts, Patroni, PostgreSQL and WAL-G.
 
 use super::Level::{Error, Info, Warning};
-use super::Standing::{Expected, Harmless, Notable, Passing, TimingDependent};
+use super::Standing::{Expected, Harmless, Notable, Passing, ReleaseDependent, TimingDependent};
 use super::{Entry, Source};
 
 pub(super) static ENTRIES: &[Entry] = &[
@@ -34,8 +34,18 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "look at WAL-G's error: the account or the credential of the clone's source is missing, or the storage is out of reach",
     },
     Entry {
+        name: "md5-password",
+        level: Warning,
+        source: Source::Postgres,
+        standing: TimingDependent,
+        pattern: "^setting an MD5-encrypted password$",
+        means: "the operator hashes a role's password with MD5, of which PostgreSQL 18 is the first to warn: a later one will no \
+                longer know it",
+        do_: "set password_encryption to scram-sha-256 in spec.postgresql.parameters",
+    },
+    Entry {
         name: "wal-g-lists-no-backup",
-        // WAL-G 1.1 remarks it (exit code 0) of every new cluster's storage, and also where the storage refused or is not there.
+        // WAL-G remarks it (exit code 0) of every new cluster's storage; 1.1 also where the storage refused or is not there.
         level: Info,
         source: Source::WalG,
         standing: TimingDependent,
@@ -102,16 +112,19 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::WalG,
         standing: Expected,
-        pattern: "AZURE_STORAGE_ACCESS_KEY setting is not set",
-        means: "WAL-G got an account and no credential: Spilo hands a clone only what has a CLONE_ name",
-        do_: "add CLONE_AZURE_STORAGE_ACCESS_KEY to the clone's spec.env",
+        // WAL-G 1.1; since 2.0 it tries the machine's own identity, and says of each kind why there is none.
+        pattern: "AZURE_STORAGE_ACCESS_KEY setting is not set|DefaultAzureCredential: failed to acquire a token",
+        means: "WAL-G got an account and no credential, and the machine has no identity that Azure knows: Spilo hands a clone \
+                only what has a CLONE_ name",
+        do_: "add AZURE_STORAGE_ACCESS_KEY to the cluster's spec.env, or CLONE_AZURE_STORAGE_ACCESS_KEY to the clone's",
     },
     Entry {
         name: "no-storage-account",
         level: Error,
         source: Source::WalG,
         standing: Expected,
-        pattern: "AZURE_STORAGE_ACCOUNT setting is not set",
+        // WAL-G 1.1 and 2.0; since 3.0 the other.
+        pattern: r#"AZURE_STORAGE_ACCOUNT setting is not set|"AZURE_STORAGE_ACCOUNT" is not specified"#,
         means: "WAL-G got a prefix and no account: neither the manifest nor the operator configuration names one for this scope",
         do_: "add CLONE_AZURE_STORAGE_ACCOUNT (of a clone) or AZURE_STORAGE_ACCOUNT to spec.env",
     },
@@ -156,9 +169,19 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::WalG,
         standing: Expected,
-        pattern: "Unable to upload blob",
-        means: "the storage did not take a blob; WAL-G 1.1 does not say why",
+        pattern: r#"Unable to upload blob|upload blob "[^"]+": "#,
+        means: "the storage did not take a blob; WAL-G 1.1 does not say why, newer ones do in the same line",
         do_: "the storage observation has the answer's status: 403 is a wrong key, 404 a missing container",
+    },
+    Entry {
+        name: "backup-push-fails",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        // WAL-G 3; 1.1 has ended before.
+        pattern: r"^upload: could not upload|^Unable to continue the backup process because of the loss of a part",
+        means: "a part of a base backup was not taken by the storage, and WAL-G gave the backup up",
+        do_: "read WAL-G's lines before it: they say why the storage did not take it",
     },
     Entry {
         name: "storage-account-unknown",
@@ -195,6 +218,95 @@ pub(super) static ENTRIES: &[Entry] = &[
         pattern: "WAL file is from different database system",
         means: "two clusters archive under one prefix, and a WAL file of one has overwritten that of the other: recovery cannot go past it",
         do_: "give each cluster a prefix of its own and take new base backups; what lies under the shared one cannot be relied on",
+    },
+    Entry {
+        name: "backup-part-unreadable",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"(?s)\.tar\S*:? .*(decompress failed|tar extract failed|extractOne|Interpret failed|decrypt failed|unexpected EOF)|Extraction error in \S*\.tar|failed to extract (files|pg_control)",
+        means: "a part of the base backup is in the archive and cannot be unpacked: it is truncated, empty, overwritten or encrypted with \
+                another key",
+        do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod), and restore an older one \
+              until then; look for who or what writes into the archive besides the source",
+    },
+    Entry {
+        name: "backup-part-missing",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: r#"could not (open|read|stat|access|fsync) (file|directory) "(global|base|pg_xact|pg_multixact|pg_notify|pg_subtrans|pg_commit_ts|pg_twophase|pg_logical|pg_replslot|pg_filenode\.map|PG_VERSION)\S*": No such file or directory|"\S+" is not a valid data directory|relation mapping file "\S+" "#,
+        means: "files of the base backup did not come: one of its parts (`tar_partitions/part_…`) is no longer in the archive. WAL-G \
+                fetches the parts that it finds, and does not miss one",
+        do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod); look for what deletes \
+              blobs below the prefix, such as a lifecycle rule of the storage account",
+    },
+    Entry {
+        name: "backup-part-missing-version",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: r"FileNotFoundError: .*PG_VERSION",
+        means: "the fetched data have no PG_VERSION: a part of the base backup (`tar_partitions/part_…`) is no longer in the archive",
+        do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod); look for what deletes \
+              blobs below the prefix, such as a lifecycle rule of the storage account",
+    },
+    Entry {
+        name: "backup-sentinel-missing",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"Backup '\S+' does not exist|(?i)failed to (fetch|unmarshal) (backup )?sentinel|failed to fetch files metadata|\S+_backup_stop_sentinel\.json",
+        means: "the base backup's sentinel (`…_backup_stop_sentinel.json`) is missing or cannot be read: without it WAL-G knows no such backup",
+        do_: "take a new base backup; one without a sentinel was not finished, or somebody deleted that blob",
+    },
+    Entry {
+        name: "backup-control-file-missing",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: "Expect pg_control archive, but not found",
+        means: "the base backup has no control file: `tar_partitions/pg_control.tar…` is no longer in the archive",
+        do_: "this base backup is lost: take a new one; look for what deletes blobs below the prefix",
+    },
+    Entry {
+        name: "backup-wal-missing",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: "^(WAL ends before (end of online backup|consistent recovery point)|could not (locate|find) (a valid checkpoint record|required checkpoint record|redo location)|invalid checkpoint record|could not find redo location)",
+        means: "the WAL that was written while the base backup was taken is not in the archive, or cannot be read there: without it the \
+                backup is not consistent",
+        do_: "take a new base backup; look for what deletes WAL files (`wal_005/…`) that the backup still needs",
+    },
+    Entry {
+        name: "wal-file-damaged",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: r#"^archive file "\S+" has wrong size"#,
+        means: "a WAL file of the archive is not as long as a WAL file is",
+        do_: "take a new base backup: what was committed from this file on cannot be restored",
+    },
+    Entry {
+        name: "tablespace-directory-missing",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: r#"^(could not (open|create|stat|access) directory "pg_tblspc/|directory "/\S+" does not exist|tablespace "\S+" directory)"#,
+        means: "the source has a tablespace in a directory that the clone's pod does not have, or may not write to",
+        do_: "mount a volume at the tablespace's directory (`spec.additionalVolumes` of the source with an `emptyDir` is taken over into \
+              the clone), or move its tables into the default tablespace",
+    },
+    Entry {
+        name: "tablespace-directory-not-made",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"error creating (folder for tablespace|pg_tblspc folder|tablespace symkink|correct tablespace symlink)|error creating \S+ folder",
+        means: "the source has a tablespace in a directory that the clone's pod does not have, or may not write to",
+        do_: "mount a volume at the tablespace's directory (`spec.additionalVolumes` of the source with an `emptyDir` is taken over into \
+              the clone), or move its tables into the default tablespace",
     },
     Entry {
         name: "bootstrap-failed",
@@ -295,7 +407,8 @@ pub(super) static ENTRIES: &[Entry] = &[
         name: "no-watchdog",
         level: Warning,
         source: Source::Patroni,
-        standing: Harmless,
+        // Patroni 4.0 warns of it whenever a node becomes the leader; 4.1 remarks it for debugging only.
+        standing: ReleaseDependent,
         pattern: "watchdog device",
         means: "harmless: no pod has a watchdog device",
         do_: "",
@@ -343,6 +456,96 @@ pub(super) static ENTRIES: &[Entry] = &[
         standing: TimingDependent,
         pattern: "already exists, not overwriting",
         means: "the container was started once more and found what its first start had written",
+        do_: "",
+    },
+    Entry {
+        name: "wal-g-no-metadata",
+        level: Warning,
+        source: Source::WalG,
+        standing: ReleaseDependent,
+        pattern: r"^Could not fetch any files metadata|^Failed to (fetch|read) .*(metadata|previous backup)",
+        means: "harmless: the backup was made by another WAL-G, or without the list of its files",
+        do_: "",
+    },
+    Entry {
+        name: "cron-is-there",
+        level: Warning,
+        source: Source::Spilo,
+        standing: TimingDependent,
+        pattern: "^Cron for (postgres|root) is already configured",
+        means: "the container was started once more and found the crontab of its first start",
+        do_: "",
+    },
+    Entry {
+        name: "renice-not-possible",
+        level: Info,
+        source: Source::Spilo,
+        standing: TimingDependent,
+        pattern: "^Skipping creation of renice cron job",
+        means: "harmless: the pod may not change priorities, so cron does not raise that of PostgreSQL's own processes",
+        do_: "",
+    },
+    Entry {
+        name: "log-tags-unreadable",
+        level: Warning,
+        source: Source::Spilo,
+        standing: ReleaseDependent,
+        pattern: "^could not parse LOG_S3_TAGS as a JSON",
+        means: "harmless: LOG_S3_BUCKET ships logs, and LOG_S3_TAGS names no tags for them; they get none",
+        do_: "",
+    },
+    Entry {
+        name: "pod-labels-unreadable",
+        level: Warning,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: "^could not parse kubernetes (bootstrap_)?labels as a JSON",
+        means: "KUBERNETES_LABELS is no JSON: Patroni labels pods and Endpoints with Spilo's default, and the operator looks for its own",
+        do_: "leave KUBERNETES_LABELS to the operator",
+    },
+    Entry {
+        name: "role-label-not-set",
+        level: Warning,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: "^(Unable to change \\S+ (label|endpoints)|Unable to read Kubernetes authorization token|Exception when executing PATCH on )",
+        means: "Spilo's callback could not label the pod with its role: the service may lead to another pod than the leader's",
+        do_: "look at the rights of the pods' service account",
+    },
+    Entry {
+        name: "old-backups-kept",
+        level: Info,
+        source: Source::Spilo,
+        standing: TimingDependent,
+        pattern: "^(No backups older than \\d+ days found|There are only \\d+ backups), not deleting any",
+        means: "the base backup's script looked for old ones to delete, and kept all",
+        do_: "",
+    },
+    Entry {
+        name: "backup-not-here",
+        level: Info,
+        source: Source::Spilo,
+        standing: TimingDependent,
+        pattern: "^Cluster is (not )?in recovery, not running backup",
+        means: "base backups are taken on the primary, or on a replica with WALG_BACKUP_FROM_REPLICA: not on this node",
+        do_: "",
+    },
+    Entry {
+        name: "backup-without-server",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: "^Recovery state unknown",
+        means: "the base backup's script got no answer from PostgreSQL, and took no backup",
+        do_: "read the server's log of that time",
+    },
+    Entry {
+        name: "waits-for-recovery",
+        level: Info,
+        source: Source::Spilo,
+        standing: TimingDependent,
+        pattern: "^waiting for end of recovery of the old cluster",
+        means: "a clone replays WAL; Spilo looks every 10 s whether that has ended",
         do_: "",
     },
     Entry {

@@ -78,9 +78,11 @@ pub enum Standing {
     Expected,
     /// Part of a healthy run; `means` says why.
     Harmless,
-    /// Harmless, and seen or not as the timing has it: it stays out of snapshots.
+    /// Harmless, and seen or not as the timing or the server's version has it: it stays out of snapshots.
     TimingDependent,
-    /// The same, provided that the writer gets on: a later message of the same container has this pattern. The last
+    /// Harmless, and said by some releases of its writer only: it stays out of snapshots.
+    ReleaseDependent,
+    /// Timing-dependent, provided that the writer gets on: a later message of the same container has this pattern. The last
     /// word of a container is no passing trouble.
     Passing(&'static str),
     /// An informational line that says what the cluster did: it stands in snapshots.
@@ -90,11 +92,17 @@ pub enum Standing {
 impl Standing {
     /// Whether a message of this standing is let pass without being expected.
     pub fn excuses(self) -> bool {
-        matches!(self, Standing::Harmless | Standing::TimingDependent | Standing::Passing(_))
+        matches!(
+            self,
+            Standing::Harmless
+                | Standing::TimingDependent
+                | Standing::ReleaseDependent
+                | Standing::Passing(_)
+        )
     }
 
     pub fn varies(self) -> bool {
-        matches!(self, Standing::TimingDependent | Standing::Passing(_))
+        matches!(self, Standing::TimingDependent | Standing::ReleaseDependent | Standing::Passing(_))
     }
 }
 

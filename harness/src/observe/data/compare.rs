@@ -195,13 +195,20 @@ impl Compared<'_> {
             let what = definition(&observed.definition, &expected.definition, self.hide);
             self.differences.push(Difference::new(format!("database {name}"), what));
         }
-        if observed.connectable != expected.connectable {
-            let what = if observed.connectable { "lets clients in" } else { "lets nobody in" };
+        let lets_in = |database: &Database| database.connectable && !database.opened;
+        if lets_in(observed) != lets_in(expected) {
+            let what = if lets_in(observed) { "lets clients in" } else { "lets nobody in" };
             self.differences.push(Difference::new(format!("database {name}"), what));
             return Ok(());
         }
-        if !observed.connectable {
-            self.unknown.push(format!("database {name} lets nobody in, so its data are not known"));
+        if !observed.connectable || !expected.connectable {
+            let which = match (observed.connectable, expected.connectable) {
+                (true, false) => " where it is expected",
+                (false, true) => " where it is observed",
+                _ => "",
+            };
+            self.unknown.push(format!("database {name} lets nobody in, so its data are not known{which}"));
+            return Ok(());
         }
         for (side, database) in [("", observed), ("where it is expected, it ", expected)] {
             for why in &database.damage {
@@ -354,6 +361,10 @@ impl Compared<'_> {
         };
         if let Some(what) = damage {
             self.differences.push(Difference::of(DifferenceKind::Damage, place, what));
+            return Ok(());
+        }
+        if observed.left_out || expected.left_out {
+            self.notes.push(format!("rows of {place} are left out, as it was asked for"));
             return Ok(());
         }
         let what = match (&observed.rows, &expected.rows) {

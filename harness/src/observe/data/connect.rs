@@ -32,6 +32,8 @@ pub struct Connect {
 
 /// Everything that changes how a value is written as text is fixed; nothing may cut a long read short.
 const SESSION: &str = "
+    SET SESSION AUTHORIZATION DEFAULT;
+    SET role = none;
     SET DateStyle = 'ISO, MDY';
     SET IntervalStyle = 'postgres';
     SET extra_float_digits = 3;
@@ -50,6 +52,38 @@ const SESSION: &str = "
     SET jit = off;
     SET max_parallel_workers_per_gather = 0;
     SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout');
+";
+
+/// Without these nothing could be read of a database whose encoding is no encoding: the server refuses to hand out bytes that
+/// are no UTF-8.
+const ENCODING: &str =
+    "SELECT set_config('client_encoding', 'SQL_ASCII', false) WHERE getdatabaseencoding() = 'SQL_ASCII'";
+
+/// What a client of the database has for settings, but for limits, the role, what it may do, and the search path: a function that
+/// is called IMMUTABLE and is not gives other values with others. What the database itself sets holds over what our role has of its own.
+const OWN: &str = "
+    SET SESSION AUTHORIZATION DEFAULT;
+    SET role = none;
+    SET search_path = pg_catalog;
+    SELECT set_config(split_part(c, '=', 1), substr(c, strpos(c, '=') + 1), false)
+    FROM pg_db_role_setting s, unnest(setconfig) c
+    WHERE setrole = 0 AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND split_part(c, '=', 1) IN (SELECT name FROM pg_settings WHERE context IN ('user', 'superuser'))
+      AND split_part(c, '=', 1) IN (SELECT split_part(r, '=', 1) FROM pg_db_role_setting, unnest(setconfig) r
+                                    WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = session_user))
+      AND split_part(c, '=', 1) NOT IN ('role', 'session_authorization', 'client_encoding', 'search_path');
+    SET row_security = off;
+    SET statement_timeout = 0;
+    SET idle_in_transaction_session_timeout = 0;
+    SET lock_timeout = '60s';
+    SET jit = off;
+    SET default_transaction_read_only = off;
+    SET default_transaction_deferrable = off;
+    SET default_transaction_isolation = 'read committed';
+    SET client_min_messages = warning;
+    SET session_replication_role = replica;
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout');
+    SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'event_triggers';
 ";
 
 /// What a session may do, and for how long.
@@ -101,11 +135,24 @@ impl Connect {
     /// # Errors
     /// As there.
     pub async fn open_as(&self, database: &str, limits: &Session) -> Result<Client, DataError> {
-        let what = format!("{}:{} to let us into database {database}", self.host, self.port);
-        done_within(what, OPEN, self.session(database, limits)).await
+        self.open_with(database, &format!("{SESSION}{}", limits.settings())).await
     }
 
-    async fn session(&self, database: &str, limits: &Session) -> Result<Client, DataError> {
+    /// Opens a session that may change `database`, with the settings that its clients have, but for the search path. No event trigger fires in it
+    /// but those that are `ENABLE ALWAYS`.
+    ///
+    /// # Errors
+    /// As [`Connect::open`].
+    pub(crate) async fn open_own(&self, database: &str) -> Result<Client, DataError> {
+        self.open_with(database, OWN).await
+    }
+
+    async fn open_with(&self, database: &str, settings: &str) -> Result<Client, DataError> {
+        let what = format!("{}:{} to let us into database {database}", self.host, self.port);
+        done_within(what, OPEN, self.session(database, settings)).await
+    }
+
+    async fn session(&self, database: &str, settings: &str) -> Result<Client, DataError> {
         let failed = |source| DataError::Connect {
             host: self.host.clone(),
             port: self.port,
@@ -133,7 +180,7 @@ impl Connect {
             tokio::spawn(follow(connection));
             client
         };
-        client.batch_execute(&format!("{SESSION}{}", limits.settings())).await.map_err(failed)?;
+        client.batch_execute(&format!("{settings}{ENCODING}")).await.map_err(failed)?;
         Ok(client)
     }
 }

@@ -18,6 +18,9 @@ const LARGE_OBJECTS: &str = "SELECT l.oid, lomowner::regrole,
 
 const LARGE_OBJECT_PAGES: &str = "SELECT loid, pageno, data FROM pg_largeobject";
 
+/// Bytes of a value, as stored, from which on its digest stands for it where a row is too long.
+const LONG: u32 = 1 << 20;
+
 /// Names of the columns of [`LARGE_OBJECT_PAGES`]; the first two are its key.
 pub(super) const LARGE_OBJECT_COLUMNS: [&str; 3] = ["loid", "pageno", "data"];
 
@@ -27,7 +30,7 @@ const TID_RANGE_SCANS: i32 = 140_000;
 const SERVER: &str = "SELECT current_setting('server_version_num')::int, getdatabaseencoding()::text,
      pg_relation_size('pg_largeobject') / current_setting('block_size')::int";
 
-const CHANGED_FILES: &str = "SELECT string_agg(coalesce(c.oid::regclass::text, 'one that is gone'), ', ')
+const CHANGED_FILES: &str = "SELECT string_agg(DISTINCT coalesce(format('%I.%I', n.nspname, c.relname), 'one that is gone'), ', ')
      FROM unnest($1::oid[], $2::oid[], $3::text[]) AS was (oid, file, name) LEFT JOIN pg_class c ON c.oid = was.oid
      LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relfilenode IS DISTINCT FROM was.file OR format('%I.%I', n.nspname, c.relname) <> was.name";
@@ -38,13 +41,14 @@ pub(super) async fn database(
     options: &Options,
     listed: Listed,
     held: Option<HeldSnapshot>,
-    spool: Option<&Arc<Spool>>,
+    (spool, except): (Option<&Arc<Spool>>, &[String]),
 ) -> Result<Database, DataError> {
     let Listed { name, connectable, definition } = listed;
     let mut seen = Database {
         name: name.clone(),
         definition,
         connectable,
+        opened: false,
         extensions: Vec::new(),
         schema: Vec::new(),
         schema_digest: Default::default(),
@@ -83,19 +87,18 @@ pub(super) async fn database(
     seen.damage.extend(damage);
     // Gives back what was locked, so that nobody who changes a definition waits for all that is read from now on.
     go_back(first, &name).await?;
-    let listing = done_within(catalog("tables"), CATALOG, list(first, &name, spool)).await.map(Some);
+    let listing = done_within(catalog("tables"), CATALOG, list(first, &name, spool, except)).await.map(Some);
     let Some(listing) = or_damage(first, &mut seen, listing).await? else { return Ok(seen) };
 
     let Listing { tables, pages, owners, rows, encoding, files } = listing;
     let sources: Vec<Source> = [pages, owners].into_iter().chain(rows).collect();
-    let sources = Arc::new(sources);
     let reading = Reading { database: name.clone(), encoding, idle: options.idle, in_use };
-    let read = read_all(clients, &reading, sources.clone()).await;
+    let read = read(clients, &reading, sources).await;
     // Of a table that is gone the server says only that there is none.
     if in_use && !read.as_ref().is_err_and(DataError::is_unanswered) {
         still_the_files(connect, options, &name, &files).await?;
     }
-    read?;
+    let sources = read?;
     match sources[0].finish() {
         Ok(pages) => seen.large_objects.data = pages,
         Err(why) => seen.damage.push(format!("large objects cannot be read: {why}")),
@@ -114,6 +117,32 @@ pub(super) async fn database(
         }
     }
     Ok(seen)
+}
+
+/// All of them, and once more by parts what has rows that are too long.
+async fn read(
+    clients: Vec<Client>,
+    reading: &Reading,
+    sources: Vec<Source>,
+) -> Result<Vec<Source>, DataError> {
+    let sources = Arc::new(sources);
+    let clients = read_all(clients, reading, sources.clone()).await?;
+    let ended = |sources: Arc<Vec<Source>>| {
+        Arc::try_unwrap(sources).map_err(|_| DataError::Reader {
+            database: reading.database.clone(),
+            detail: "another still reads".to_owned(),
+        })
+    };
+    let mut sources = ended(sources)?;
+    let places: Vec<usize> = (0..sources.len()).rev().filter(|place| sources[*place].is_too_long()).collect();
+    let long = places.iter().map(|place| sources.remove(*place).by_parts()).collect();
+    let long = Arc::new(long);
+    read_all(clients, reading, Arc::clone(&long)).await?;
+    // From the first place on: each finds its own again.
+    for (place, source) in places.into_iter().zip(ended(long)?).rev() {
+        sources.insert(place, source);
+    }
+    Ok(sources)
 }
 
 /// What was read, or nothing and a note of why the server could not read it.
@@ -147,7 +176,12 @@ struct Listing {
     files: Vec<(u32, u32, String)>,
 }
 
-async fn list(client: &Client, database: &str, spool: Option<&Arc<Spool>>) -> Result<Listing, DataError> {
+async fn list(
+    client: &Client,
+    database: &str,
+    spool: Option<&Arc<Spool>>,
+    except: &[String],
+) -> Result<Listing, DataError> {
     let failed =
         |source| DataError::Query { what: "list tables".to_owned(), database: database.to_owned(), source };
     let server = client.query_one(SERVER, &[]).await.map_err(failed)?;
@@ -167,8 +201,9 @@ async fn list(client: &Client, database: &str, spool: Option<&Arc<Spool>>) -> Re
     let sql = include_str!("tables.sql").replace(":observed", excluded::SCHEMA_IS_OBSERVED);
     let (mut tables, mut rows, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for row in client.query(&sql, &[]).await.map_err(failed)? {
-        let table = table(&row, database)?;
-        if row.try_get("has_rows").map_err(failed)? {
+        let mut table = table(&row, database)?;
+        table.left_out = except.contains(&format!("{database}.{}", table.name));
+        if row.try_get("has_rows").map_err(failed)? && !table.left_out {
             let columns: Vec<_> = table.columns.iter().map(|column| quoted(column)).collect();
             let select = format!("SELECT {} FROM ONLY {}", columns.join(", "), table.name);
             let blocks = row.try_get::<_, Option<i64>>("blocks").map_err(failed)?.unwrap_or_default();
@@ -179,7 +214,12 @@ async fn list(client: &Client, database: &str, spool: Option<&Arc<Spool>>) -> Re
             let blocks = (in_ranges && is_heap).then_some(blocks);
             let (oid, file) = (row.try_get("oid").map_err(failed)?, row.try_get("file").map_err(failed)?);
             files.push((oid, file, table.name.clone()));
-            rows.push(Source::new(table.name.clone(), select, blocks, spool));
+            let sent: Vec<String> = row.try_get("sent").map_err(failed)?;
+            let columns = columns.iter().zip(sent).map(|(column, send)| in_parts(column, &send));
+            let by_parts =
+                format!("SELECT {} FROM ONLY {}", columns.collect::<Vec<_>>().join(", "), table.name);
+            let source = Source::new(table.name.clone(), select, blocks, spool);
+            rows.push(source.or_by_parts(by_parts));
         }
         tables.push(table);
     }
@@ -233,7 +273,18 @@ fn table(row: &Row, database: &str) -> Result<Table, DataError> {
         key: row.try_get("key").map_err(failed)?,
         rows: None,
         damage: None,
+        left_out: false,
     })
+}
+
+/// A value, or its digest where it is long as it is stored: PostgreSQL cannot put together a text of a gigabyte.
+fn in_parts(column: &str, send: &str) -> String {
+    if send == "-" {
+        return format!("{column}::text");
+    }
+    format!(
+        "CASE WHEN pg_column_size({column}) > {LONG} THEN encode(sha256({send}({column})), 'hex') ELSE {column}::text END"
+    )
 }
 
 fn quoted(name: &str) -> String {

@@ -9,6 +9,9 @@ use crate::poll::TimedOut;
 /// is no such database, a file is missing, a page is invalid.
 const DAMAGE: [&str; 4] = ["22", "3D", "58", "XX"];
 
+/// A text that has no like in another encoding, or is none in its own.
+const ENCODING: [&str; 2] = ["22021", "22P05"];
+
 /// Fits after "failed to ".
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
@@ -47,11 +50,32 @@ impl DataError {
         }
     }
 
+    /// The session was ended by the server or by the network, or there was none to be had.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            DataError::Query { source, .. } | DataError::Connect { source, .. } => is_unanswered(source),
+            _ => false,
+        }
+    }
+
+    /// The server could not put a text together: with a gigabyte it would be too long. A value whose length is damaged looks the
+    /// same, and cannot be read by parts either.
+    pub(crate) fn is_too_long(&self) -> bool {
+        let DataError::Query { source, .. } = self else { return false };
+        let Some(server) = source.as_db_error() else { return false };
+        let code = server.code().code();
+        code == "54000"
+            || code == "XX000" && server.message().starts_with("invalid memory alloc request size")
+    }
+
     /// Why data cannot be read although the server works: that is something seen of the data. Any other error leaves open
     /// what they are.
     pub(crate) fn damage(&self) -> Option<String> {
         let (DataError::Query { source, .. } | DataError::Connect { source, .. }) = self else { return None };
         let code = source.as_db_error()?.code().code();
+        if ENCODING.contains(&code) {
+            return Some(format!("bytes of it are no text of its encoding: {}", detail(source)));
+        }
         DAMAGE.iter().any(|class| code.starts_with(class)).then(|| detail(source))
     }
 }

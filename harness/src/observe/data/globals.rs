@@ -3,13 +3,14 @@
 
 use tokio_postgres::Client;
 
+use super::bytes::Text;
 use super::observation::SchemaObject;
 use super::{DataError, options};
 
 /// Every one as (kind, name, definition). Settings are shown as digests: a setting may hold a key.
 const GLOBALS: &str = r#"
 SELECT 'setting of all roles', split_part(c, '=', 1) || coalesce(' in ' || datname, ''),
-       left(encode(sha256(convert_to(c, 'UTF8')), 'hex'), 16)
+       left(encode(sha256(convert_to(c, getdatabaseencoding())), 'hex'), 16)
 FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) c
 WHERE s.setrole = 0 AND s.setdatabase = 0
 
@@ -68,8 +69,8 @@ pub(super) async fn globals(client: &Client, database: &str) -> Result<Vec<Schem
     {
         objects.push(SchemaObject {
             kind: row.try_get(0).map_err(failed)?,
-            name: row.try_get(1).map_err(failed)?,
-            definition: row.try_get::<_, Option<String>>(2).map_err(failed)?.unwrap_or_default(),
+            name: row.try_get::<_, Text>(1).map_err(failed)?.0,
+            definition: row.try_get::<_, Option<Text>>(2).map_err(failed)?.unwrap_or_default().0,
         });
     }
     objects.sort();

@@ -3,6 +3,7 @@
 //! [`observe`] reads all of a cluster, each database as of one moment. With a spool it also keeps rows, so that
 //! [`compare`] can show which rows differ, also long after the source has moved on.
 
+mod bytes;
 #[cfg(test)]
 mod catalogs;
 mod compare;
@@ -97,13 +98,14 @@ pub async fn observe(
     let client = connect.open_as(FIRST, &options.session).await?;
     let (listed, mut seen) = shared(&client, connect).await?;
     for listed in listed {
-        seen.databases.push(database::database(connect, options, listed, None, spool.as_ref()).await?);
+        seen.databases.push(database::database(connect, options, listed, None, (spool.as_ref(), &[])).await?);
     }
     Ok(seen)
 }
 
 /// As [`observe`], of a cluster that others write to: all of it as of the moment of these snapshots, one for each database that
-/// lets clients in. Only sequences are never of a moment; they are seen as they are when they are read.
+/// lets clients in. Only sequences are never of a moment; they are seen as they are when they are read. Rows of the tables in
+/// `except` (`database.schema.name`) are not read.
 ///
 /// # Errors
 /// As [`observe`]; and when there is no snapshot of a database, or a table was rewritten since.
@@ -112,6 +114,7 @@ pub async fn observe_held(
     options: &Options,
     spool: Option<&Path>,
     mut held: Vec<HeldSnapshot>,
+    except: &[String],
 ) -> Result<DataObservation, DataError> {
     let spool = spool.map(|folder| Spool::in_folder(folder, options.keep_at_most)).transpose()?;
     let no_snapshot = |database: &str| DataError::NotHeld { database: database.to_owned() };
@@ -125,9 +128,20 @@ pub async fn observe_held(
             None if listed.connectable => return Err(no_snapshot(&listed.name)),
             None => None,
         };
-        seen.databases.push(database::database(connect, options, listed, snapshot, spool.as_ref()).await?);
+        seen.databases
+            .push(database::database(connect, options, listed, snapshot, (spool.as_ref(), except)).await?);
     }
     Ok(seen)
+}
+
+/// Lets clients into each database of a cluster of one's own that lets nobody in, and names them: what nobody can connect to
+/// cannot be read.
+///
+/// # Errors
+/// When the cluster cannot be reached or refuses.
+pub async fn open_closed(connect: &Connect) -> Result<Vec<String>, DataError> {
+    let client = connect.open(FIRST).await?;
+    done_within("the databases that let nobody in", CATALOG, roles::open_closed(&client, FIRST)).await
 }
 
 /// What all databases share, and which there are.

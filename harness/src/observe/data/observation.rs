@@ -78,6 +78,9 @@ pub struct Database {
     pub definition: String,
     /// False where the database lets nobody in: nothing below is known then.
     pub connectable: bool,
+    /// It let nobody in, until [`super::open_closed`] opened it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub opened: bool,
     pub extensions: Vec<Extension>,
     /// Sorted by kind and name. Not the members of extensions: the extension's version stands for them.
     pub schema: Vec<SchemaObject>,
@@ -148,6 +151,9 @@ pub struct Table {
     /// Why the server could not read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+    /// Somebody asked for its rows not to be looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -23,6 +23,9 @@ pub(super) struct Source {
     pub name: String,
     /// A query, to which a condition on `ctid` may be added where `blocks` is given.
     pub select: String,
+    /// The same with a digest in place of each long value: for rows whose text the server cannot put together, since it would
+    /// have a gigabyte or more.
+    pub by_parts: Option<String>,
     /// Its size; none where it cannot be read in ranges.
     pub blocks: Option<u64>,
     pub spool: Option<TableSpool>,
@@ -35,6 +38,8 @@ struct Found {
     digest: MultisetDigest,
     /// Why the server could not read it; what was found before says nothing then.
     damage: Option<String>,
+    /// Of a row that is too long, and then too.
+    too_long: bool,
 }
 
 /// How rows are read.
@@ -51,7 +56,29 @@ pub(super) struct Reading {
 
 impl Source {
     pub fn new(name: String, select: String, blocks: Option<u64>, spool: Option<TableSpool>) -> Self {
-        Source { name, select, blocks, spool, found: Mutex::default() }
+        Source { name, select, by_parts: None, blocks, spool, found: Mutex::default() }
+    }
+
+    /// With the query that reads it by parts.
+    pub fn or_by_parts(self, by_parts: String) -> Source {
+        Source { by_parts: Some(by_parts), ..self }
+    }
+
+    /// Whether it has to be read once more, by parts.
+    pub fn is_too_long(&self) -> bool {
+        self.by_parts.is_some() && self.found().too_long
+    }
+
+    /// The same, to be read by parts.
+    pub fn by_parts(self) -> Source {
+        let spool = self.spool.map(|spool| spool.anew());
+        Source {
+            select: self.by_parts.unwrap_or(self.select),
+            by_parts: None,
+            spool,
+            found: Mutex::default(),
+            ..self
+        }
     }
 
     /// What was found after [`read_all`], or why it could not be read.
@@ -94,7 +121,7 @@ impl Source {
 type Queue = Arc<Mutex<VecDeque<(usize, String)>>>;
 
 /// Reads all sources over all of these connections, which are in transactions of one snapshot with a savepoint. A source that the
-/// server cannot read is noted as that, and the others are read.
+/// server cannot read is noted as that, and the others are read. Gives the connections back.
 ///
 /// # Errors
 /// The first that any reader met; the others are stopped then.
@@ -102,24 +129,26 @@ pub(super) async fn read_all(
     clients: Vec<Client>,
     reading: &Reading,
     sources: Arc<Vec<Source>>,
-) -> Result<(), DataError> {
+) -> Result<Vec<Client>, DataError> {
     let queue = sources
         .iter()
         .enumerate()
         .flat_map(|(index, source)| source.queries().into_iter().map(move |query| (index, query)));
     let queue: Queue = Arc::new(Mutex::new(queue.collect()));
-    let mut readers: tokio::task::JoinSet<Result<(), DataError>> = tokio::task::JoinSet::new();
+    let mut readers: tokio::task::JoinSet<Result<Client, DataError>> = tokio::task::JoinSet::new();
     for client in clients {
         let reader = Reader { client, reading: reading.clone(), sources: sources.clone() };
         readers.spawn(reader.read_queue(queue.clone()));
     }
+    let mut clients = Vec::new();
     while let Some(ended) = readers.join_next().await {
-        ended.map_err(|error| DataError::Reader {
+        let client = ended.map_err(|error| DataError::Reader {
             database: reading.database.clone(),
             detail: error.to_string(),
         })??;
+        clients.push(client);
     }
-    Ok(())
+    Ok(clients)
 }
 
 struct Reader {
@@ -129,7 +158,7 @@ struct Reader {
 }
 
 impl Reader {
-    async fn read_queue(self, queue: Queue) -> Result<(), DataError> {
+    async fn read_queue(self, queue: Queue) -> Result<Client, DataError> {
         // Ranges of one table follow each other: what is kept of them is handed over once.
         let mut open: Option<(usize, Piece)> = None;
         let mut before = None;
@@ -141,9 +170,9 @@ impl Reader {
             {
                 spool.hand_over(piece)?;
             }
-            let Some((index, query)) = next else { return Ok(()) };
+            let Some((index, query)) = next else { return Ok(self.client) };
             let source = &self.sources[index];
-            if source.found().damage.is_some() {
+            if source.found().damage.is_some() || source.is_too_long() {
                 continue;
             }
             if open.is_none() {
@@ -155,8 +184,15 @@ impl Reader {
             match self.read(source, &query, give_back, open.as_mut().map(|(_, piece)| piece)).await {
                 Ok(()) => {}
                 Err(error) => {
-                    let Some(why) = error.damage() else { return Err(error) };
-                    source.found().damage = Some(why);
+                    if error.is_too_long() {
+                        source.found().too_long = true;
+                    }
+                    // Once it was read by parts too, there is no other way.
+                    match error.damage().or_else(|| error.is_too_long().then(|| error.to_string())) {
+                        _ if source.is_too_long() => {}
+                        Some(why) => source.found().damage = Some(why),
+                        None => return Err(error),
+                    }
                     go_back(&self.client, &self.reading.database).await?;
                 }
             }

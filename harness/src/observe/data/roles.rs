@@ -3,6 +3,7 @@
 use tokio_postgres::Client;
 
 use super::DataError;
+use super::bytes::{Text, plain};
 use super::excluded;
 use super::observation::Role;
 
@@ -21,7 +22,7 @@ SELECT r.rolname::text AS name,
            CASE WHEN rolvaliduntil IS NOT NULL THEN 'valid until ' || rolvaliduntil END
        ]
        || ARRAY(SELECT 'set ' || coalesce('in ' || datname || ' ', '') || split_part(c, '=', 1) || ' '
-                       || left(encode(sha256(convert_to(c, 'UTF8')), 'hex'), 16)
+                       || left(encode(sha256(convert_to(c, getdatabaseencoding())), 'hex'), 16)
                 FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(setconfig) c
                 WHERE s.setrole = r.oid ORDER BY split_part(c, '=', 1) COLLATE "C", datname COLLATE "C"), NULL) AS attributes,
        ARRAY(SELECT concat(m.roleid::regrole,
@@ -41,7 +42,9 @@ ORDER BY r.rolname COLLATE "C"
 "#;
 
 const DATABASES: &str = r#"
-SELECT datname::text AS name, datallowconn AS connectable,
+SELECT datname::text AS name,
+       -- -2: dropping it was interrupted, and nobody can connect to it any more.
+       datallowconn AND datconnlimit <> -2 AS connectable,
        concat_ws('; ',
            format('owner %s; encoding %s; collate %s; ctype %s', datdba::regrole, pg_encoding_to_char(encoding),
                   datcollate, datctype),
@@ -55,7 +58,7 @@ SELECT datname::text AS name, datallowconn AS connectable,
            CASE WHEN datconnlimit <> -1 THEN 'connection limit ' || datconnlimit END,
            (SELECT 'tablespace ' || spcname FROM pg_tablespace t WHERE t.oid = dattablespace),
            (SELECT string_agg('set ' || split_part(c, '=', 1) || ' '
-                              || left(encode(sha256(convert_to(c, 'UTF8')), 'hex'), 16), '; '
+                              || left(encode(sha256(convert_to(c, getdatabaseencoding())), 'hex'), 16), '; '
                               ORDER BY c COLLATE "C")
             FROM pg_db_role_setting s, unnest(setconfig) c WHERE s.setdatabase = d.oid AND s.setrole = 0)
        ) AS definition
@@ -79,9 +82,9 @@ pub(super) async fn roles(client: &Client, database: &str) -> Result<Vec<Role>, 
     rows.iter()
         .map(|row| {
             Ok(Role {
-                name: row.try_get("name").map_err(failed)?,
-                attributes: row.try_get("attributes").map_err(failed)?,
-                member_of: row.try_get("member_of").map_err(failed)?,
+                name: row.try_get::<_, Text>("name").map_err(failed)?.0,
+                attributes: plain(row.try_get("attributes").map_err(failed)?),
+                member_of: plain(row.try_get("member_of").map_err(failed)?),
             })
         })
         .collect()
@@ -98,10 +101,34 @@ pub(super) async fn databases(client: &Client, database: &str) -> Result<Vec<Lis
     rows.iter()
         .map(|row| {
             Ok(Listed {
-                name: row.try_get("name").map_err(failed)?,
+                name: row.try_get::<_, Text>("name").map_err(failed)?.0,
                 connectable: row.try_get("connectable").map_err(failed)?,
-                definition: row.try_get("definition").map_err(failed)?,
+                definition: row.try_get::<_, Text>("definition").map_err(failed)?.0,
             })
         })
         .collect()
+}
+
+/// Databases that let nobody in; not those whose DROP was interrupted, which nothing can open.
+const CLOSED: &str = "SELECT datname::text, quote_ident(datname) FROM pg_database
+     WHERE NOT datallowconn AND datconnlimit <> -2 AND datname NOT IN (:excluded) ORDER BY datname COLLATE \"C\"";
+
+pub(super) async fn open_closed(client: &Client, database: &str) -> Result<Vec<String>, DataError> {
+    let failed = |source| DataError::Query {
+        what: "open databases that let nobody in".to_owned(),
+        database: database.to_owned(),
+        source,
+    };
+    let sql = CLOSED.replace(":excluded", excluded::DATABASES);
+    let mut opened = Vec::new();
+    for row in client.query(&sql, &[]).await.map_err(failed)? {
+        let (name, quoted): (String, String) =
+            (row.try_get(0).map_err(failed)?, row.try_get(1).map_err(failed)?);
+        let open = format!(
+            "SET default_transaction_read_only = off; ALTER DATABASE {quoted} ALLOW_CONNECTIONS true"
+        );
+        client.batch_execute(&open).await.map_err(failed)?;
+        opened.push(name);
+    }
+    Ok(opened)
 }

@@ -2,6 +2,7 @@
 
 use tokio_postgres::Client;
 
+use super::bytes::Text;
 use super::digest::{MultisetDigest, hash_row};
 use super::observation::{Extension, SchemaObject, Sequence};
 use super::read::go_back;
@@ -34,8 +35,8 @@ pub(super) async fn schema(
     for row in client.query(&sql, &[]).await.map_err(failed)? {
         objects.push(SchemaObject {
             kind: row.try_get(0).map_err(failed)?,
-            name: row.try_get(1).map_err(failed)?,
-            definition: row.try_get::<_, Option<String>>(2).map_err(failed)?.unwrap_or_default(),
+            name: row.try_get::<_, Text>(1).map_err(failed)?.0,
+            definition: row.try_get::<_, Option<Text>>(2).map_err(failed)?.unwrap_or_default().0,
         });
     }
     objects.sort();
@@ -57,10 +58,10 @@ pub(super) async fn extensions(client: &Client, database: &str) -> Result<Vec<Ex
     rows.iter()
         .map(|row| {
             Ok(Extension {
-                name: row.try_get(0).map_err(failed)?,
-                schema: row.try_get(1).map_err(failed)?,
-                version: row.try_get(2).map_err(failed)?,
-                owner: row.try_get(3).map_err(failed)?,
+                name: row.try_get::<_, Text>(0).map_err(failed)?.0,
+                schema: row.try_get::<_, Text>(1).map_err(failed)?.0,
+                version: row.try_get::<_, Text>(2).map_err(failed)?.0,
+                owner: row.try_get::<_, Text>(3).map_err(failed)?.0,
             })
         })
         .collect()

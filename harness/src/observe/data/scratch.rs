@@ -6,16 +6,18 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Gid, Pid, Uid, chown};
+use nix::unistd::{Pid, Uid};
 
 use super::{Connect, DataError};
 use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
 use crate::secret::Secret;
 use crate::toolchain::PostgresTool;
 
-/// PostgreSQL refuses to run as root; this is `nobody`, who owns nothing.
-const NOBODY: u32 = 65534;
+/// PostgreSQL refuses to run as root. What root becomes for it is root's other name in a user namespace, who may still read
+/// what only root may, such as programs in its cache.
+const NOBODY_IS_ROOT: &str = "65534 0 1";
 
 /// The superuser of the scratch cluster.
 pub const USER: &str = "postgres";
@@ -73,13 +75,6 @@ impl ScratchPostgres {
             .tempdir_in(parent)
             .map_err(io(|| format!("make a folder in {}", parent.display())))?;
         let data = folder.path().join("data");
-        let own = |path: &Path| match Uid::effective().is_root() {
-            true => {
-                chown(path, Some(Uid::from_raw(NOBODY)), Some(Gid::from_raw(NOBODY))).map_err(io::Error::from)
-            }
-            false => Ok(()),
-        };
-        own(folder.path()).map_err(io(|| format!("hand over {}", folder.path().display())))?;
         let password = match origin {
             Origin::Initdb => {
                 let password = Secret::new(format!("{:032x}", rand::random::<u128>()));
@@ -219,11 +214,7 @@ fn run(mut command: Command, what: &str) -> Result<(), ScratchError> {
 }
 
 fn program(tool: &PostgresTool, name: &str) -> Command {
-    let mut command = as_nobody(&tool.bin.join(name));
-    if let Some(lib) = &tool.lib {
-        command.env("LD_LIBRARY_PATH", lib);
-    }
-    command
+    as_nobody(&tool.bin.join(name))
 }
 
 /// The program ends with us, however we end. As root it runs as nobody.
@@ -231,14 +222,24 @@ fn as_nobody(program: &Path) -> Command {
     let mut command = Command::new(program);
     // A folder that nobody may not enter would be an error at the program's start.
     command.current_dir("/").env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    if Uid::effective().is_root() {
-        command.uid(NOBODY).gid(NOBODY);
-    }
-    // SAFETY: prctl is async-signal-safe, and nothing else is called between fork and exec.
+    let root = Uid::effective().is_root();
+    // SAFETY: system calls only, which are async-signal-safe.
     unsafe {
-        command.pre_exec(|| Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?));
+        command.pre_exec(move || {
+            if root {
+                become_nobody()?;
+            }
+            Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)
+        });
     }
     command
+}
+
+fn become_nobody() -> io::Result<()> {
+    unshare(CloneFlags::CLONE_NEWUSER)?;
+    std::fs::write("/proc/self/setgroups", "deny")?;
+    std::fs::write("/proc/self/uid_map", NOBODY_IS_ROOT)?;
+    std::fs::write("/proc/self/gid_map", NOBODY_IS_ROOT)
 }
 
 fn io(what: impl FnOnce() -> String) -> impl FnOnce(io::Error) -> ScratchError {
@@ -248,20 +249,4 @@ fn io(what: impl FnOnce() -> String) -> impl FnOnce(io::Error) -> ScratchError {
 fn last_lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().rev().take(5).collect();
     lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
-}
-
-/// PostgreSQL installations of the system with all programs that are needed here, newest last.
-pub fn installed() -> Vec<PostgresTool> {
-    const NEEDED: [&str; 4] = ["postgres", "initdb", "psql", "pg_dump"];
-    let folders = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut tools: Vec<_> = folders
-        .filter_map(|folder| {
-            let version = folder.file_name().into_string().ok()?;
-            let bin = folder.path().join("bin");
-            let complete = NEEDED.iter().all(|program| bin.join(program).is_file());
-            complete.then_some(PostgresTool { major: version.parse().ok()?, version, bin, lib: None })
-        })
-        .collect();
-    tools.sort_by_key(|tool| tool.major);
-    tools
 }

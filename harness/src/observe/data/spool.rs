@@ -136,6 +136,12 @@ impl TableSpool {
         }
     }
 
+    /// The same with nothing kept yet.
+    pub fn anew(self) -> Self {
+        let kept = Mutex::new(vec![Part::default(); self.parts]);
+        TableSpool { kept, full: AtomicBool::new(false), ..self }
+    }
+
     pub fn piece(&self) -> Piece {
         Piece { parts: vec![Default::default(); self.parts] }
     }

@@ -5,6 +5,9 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name,
        c.relkind <> 'f' AND c.relispopulated AS has_rows,
        ARRAY(SELECT a.attname::text FROM pg_attribute a
              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS columns,
+       -- The function that sends each column's value in binary.
+       ARRAY(SELECT t.typsend::regproc::text FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum) AS sent,
        ARRAY(SELECT a.attname::text
              FROM (SELECT i.indkey, i.indnkeyatts FROM pg_index i
                    WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL

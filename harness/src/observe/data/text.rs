@@ -8,7 +8,35 @@ use super::spilo;
 /// Kinds whose definitions are left to [`super::compare`]: PostgreSQL's major versions print them differently.
 const ONLY_NAMED: [&str; 4] = ["view", "materialized view", "function", "rule"];
 
+/// Every right on a table: version 17 has one more, MAINTAIN.
+const ALL_OF_A_TABLE: &str = "=arwdDxtm/";
+const ALL_BEFORE_17: &str = "=arwdDxt/";
+
+/// Since version 18 a column's NOT NULL is a constraint besides, with a name of its own.
+fn is_of_18(object: &SchemaObject) -> bool {
+    let bare = |column: &str| !column.ends_with(" NO INHERIT") && !column.ends_with(" NOT VALID");
+    object.kind == "constraint" && object.definition.strip_prefix("NOT NULL ").is_some_and(bare)
+}
+
+/// The schema that every database has, as a server makes it.
+const PUBLIC_SINCE_15: &str =
+    "owner pg_database_owner; access {=U/pg_database_owner,pg_database_owner=UC/pg_database_owner}";
+
+/// The same as a server before version 15 makes it: it belongs to whoever made the cluster, and everybody may make things in it.
+fn is_public_of_14(object: &SchemaObject) -> bool {
+    let owner = object.definition.strip_prefix("owner ").and_then(|rest| rest.split(';').next());
+    let made = |owner| format!("owner {owner}; access {{=UC/{owner},{owner}=UC/{owner}}}");
+    object.kind == "schema"
+        && object.name == "public"
+        && owner.is_some_and(|owner| object.definition == made(owner))
+}
+
 impl DataObservation {
+    /// The server's major version.
+    fn major(&self) -> Option<u16> {
+        self.identity.server_version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    }
+
     /// Databases, roles, definitions, tables with row counts and digests. No system identifier, version, LSN or
     /// time; nor where sequences stand, which after recovery hangs on when the last checkpoint was; nor what was granted on
     /// objects of PostgreSQL itself and of extensions, whose names change from version to version. What Spilo has made is one line:
@@ -17,7 +45,7 @@ impl DataObservation {
         let mut text = String::new();
         // Writing into a String never fails.
         let _ = self.write(&mut text);
-        text
+        text.replace(ALL_OF_A_TABLE, ALL_BEFORE_17)
     }
 
     fn write(&self, text: &mut String) -> fmt::Result {
@@ -36,12 +64,13 @@ impl DataObservation {
         // Which locale `initdb` took hangs on the machine; that a database has another one does not.
         let usual = self.databases.iter().find(|database| database.name == "postgres");
         let usual = usual.and_then(|database| locale(&database.definition));
-        self.databases.iter().try_for_each(|database| database.write(text, usual))
+        let before_15 = self.major().is_some_and(|major| major < 15);
+        self.databases.iter().try_for_each(|database| database.write(text, usual, before_15))
     }
 }
 
 impl Database {
-    fn write(&self, text: &mut String, usual_locale: Option<&str>) -> fmt::Result {
+    fn write(&self, text: &mut String, usual_locale: Option<&str>, before_15: bool) -> fmt::Result {
         let definition = match usual_locale {
             Some(usual) if locale(&self.definition) == Some(usual) => {
                 self.definition.replacen(usual, "locale <the cluster's>", 1)
@@ -61,13 +90,17 @@ impl Database {
         for extension in self.extensions.iter().filter(|e| !spilo::made_extension(&self.name, e)) {
             writeln!(text, "  extension {} <version> in {}", extension.name, extension.schema)?;
         }
+        let compared_only = |object: &&SchemaObject| object.kind == "access" || is_of_18(object);
         let shown =
-            |object: &&SchemaObject| object.kind != "access" && spilo::made(&self.name, object).is_none();
+            |object: &&SchemaObject| !compared_only(object) && spilo::made(&self.name, object).is_none();
         for object in self.schema.iter().filter(shown) {
             if object.definition.is_empty() || ONLY_NAMED.contains(&object.kind.as_str()) {
                 writeln!(text, "  {} {}", object.kind, object.name)?;
             } else {
-                let definition = object.definition.replace('\n', " ");
+                let definition = match before_15 && is_public_of_14(object) {
+                    true => PUBLIC_SINCE_15.to_owned(),
+                    false => object.definition.replace('\n', " "),
+                };
                 writeln!(text, "  {} {}: {definition}", object.kind, object.name)?;
             }
         }
@@ -111,7 +144,31 @@ fn locale(definition: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::locale;
+    use super::{SchemaObject, is_of_18, is_public_of_14, locale};
+
+    #[test]
+    fn only_what_nobody_has_changed_is_the_schema_that_an_older_server_makes() {
+        let schema = |name: &str, definition: &str| {
+            let (kind, name) = ("schema".to_owned(), name.to_owned());
+            is_public_of_14(&SchemaObject { kind, name, definition: definition.to_owned() })
+        };
+        let made = "owner admin; access {=UC/admin,admin=UC/admin}";
+        assert!(schema("public", made));
+        assert!(!schema("public", "owner admin; access {=U/admin,admin=UC/admin}"));
+        assert!(!schema("public", "owner other; access {=UC/admin,admin=UC/admin}"));
+        assert!(!schema("shop", made));
+    }
+
+    #[test]
+    fn what_version_18_says_twice_is_told_from_what_somebody_wrote() {
+        let constraint = |definition: &str| {
+            let (kind, name) = ("constraint".to_owned(), "public.t t_a_not_null".to_owned());
+            is_of_18(&SchemaObject { kind, name, definition: definition.to_owned() })
+        };
+        assert!(constraint("NOT NULL a"));
+        assert!(!constraint("NOT NULL a NOT VALID") && !constraint("NOT NULL a NO INHERIT"));
+        assert!(!constraint("CHECK ((a IS NOT NULL))"));
+    }
 
     #[test]
     fn the_locale_of_a_database_is_found_wherever_it_ends() {

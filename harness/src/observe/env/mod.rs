@@ -156,7 +156,7 @@ impl EnvObservation {
             (Written::Reference(reference), Some(_)) if reference.starts_with("field ") => String::new(),
             (_, Some(got)) => format!(" = {}", laid_out(got)),
         };
-        [entry.name.clone(), origin::name(entry.from).to_owned(), format!("{said}{outcome}")]
+        [entry.name.clone(), entry.from.name().to_owned(), format!("{said}{outcome}")]
     }
 }
 

@@ -5,19 +5,6 @@ use serde_json::Value;
 use super::EnvInputs;
 use crate::scenario::EnvOrigin;
 
-/// As it stands in a scenario file.
-pub(super) fn name(origin: EnvOrigin) -> &'static str {
-    match origin {
-        EnvOrigin::Operator => "operator",
-        EnvOrigin::SpecEnv => "spec-env",
-        EnvOrigin::CloneSection => "clone-section",
-        EnvOrigin::PodEnvironmentSecret => "pod-environment-secret",
-        EnvOrigin::PodEnvironmentConfigmap => "pod-environment-configmap",
-        EnvOrigin::OperatorConfiguration => "operator-configuration",
-        EnvOrigin::Ambiguous => "ambiguous",
-    }
-}
-
 /// Each source that holds this very name and value is a candidate; more than one is ambiguous. Where there is none, the
 /// clone section made what has its prefix, and the operator configuration what stands in it as a value.
 pub(super) fn of(name: &str, item: &Value, inputs: &EnvInputs) -> EnvOrigin {

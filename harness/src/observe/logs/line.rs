@@ -101,6 +101,10 @@ pub(crate) fn recognise(line: &str) -> Option<Line<'_>> {
     if line.starts_with('{') {
         return json(line);
     }
+    // Azure's code for an answer, in the middle of an error of WAL-G 3.
+    if line.starts_with("ERROR CODE: ") {
+        return None;
+    }
     FORMATS.iter().find_map(|format| {
         let found = format.frame.captures(line)?;
         let message = found.name("message")?.as_str();
@@ -303,6 +307,7 @@ mod tests {
     fn output_without_a_frame_is_not_recognised() {
         assert_eq!(recognise("server started"), None);
         assert_eq!(recognise("  File \"/x.py\", line 1, in main"), None);
+        assert_eq!(recognise("ERROR CODE: AuthorizationFailure"), None);
         for quiet in
             ["selecting default shared_buffers ... 128MB", "/var/run/postgresql:5432 - no response", "{}"]
         {

@@ -21,7 +21,7 @@ static VARYING: LazyLock<Regex> = LazyLock::new(|| {
     .unwrap()
 });
 
-/// WAL-G looks for a file under the suffix of each compression that it knows.
+/// WAL-G looks for a file under the suffix of each compression that it knows; WAL-G 3 also without one.
 static COMPRESSION: LazyLock<Regex> = LazyLock::new(|| {
     #[allow(clippy::unwrap_used, reason = "a constant pattern, which the tests below compile")]
     Regex::new(r"\.(?:br|gz|lz4|lzma|lzo|zst)$").unwrap()
@@ -41,7 +41,13 @@ impl Templates {
     pub(super) fn of_access(&self, access: &Access) -> String {
         let container = access.container.as_deref().unwrap_or_default();
         match access.blob.as_ref().or(access.prefix.as_ref()) {
-            Some(name) => COMPRESSION.replace(&self.of_blob(container, name), ".<compressed>").into_owned(),
+            Some(name) => {
+                let path = self.of_blob(container, name);
+                match path.ends_with("/<wal>") || path.ends_with("/<timeline>.history") {
+                    true => format!("{path}.<compressed>"),
+                    false => COMPRESSION.replace(&path, ".<compressed>").into_owned(),
+                }
+            }
             None => container.to_owned(),
         }
     }

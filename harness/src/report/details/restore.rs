@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 
 use super::{Paint, Style, labelled_at};
-use crate::report::text::{WIDTH, count, duration, printable, wrap};
-use crate::report::{Measure, Proof, RecoveryPhase, Restore};
+use crate::report::proof::counted;
+use crate::report::text::{WIDTH, duration, printable, wrap};
+use crate::report::{Measure, Proof, ProofState, RecoveryPhase, Restore};
 
 const INDENT: usize = 2;
-const WORD: usize = 5;
+const WORD: usize = 6;
 
 pub(super) fn render(restore: &Restore, style: Style) -> String {
     let mut text = String::new();
@@ -40,8 +41,7 @@ pub(super) fn render(restore: &Restore, style: Style) -> String {
         text.push_str(&labelled_at(INDENT, "largest", &restore.largest_cause, style));
     }
     if !restore.proofs.is_empty() {
-        let holding = restore.proofs.iter().filter(|proof| proof.holds).count();
-        let title = format!("{} of {} hold", holding, count(restore.proofs.len(), "proof"));
+        let title = counted(&restore.proofs);
         text.push_str(&format!("\n  {}\n", style.paint(Paint::Faint, &title)));
         for one in &restore.proofs {
             text.push_str(&proof(one, style));
@@ -75,9 +75,13 @@ fn phases(phases: &[RecoveryPhase]) -> String {
 
 /// A line each, more where it is long.
 fn proof(proof: &Proof, style: Style) -> String {
-    let (paint, word) = if proof.holds { (Paint::Good, "holds") } else { (Paint::Bad, "FAILS") };
-    let told = match (proof.holds, proof.expected.as_str()) {
-        (false, expected) if !expected.is_empty() => {
+    let (paint, word) = match proof.state {
+        ProofState::Holds => (Paint::Good, "holds"),
+        ProofState::Fails => (Paint::Bad, "FAILS"),
+        ProofState::Partly => (Paint::Bad, "partly"),
+    };
+    let told = match (proof.state, proof.expected.as_str()) {
+        (ProofState::Fails, expected) if !expected.is_empty() => {
             format!("{}: expected {expected}, seen {}", proof.what, proof.seen)
         }
         _ => format!("{}: {}", proof.what, proof.seen),
@@ -86,7 +90,7 @@ fn proof(proof: &Proof, style: Style) -> String {
     for (index, line) in
         wrap(&printable(&told).replace('\n', " "), WIDTH - 4 - WORD - 2).into_iter().enumerate()
     {
-        let word = if index == 0 { style.paint(paint, word) } else { " ".repeat(WORD) };
+        let word = if index == 0 { style.paint(paint, &format!("{word:WORD$}")) } else { " ".repeat(WORD) };
         text.push_str(&format!("    {word}  {line}\n"));
     }
     text

@@ -15,6 +15,7 @@ pub(super) fn section(index: usize, report: &DrillReport) -> Markup {
                 " · " (report.environment) " · " (duration(report.milliseconds))
                 @if !report.file.as_os_str().is_empty() { " · " code { (report.file.display()) } }
             }
+            @for image in &report.images { p class="faint" { "image " (image.to_text()) } }
             @for finding in &report.findings { (found(report, finding)) }
             @if let Some(restore) = &report.restore { (restore::section(restore)) }
             @if !report.clusters.is_empty() { (clusters(&report.clusters)) }
@@ -42,8 +43,12 @@ fn found(report: &DrillReport, finding: &Finding) -> Markup {
         div class="finding" {
             strong { (finding.subject) }
             dl {
-                dt { "expected" } dd { (finding.expected) }
-                dt { "seen" } dd { (finding.seen) }
+                @if finding.expected.is_empty() {
+                    dt { "what" } dd { (finding.seen) }
+                } @else {
+                    dt { "expected" } dd { (finding.expected) }
+                    dt { "seen" } dd { (finding.seen) }
+                }
                 @if !finding.help.is_empty() { dt { "help" } dd { (finding.help) } }
             }
             @if !finding.evidence.is_empty() {
@@ -86,7 +91,10 @@ fn clusters(clusters: &[ClusterSummary]) -> Markup {
                     td { strong { (cluster.cluster) } }
                     td { (cluster.outcome) }
                     td { (cluster.data) }
-                    td { (names(&cluster.reads)) }
+                    td {
+                        (names(&cluster.reads))
+                        @if !cluster.refused.is_empty() { " (refused everything: " (names(&cluster.refused)) ")" }
+                    }
                     td { (names(&cluster.writes)) }
                 }
             }

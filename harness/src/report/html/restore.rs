@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::{budget, timeline};
+use crate::report::proof::counted;
 use crate::report::text::duration;
-use crate::report::{Proof, RecoveryPhase, Restore};
+use crate::report::{Proof, ProofState, RecoveryPhase, Restore};
 
 pub(super) fn section(restore: &Restore) -> Markup {
     html! {
@@ -26,6 +27,7 @@ pub(super) fn section(restore: &Restore) -> Markup {
         }
         @if !restore.proofs.is_empty() {
             h3 { "What was proved" }
+            p { (counted(&restore.proofs)) }
             (proofs(&restore.proofs))
         }
         @if !restore.manifest.is_empty() {
@@ -83,11 +85,14 @@ fn proofs(proofs: &[Proof]) -> Markup {
             tr { th {} th { "Proof" } th { "Expected" } th { "Seen" } }
             @for proof in proofs {
                 tr {
-                    td { @if proof.holds { span class="verdict passed" { "holds" } } @else { span class="verdict failed" { "fails" } } }
+                    td { (state(proof.state)) }
                     td { (proof.what) }
                     td { (proof.expected) }
                     td {
                         (proof.seen)
+                        @if !proof.unchecked.is_empty() {
+                            ul { @for gap in &proof.unchecked { li { "not checked: " (gap.what) ", since " (gap.why) } } }
+                        }
                         @if !proof.evidence.is_empty() { pre { (proof.evidence.join("\n")) } }
                         @if !proof.help.is_empty() { p class="faint" { (proof.help) } }
                     }
@@ -95,4 +100,13 @@ fn proofs(proofs: &[Proof]) -> Markup {
             }
         }
     }
+}
+
+fn state(state: ProofState) -> Markup {
+    let class = match state {
+        ProofState::Holds => "verdict passed",
+        ProofState::Fails => "verdict failed",
+        ProofState::Partly => "verdict",
+    };
+    html! { span class=(class) { (state.name()) } }
 }

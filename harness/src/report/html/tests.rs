@@ -87,11 +87,20 @@ fn a_restore_shows_its_budgets_phases_and_proofs() {
     assert!(!text.contains("clonedrill run"));
 }
 
+/// A picture that is scaled to the page's width scales its texts too: on a telephone nobody can read them.
+#[test]
+fn titles_and_times_of_the_bars_are_texts_of_the_page() {
+    let text = text(&[samples::restored()]);
+    assert!(!text.contains("<text"), "a picture has texts in it");
+    let bar = "<div class=\"bar\"><span>replay</span><span class=\"track\">";
+    assert!(text.contains(bar) && text.contains("<span class=\"time\">3 min 34 s</span>"), "{text}");
+}
+
 #[test]
 fn a_restore_that_measured_nothing_shows_what_is_known() {
     let text = text(&[samples::restore_broken()]);
     assert!(text.contains("<dt>seen</dt><dd>ErrImagePull</dd>") && text.contains("drills/acid-orders-drill"));
-    for nothing in ["RPO", "<svg", "What was proved", "Again"] {
+    for nothing in ["RPO", "<svg", "class=\"bar\"", "What was proved", "Again"] {
         assert!(!text.contains(nothing), "{nothing} of a drill that has none");
     }
 }

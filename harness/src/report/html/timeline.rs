@@ -5,12 +5,6 @@ use maud::{Markup, html};
 use crate::report::text::duration;
 use crate::report::{Phase, RecoveryPhase};
 
-/// All in user units; the page scales the picture.
-const WIDTH: u64 = 1000;
-const TITLES: u64 = 300;
-const TIMES: u64 = 90;
-const ROW: usize = 22;
-
 /// Times in milliseconds.
 struct Bar<'a> {
     title: &'a str,
@@ -27,7 +21,7 @@ pub(super) fn picture(phases: &[Phase]) -> Markup {
         begin += phase.milliseconds;
         bar
     });
-    bars_of(&bars.collect::<Vec<_>>(), TITLES, "Time of each phase")
+    bars_of(&bars.collect::<Vec<_>>(), "Time of each phase")
 }
 
 /// A row for each phase of a recovery, where it stood in time.
@@ -38,20 +32,25 @@ pub(super) fn of_recovery(phases: &[RecoveryPhase]) -> Markup {
         let begin = u64::try_from(begin).unwrap_or_default();
         Bar { title: phase.phase.name(), begin, length: phase.milliseconds }
     });
-    bars_of(&bars.collect::<Vec<_>>(), TITLES / 3, "Phases of the recovery")
+    bars_of(&bars.collect::<Vec<_>>(), "Phases of the recovery")
 }
 
-fn bars_of(bars: &[Bar<'_>], titles: u64, label: &str) -> Markup {
+/// Only the bars are scaled to the page's width: titles and times are texts of the page, and as big as its others.
+fn bars_of(bars: &[Bar<'_>], label: &str) -> Markup {
     let all = bars.iter().map(|bar| bar.begin + bar.length).max().unwrap_or(0).max(1);
     let longest = bars.iter().map(|bar| bar.length).max().unwrap_or(0);
-    let wide = |milliseconds: u64| milliseconds * (WIDTH - titles - TIMES) / all;
+    let percent = |milliseconds: u64| format!("{:.2}%", milliseconds as f64 * 100.0 / all as f64);
     html! {
-        svg class="timeline" viewBox={ "0 0 " (WIDTH) " " (bars.len() * ROW) } role="img" aria-label=(label) {
-            @for (index, bar) in bars.iter().enumerate() {
-                text x="0" y=(index * ROW + 15) { (bar.title) }
-                rect class=[(bar.length == longest).then_some("longest")] x=(titles + wide(bar.begin)) y=(index * ROW + 4)
-                    width=(wide(bar.length).max(2)) height="14" rx="2" {}
-                text class="time" x=(titles + wide(bar.begin + bar.length) + 8) y=(index * ROW + 15) { (duration(bar.length)) }
+        div class="timeline" role="group" aria-label=(label) {
+            @for bar in bars {
+                div class="bar" {
+                    span { (bar.title) }
+                    span class="track" {
+                        i class=[(bar.length == longest).then_some("longest")]
+                            style={ "left:" (percent(bar.begin)) ";width:" (percent(bar.length)) } {}
+                    }
+                    span class="time" { (duration(bar.length)) }
+                }
             }
         }
     }

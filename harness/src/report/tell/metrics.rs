@@ -14,7 +14,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::Told;
 use crate::exit::Verdict;
-use crate::report::{DrillReport, Measure, RecoveryPhaseName};
+use crate::report::{DrillReport, Measure, ProofState, RecoveryPhaseName};
 
 /// The time of the last success, which metrics files are read for.
 pub(super) const LAST_SUCCESS: &str = "clonedrill_last_success_timestamp_seconds";
@@ -69,13 +69,21 @@ impl Metrics {
             verdict(report),
             seconds("clonedrill_duration", "How long the last run took.", from(report.milliseconds)),
             seconds("clonedrill_rpo", "Recovery point: how much would have been lost.", value(restore.rpo)),
-            seconds("clonedrill_rpo_budget", "What the recovery point may be at most.", budget(restore.rpo)),
+            seconds(
+                "clonedrill_rpo_budget",
+                "What the recovery point may be at most.",
+                budget(restore.rpo, restore.rpo_budget),
+            ),
             seconds(
                 "clonedrill_rto",
                 "Recovery time: from the clone's creation until its data were verified.",
                 value(restore.rto),
             ),
-            seconds("clonedrill_rto_budget", "What the recovery time may be at most.", budget(restore.rto)),
+            seconds(
+                "clonedrill_rto_budget",
+                "What the recovery time may be at most.",
+                budget(restore.rto, restore.rto_budget),
+            ),
             phases(told),
             seconds(
                 "clonedrill_backup_age",
@@ -172,13 +180,13 @@ fn phases(told: Told<'_>) -> Metric {
 }
 
 fn proofs(told: Told<'_>) -> Metric {
-    let count = |holds| told.restore.proofs.iter().filter(|proof| proof.holds == holds).count() as f64;
-    let one = |result: &str, holds| (Some(("result", result.to_owned())), count(holds));
+    let count = |state| told.restore.proofs.iter().filter(|proof| proof.state == state).count() as f64;
+    let one = |state: ProofState| (Some(("result", state.name().to_owned())), count(state));
     Metric {
         name: "clonedrill_proofs",
         help: "How many things were to be proved of the clone, by what came out.",
         unit: None,
-        values: vec![one("holds", true), one("fails", false)],
+        values: ProofState::ALL.into_iter().map(one).collect(),
     }
 }
 
@@ -190,6 +198,7 @@ fn value(measure: Option<Measure>) -> f64 {
     measure.map_or(f64::NAN, |measure| from(measure.milliseconds))
 }
 
-fn budget(measure: Option<Measure>) -> f64 {
-    measure.and_then(|measure| measure.budget).map_or(f64::NAN, from)
+/// What was set holds for drills too that came to no measure.
+fn budget(measure: Option<Measure>, set: Option<u64>) -> f64 {
+    measure.and_then(|measure| measure.budget).or(set).map_or(f64::NAN, from)
 }

@@ -31,10 +31,29 @@ pub(super) fn write(path: &Path, told: Told<'_>) -> Result<(), MetricsFileError>
     replace(path, &text).map_err(|source| MetricsFileError::Write { path: path.to_owned(), source })
 }
 
+/// Whether [`write`] would be able to, as far as that can be known: it writes a file beside and takes it away.
+///
+/// # Errors
+/// What keeps it from being written.
+pub(super) fn can_be_written(path: &Path) -> Result<(), MetricsFileError> {
+    match std::fs::read_to_string(path) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(MetricsFileError::Before { path: path.to_owned(), source }),
+    }
+    let beside = beside(path).map_err(|source| MetricsFileError::Write { path: path.to_owned(), source })?;
+    drop(beside);
+    Ok(())
+}
+
 /// The collector reads names that end in `.prom` only, so that it never sees the file beside.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut beside = tempfile::Builder::new().prefix(".clonedrill-").suffix(".new").tempfile_in(folder)?;
+    tempfile::Builder::new().prefix(".clonedrill-").suffix(".new").tempfile_in(folder)
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let mut beside = beside(path)?;
     beside.write_all(text.as_bytes())?;
     // Somebody else reads it: the collector has a user of its own.
     beside.as_file().set_permissions(Permissions::from_mode(0o644))?;

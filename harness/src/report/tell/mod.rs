@@ -6,6 +6,7 @@ mod metrics;
 mod metrics_file;
 mod pushgateway;
 mod request;
+mod settings;
 mod template;
 mod webhook;
 
@@ -13,6 +14,7 @@ pub use events::EventError;
 pub use metrics_file::MetricsFileError;
 pub use pushgateway::PushgatewayError;
 pub use request::RequestError;
+pub use settings::{Tell, Webhook};
 pub use template::{TemplateError, check_template};
 pub use webhook::WebhookError;
 
@@ -20,7 +22,6 @@ use futures::future::{BoxFuture, join_all};
 use jiff::Timestamp;
 
 use super::{DrillReport, Restore};
-use crate::restore::Tell;
 
 /// Somebody was not told. What became of the drill stays as it is.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,37 @@ pub async fn tell(report: &DrillReport, to: &Tell, client: Option<kube::Client>)
         channels.push(Box::pin(async move { Ok(webhook::call(webhook, told).await?) }));
     }
     join_all(channels).await.into_iter().filter_map(Result::err).collect()
+}
+
+/// The verdict and what matters most of a restore drill, a line each: what the log of a pod ends with. Nothing of a drill that
+/// restored nothing.
+pub fn key_lines(report: &DrillReport) -> String {
+    let told = |restore| Told { report, restore, at: Timestamp::now() };
+    report.restore.as_deref().map(told).map(line::key_lines).unwrap_or_default()
+}
+
+/// What of it is known not to work, before anything is done: each error with its JSON pointer below `tell`. Nobody is told
+/// of anything, and no server is asked whether it is there.
+pub fn unusable(to: &Tell) -> Vec<(&'static str, TellError)> {
+    let mut found: Vec<(&'static str, TellError)> = Vec::new();
+    if let Some(Err(error)) = to.metrics_file.as_deref().map(metrics_file::can_be_written) {
+        found.push(("/metrics_file", error.into()));
+    }
+    if let Some(Err(error)) = to.pushgateway.as_deref().map(pushgateway::usable) {
+        found.push(("/pushgateway", error.into()));
+    }
+    if let Some(webhook) = &to.webhook
+        && let Err(error) = webhook::usable(webhook)
+    {
+        let place = match error {
+            WebhookError::Template(_) => "/webhook/template",
+            _ if webhook.url_env.is_some() => "/webhook/url_env",
+            _ if webhook.url_file.is_some() => "/webhook/url_file",
+            _ => "/webhook",
+        };
+        found.push((place, error.into()));
+    }
+    found
 }
 
 /// What is told: a drill that is over.

@@ -13,7 +13,7 @@ use super::request::{self, RequestError};
 #[derive(Debug, thiserror::Error)]
 pub enum PushgatewayError {
     #[error(
-        "use its address `{0}`: it is none such as `http://pushgateway.monitoring:9091`, without user, password and query"
+        "use the address `{0}`: it must be like `http://pushgateway.monitoring:9091`, without user, password and query"
     )]
     Address(String),
     #[error("lay them out: {0}")]
@@ -34,18 +34,31 @@ pub(super) async fn push(address: &str, told: Told<'_>) -> Result<(), Pushgatewa
     sent.map_err(|source| PushgatewayError::Request { address: shown(address), source })
 }
 
-/// The group that the drill's metrics are kept in: drills of one cluster must not replace each other's.
-fn group(address: &str, labels: &Labels) -> Result<Uri, PushgatewayError> {
+/// # Errors
+/// When it is no address of a Pushgateway.
+pub(super) fn usable(address: &str) -> Result<(), PushgatewayError> {
+    base(address).map(drop)
+}
+
+fn base(address: &str) -> Result<Uri, PushgatewayError> {
     let refused = || PushgatewayError::Address(shown(address));
     let base: Uri = address.parse().map_err(|_| refused())?;
     let has_password = base.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    if !matches!(base.scheme_str(), Some("http" | "https")) || base.query().is_some() || has_password {
-        return Err(refused());
+    match !matches!(base.scheme_str(), Some("http" | "https")) || base.query().is_some() || has_password {
+        true => Err(refused()),
+        false => Ok(base),
     }
+}
+
+/// The group that the drill's metrics are kept in: drills of one cluster must not replace each other's.
+fn group(address: &str, labels: &Labels) -> Result<Uri, PushgatewayError> {
+    base(address)?;
     let Labels { namespace, cluster, drill } = labels;
     let labels = [("namespace", namespace), ("cluster", cluster), ("drill", drill)];
     let path: String = labels.map(|(name, value)| format!("/{name}{}", segment(value))).concat();
-    format!("{}/metrics/job/clonedrill{path}", address.trim_end_matches('/')).parse().map_err(|_| refused())
+    format!("{}/metrics/job/clonedrill{path}", address.trim_end_matches('/'))
+        .parse()
+        .map_err(|_| PushgatewayError::Address(shown(address)))
 }
 
 /// A label's value as the Pushgateway reads it in a path.

@@ -16,7 +16,6 @@ use super::metrics::{LAST_SUCCESS, Metrics};
 use super::*;
 use crate::exit::Verdict;
 use crate::report::samples;
-use crate::restore::Webhook;
 
 /// Somebody who is told: answers with one status, and hands on what came.
 struct Listener {
@@ -106,6 +105,21 @@ fn what_was_not_measured_does_not_keep_the_last_runs_value() {
 }
 
 #[test]
+fn budgets_are_told_of_a_drill_that_came_to_no_measure() {
+    let mut report = samples::restore_broken();
+    let restore = report.restore.as_mut().unwrap();
+    (restore.rpo_budget, restore.rto_budget) = (Some(2_100_000), Some(1_800_000));
+    let text = Metrics::of(told(&report), None).text_format().unwrap();
+    let labels = r#"namespace="prod",cluster="acid-orders",drill="orders-nightly""#;
+    for (series, value) in
+        [("rpo_seconds", "NaN"), ("rpo_budget_seconds", "2100.0"), ("rto_budget_seconds", "1800.0")]
+    {
+        let line = format!("clonedrill_{series}{{{labels}}} {value}\n");
+        assert!(text.contains(&line), "{line}{text}");
+    }
+}
+
+#[test]
 fn the_last_success_outlives_runs_that_do_not_pass() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("orders.prom");
@@ -176,7 +190,7 @@ async fn a_pushgateway_that_refuses_or_is_none_is_named() {
     assert_eq!(errors[0].to_string(), expected);
     for wrong in ["pushgateway:9091", "ftp://gateway", "http://me:hush@gateway:9091"] {
         let error = tell(&samples::restored(), &push(wrong), None).await[0].to_string();
-        assert!(error.starts_with("push the metrics: use its address") && !error.contains("hush"), "{error}");
+        assert!(error.starts_with("push the metrics: use the address") && !error.contains("hush"), "{error}");
     }
 }
 
@@ -291,6 +305,57 @@ async fn one_who_cannot_be_told_keeps_nobody_else_from_it() {
     assert!(server.requests.recv().await.unwrap().1.contains("ErrImagePull"));
     assert!(matches!(tell(&samples::passed(), &everybody, None).await[..], [TellError::NotARestore]));
     assert!(tell(&samples::passed(), &Tell::default(), None).await.is_empty());
+}
+
+#[test]
+fn the_key_lines_of_a_log_are_the_verdict_and_what_matters() {
+    let expected = "\
+FAILED  orders-nightly, restore of prod/acid-orders
+        orders: SELECT count(*) FROM orders: expected at least 1000, seen 0
+        restored to 2026-11-24T02:58:12.304518Z
+        RPO at most 1 min 45 s (budget 5 min 00 s)
+        RTO 38 min 13 s (budget 30 min 00 s)
+        3 of 4 proofs hold
+";
+    assert_eq!(key_lines(&samples::not_restored()), expected);
+    assert_eq!(key_lines(&samples::passed()), "");
+}
+
+#[test]
+fn what_cannot_be_told_is_known_before_the_drill() {
+    let folder = tempfile::tempdir().unwrap();
+    let webhook = |name: &str| Webhook {
+        url_env: Some(name.to_owned()),
+        url_file: None,
+        template: Some("{ broken".to_owned()),
+        always: false,
+    };
+    let everybody = Tell {
+        metrics_file: Some(folder.path().join("missing/orders.prom")),
+        pushgateway: Some("nowhere".to_owned()),
+        events: true,
+        webhook: Some(webhook("CLONEDRILL_NOT_SET")),
+    };
+    let found = unusable(&everybody);
+    let places: Vec<&str> = found.iter().map(|(place, _)| *place).collect();
+    assert_eq!(places, ["/metrics_file", "/pushgateway", "/webhook/url_env"]);
+    assert!(found[0].1.to_string().starts_with("write the metrics: replace "), "{found:?}");
+    assert!(found[2].1.to_string().contains("CLONEDRILL_NOT_SET, which is not set"), "{found:?}");
+    let address = folder.path().join("address");
+    std::fs::write(&address, "https://hooks.example/T000").unwrap();
+    let with_file = Webhook { url_env: None, url_file: Some(address), ..webhook("") };
+    let of = |webhook: Webhook| {
+        let found = unusable(&Tell { webhook: Some(webhook), ..Tell::default() });
+        found.into_iter().map(|(place, _)| place).collect::<Vec<_>>()
+    };
+    assert_eq!(of(with_file.clone()), ["/webhook/template"]);
+    assert_eq!(of(Webhook { template: None, ..with_file }), [""; 0]);
+    // Nothing is left of the attempt, and what was there stays.
+    let metrics = folder.path().join("orders.prom");
+    std::fs::write(&metrics, "before\n").unwrap();
+    assert!(unusable(&to_file(&metrics)).is_empty());
+    assert_eq!(std::fs::read_to_string(&metrics).unwrap(), "before\n");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
 
 #[test]

@@ -6,9 +6,9 @@ use http::Uri;
 
 use super::Told;
 use super::request::{self, RequestError};
+use super::settings::Webhook;
 use super::template::{self, TemplateError};
 use crate::exit::Verdict;
-use crate::restore::Webhook;
 use crate::secret::Secret;
 
 /// The webhook was not called, or did not take it.
@@ -20,7 +20,7 @@ pub enum WebhookError {
     Variable(String),
     #[error("read its address from {}: {source}", .path.display())]
     File { path: PathBuf, source: std::io::Error },
-    #[error("use its address, which is none that begins with `https://` or `http://`")]
+    #[error("use its address: it does not begin with `https://` or `http://`")]
     Address,
     #[error("{0}")]
     Template(#[from] TemplateError),
@@ -38,16 +38,28 @@ pub(super) async fn call(webhook: &Webhook, told: Told<'_>) -> Result<(), Webhoo
     if told.report.verdict == Verdict::Passed && !webhook.always {
         return Ok(());
     }
-    let address = address(webhook)?;
-    let address: Uri = address.reveal().parse().map_err(|_| WebhookError::Address)?;
-    if !matches!(address.scheme_str(), Some("http" | "https")) {
-        return Err(WebhookError::Address);
-    }
+    let address = uri(webhook)?;
     let body = match &webhook.template {
         Some(template) => template::body(template, told)?,
         None => serde_json::to_string(told.report).map_err(WebhookError::Body)?,
     };
     Ok(request::post("webhook", address, "application/json", body, request::LIMIT).await?)
+}
+
+/// # Errors
+/// When its address is not there or is none, or its template cannot be filled in.
+pub(super) fn usable(webhook: &Webhook) -> Result<(), WebhookError> {
+    uri(webhook)?;
+    Ok(webhook.template.as_deref().map_or(Ok(()), template::check_template)?)
+}
+
+fn uri(webhook: &Webhook) -> Result<Uri, WebhookError> {
+    let address = address(webhook)?;
+    let address: Uri = address.reveal().parse().map_err(|_| WebhookError::Address)?;
+    match address.scheme_str() {
+        Some("http" | "https") => Ok(address),
+        _ => Err(WebhookError::Address),
+    }
 }
 
 fn address(webhook: &Webhook) -> Result<Secret, WebhookError> {

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::render::RenderedVariable;
 use crate::restore::samples::{KEY, reference, source, variable};
 use crate::restore::{CloneSettings, Into, SourceName, named, readback};
+use crate::spilo::EnvItem;
 
 fn drill(clone: CloneSettings) -> RestoreDrill {
     let source = SourceName { namespace: "prod".to_owned(), name: "acid-orders".to_owned() };
@@ -159,7 +159,7 @@ fn what_the_operator_wrote_is_held_against_what_was_asked_for() {
         json!({ "name": "CLONE_METHOD", "value": "CLONE_WITH_WALE" }),
         json!({ "name": "CLONE_TARGET_TIME", "value": "2026-11-25T22:00:00.000000+00:00" }),
     ];
-    let written = |more: &[Value]| -> Vec<RenderedVariable> {
+    let written = |more: &[Value]| -> Vec<EnvItem> {
         let all = clone.env.iter().chain(&others).chain(more).cloned();
         all.map(variable).collect()
     };

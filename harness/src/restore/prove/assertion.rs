@@ -9,7 +9,7 @@ use tokio_postgres::types::Type;
 
 use super::newest::{Age, age};
 use super::query::{NoValue, Value, answered, session, value};
-use super::{Hide, one_line, proof};
+use super::{Hide, one_line};
 use crate::observe::data::{Connect, DataError};
 use crate::report::Proof;
 use crate::restore::{Assertion, Span};
@@ -43,7 +43,7 @@ pub async fn assertions(
             }
             Err(why) => (why.to_owned(), Found::not("it was not asked")),
         };
-        proofs.push(Proof { expected, help: found.help, ..proof(what, found.holds, found.seen) });
+        proofs.push(Proof { expected, help: found.help, ..Proof::new(what, found.holds, found.seen) });
     }
     Ok(proofs)
 }

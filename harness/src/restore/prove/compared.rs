@@ -1,8 +1,8 @@
 //! The clone's data against the source's, as of the quiet moment that the clone was recovered to.
 
-use super::{EVIDENCE_LINES, Hide, count, first_lines, proof};
+use super::{EVIDENCE_LINES, Hide, count, first_lines};
 use crate::observe::data::{Comparison, DataError, DataObservation, Difference, Sequence, compare};
-use crate::report::Proof;
+use crate::report::{Proof, Unchecked};
 use crate::restore::quiet::{QuietMoment, SequenceName};
 
 /// The kind of a prepared transaction among what all databases share.
@@ -40,9 +40,9 @@ pub fn compared(
     notes.extend(allow_prepared(clone, &mut expected));
     let comparison = compare(clone, &expected, hide)?;
     notes.extend(comparison.notes.clone());
-    let proof = |holds, seen: String| Proof {
+    let proof = |holds: bool, seen: String| Proof {
         expected: format!("equal to the source at {}", moment.target),
-        ..proof("data equal to the source's", holds, seen)
+        ..Proof::new("data equal to the source's", holds, seen)
     };
     let text = Comparison { notes: notes.clone(), ..comparison.clone() }.to_string();
     let compared = |proof| Ok(Compared { proof, text });
@@ -55,9 +55,18 @@ pub fn compared(
         });
     }
     if !comparison.unknown.is_empty() {
-        let seen = "equal as far as it is known".to_owned();
-        let evidence = first_lines(comparison.unknown, EVIDENCE_LINES);
-        return compared(Proof { evidence, ..proof(false, seen) });
+        let seen = format!("equal as far as it is known: {}", comparison.unknown.join("; "));
+        let gap = |line: String| match line.split_once(" lets nobody in") {
+            Some((what, _)) => Unchecked {
+                what: what.to_owned(),
+                why: "it lets nobody in at the source, where a drill changes nothing".to_owned(),
+            },
+            None => Unchecked { what: line, why: "it is not known at the source".to_owned() },
+        };
+        let help =
+            "`ALTER DATABASE … ALLOW_CONNECTIONS true` on the source lets a drill compare it".to_owned();
+        let partly = proof(true, seen).without(comparison.unknown.into_iter().map(gap).collect());
+        return compared(Proof { help, ..partly });
     }
     let size = match clone.rows() {
         0 => "equal: neither has a single row".to_owned(),

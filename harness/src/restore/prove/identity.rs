@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use super::proof;
 use crate::observe::data::Identity;
 use crate::report::Proof;
 
@@ -56,7 +55,7 @@ fn system_identifier(seen: &Identity, wanted: Option<&str>) -> Proof {
     Proof {
         expected,
         help: help.to_owned(),
-        ..proof(
+        ..Proof::new(
             "system identifier",
             wanted == Some(seen.system_identifier.as_str()),
             seen.system_identifier.clone(),
@@ -68,7 +67,7 @@ fn out_of_recovery(seen: &Identity) -> Proof {
     let text = if seen.in_recovery { "in recovery" } else { "recovered and promoted" };
     Proof {
         expected: "recovered and promoted".to_owned(),
-        ..proof("end of recovery", !seen.in_recovery, text)
+        ..Proof::new("end of recovery", !seen.in_recovery, text)
     }
 }
 
@@ -83,7 +82,7 @@ fn timeline(seen: &Identity, backup: Option<u32>) -> Proof {
     } else {
         "a recovery always begins a new timeline: this cluster was not recovered from that backup"
     };
-    Proof { expected, help: help.to_owned(), ..proof("timeline", holds, seen.timeline.to_string()) }
+    Proof { expected, help: help.to_owned(), ..Proof::new("timeline", holds, seen.timeline.to_string()) }
 }
 
 fn time(recovered: Recovered, target: Timestamp) -> Proof {
@@ -105,7 +104,7 @@ fn time(recovered: Recovered, target: Timestamp) -> Proof {
             "the clone's server log tells it (`last completed transaction was at log time`)",
         ),
     };
-    Proof { expected, help: help.to_owned(), ..proof("point in time", holds, seen) }
+    Proof { expected, help: help.to_owned(), ..Proof::new("point in time", holds, seen) }
 }
 
 /// `1m 3s`, to the millisecond.

@@ -3,19 +3,27 @@
 mod amcheck;
 mod assertion;
 mod compared;
+mod damage;
+mod ended;
+mod entries;
+mod files;
 mod identity;
+mod inspected;
 mod newest;
+mod own;
+mod pages;
 mod query;
 mod readable;
+mod states;
+mod walk;
 
-pub use amcheck::amcheck;
 pub use assertion::assertions;
 pub use compared::{Compared, compared};
+pub use damage::damage;
+pub(in crate::restore) use ended::{Why, timelines, wal};
 pub use identity::{Recovered, Wanted, identity};
 pub use newest::newest;
-pub use readable::{counts, readable};
-
-use crate::report::Proof;
+pub use readable::{counts, readable, readable_after};
 
 /// Replaces every secret in a text by its fingerprint.
 pub type Hide<'a> = &'a dyn Fn(&str) -> String;
@@ -24,18 +32,6 @@ pub type Hide<'a> = &'a dyn Fn(&str) -> String;
 const EVIDENCE_LINES: usize = 40;
 /// Characters of a value or a query that are shown.
 const SHOWN: usize = 160;
-
-/// A proof with nothing to add.
-fn proof(what: impl Into<String>, holds: bool, seen: impl Into<String>) -> Proof {
-    Proof {
-        what: what.into(),
-        holds,
-        expected: String::new(),
-        seen: seen.into(),
-        evidence: Vec::new(),
-        help: String::new(),
-    }
-}
 
 /// The first lines, and how many more there are.
 fn first_lines(mut lines: Vec<String>, at_most: usize) -> Vec<String> {
@@ -60,4 +56,9 @@ fn one_line(text: &str, hide: Hide<'_>) -> String {
 /// `1 table`, `2 tables`.
 fn count(number: u64, one: &str) -> String {
     format!("{number} {one}{}", if number == 1 { "" } else { "s" })
+}
+
+/// `1 index`, `2 indexes`.
+fn indexes_counted(indexes: u64) -> String {
+    if indexes == 1 { "1 index".to_owned() } else { format!("{indexes} indexes") }
 }

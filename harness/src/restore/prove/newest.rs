@@ -10,7 +10,7 @@ use tokio_postgres::types::Type;
 use super::assertion::is_time;
 use super::identity::span;
 use super::query::{NoValue, answered, session, value};
-use super::{Hide, one_line, proof};
+use super::{Hide, one_line};
 use crate::observe::data::{Connect, DataError};
 use crate::report::Proof;
 use crate::restore::{Newest, Span};
@@ -46,7 +46,7 @@ pub async fn newest(
             Err(error) => (false, error.said(&format!("the newest {table}.{name}"), database, hide)?),
         };
         let what = one_line(&format!("{database}: newest {table}.{name}"), hide);
-        proofs.push(Proof { expected, ..proof(what, holds, seen) });
+        proofs.push(Proof { expected, ..Proof::new(what, holds, seen) });
     }
     Ok(proofs)
 }

@@ -1,20 +1,29 @@
 //! Every table was read end to end, and how much there is.
 
-use super::{EVIDENCE_LINES, count, first_lines, proof};
+use super::{EVIDENCE_LINES, count, first_lines};
 use crate::observe::data::{DataObservation, TableKind};
-use crate::report::Proof;
+use crate::report::{Proof, Unchecked};
 
 /// Lines of row counts that a report shows.
 const COUNTS: usize = 200;
 
 /// Every table of every database that lets clients in was read end to end, as the observation did. A clone without a single
 /// row is not called proved, unless `source`, where it was observed too, has none either: an initialised but empty cluster
-/// looks the same. Nor is one with a database that lets nobody in, unless the source's lets nobody in either: templates of
-/// PostgreSQL's own are not observed, so it is somebody's.
+/// looks the same. One with a database that lets nobody in is proved in part, unless the source's lets nobody in either: a drill
+/// opens what can be opened.
 pub fn readable(clone: &DataObservation, source: Option<&DataObservation>) -> Proof {
-    let proof = |holds, seen: String| Proof {
+    readable_after(clone, source, false)
+}
+
+/// The same of a clone whose recovery may have replayed no commit after the base backup (`nothing_after`).
+pub fn readable_after(
+    clone: &DataObservation,
+    source: Option<&DataObservation>,
+    nothing_after: bool,
+) -> Proof {
+    let proof = |holds: bool, seen: String| Proof {
         expected: "every table of every database is read end to end, and there are rows".to_owned(),
-        ..proof("tables readable", holds, seen)
+        ..Proof::new("tables readable", holds, seen)
     };
     let closed = |data: &DataObservation| -> Vec<String> {
         let closed = data.databases.iter().filter(|database| !database.connectable);
@@ -38,10 +47,14 @@ pub fn readable(clone: &DataObservation, source: Option<&DataObservation>) -> Pr
         let unreadable = count(damage.len() as u64, "thing");
         return Proof {
             evidence: first_lines(damage, EVIDENCE_LINES),
-            help:
-                "the backup or the WAL is damaged, or the source was when they were taken: look for the same \
-                   there, with pg_amcheck"
-                    .to_owned(),
+            help: match clone.damage().all(|line| line.contains("encoding")) {
+                true => "bytes that are no text in their database's encoding cannot be shown in another: look for the same on the source",
+                false => {
+                    "the backup or the WAL is damaged, or the source was when they were taken: look for the same \
+                     there, with pg_amcheck"
+                }
+            }
+            .to_owned(),
             ..proof(false, format!("{unreadable} cannot be read; {seen}"))
         };
     }
@@ -52,6 +65,21 @@ pub fn readable(clone: &DataObservation, source: Option<&DataObservation>) -> Pr
             None => "it is empty: there is no table in it",
             Some(_) => "it is empty: no table has a row",
         };
+        if nothing_after {
+            return Proof {
+                help: "the source has archived nothing since that backup: what it commits comes into the archive after its \
+                       archive_timeout, and into the next base backup; do the drill again then. If the source itself is empty, only \
+                       a comparison with it can tell (`compare`)"
+                    .to_owned(),
+                ..proof(
+                    false,
+                    format!(
+                        "the base backup is there, from before there was any row, and nothing that was committed after it is in the \
+                         archive ({seen})"
+                    ),
+                )
+            };
+        }
         return Proof {
             help: "a cluster that was initialised instead of restored looks like this; if the source itself is empty, \
                    only a comparison with it can tell (`compare`)"
@@ -59,16 +87,12 @@ pub fn readable(clone: &DataObservation, source: Option<&DataObservation>) -> Pr
             ..proof(false, format!("{why} ({seen})"))
         };
     }
-    if let Some(name) = unknown.first() {
-        return Proof {
-            help: format!(
-                "what nobody can connect to cannot be read: `ALTER DATABASE {name} ALLOW_CONNECTIONS true` on the \
-                 source before its next backup, or drop it if nobody needs it"
-            ),
-            ..proof(false, seen)
-        };
-    }
-    proof(true, seen)
+    let gap = |name: String| Unchecked {
+        what: format!("database {name}"),
+        why: "nobody can connect to it; one whose DROP was interrupted is like that, and can only be dropped"
+            .to_owned(),
+    };
+    proof(true, seen).without(unknown.into_iter().map(gap).collect())
 }
 
 /// Row counts for the report, biggest first. It always holds.
@@ -80,7 +104,7 @@ pub fn counts(clone: &DataObservation) -> Proof {
         .collect();
     rows.sort_by(|one, another| another.0.cmp(&one.0).then_with(|| one.1.cmp(&another.1)));
     let lines = rows.into_iter().map(|(rows, table)| format!("{table}: {}", count(rows, "row"))).collect();
-    Proof { evidence: first_lines(lines, COUNTS), ..proof("row counts", true, size(clone)) }
+    Proof { evidence: first_lines(lines, COUNTS), ..Proof::new("row counts", true, size(clone)) }
 }
 
 /// How much data that is.

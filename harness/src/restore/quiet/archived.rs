@@ -1,4 +1,5 @@
-//! Waiting until a quiet moment's WAL is in the archive. The source archives by itself; it is never told to.
+//! Waiting until a quiet moment's WAL is in the archive. The source archives by itself; it is asked to end its WAL file only
+//! where its owner lets it be asked.
 
 use std::time::{Duration, Instant};
 
@@ -55,17 +56,40 @@ pub async fn default_archived_within(source: &Connect, session: Session) -> Resu
     Ok(Duration::from_secs(seconds.unsigned_abs().into()) + MARGIN)
 }
 
-/// Waits until the archive has all that a recovery to this moment needs.
+/// How the archive is waited for.
+pub struct Awaiting<'a> {
+    pub limit: Duration,
+    /// The source may be asked to end its WAL file.
+    pub switch_wal: bool,
+    /// Hears what is waited for, whenever that is looked at.
+    pub told: &'a (dyn Fn(String) + Sync),
+}
+
+/// As [`awaited`], without a word, and without asking the source for anything.
 ///
 /// # Errors
-/// [`QuietError::TimedOut`] after `limit`, with what was archived last and how often it failed; [`QuietError::NotArchiving`] and
-/// [`QuietError::OtherTimeline`] at once.
+/// As there.
 pub async fn archived(
     source: &Connect,
     moment: &QuietMoment,
     limit: Duration,
     session: Session,
 ) -> Result<Archived, QuietError> {
+    awaited(source, moment, session, &Awaiting { limit, switch_wal: false, told: &|_| () }).await
+}
+
+/// Waits until the archive has all that a recovery to this moment needs.
+///
+/// # Errors
+/// [`QuietError::TimedOut`] after the limit, with what was archived last and how often it failed; [`QuietError::NotArchiving`] and
+/// [`QuietError::OtherTimeline`] at once.
+pub async fn awaited(
+    source: &Connect,
+    moment: &QuietMoment,
+    session: Session,
+    awaiting: &Awaiting<'_>,
+) -> Result<Archived, QuietError> {
+    let Awaiting { limit, switch_wal, told } = *awaiting;
     let client = source.open_as(FIRST, &session).await?;
     let what = format!("WAL file {} of the source to be archived", moment.wal_file);
     let limit = Limit {
@@ -74,6 +98,10 @@ pub async fn archived(
         longest_interval: Duration::from_millis(500),
     };
     let mut patience = Patience::new(what, limit);
+    if switch_wal {
+        // It ends nothing where nothing was written since the last end.
+        asked::<String>(&client, "SELECT pg_switch_wal()::text").await?;
+    }
     let mut all =
         Needed { file: moment.wal_file.clone(), below: moment.next_transaction, since: Instant::now() };
     let mut has_all: Option<Instant> = None;
@@ -109,6 +137,7 @@ pub async fn archived(
             false => String::new(),
         };
         let archived = if look.archived.is_empty() { "nothing" } else { &look.archived };
+        told(look.awaited(if has_all.is_some() { commit.as_ref() } else { Some(&all) }, moment));
         patience.pause(format!("archived last: {archived}{failing}; {after}")).await?;
     }
 }
@@ -155,6 +184,39 @@ struct Look {
 }
 
 impl Look {
+    /// What is waited for, what decides how long it takes, and until when it takes at most.
+    fn awaited(&self, needed: Option<&Needed>, moment: &QuietMoment) -> String {
+        let Some(Needed { file, .. }) = needed else {
+            return "the moment is archived; waiting some seconds for a commit after it".to_owned();
+        };
+        let what = format!("waiting for the source to archive {file}");
+        if self.failing {
+            return format!(
+                "{what}; its archiving fails, {} times so far, last of {}",
+                self.failures, self.failed
+            );
+        }
+        if *file < self.file {
+            return format!("{what}, which it has ended");
+        }
+        if self.archive_timeout.is_zero() {
+            return format!(
+                "{what}, which it ends only when it is full, since its archive_timeout is 0: `compare.switch_wal: true` lets the \
+                 drill end it"
+            );
+        }
+        let latest = moment.target.saturating_add(self.archive_timeout);
+        let latest = latest.map_or_else(
+            |_| String::new(),
+            |time| format!(", at {} at the latest", time.strftime("%H:%M:%SZ")),
+        );
+        format!(
+            "{what}, which it ends by its archive_timeout of {:.0?}{latest}; `compare.switch_wal: true` lets the drill end it at \
+             once",
+            self.archive_timeout
+        )
+    }
+
     /// Whether every transaction below this number had ended where the last checkpoint begins: in its file, or before.
     fn ended_before_checkpoint(&self, number: i64) -> bool {
         const EPOCH: i64 = 1 << 32;
@@ -209,9 +271,8 @@ fn still_archives(look: &Look, moment: &QuietMoment) -> Result<(), QuietError> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_checkpoint_tells_who_had_ended_before_it() {
-        let look = |next, oldest| Look {
+    fn look(next: i64, oldest: i64) -> Look {
+        Look {
             next,
             file: String::new(),
             offset: 0,
@@ -226,7 +287,40 @@ mod tests {
             failing: false,
             mode: String::new(),
             nowhere: false,
+        }
+    }
+
+    #[test]
+    fn what_is_waited_for_is_said_with_the_setting_that_decides_and_its_latest_time() {
+        let time = "2026-11-25T22:00:00Z".parse().unwrap_or_default();
+        let moment = QuietMoment {
+            from: time,
+            until: time,
+            target: time,
+            lsn: String::new(),
+            wal_file: String::new(),
+            timeline: 1,
+            system_identifier: String::new(),
+            next_transaction: 0,
+            sequences: std::collections::BTreeMap::new(),
         };
+        let needed = Needed { file: "5".to_owned(), below: 0, since: Instant::now() };
+        let says = |look: &Look, text: &str| {
+            let said = look.awaited(Some(&needed), &moment);
+            assert!(said.contains(text), "{said}");
+        };
+        let current = Look { file: "5".to_owned(), archive_timeout: Duration::from_secs(1800), ..look(0, 0) };
+        says(
+            &current,
+            "its archive_timeout of 1800s, at 22:30:00Z at the latest; `compare.switch_wal: true`",
+        );
+        says(&Look { archive_timeout: Duration::ZERO, ..current }, "since its archive_timeout is 0");
+        says(&Look { file: "6".to_owned(), ..look(0, 0) }, "which it has ended");
+        says(&Look { failing: true, failed: "4".to_owned(), ..look(0, 0) }, "its archiving fails");
+    }
+
+    #[test]
+    fn a_checkpoint_tells_who_had_ended_before_it() {
         let epoch = 1 << 32;
         assert!(look(900, 890).ended_before_checkpoint(890) && !look(900, 890).ended_before_checkpoint(891));
         assert!(!look(900, 0).ended_before_checkpoint(1));

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
-pub use archived::{Archived, archived, default_archived_within};
+pub use archived::{Archived, Awaiting, archived, awaited, default_archived_within};
 
 use crate::observe::data::{
     self, Connect, DataError, DataObservation, EXCLUDED_DATABASES, HeldSnapshot, Options, Session,
@@ -122,13 +122,18 @@ pub struct Held {
 }
 
 impl Held {
-    /// All data as of the moment; keeps rows in the folder `spool` for a comparison.
+    /// All data as of the moment, but for the rows of the tables in `except` (`database.schema.name`); keeps rows in the folder
+    /// `spool` for a comparison.
     ///
     /// # Errors
     /// As [`data::observe_held`].
-    pub async fn observe(self, spool: Option<&Path>) -> Result<DataObservation, DataError> {
+    pub async fn observe(
+        self,
+        spool: Option<&Path>,
+        except: &[String],
+    ) -> Result<DataObservation, DataError> {
         let options = Options { session: self.session, ..Options::default() };
-        data::observe_held(&self.connect, &options, spool, self.snapshots).await
+        data::observe_held(&self.connect, &options, spool, self.snapshots, except).await
     }
 }
 

@@ -14,6 +14,7 @@ impl Checker<'_> {
         self.clusters_of("/expect", &scenario.expect.clusters);
         self.reasons();
         self.catalogue_names("/expect/operator/logs/known", &scenario.expect.operator.logs.known);
+        self.catalogue_names("/expect/operator/logs/may", &scenario.expect.operator.logs.may);
         for (index, other) in scenario.told_apart_from.iter().enumerate() {
             self.clusters_of(&format!("/told-apart-from/{index}"), other);
         }
@@ -89,6 +90,7 @@ impl Checker<'_> {
             self.env(&child(&format!("{at}/env"), name), env);
         }
         self.catalogue_names(&format!("{at}/logs/known"), &expectation.logs.known);
+        self.catalogue_names(&format!("{at}/logs/may"), &expectation.logs.may);
     }
 
     fn env(&mut self, at: &str, env: &EnvExpectation) {

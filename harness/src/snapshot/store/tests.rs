@@ -19,16 +19,16 @@ impl Project {
     }
 
     fn name(&self) -> SnapshotName<'_> {
-        self.name_in(local::NAME)
+        self.name_in(None, &[])
     }
 
-    fn name_in<'a>(&'a self, environment: &'a str) -> SnapshotName<'a> {
+    fn name_in<'a>(&'a self, environment: Option<&'a str>, peculiar: &'a [String]) -> SnapshotName<'a> {
         let kind = ObservationKind::Env;
-        SnapshotName { scenario_file: &self.scenario, operator: "v1.15.1", kind, environment }
+        SnapshotName { scenario_file: &self.scenario, operator: "v1.15.1", kind, environment, peculiar }
     }
 
     fn in_kind(&self, text: &str, mode: Mode) -> Result<Comparison, SnapshotError> {
-        compare(&self.name_in("kind"), text, mode)
+        compare(&self.name_in(Some("kind"), &["kind".to_owned()]), text, mode)
     }
 
     /// The plain snapshot, and a variant of it for kind where `header` is what stands in the variant's.
@@ -137,10 +137,25 @@ fn an_environment_is_held_against_its_variant_and_the_others_against_the_plain_o
     assert_eq!(project.in_kind("A=2", Mode::Check).unwrap(), Comparison::Matches);
     assert!(matches!(project.in_kind("A=1", Mode::Check).unwrap(), Comparison::Differs { file, .. }
         if file == project.file(VARIANT)));
-    for environment in [local::NAME, "other"] {
-        let seen = compare(&project.name_in(environment), "A=1", Mode::Check).unwrap();
-        assert_eq!(seen, Comparison::Matches, "{environment}");
+    for (environment, peculiar) in [(None, vec![]), (Some("other"), vec!["other".to_owned()])] {
+        let seen = compare(&project.name_in(environment, &peculiar), "A=1", Mode::Check).unwrap();
+        assert_eq!(seen, Comparison::Matches, "{environment:?}");
     }
+}
+
+#[test]
+fn the_variant_that_says_most_holds_and_a_new_one_is_named_after_the_image() {
+    let project = Project::with_variant(EXPLAINED);
+    let peculiar = ["spilo", "kind", "wal-g-3"].map(str::to_owned);
+    let name = project.name_in(Some("kind"), &peculiar);
+    assert_eq!(compare(&name, "A=2", Mode::Check).unwrap(), Comparison::Matches, "that of kind");
+    let own = "---\nsource: x\ndescription: Patroni 4.0 warns\nexpression: env\n---\nA=3\n";
+    std::fs::write(project.file("v1.15.1.env.spilo.snap"), own).unwrap();
+    assert_eq!(compare(&name, "A=3", Mode::Check).unwrap(), Comparison::Matches, "that of the image");
+    std::fs::remove_file(project.file("v1.15.1.env.spilo.snap")).unwrap();
+    std::fs::remove_file(project.file(VARIANT)).unwrap();
+    compare(&name, "A=4", Mode::Pend).unwrap();
+    assert!(project.left().contains(&"v1.15.1.env.spilo.snap.new".to_owned()), "{:?}", project.left());
 }
 
 #[test]
@@ -149,15 +164,15 @@ fn without_a_variant_the_plain_one_holds() {
     compare(&project.name(), "A=1", Mode::Accept).unwrap();
     assert_eq!(project.in_kind("A=1", Mode::Check).unwrap(), Comparison::Matches);
     let seen = project.in_kind("A=2", Mode::Check).unwrap();
-    let finding = seen.finding(&project.name_in("kind")).unwrap();
+    let finding = seen.finding(&project.name_in(Some("kind"), &[])).unwrap();
     assert!(finding.expected.ends_with(PLAIN), "{}", finding.expected);
     assert!(finding.help.contains("--environment kind --update"), "{}", finding.help);
 }
 
 #[test]
-fn local_never_has_variants() {
+fn what_has_nothing_peculiar_has_no_variants() {
     let project = Project::new();
-    assert_eq!(project.name().variant().unwrap(), None);
+    assert_eq!(project.name().variants().unwrap(), [PathBuf::new(); 0]);
     compare(&project.name(), "A=1", Mode::Accept).unwrap();
     compare(&project.name(), "A=2", Mode::Pend).unwrap();
     assert_eq!(project.left(), [PLAIN, "v1.15.1.env.snap.new"]);
@@ -220,7 +235,7 @@ fn the_first_snapshot_is_the_plain_one_everywhere() {
 #[test]
 fn all_that_may_be_left_is_listed() {
     let project = Project::new();
-    let mut files = project.name_in("kind").files().unwrap();
+    let mut files = project.name_in(Some("kind"), &["kind".to_owned()]).files().unwrap();
     files.sort();
     let names = ["v1.15.1.env.kind.snap", "v1.15.1.env.kind.snap.new", PLAIN, "v1.15.1.env.snap.new"];
     assert_eq!(files, names.map(|name| project.file(name)));

@@ -30,6 +30,9 @@ pub struct Access {
     pub bytes_in: u64,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
+    /// The rule of the gateway that decided about it, where one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 impl Access {
@@ -48,6 +51,33 @@ impl Access {
         let finishes =
             matches!(self.operation, Operation::WriteBlob | Operation::CommitBlocks | Operation::CopyBlob);
         finishes && self.status.is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// Whose an address is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    pub who: Who,
+    /// The pod's name, where it is one.
+    pub pod: Option<String>,
+}
+
+impl Asker {
+    /// An address that nobody knows, or knows yet.
+    pub fn unknown() -> Self {
+        Who::Unknown.into()
+    }
+
+    /// Whether anybody knows whose the address is.
+    pub fn is_known(&self) -> bool {
+        self.pod.is_some() || self.who != Who::Unknown
+    }
+}
+
+impl From<Who> for Asker {
+    /// Nobody's pod.
+    fn from(who: Who) -> Self {
+        Asker { who, pod: None }
     }
 }
 

@@ -3,11 +3,15 @@
 //!
 //! Azurite behind it speaks plain HTTP, so a SAS token that is limited to `spr=https` is refused there.
 
+mod accept;
 mod access;
-mod decision;
+mod act;
+mod body;
 mod forward;
 mod operation;
 mod records;
+mod rule;
+mod rules;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -28,14 +32,17 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::accept::accept;
 use self::forward::Forwarder;
 use self::records::Records;
+use self::rules::Rules;
 use super::authority::{Authority, AuthorityError, Request, Usage};
-use crate::environment::Requests;
 
-pub use access::{Access, Who};
+pub use access::{Access, Asker, Who};
 pub use operation::{Effect, Operation};
-pub use records::WhoIs;
+pub use records::{Requests, WhoIs};
+pub use rule::{Accounts, Act, Answer, Asking, Change, Moment, Often, Pattern, Rule, RuleError, Selection};
+pub use rules::{RuleId, RuleState, is_lost};
 
 /// Every account's host name.
 const NAME: &str = "*.blob.core.windows.net";
@@ -60,6 +67,7 @@ pub struct GatewaySettings<'a> {
 pub struct Gateway {
     address: SocketAddr,
     records: Records,
+    rules: Rules,
     stopping: CancellationToken,
     tasks: TaskTracker,
 }
@@ -91,16 +99,15 @@ impl Gateway {
         let address = listener.local_addr().map_err(listen_error)?;
         let records = Records::new(settings.who_is);
         let upstream = settings.upstream.to_string().parse()?;
-        let forwarder = Arc::new(Forwarder::new(upstream, settings.accounts, records.clone()));
-        let gateway =
-            Gateway { address, records, stopping: CancellationToken::new(), tasks: TaskTracker::new() };
-        gateway.tasks.spawn(accept(
-            listener,
-            acceptor,
-            forwarder,
-            gateway.stopping.clone(),
-            gateway.tasks.clone(),
-        ));
+        let stopping = CancellationToken::new();
+        let rules = Rules::new(settings.accounts, stopping.clone());
+        let forwarder = Arc::new(Forwarder::new(upstream, rules.clone(), records.clone()));
+        let gateway = Gateway { address, records, rules, stopping, tasks: TaskTracker::new() };
+        let (tasks, stopping) = (gateway.tasks.clone(), gateway.stopping.clone());
+        let served = move |stream, peer: SocketAddr| {
+            tasks.spawn(serve(acceptor.clone(), stream, peer.ip(), forwarder.clone(), stopping.clone()));
+        };
+        gateway.tasks.spawn(accept(listener, gateway.stopping.clone(), served));
         Ok(gateway)
     }
 
@@ -120,6 +127,27 @@ impl Gateway {
             Some(accesses) => Requests { accesses, at_rest: true },
             None => Requests { accesses: self.records.snapshot(), at_rest: false },
         }
+    }
+
+    /// From now on this rule decides before all that were added earlier.
+    ///
+    /// # Errors
+    /// When it could never act as it says.
+    pub fn add_rule(&self, rule: Rule) -> Result<RuleId, RuleError> {
+        self.rules.add(rule)
+    }
+
+    /// From now on this rule decides nothing; requests that it holds back end.
+    ///
+    /// # Errors
+    /// When no such rule acts.
+    pub fn end_rule(&self, id: RuleId) -> Result<RuleState, RuleError> {
+        self.rules.end(id)
+    }
+
+    /// All rules that there ever were, the oldest first, and what became of each so far.
+    pub fn rules(&self) -> Vec<RuleState> {
+        self.rules.states()
     }
 
     /// Takes no more requests, waits up to 2 s for those that are going on, and returns all records.
@@ -157,27 +185,6 @@ fn tls(authority: &Authority, address: IpAddr) -> Result<ServerConfig, GatewayEr
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
-}
-
-async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    forwarder: Arc<Forwarder>,
-    stopping: CancellationToken,
-    tasks: TaskTracker,
-) {
-    while let Some(accepted) = stopping.run_until_cancelled(listener.accept()).await {
-        match accepted {
-            Ok((stream, peer)) => {
-                tasks.spawn(serve(acceptor.clone(), stream, peer.ip(), forwarder.clone(), stopping.clone()));
-            }
-            // One that went away before it was taken, or too many at once: the next may do better.
-            Err(error) => {
-                tracing::warn!(%error, "the storage gateway could not take a connection");
-                tokio::task::yield_now().await;
-            }
-        }
-    }
 }
 
 async fn serve(

@@ -113,6 +113,31 @@ impl Operation {
         }
     }
 
+    /// For people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Operation::ListContainers => "list containers",
+            Operation::ReadAccount => "read the account's properties",
+            Operation::ChangeAccount => "change the account's properties",
+            Operation::CreateContainer => "create a container",
+            Operation::DeleteContainer => "delete a container",
+            Operation::ReadContainer => "read a container's properties",
+            Operation::ChangeContainer => "change a container's properties",
+            Operation::ListBlobs => "list blobs",
+            Operation::ReadBlob => "read a blob",
+            Operation::ReadProperties => "read a blob's properties",
+            Operation::ReadBlockList => "list a blob's blocks",
+            Operation::WriteBlob => "write a blob",
+            Operation::WriteBlock => "write a block",
+            Operation::CommitBlocks => "commit blocks",
+            Operation::CopyBlob => "copy a blob",
+            Operation::ChangeBlob => "change a blob's properties",
+            Operation::DeleteBlob => "delete a blob",
+            Operation::Batch => "change several blobs",
+            Operation::Other => "an operation that the Blob service does not have",
+        }
+    }
+
     /// What this does to the account. What is not known counts as a write, so that no harm goes unseen.
     pub fn effect(self) -> Effect {
         match self {

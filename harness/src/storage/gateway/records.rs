@@ -4,10 +4,21 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::access::{Access, Who};
+use serde::{Deserialize, Serialize};
+
+use super::access::{Access, Asker, Who};
 
 /// Tells whose address this is.
-pub type WhoIs = Arc<dyn Fn(IpAddr) -> Who + Send + Sync>;
+pub type WhoIs = Arc<dyn Fn(IpAddr) -> Asker + Send + Sync>;
+
+/// Requests to a drill's storage, in the order of their arrival.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Requests {
+    /// Those that are still going on included.
+    pub accesses: Vec<Access>,
+    /// None was going on.
+    pub at_rest: bool,
+}
 
 /// All requests so far, oldest first. Clones share one list.
 #[derive(Clone)]
@@ -28,7 +39,7 @@ impl Records {
         Records { who_is, all: Arc::default() }
     }
 
-    pub(super) fn who_is(&self, address: IpAddr) -> Who {
+    pub(super) fn who_is(&self, address: IpAddr) -> Asker {
         (self.who_is)(address)
     }
 
@@ -60,7 +71,7 @@ impl Records {
                 access.bytes_in = record.bytes_in.load(Ordering::Relaxed);
                 access.bytes_out = record.bytes_out.load(Ordering::Relaxed);
                 if access.who == Who::Unknown {
-                    access.who = self.who_is(access.source);
+                    access.who = self.who_is(access.source).who;
                 }
                 access
             })
@@ -73,6 +84,12 @@ impl Record {
         let mut access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
         access.status = Some(status);
         access.error_code = error_code;
+    }
+
+    /// A rule decided.
+    pub(super) fn decided_by(&self, rule: &str) {
+        let mut access = self.access.lock().unwrap_or_else(PoisonError::into_inner);
+        access.rule = Some(rule.to_owned());
     }
 
     pub(super) fn received(&self, bytes: usize) {

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::client::conn::http1 as client;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
-use hyper::{Method, Request as HttpRequest, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request as HttpRequest, Response, StatusCode};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -52,8 +52,8 @@ async fn gateway(authority: &Authority, upstream: SocketAddr) -> Gateway {
         authority,
         accounts: BTreeSet::from(["prodbackups".to_owned()]),
         who_is: Arc::new(|address| match address.to_string().as_str() {
-            "127.0.0.1" => Who::Cluster("source".to_owned()),
-            _ => Who::Unknown,
+            "127.0.0.1" => Who::Cluster("source".to_owned()).into(),
+            _ => Asker::unknown(),
         }),
     };
     Gateway::start(settings).await.unwrap()
@@ -219,6 +219,7 @@ async fn an_account_that_is_not_there_is_refused_and_recorded_but_never_forwarde
     let records = gateway.stop().await;
     assert_eq!((records[0].account.as_str(), records[0].status), ("prodbackup", Some(404)));
     assert_eq!(records[0].error_code.as_deref(), Some("AccountNotFound"));
+    assert_eq!(records[0].rule.as_deref(), Some("no such account"));
     asked.try_recv().unwrap_err();
 }
 
@@ -245,4 +246,206 @@ async fn a_gateway_that_stopped_takes_no_more_connections() {
         Ok(_) => Ok(Seen::NotYet("a connection".to_owned())),
     };
     poll("the closed port", Limit::seconds(2), probe).await.unwrap();
+}
+
+/// A gateway with one rule about everything, asked once; the rule's state, and what the upstream was asked.
+async fn with_rule(
+    act: Act,
+    wanted: HttpRequest<TestBody>,
+) -> (Result<(StatusCode, HeaderMap, Result<Bytes, hyper::Error>), hyper::Error>, RuleState, usize) {
+    let authority = Authority::new().unwrap();
+    let (upstream, mut asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let about = Selection {
+        operations: [Operation::ReadBlob, Operation::WriteBlob, Operation::DeleteBlob].into(),
+        ..Selection::default()
+    };
+    let about = if act == Act::Swallow {
+        Selection { operations: [Operation::WriteBlob].into(), ..about }
+    } else {
+        about
+    };
+    let id = gateway.add_rule(Rule { name: "fault".to_owned(), about, often: Often::Always, act }).unwrap();
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let seen = match sender.send_request(wanted).await {
+        Ok(answer) => {
+            let (head, body) = answer.into_parts();
+            Ok((head.status, head.headers, body.collect().await.map(|body| body.to_bytes())))
+        }
+        Err(error) => Err(error),
+    };
+    let state = gateway.end_rule(id).unwrap();
+    let shown = gateway.records()[0].rule.clone();
+    assert_eq!(shown.is_some(), state.hits > 0, "the record shows who decided: {shown:?}");
+    let mut count = 0;
+    while asked.try_recv().is_ok() {
+        count += 1;
+    }
+    (seen, state, count)
+}
+
+/// The connection ended before an answer did; TLS says so in its own words.
+fn closed(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    let kind = source.map(std::io::Error::kind);
+    error.is_incomplete_message()
+        || matches!(kind, Some(std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset))
+}
+
+fn header(value: &'static str) -> hyper::header::HeaderValue {
+    hyper::header::HeaderValue::from_static(value)
+}
+
+/// The upstream answers with what it got.
+fn reading(content: &'static str) -> HttpRequest<TestBody> {
+    request(Method::GET, HOST_NAME, "/backups/x", whole(content))
+}
+
+#[tokio::test]
+async fn a_rule_answers_as_azure_does() {
+    let busy = Answer {
+        status: 503,
+        code: "ServerBusy".to_owned(),
+        message: "The server is busy.".to_owned(),
+        headers: [("Retry-After".to_owned(), "3".to_owned())].into(),
+    };
+    let (seen, state, asked) = with_rule(Act::Answer(busy), reading("")).await;
+    let (status, headers, body) = seen.unwrap();
+    assert_eq!((status, asked, state.hits), (StatusCode::SERVICE_UNAVAILABLE, 0, 1));
+    assert_eq!((&headers["x-ms-error-code"], &headers["retry-after"]), (&header("ServerBusy"), &header("3")));
+    assert!(
+        body.unwrap().ends_with(b"<Code>ServerBusy</Code><Message>The server is busy.</Message></Error>")
+    );
+}
+
+#[tokio::test]
+async fn a_connection_closes_when_a_rule_says_so() {
+    let (seen, state, asked) = with_rule(Act::Close(Moment::BeforeTheRequest), reading("12345")).await;
+    assert!(closed(&seen.unwrap_err()));
+    assert_eq!((asked, state.hits), (0, 1));
+
+    let (seen, state, asked) = with_rule(Act::Close(Moment::BeforeTheAnswer), reading("12345")).await;
+    assert!(closed(&seen.unwrap_err()));
+    assert_eq!((asked, state.hits), (1, 1), "the storage has done it");
+
+    let in_the_body = Act::Close(Moment::InTheBody { after_bytes: 3 });
+    let (seen, state, _) = with_rule(in_the_body.clone(), reading("12345")).await;
+    seen.unwrap().2.unwrap_err();
+    assert_eq!(state.hits, 1);
+    let (seen, state, _) = with_rule(in_the_body, reading("123")).await;
+    assert_eq!((seen.unwrap().2.unwrap().as_ref(), state.matched, state.hits), (&b"123"[..], 1, 0));
+
+    let (seen, state, _) = with_rule(Act::Close(Moment::AfterTheAnswer), reading("12345")).await;
+    let (_, headers, body) = seen.unwrap();
+    assert_eq!((body.unwrap().as_ref(), state.hits), (&b"12345"[..], 1));
+    assert_eq!(headers["connection"], header("close"));
+}
+
+#[tokio::test]
+async fn a_rule_changes_the_bytes_of_what_was_found() {
+    for (change, expected, hits) in [
+        (Change::Truncate { to_bytes: 3 }, &b"123"[..], 1),
+        (Change::Truncate { to_bytes: 0 }, b"", 1),
+        (Change::Truncate { to_bytes: 5 }, b"12345", 0),
+        (Change::Flip { at_byte: 1 }, b"1\xcd345", 1),
+        (Change::Flip { at_byte: 5 }, b"12345", 0),
+        (Change::Replace { with: b"something else".to_vec() }, b"something else", 1),
+    ] {
+        let (seen, state, _) = with_rule(Act::Change(change.clone()), reading("12345")).await;
+        let body = seen.unwrap().2.unwrap();
+        assert_eq!((body.as_ref(), state.hits), (expected, hits), "{change:?}");
+    }
+    let missing = request(Method::GET, HOST_NAME, "/backups/missing", whole("12345"));
+    let (seen, state, _) = with_rule(Act::Change(Change::Truncate { to_bytes: 0 }), missing).await;
+    let (status, _, body) = seen.unwrap();
+    assert_eq!((status, body.unwrap().as_ref(), state.hits), (StatusCode::NOT_FOUND, &b"12345"[..], 0));
+}
+
+#[tokio::test]
+async fn a_write_that_is_swallowed_is_answered_and_never_done() {
+    let put = request(Method::PUT, HOST_NAME, "/backups/x", whole("12345"));
+    let (seen, state, asked) = with_rule(Act::Swallow, put).await;
+    let (status, headers, _) = seen.unwrap();
+    assert_eq!((status, asked, state.hits), (StatusCode::CREATED, 0, 1));
+    assert!(headers.contains_key("etag") && headers.contains_key("last-modified"), "{headers:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_hangs_ends_with_its_rule() {
+    let authority = Authority::new().unwrap();
+    let (upstream, mut asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let rule = |act| Rule { name: "hang".to_owned(), about: Selection::default(), often: Often::Always, act };
+    let id = gateway.add_rule(rule(Act::Hang)).unwrap();
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let mut waiting = Box::pin(sender.send_request(reading("")));
+    let hits = poll("the request", Limit::seconds(10), async || {
+        tokio::select! {
+            answer = &mut waiting => Err(format!("{answer:?}")),
+            () = tokio::task::yield_now() => Ok(match gateway.rules()[1].hits {
+                0 => Seen::NotYet("no hit".to_owned()),
+                hits => Seen::Done(hits),
+            }),
+        }
+    });
+    assert_eq!(hits.await.unwrap(), 1);
+    gateway.end_rule(id).unwrap();
+    assert!(closed(&waiting.await.unwrap_err()));
+    assert_eq!(gateway.records()[0].status, None);
+    asked.try_recv().unwrap_err();
+
+    let id = gateway.add_rule(rule(Act::Delay { milliseconds: 3_600_000 })).unwrap();
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let (answer, _) = tokio::join!(sender.send_request(reading("late")), async {
+        let begun = poll("the request", Limit::seconds(10), async || {
+            Ok::<_, std::convert::Infallible>(match gateway.rules()[2].hits {
+                0 => Seen::NotYet("no hit".to_owned()),
+                hits => Seen::Done(hits),
+            })
+        });
+        begun.await.unwrap();
+        gateway.end_rule(id).unwrap()
+    });
+    assert_eq!(answer.unwrap().into_body().collect().await.unwrap().to_bytes(), "late");
+}
+
+#[tokio::test]
+async fn a_lost_account_is_not_there_for_connections_from_before() {
+    let authority = Authority::new().unwrap();
+    let (upstream, mut asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let id = gateway.add_rule(Rule::lose("prodbackups")).unwrap();
+    assert!(is_lost("prodbackups", &gateway.rules()) && !is_lost("other", &gateway.rules()));
+    let answer = sender.send_request(reading("")).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    asked.try_recv().unwrap_err();
+    assert!(!gateway.end_rule(id).unwrap().active && !is_lost("prodbackups", &gateway.rules()));
+    assert_eq!(gateway.records()[0].rule.as_deref(), Some("lose account prodbackups"));
+}
+
+#[tokio::test]
+async fn a_rule_for_one_cluster_waits_until_the_pods_address_is_known() {
+    let authority = Authority::new().unwrap();
+    let (upstream, _asked) = upstream().await;
+    let looks = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let settings = GatewaySettings {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        upstream,
+        authority: &authority,
+        accounts: BTreeSet::from(["prodbackups".to_owned()]),
+        who_is: Arc::new(move |_| match looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+            0..3 => Asker::unknown(),
+            _ => Asker { who: Who::Cluster("clone".to_owned()), pod: Some("acid-clone-0".to_owned()) },
+        }),
+    };
+    let gateway = Gateway::start(settings).await.unwrap();
+    let about = Selection { who: Some(Asking::Pod("acid-clone-0".to_owned())), ..Selection::default() };
+    let denied = Answer { status: 403, code: "AuthorizationFailure".to_owned(), ..Answer::default() };
+    let often = Often::Nth(1);
+    gateway.add_rule(Rule { name: "denied".to_owned(), about, often, act: Act::Answer(denied) }).unwrap();
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    assert_eq!(sender.send_request(reading("")).await.unwrap().status(), StatusCode::FORBIDDEN);
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    assert_eq!(sender.send_request(reading("")).await.unwrap().status(), StatusCode::OK);
 }

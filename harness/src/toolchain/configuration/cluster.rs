@@ -19,6 +19,14 @@ pub struct ImageSettings {
     pub node: Option<String>,
 }
 
+impl ImageSettings {
+    /// Whether a person gave this very reference.
+    pub fn names(&self, reference: &str) -> bool {
+        let all = [&self.operator, &self.spilo, &self.azurite, &self.node];
+        all.into_iter().flatten().any(|given| given == reference)
+    }
+}
+
 /// The cluster that `kind` makes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

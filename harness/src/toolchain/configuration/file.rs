@@ -7,18 +7,38 @@ use std::sync::Arc;
 use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Deserialize;
 
-use super::{Configuration, Given, GivenOperator, ImageSettings, KindSettings, Program};
-use crate::check::CheckSettings;
+use super::{
+    CheckSettings, Configuration, Given, GivenOperator, GivenPostgres, ImageSettings, KindSettings, Program,
+    StandInSettings,
+};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     cache: Option<PathBuf>,
-    programs: BTreeMap<Program, PathBuf>,
+    programs: BTreeMap<Program, Text>,
     operators: BTreeMap<String, GivenOperator>,
     check: CheckSettings,
     images: ImageSettings,
     kind: KindSettings,
+    stand_in: StandInSettings,
+}
+
+/// A path; for PostgreSQL a list of them and of majors, which YAML takes for a number where it is one.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Text {
+    Text(String),
+    Number(u16),
+}
+
+impl std::fmt::Display for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Text::Text(text) => f.write_str(text),
+            Text::Number(number) => number.fmt(f),
+        }
+    }
 }
 
 /// Why `clonedrill.yaml` could not be used. Exit code 2.
@@ -44,17 +64,24 @@ pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
     let file: File = serde_saphyr::from_str(&text).map_err(|error| invalid(path, &text, &error))?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let origin = path.display().to_string();
-    let programs = file
-        .programs
-        .into_iter()
-        .map(|(program, given)| (program, Given { path: folder.join(given), origin: origin.clone() }));
+    let mut programs = file.programs;
+    let postgres = programs.remove(&Program::Postgres).map(|given| given.to_string()).unwrap_or_default();
+    let programs = programs.into_iter().map(|(program, given)| {
+        (program, Given { path: folder.join(given.to_string()), origin: origin.clone() })
+    });
     Ok(Configuration {
         cache: file.cache.map(|cache| folder.join(cache)),
         programs: programs.collect(),
+        postgres: GivenPostgres::list(&postgres, folder, &origin),
         operators: from_folder(file.operators, folder),
-        check: file.check,
+        check: CheckSettings {
+            operator_configuration: file.check.operator_configuration.map(|given| folder.join(given)),
+            file: Some(path.to_owned()),
+            ..file.check
+        },
         images: file.images,
         kind: file.kind,
+        stand_in: file.stand_in,
         file: Some(path.to_owned()),
         ..Configuration::default()
     })
@@ -71,6 +98,17 @@ pub(super) fn operators(
 ) -> Result<BTreeMap<String, GivenOperator>, ConfigurationError> {
     let operators = serde_saphyr::from_str(text);
     Ok(from_folder(operators.map_err(|error| invalid(Path::new(variable), text, &error))?, folder))
+}
+
+/// What the variable says, where it is neither of the two.
+pub(super) fn bad_first_backup(value: &std::ffi::OsStr) -> ConfigurationError {
+    let text = value.to_string_lossy().into_owned();
+    ConfigurationError::Invalid {
+        message: format!("`{text}` is no time for a first base backup"),
+        text: Arc::new(NamedSource::new(super::FIRST_BACKUP, text)),
+        place: None,
+        help: Some("say `at-once` or `as-spilo`".to_owned()),
+    }
 }
 
 fn from_folder(given: BTreeMap<String, GivenOperator>, folder: &Path) -> BTreeMap<String, GivenOperator> {

@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::super::cache::Manifest;
 use super::super::host::{HostProgram, node_lack};
 use super::super::parts::{self, Part};
 use super::super::plan::{Plan, Source};
 use super::super::remedy::Remedy;
+use super::super::tools::PostgresTool;
 use super::Check;
 
 pub fn checks(plan: &Plan, missing: &[Part]) -> Vec<Check> {
     let needed: BTreeSet<HostProgram> = missing.iter().flat_map(|part| part.needs()).copied().collect();
     let mut checks: Vec<Check> =
         HostProgram::ALL.into_iter().map(|program| check(program, plan, missing, &needed)).collect();
-    checks.push(postgres(plan));
+    checks.extend(postgres(plan));
     checks
 }
 
@@ -48,24 +50,25 @@ fn version(program: HostProgram, path: &Path) -> String {
     format!("{said} ({})", path.display())
 }
 
-fn postgres(plan: &Plan) -> Check {
+fn postgres(plan: &Plan) -> Vec<Check> {
     let name = "postgres";
-    match &plan.postgres {
-        Source::Given(tools, _) | Source::Found(tools, _) => {
-            let all: Vec<String> = tools
-                .iter()
-                .map(|tool| format!("{} with OpenSSL ({})", tool.version, tool.bin.display()))
-                .collect();
-            Check::good(name, all.join(", "))
+    let of = |source: &Source<_>| match source {
+        Source::Given(tool, _) | Source::Found(tool, _) => {
+            let PostgresTool { version, bin, .. } = tool;
+            Check::good(name, format!("{version} with OpenSSL ({})", bin.display()))
         }
-        Source::Made(part) => match part.slot(&plan.cache).read() {
-            Some(manifest) => {
-                let version = manifest.version.unwrap_or_default();
-                Check::good(name, format!("{version}, unpacked from the distribution's packages"))
+        Source::Made(part) => match (part.slot(&plan.cache).read(), &plan.rejected_postgres[..]) {
+            (Some(Manifest { version: Some(version), from, .. }), _) => {
+                Check::good(name, format!("{version}, unpacked from {from}"))
             }
-            None => to_unpack(&plan.rejected_postgres, parts::has_packages()),
+            (_, []) if parts::has_packages() => {
+                Check::good(name, format!("{}: its packages will be unpacked", part.version()))
+            }
+            (_, rejected) => to_unpack(rejected, parts::has_packages()),
         },
-    }
+    };
+    let lacks = plan.no_postgres.iter().map(|lack| Check::bad(name, lack.clone()));
+    plan.all_postgres().map(of).chain(lacks).collect()
 }
 
 /// Nothing usable is installed: whether the packages will do instead.

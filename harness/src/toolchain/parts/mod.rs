@@ -17,7 +17,7 @@ use super::progress::PartProgress;
 pub use azurite::{SCRIPT as AZURITE_SCRIPT, VERSION as AZURITE_VERSION};
 pub use operator::{DEFAULT_OPERATORS, check_version, look_up, unknown};
 pub use patroni::{inspect as inspect_patroni, python};
-pub use postgres::{has_packages, remedy as postgres_remedy};
+pub use postgres::{can_be_had, distribution, has_packages, major_of, nowhere, remedy as postgres_remedy};
 
 /// Something that is fetched or built once and kept in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +29,8 @@ pub enum Part {
     Etcd,
     Azurite,
     Patroni,
-    Postgres,
+    /// A major, or the distribution that it is the own one of.
+    Postgres(String),
     Kind,
 }
 
@@ -53,7 +54,7 @@ impl Part {
             Part::Etcd => "etcd",
             Part::Azurite => "azurite",
             Part::Patroni => "patroni",
-            Part::Postgres => "postgres",
+            Part::Postgres(_) => "postgres",
             Part::Kind => "kind",
         }
     }
@@ -68,8 +69,8 @@ impl Part {
             Part::Kind => "0.30.0",
             Part::Azurite => azurite::VERSION,
             Part::Patroni => patroni::VERSION,
-            // Which one it holds, the making finds out: the distribution's lists are not asked before.
-            Part::Postgres => postgres::distribution(),
+            // Which minor version it holds, the making finds out: package lists are not asked before.
+            Part::Postgres(version) => version,
         }
     }
 
@@ -90,7 +91,7 @@ impl Part {
         };
         let slot = cache.slot(self.name(), self.version(), &digest);
         match self {
-            Part::Postgres => slot.that_works(|folder| super::postgres::unpacked(folder).is_ok()),
+            Part::Postgres(_) => slot.that_works(|folder| super::postgres::unpacked(folder).is_ok()),
             _ => slot,
         }
     }
@@ -136,7 +137,7 @@ impl Part {
                 ldflags: "-s -w",
                 pinned: true,
             }),
-            Part::Azurite | Part::Patroni | Part::Postgres => None,
+            Part::Azurite | Part::Patroni | Part::Postgres(_) => None,
         }
     }
 
@@ -147,11 +148,11 @@ impl Part {
             Part::WalG => &[HostProgram::Go, HostProgram::Cc],
             Part::Azurite => &[HostProgram::Node, HostProgram::Npm],
             Part::Patroni => &[HostProgram::Python],
-            Part::Postgres => &[],
+            Part::Postgres(_) => &[],
         }
     }
 
-    /// Makes it in the empty folder `into`.
+    /// Makes it in the empty folder `into`, to be used in the folder `home`.
     ///
     /// # Errors
     /// When a build or download fails, with its last lines.
@@ -159,12 +160,13 @@ impl Part {
         &self,
         context: &Context,
         into: &Path,
+        home: &Path,
         progress: &dyn PartProgress,
     ) -> Result<Manifest, MakeError> {
         match self {
             Part::Azurite => azurite::make(context, into, progress),
             Part::Patroni => patroni::make(context, into, progress),
-            Part::Postgres => postgres::make(into, progress),
+            Part::Postgres(version) => postgres::make(version, into, home, progress),
             Part::Operator(version) => operator::make(version, context, into, progress),
             Part::Kubernetes => {
                 built(kubernetes::recipe(), "Go module k8s.io/kubernetes", context, into, progress)

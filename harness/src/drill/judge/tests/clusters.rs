@@ -76,7 +76,9 @@ fn a_lost_account_or_container_goes_before_what_the_log_says() {
         assert_eq!(said(&observed, expect), []);
         let (mut observed, expect) = failing("no-backup-before-target", &[NO_BACKUP.trim_end()]);
         observed.storage = storage(vec![request]);
-        assert_eq!(judge(&observed, expect)[0].seen, format!("{name}: the storage itself refused"));
+        let found = judge(&observed, expect);
+        assert_eq!(found[0].subject, "clone: storage");
+        assert_eq!(found[1].seen, format!("{name}: the storage itself refused"));
     }
 }
 
@@ -110,9 +112,90 @@ fn a_refusal_by_the_storage_goes_before_what_the_log_says() {
     let (mut observed, expect) = failing("no-backup-before-target", &[NO_BACKUP.trim_end()]);
     observed.storage = refused();
     let found = judge(&observed, expect);
-    assert_eq!(found[0].subject, "clone: reason");
-    assert_eq!(found[0].seen, "storage-refuses-key: the storage itself refused");
-    assert_eq!(found[0].evidence, ["ListBlobs in prodbackups: 403 AuthenticationFailed"]);
+    assert_eq!((found[0].subject.as_str(), found[1].subject.as_str()), ("clone: storage", "clone: reason"));
+    assert_eq!(found[1].seen, "storage-refuses-key: the storage itself refused");
+    assert_eq!(found[1].evidence, ["list blobs in prodbackups: 403 AuthenticationFailed"]);
+}
+
+/// A clone that should run, whose key is another account's: as WAL-G 1.1, Spilo and Patroni tell of it.
+fn with_swapped_key() -> Observed {
+    let env = EnvObservation::new(&EnvInputs {
+        template_env: vec![
+            json!({ "name": "AZURE_STORAGE_ACCOUNT", "value": "clonebackups" }),
+            json!({ "name": "AZURE_STORAGE_ACCESS_KEY", "valueFrom": { "secretKeyRef": { "name": "backup-keys", "key": "own" } } }),
+            json!({ "name": "CLONE_AZURE_STORAGE_ACCOUNT", "value": "prodbackups" }),
+            json!({ "name": "CLONE_AZURE_STORAGE_ACCESS_KEY", "valueFrom": { "secretKeyRef": { "name": "backup-keys", "key": "clone" } } }),
+        ],
+        ..EnvInputs::default()
+    });
+    let mut observed = with_clone(|clone| {
+        let evidence = [NO_BACKUP.trim_end()];
+        clone.outcome = became(ClusterOutcome::BootstrapFails, "its bootstrap failed 2 times", &evidence);
+        (clone.data, clone.env) = (None, Some(env));
+    });
+    observed.storage = storage(vec![
+        access(of("source"), "prodbackups", Operation::WriteBlob, "source/15/base", 201),
+        access(of("clone"), "prodbackups", Operation::ListBlobs, "source/15/", 403),
+        access(of("clone"), "prodbackups", Operation::ListBlobs, "source/15/", 403),
+    ]);
+    let traceback = "2026-11-24 03:00:00,123 ERROR: Exception during execution of long running task bootstrap\n\
+                     Traceback (most recent call last):\n  File \"/scripts/clone_with_wale.py\", line 12, in main\n\
+                     Exception: Could not find any backups prior to the point in time 2026-11-24 03:00:00+00:00\n";
+    observed.logs = logs_with(&[("clone-0", "postgres", NO_BACKUP), ("clone-0", "postgres", traceback)]);
+    observed
+}
+
+#[test]
+fn what_the_storage_refused_is_the_first_finding_and_nothing_repeats_it() {
+    let observed = with_swapped_key();
+    let found = judge(&observed, running(json!({ "data": { "equals": "mark" } })));
+    let subjects: Vec<&str> = found.iter().map(|found| found.subject.as_str()).collect();
+    assert_eq!(subjects, ["clone: storage", "clone: outcome", "clone: data"], "{found:#?}");
+    let seen = &found[0].seen;
+    for words in [
+        "the account prodbackups refused all 2 requests",
+        "CLONE_AZURE_STORAGE_ACCESS_KEY",
+        "Secret backup-keys, key clone",
+    ] {
+        assert!(seen.contains(words), "{words}: {seen}");
+    }
+    assert!(!seen.contains("key own"), "{seen}");
+    assert_eq!(found[0].evidence, ["list blobs in prodbackups: 403 AuthenticationFailed (2 times)"]);
+    let expect = serde_json::from_value(running(json!({}))).unwrap();
+    let summaries = observed.summaries(&expect).unwrap();
+    let clone = summaries.iter().find(|summary| summary.cluster == "clone").unwrap();
+    assert_eq!(
+        (clone.reads.as_slice(), clone.refused.as_slice()),
+        (&[][..], &["prodbackups".to_owned()][..])
+    );
+}
+
+#[test]
+fn what_was_expected_to_be_refused_is_no_finding() {
+    let observed = with_swapped_key();
+    let known = json!({ "known": ["no-backup-before-target"] });
+    let mut expect =
+        json!({ "clone": { "outcome": "bootstrap-fails", "because": "storage-refuses-key", "logs": known } });
+    let found = judge(&observed, expect.clone());
+    assert!(found.iter().all(|found| found.subject != "clone: storage"), "{found:#?}");
+    // Something else that is not as expected is not explained by it.
+    expect["clone"]["writes"] = json!(["clonebackups"]);
+    let found = judge(&observed, expect);
+    assert_eq!(found[0].subject, "clone: writes", "{found:#?}");
+}
+
+#[test]
+fn an_account_that_refused_some_requests_has_been_read() {
+    let mut observed = sound();
+    let mut accesses = observed.storage.accesses().to_vec();
+    accesses.push(access(of("clone"), "prodbackups", Operation::ReadBlob, "source/15/base", 403));
+    observed.storage = storage(accesses);
+    assert_eq!(said(&observed, running(json!({}))), [], "it came up all the same");
+    let found = judge(&observed, running(json!({ "writes": ["prodbackups"] })));
+    assert!(found[0].seen.starts_with("the account prodbackups refused 1 of 3 requests"), "{found:#?}");
+    let summaries = observed.summaries(&serde_json::from_value(running(json!({}))).unwrap()).unwrap();
+    assert_eq!(summaries[0].reads, ["prodbackups"]);
+    assert!(summaries[0].refused.is_empty());
 }
 
 #[test]
@@ -122,7 +205,10 @@ fn only_a_refusal_to_this_cluster_is_its_reason() {
         access(of("source"), "prodbackups", Operation::ListBlobs, "source/15/", 403),
         access(of("clone"), "prodbackups", Operation::ReadBlob, "source/15/base", 404),
     ]);
-    assert_eq!(judge(&observed, expect)[0].seen, "no line of its log says so");
+    let found = judge(&observed, expect);
+    let subjects: Vec<&str> = found.iter().map(|found| found.subject.as_str()).collect();
+    assert_eq!(subjects[..2], ["source: storage", "clone: reason"], "{found:#?}");
+    assert_eq!(found[1].seen, "no line of its log says so");
 }
 
 #[test]
@@ -351,11 +437,11 @@ fn env_written() {
     assert_eq!(said(&observed, env("KEY", json!({ "written": "reference" }))), []);
     assert_eq!(
         said(&observed, env("KEY", json!({ "written": "plain-text" }))),
-        says("clone: env KEY", "written as PlainText", "written as Reference")
+        says("clone: env KEY", "written as plain-text", "written as reference")
     );
     assert_eq!(
         said(&observed, env("OTHER", json!({ "written": "reference" }))),
-        says("clone: env OTHER", "written as Reference", "written as nowhere")
+        says("clone: env OTHER", "written as reference", "written as nowhere")
     );
 }
 
@@ -364,11 +450,11 @@ fn env_from() {
     assert_eq!(said(&sound(), env("ACCOUNT", json!({ "from": "spec-env" }))), []);
     assert_eq!(
         said(&sound(), env("ACCOUNT", json!({ "from": "operator" }))),
-        says("clone: env ACCOUNT", "from Operator", "from SpecEnv")
+        says("clone: env ACCOUNT", "from operator", "from spec-env")
     );
     assert_eq!(
         said(&sound(), env("OTHER", json!({ "from": "spec-env" }))),
-        says("clone: env OTHER", "from SpecEnv", "from nowhere")
+        says("clone: env OTHER", "from spec-env", "from nowhere")
     );
 }
 

@@ -15,7 +15,7 @@ fn with_logs(more: &[(&str, &str, &str)]) -> Observed {
 }
 
 const UNKNOWN: &str = "an error that is not in the catalogue (1 times)";
-const NO_ERROR: &str = "no error that the scenario does not expect";
+const NO_ERROR: &str = "only the errors that the scenario lists under `logs.known`";
 
 #[test]
 fn an_unknown_error_fails_whoever_logs_it() {
@@ -142,7 +142,7 @@ fn requests_of_nobody_known_make_no_list_of_accounts_exact() {
     assert_eq!(found[0].subject, "storage");
     assert!(found[0].expected.starts_with("every request to be of a cluster of this drill"));
     assert_eq!(found[0].seen, "1 requests by addresses of no known cluster");
-    assert_eq!(found[0].evidence, ["WriteBlob in prodbackups by 10.244.1.7"]);
+    assert_eq!(found[0].evidence, ["write a blob in prodbackups by 10.244.1.7"]);
 }
 
 #[test]

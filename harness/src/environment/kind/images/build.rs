@@ -10,7 +10,7 @@ use super::needed::{Needed, What, gateway};
 use super::own_program::OwnProgram;
 use super::recipe::Recipe;
 use super::{ImagesError, contents};
-use crate::toolchain::{PartProgress, Progress, Tools};
+use crate::toolchain::{ImageSettings, PartProgress, Progress, Tools};
 
 /// An image that is there now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,6 +31,8 @@ pub enum How {
     Named,
     /// With this very content.
     WasThere,
+    /// Somebody else's, of a name that was given in `clonedrill.yaml`: it stays.
+    Theirs,
 }
 
 fn seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -41,21 +43,31 @@ fn seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok
 ///
 /// # Errors
 /// [`ImagesError`]; its `verdict` is the exit code.
-pub fn build(tools: &Tools, wanted: &[Needed], progress: &dyn Progress) -> Result<Vec<Built>, ImagesError> {
+pub fn build(
+    tools: &Tools,
+    wanted: &[Needed],
+    given: &ImageSettings,
+    progress: &dyn Progress,
+) -> Result<Vec<Built>, ImagesError> {
     let docker = Docker::connect()?;
     let own = OwnProgram::find()?;
     let mut all: Vec<Built> = Vec::new();
     let wanted: Vec<&Needed> = wanted.iter().filter(|needed| needed.what != What::Node).collect();
-    for (at, Needed { what, .. }) in wanted.iter().enumerate() {
-        if wanted[..at].iter().any(|other| other.what == *what) {
+    for (at, needed) in wanted.iter().enumerate() {
+        if wanted[..at].iter().any(|other| is_made_alike(other, needed)) {
             continue;
         }
-        let same = wanted.iter().filter(|other| other.what == *what).map(|other| other.reference.as_str());
-        all.extend(shown(progress, &what.title(), |shown| {
+        let same = wanted.iter().filter(|other| is_made_alike(other, needed));
+        let same = same.map(|other| other.reference.as_str());
+        all.extend(shown(progress, &needed.what.title(), |shown| {
             let mut start = Instant::now();
-            let recipe = recipe(tools, &own, what)?;
+            let recipe = recipe(tools, &own, needed)?;
             let made = same.map(|reference| {
-                let how = make(&docker, &recipe, reference, shown)?;
+                let how = match make(&docker, &recipe, reference, shown) {
+                    // Somebody else's that was asked for by name is what the run shall have.
+                    Err(ImagesError::NotOurs { .. }) if given.names(reference) => How::Theirs,
+                    made => made?,
+                };
                 let size = docker.image(reference)?.map_or(0, |present| present.size);
                 let time = start.elapsed();
                 start = Instant::now();
@@ -65,6 +77,11 @@ pub fn build(tools: &Tools, wanted: &[Needed], progress: &dyn Progress) -> Resul
         })?);
     }
     Ok(all)
+}
+
+/// Of Spilo, each release is made for itself: the tag says whose behaviour the stand-in has.
+fn is_made_alike(one: &Needed, other: &Needed) -> bool {
+    one.what == other.what && (one.what != What::Spilo || one.reference == other.reference)
 }
 
 fn shown<T>(
@@ -90,10 +107,14 @@ pub fn can_build() -> Result<(), ImagesError> {
     Docker::connect().map(drop)
 }
 
-fn recipe(tools: &Tools, own: &OwnProgram, what: &What) -> Result<Recipe, ImagesError> {
+fn recipe(
+    tools: &Tools,
+    own: &OwnProgram,
+    Needed { reference, what }: &Needed,
+) -> Result<Recipe, ImagesError> {
     match what {
         What::Operator(name) => contents::operator(tools, name),
-        What::Spilo => contents::spilo(tools, own),
+        What::Spilo => contents::spilo(tools, own, reference),
         What::Azurite => contents::azurite(&tools.azurite),
         What::Gateway => contents::gateway(own),
         What::Shell | What::Node => contents::shell(),

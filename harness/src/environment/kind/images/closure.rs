@@ -35,11 +35,6 @@ impl Closure {
         }
     }
 
-    /// Libraries are looked for in these folders first, as `LD_LIBRARY_PATH` has them.
-    pub(super) fn look_in(&mut self, path: impl Into<OsString>) {
-        self.libraries.path = Some(path.into());
-    }
-
     pub(super) fn leave_out(&mut self, path: impl Into<PathBuf>) {
         self.left_out.insert(path.into());
     }

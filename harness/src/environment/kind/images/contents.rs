@@ -32,9 +32,9 @@ pub(super) fn operator(tools: &Tools, name: &str) -> Result<Recipe, ImagesError>
 }
 
 /// The Spilo stand-in.
-pub(super) fn spilo(tools: &Tools, own: &OwnProgram) -> Result<Recipe, ImagesError> {
+pub(super) fn spilo(tools: &Tools, own: &OwnProgram, reference: &str) -> Result<Recipe, ImagesError> {
     let python = Python::ask(&tools.patroni.python)?;
-    let mut image = spilo::image(tools);
+    let mut image = spilo::image(tools, reference);
     // Spilo's image has an init too: a server that Patroni starts is nobody's child, and process 1 hears no signal by default.
     image.entrypoint.splice(0..0, [OWN_PROGRAM.to_owned(), "init".to_owned()]);
     image.visible.retain(|path| !is_anothers(tools, path) && *path != python.base);
@@ -88,9 +88,6 @@ fn program_names(bin: &Path) -> Vec<String> {
 fn folders(tool: &PostgresTool) -> Vec<PathBuf> {
     let mut ask = Command::new(tool.bin.join("pg_config"));
     ask.args(["--pkglibdir", "--sharedir"]).stdin(Stdio::null());
-    if let Some(lib) = &tool.lib {
-        ask.env("LD_LIBRARY_PATH", lib);
-    }
     let told: Vec<PathBuf> = match ask.output() {
         Ok(said) if said.status.success() => {
             String::from_utf8_lossy(&said.stdout).lines().map(PathBuf::from).collect()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::environment::local::images::ImageError;
 use crate::exit::Verdict;
-use crate::operator::ManifestError;
+use crate::release::ManifestError;
 use crate::toolchain::command::CommandError;
 
 /// Why images could not be had. Fits after "failed to".

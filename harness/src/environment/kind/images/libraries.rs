@@ -1,6 +1,5 @@
 //! The shared libraries that a program of this machine is loaded with, as its loader finds them.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -25,14 +24,12 @@ pub(super) struct Dynamic {
 pub(super) struct Libraries {
     /// For files that name none: that of this very program, or of the shell.
     loader: Option<PathBuf>,
-    /// For `LD_LIBRARY_PATH`, as the image has it.
-    pub(super) path: Option<OsString>,
 }
 
 impl Libraries {
     pub(super) fn new() -> Self {
         let known = ["/proc/self/exe", "/bin/sh"].map(Path::new);
-        Libraries { loader: known.into_iter().find_map(|path| dynamic(path).ok()??.loader), path: None }
+        Libraries { loader: known.into_iter().find_map(|path| dynamic(path).ok()??.loader) }
     }
 
     /// The loader and the libraries of a file; nothing where it is no program, or one that needs none. A library that the
@@ -42,9 +39,6 @@ impl Libraries {
         let Some(loader) = found.loader.as_ref().or(self.loader.as_ref()) else { return Ok(Vec::new()) };
         let mut ask = Command::new(loader);
         ask.arg(file).env_clear().env("LD_TRACE_LOADED_OBJECTS", "1").stdin(Stdio::null());
-        if let Some(path) = &self.path {
-            ask.env("LD_LIBRARY_PATH", path);
-        }
         let said = ask.output().map_err(ImagesError::read(loader))?;
         let mut libraries: Vec<PathBuf> =
             String::from_utf8_lossy(&said.stdout).lines().filter_map(library).collect();

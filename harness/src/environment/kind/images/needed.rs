@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::ImagesError;
 use super::own_program::OwnProgram;
 use crate::environment::local::images::shell;
-use crate::operator::Release;
+use crate::release::Release;
 use crate::toolchain::{AZURITE_VERSION, ImageSettings, KIND_NODE, OperatorTool, Tools};
 
 /// An image that a run needs.

@@ -33,9 +33,6 @@ impl Recipe {
         }
         closure.tree.link(Path::new("/var/run"), Path::new("/run"), ROOT);
         closure.tree.folder(Path::new("/etc/ssl/certs"), 0o755, ROOT);
-        if let Some((_, folders)) = image.env.iter().find(|(name, _)| name == "LD_LIBRARY_PATH") {
-            closure.look_in(folders);
-        }
         system::base(&mut closure)?;
         if let Some(own) = own_program {
             closure.bring(own.file(), Path::new(OWN_PROGRAM), own.digest.clone())?;

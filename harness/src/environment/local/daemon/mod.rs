@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use self::places::Places;
 pub use self::published::Published;
 use super::control_plane::ControlPlane;
+use super::description::DESCRIPTION;
 use super::dns::{self, StorageHosts, Zones};
 use super::images::ImageStore;
 use super::network::{API_SERVER, BRIDGE, DNS, Network};
@@ -40,7 +41,7 @@ pub async fn serve(
 ) -> Result<(), EnvironmentError> {
     let published = published.map(Arc::new);
     let told = keep;
-    let (door, asked) = Door::new("the control plane", move || told.tell());
+    let (door, asked) = Door::new(&DESCRIPTION, "the control plane", move || told.tell());
     let opened = async |places: Arc<Places>| {
         let inner = UnixListener::bind(INNER).map_err(sockets)?;
         Err(door.opened(places, inner).await)

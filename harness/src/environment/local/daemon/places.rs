@@ -90,8 +90,8 @@ impl door::Places for Places {
             Request::ContainerLogs { namespace } => {
                 Response::ContainerLogs { logs: self.node.container_logs(&namespace).await? }
             }
-            Request::ForgetHost { namespace, host } => {
-                self.storage.forget(&namespace, &host);
+            Request::SetHost { namespace, host, resolves } => {
+                self.storage.set(&namespace, &host, resolves);
                 Response::Done
             }
             Request::AwaitReady
@@ -156,7 +156,7 @@ impl Places {
             gateway: address,
             authority: self.authority.to_pem(),
             kubeconfig: Secret::new(self.control_plane.kubeconfig()),
-            in_kind: None,
+            own: serde_json::Value::Null,
         })
     }
 

@@ -57,9 +57,11 @@ fn a_storage_account_is_the_gateway_of_the_asking_pod() {
 #[test]
 fn a_forgotten_account_is_gone_and_others_stay() {
     let zones = zones();
-    zones.storage.forget("drill-1", "ProdBackups.blob.core.windows.net");
+    zones.storage.set("drill-1", "ProdBackups.blob.core.windows.net", false);
     assert_eq!(ask(&zones, "prodbackups.blob.core.windows.net"), None);
     assert!(ask(&zones, "clonebackups.blob.core.windows.net").is_some());
+    zones.storage.set("drill-1", "prodbackups.blob.core.windows.net", true);
+    assert!(ask(&zones, "prodbackups.blob.core.windows.net").is_some());
     zones.storage.remove("drill-1");
     assert_eq!(ask(&zones, "clonebackups.blob.core.windows.net"), None);
 }

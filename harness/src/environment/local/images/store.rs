@@ -48,7 +48,7 @@ impl ImageStore {
         let found = match name {
             _ if is_shell(reference) => Some(shell::image()),
             "postgres-operator" => self.operator(tag),
-            name if name.starts_with("spilo") => Some(spilo::image(&self.tools)),
+            name if name.starts_with("spilo") => Some(spilo::image(&self.tools, reference)),
             _ => None,
         };
         found.ok_or_else(|| ImageError { reference: reference.to_owned(), nearest: self.nearest(reference) })

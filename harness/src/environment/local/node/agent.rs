@@ -13,8 +13,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::binding;
+use super::error::NodeError;
 use super::pod::{self, Known};
-use super::{NodeError, Shared, binding};
+use super::shared::Shared;
 
 /// The services of all namespaces, and what keeps them at hand for as long as it is polled.
 pub(super) fn follow_services(client: Client) -> (Store<Service>, impl Future<Output = ()> + Send + 'static) {

@@ -1,10 +1,23 @@
 //! Programs run in containers that run: for `exec`, probes and hooks.
 
-use super::pod::Place;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
 use super::probes::Exec;
 use super::process::{Spawner, StartError};
 use crate::environment::ExecOutput;
 use crate::environment::local::container::ExecSpec;
+
+/// Where `exec` finds a container that runs.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub init: i32,
+    pub env: Vec<(String, String)>,
+    pub working_dir: PathBuf,
+}
+
+/// By namespace, pod and container.
+pub(super) type Places = HashMap<(String, String, String), Place>;
 
 /// A running container, as seen by who wants to run a program in it.
 pub(super) struct InContainer<'a> {

@@ -8,6 +8,7 @@ mod agent;
 mod binding;
 mod certificates;
 pub(crate) mod env;
+mod error;
 mod exec;
 mod images;
 mod kubelet;
@@ -19,18 +20,17 @@ mod probes;
 mod process;
 mod register;
 mod restart;
+mod shared;
 mod spec;
 mod status;
 mod volumes;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Service;
 use kube::Client;
-use kube::runtime::reflector::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -39,15 +39,16 @@ use self::env::ApiServerAddress;
 use self::images::Images;
 use self::kubelet::Kubelet;
 use self::logs::Logs;
-use self::network::{GATEWAY, Networks, PodNetworks};
-use self::pod::Places;
+use self::network::{GATEWAY, Networks};
 use self::process::Spawner;
+use self::shared::Shared;
 use self::volumes::Claims;
 use super::images::ImageStore;
-use crate::environment::{ContainerLog, EnvironmentError, ExecOutput};
+use crate::environment::{ContainerLog, ExecOutput};
 use crate::poll::within;
 use crate::storage::Authority;
 
+pub use self::error::NodeError;
 pub use self::kubelet::KubeletError;
 pub use self::network::NetworkError;
 pub use self::process::StartError;
@@ -77,71 +78,8 @@ pub struct NodeSettings {
     pub api_server_port: u16,
 }
 
-/// Why the node could not start or do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    #[error("{0}")]
-    Network(#[from] NetworkError),
-    #[error("make the node's folder {}: {source}", .path.display())]
-    State { path: PathBuf, source: std::io::Error },
-    #[error("ask the API server: {0}")]
-    Kube(#[from] Box<kube::Error>),
-    #[error("find container \"{container}\" of pod \"{namespace}/{pod}\": none of that name is running")]
-    NoContainer { namespace: String, pod: String, container: String },
-    #[error("{0}")]
-    Kubelet(#[from] KubeletError),
-    #[error("{0}")]
-    Start(#[from] StartError),
-    #[error("{0}")]
-    TimedOut(#[from] crate::poll::TimedOut),
-    #[error("ask the node: it is stopping")]
-    Stopping,
-    /// A part of the node that should not end did.
-    #[error("{0} ended by itself")]
-    Ended(String),
-}
-
 /// How long the first list of services may take.
 const SERVICES: Duration = Duration::from_secs(30);
-
-impl From<NodeError> for EnvironmentError {
-    fn from(error: NodeError) -> Self {
-        EnvironmentError::Part { part: "the node".to_owned(), why: error.to_string(), log: Vec::new() }
-    }
-}
-
-/// What all tasks of the node share.
-struct Shared {
-    client: Client,
-    images: Images,
-    state: PathBuf,
-    dns: Ipv4Addr,
-    own_program: PathBuf,
-    api_server: ApiServerAddress,
-    addresses: Addresses,
-    networks: Networks,
-    logs: Logs,
-    claims: Claims,
-    spawner: Spawner,
-    services: Store<Service>,
-    places: Mutex<Places>,
-    pod_networks: Mutex<PodNetworks>,
-}
-
-impl Shared {
-    fn places(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn pod_networks(&self) -> MutexGuard<'_, PodNetworks> {
-        self.pod_networks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn services(&self, namespace: &str) -> Vec<Arc<Service>> {
-        let all = self.services.state();
-        all.into_iter().filter(|service| service.metadata.namespace.as_deref() == Some(namespace)).collect()
-    }
-}
 
 /// The running node. Dropping it kills all containers.
 pub struct Node {

@@ -9,9 +9,9 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 
 use super::super::container::ContainerSpec;
 use super::super::images::{Image, ImageError};
-use super::Shared;
 use super::env::{self, EnvError, Resolved, Sources, expand};
 use super::objects::Objects;
+use super::shared::Shared;
 use super::volumes::{Folder, MountError, container_mounts};
 
 /// Why a container cannot be made as things are; it waits and tries again.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::env_dir::write_new;
 use super::log::Voice;
-use super::settings::Settings;
+use crate::spilo::Settings;
 
 /// Why PostgreSQL has no certificate.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub fn write(settings: &Settings) -> Result<(), CertificateError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::environment::local::images::spilo::variables::Variables;
+    use crate::spilo::Variables;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 

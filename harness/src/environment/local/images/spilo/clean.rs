@@ -1,26 +1,18 @@
 //! The few variables that Patroni, and with it PostgreSQL and every command that they start, gets.
 //!
-//! Two differ from Spilo's, since this machine is not its image: `LC_ALL` is the nearest locale that there is, and
-//! `LD_LIBRARY_PATH` is there for a PostgreSQL that was unpacked from packages, whose programs find their libraries by it.
-
-use std::path::Path;
+//! One differs from Spilo's, since this machine is not its image: `LC_ALL` is the nearest locale that there is.
 
 use super::patroni::Locales;
-use super::variables::Variables;
-
-const KEPT: &[&str] = &["POD_IP", "POD_NAMESPACE", "HOSTNAME", "PATH", "PGHOME", "LC_ALL", "ENABLE_PG_MON"];
-const KEPT_GROUPS: &[&str] = &["KUBERNETES_SERVICE", "KUBERNETES_PORT", "KUBERNETES_ROLE"];
+use crate::spilo::Variables;
+use crate::spilo::cleaned::is_kept;
 
 /// The locale of Spilo's shells where the image's is taken away.
 const FALLBACK_LOCALE: &str = "C.UTF-8";
 
-/// What Patroni is started with, for a PostgreSQL whose libraries are in `lib` where they are not in the system's folders.
-pub fn of_patroni(variables: &Variables, locales: &Locales, lib: Option<&Path>) -> Variables {
+/// What Patroni is started with.
+pub fn of_patroni(variables: &Variables, locales: &Locales) -> Variables {
     let mut cleaned = clean(variables);
     cleaned.put("LC_ALL", locales.nearest(variables.set("LC_ALL").unwrap_or(FALLBACK_LOCALE)));
-    if let Some(lib) = lib {
-        cleaned.put("LD_LIBRARY_PATH", lib.to_string_lossy());
-    }
     cleaned
 }
 
@@ -29,13 +21,6 @@ fn clean(variables: &Variables) -> Variables {
     let mut kept: Variables = variables.iter().filter(|(name, _)| is_kept(name)).collect();
     kept.put("HOME", "/home/postgres");
     kept
-}
-
-fn is_kept(name: &str) -> bool {
-    KEPT.contains(&name)
-        || KEPT_GROUPS.iter().any(|group| {
-            name.strip_prefix(group).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-        })
 }
 
 #[cfg(test)]
@@ -78,28 +63,24 @@ mod tests {
         assert_eq!(cleaned.text("HOME"), "/home/postgres");
     }
     #[test]
-    fn what_patroni_gets_beside_them_is_a_locale_and_libraries_that_this_machine_has() {
+    fn what_patroni_gets_beside_them_is_a_locale_that_this_machine_has() {
         let pod: Variables = [
             ("LC_ALL", "en_US.utf-8"),
-            ("LD_LIBRARY_PATH", "/of/the/image"),
             ("PATH", "/bin"),
             ("POD_IP", "10.244.1.5"),
             ("WALG_AZ_PREFIX", "azure://backups/x"),
         ]
         .into_iter()
         .collect();
-        let given = |locales: &[&str], lib: Option<&str>| {
-            let given = of_patroni(&pod, &Locales::new(locales), lib.map(Path::new));
+        let given = |locales: &[&str]| {
+            let given = of_patroni(&pod, &Locales::new(locales));
             given.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
         };
         let home = "HOME=/home/postgres";
         assert_eq!(
-            given(&["C", "en_US.utf8"], None),
+            given(&["C", "en_US.utf8"]),
             [home, "LC_ALL=en_US.utf-8", "PATH=/bin", "POD_IP=10.244.1.5"]
         );
-        assert_eq!(
-            given(&["C", "C.utf8"], Some("/cache/lib")),
-            [home, "LC_ALL=C.UTF-8", "LD_LIBRARY_PATH=/cache/lib", "PATH=/bin", "POD_IP=10.244.1.5"]
-        );
+        assert_eq!(given(&["C", "C.utf8"]), [home, "LC_ALL=C.UTF-8", "PATH=/bin", "POD_IP=10.244.1.5"]);
     }
 }

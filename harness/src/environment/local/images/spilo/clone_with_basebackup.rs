@@ -6,7 +6,7 @@ use super::child;
 use super::log::Voice;
 use super::programs::Programs;
 use super::recovery::Recovery;
-use super::settings::Settings;
+use crate::spilo::Settings;
 
 /// What Patroni passes.
 #[derive(Debug, clap::Parser)]
@@ -69,8 +69,16 @@ fn stream(options: &Options) -> Result<(), String> {
 /// Spilo leaves the source's checkpoint spread out, which takes up to minutes and changes nothing else.
 fn base_backup(options: &Options, connection: &str) -> Command {
     let arguments = ["-D", &options.datadir, "-X", "stream", "-c", "fast", "-d", connection, "-w"];
-    let mut command = child::command("pg_basebackup", &arguments);
-    command.env("PGPASSFILE", &options.pgpass);
+    // As Spilo starts it: without a PATH or anything else of the environment. Only our libraries' place is kept.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let program = std::env::split_paths(&path).map(|folder| folder.join("pg_basebackup"));
+    let program = program.into_iter().find(|program| program.is_file());
+    let program = program.unwrap_or_else(|| "pg_basebackup".into());
+    let mut command = child::command(&program.to_string_lossy(), &arguments);
+    command.env_clear().env("PGPASSFILE", &options.pgpass);
+    if let Some(lib) = std::env::var_os("LD_LIBRARY_PATH") {
+        command.env("LD_LIBRARY_PATH", lib);
+    }
     command
 }
 
@@ -129,11 +137,11 @@ mod tests {
     #[test]
     fn the_backup_is_streamed_with_its_wal_and_the_password_only_in_its_file() {
         let command = base_backup(&options("standby"), "host=acid-source");
-        let words: Vec<_> = [command.get_program()].into_iter().chain(command.get_args()).collect();
-        let expected =
-            ["pg_basebackup", "-D", "/d", "-X", "stream", "-c", "fast", "-d", "host=acid-source", "-w"];
+        assert!(command.get_program().to_string_lossy().ends_with("pg_basebackup"));
+        let words: Vec<_> = command.get_args().collect();
+        let expected = ["-D", "/d", "-X", "stream", "-c", "fast", "-d", "host=acid-source", "-w"];
         assert_eq!(words, expected);
-        let given: Vec<_> = command.get_envs().collect();
+        let given: Vec<_> = command.get_envs().filter(|(name, _)| *name != "LD_LIBRARY_PATH").collect();
         assert_eq!(given, [("PGPASSFILE".as_ref(), Some("/p".as_ref()))]);
     }
 }

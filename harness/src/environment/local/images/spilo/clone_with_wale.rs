@@ -9,11 +9,12 @@ use std::{env, fs, io};
 
 use jiff::Timestamp;
 
-use super::backup_list::{self, Backup};
 use super::log::Voice;
 use super::programs::Programs;
 use super::recovery::Recovery;
 use super::{child, patroni};
+use crate::spilo::backup_list::{self, Backup};
+use crate::spilo::search;
 
 /// What Patroni passes.
 #[derive(Debug, clap::Parser)]
@@ -227,13 +228,7 @@ fn places(environment: &Environment, majors: &[u16]) -> Result<(String, Vec<Stri
         return Err(CloneError::Prefixes { found: names.len(), prefix });
     };
     let given = &environment[name];
-    let path = given.trim_end_matches('/');
-    let mut values = Vec::new();
-    if path.contains("/spilo/") && path.ends_with("/wal") {
-        values.extend(majors.iter().map(|major| format!("{path}/{major}/")));
-    }
-    values.push(given.clone());
-    Ok((name.clone(), values))
+    Ok((name.clone(), search::places(given, majors)))
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{fs, io};
 
-use super::archive::EnvDir;
 use super::log::Voice;
+use crate::spilo::archive::EnvDir;
 
 /// Writes a file unless it is there: what a person put there stays, as in Spilo.
 ///

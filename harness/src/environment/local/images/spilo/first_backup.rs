@@ -11,14 +11,21 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
 use super::child;
+use super::container::of_this_container;
 use super::log::Voice;
-use super::settings::Settings;
-use super::variables::Variables;
 use crate::poll::{Limit, PollError, Seen, poll};
+use crate::spilo::{Settings, Variables, pauses};
 
 const PRIMARY: &str = "http://127.0.0.1:8008/primary";
 
-/// Spilo looks every minute, for an hour. A drill cannot wait for that while a bootstrap usually takes.
+/// As Spilo: at once, when it cannot be the primary yet, and then every minute, for an hour.
+const AS_SPILO: Limit = Limit {
+    total: pauses::GIVES_FIRST_BACKUP_UP,
+    first_interval: pauses::LOOKS_FOR_PRIMARY,
+    longest_interval: pauses::LOOKS_FOR_PRIMARY,
+};
+
+/// A drill need not wait for that while a bootstrap usually takes.
 const AT_FIRST: Limit = Limit {
     total: Duration::from_secs(120),
     first_interval: Duration::from_millis(100),
@@ -27,17 +34,18 @@ const AT_FIRST: Limit = Limit {
 
 /// Afterwards it is a replica most likely, which has nothing to do.
 const LATER: Limit = Limit {
-    total: Duration::from_secs(3600 - 120),
+    total: pauses::GIVES_FIRST_BACKUP_UP.saturating_sub(AT_FIRST.total),
     first_interval: Duration::from_secs(5),
-    longest_interval: Duration::from_secs(60),
+    longest_interval: pauses::LOOKS_FOR_PRIMARY,
 };
 
 /// Waits until this node is the primary, then backs it up, with the whole environment and the env dir on top.
 ///
 /// Where it never is, nothing is said, as in Spilo. With `WALG_BACKUP_FROM_REPLICA` the script declines on the primary:
 /// then there is no first backup at all, in Spilo neither.
-pub async fn run(settings: &Settings) {
-    for limit in [AT_FIRST, LATER] {
+pub async fn run(settings: &Settings, as_spilo: bool) {
+    let limits: &[Limit] = if as_spilo { &[AS_SPILO] } else { &[AT_FIRST, LATER] };
+    for limit in limits.iter().copied() {
         if wait_until_primary(PRIMARY, limit).await.is_ok() {
             return run_backup(first(settings)).await;
         }
@@ -62,7 +70,7 @@ async fn wait_until_primary(url: &str, limit: Limit) -> Result<(), PollError<Inf
 
 /// The launcher's own environment is the pod's: the one place where WAL-G sees all of it.
 fn first(settings: &Settings) -> Command {
-    backup(settings, &Variables::of_this_process())
+    backup(settings, &of_this_container())
 }
 
 /// The backup script with these variables, the env dir on top, and nothing else.
@@ -120,7 +128,7 @@ mod tests {
     fn the_first_backup_gets_the_whole_environment_of_the_pod() {
         let command = first(&Settings::of(Variables::default(), 1));
         let given: Vec<_> = command.get_envs().filter_map(|(name, value)| Some((name, value?))).collect();
-        let whole = Variables::of_this_process();
+        let whole = of_this_container();
         assert!(whole.set("PATH").is_some());
         for (name, value) in whole.iter() {
             assert!(given.contains(&(name.as_ref(), value.as_ref())), "{name}");

@@ -13,18 +13,19 @@ use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::archive::{self, Scope};
 use super::certificate::{self, CertificateError};
 use super::clean;
+use super::container::of_this_container;
 use super::first_backup;
 use super::log::Voice;
 use super::patroni::{self, Locales, Machine, PatroniError, text_at};
 use super::programs::{Programs, ProgramsError};
 use super::restart::{Next, Restarts};
 use super::schedule;
-use super::settings::{CloneMethod, Settings};
-use super::variables::Variables;
 use super::{account, child, clone_with_basebackup, env_dir};
+use super::{log_tags, processors};
+use crate::spilo::archive::{self, Scope};
+use crate::spilo::{CloneMethod, Settings, Variables};
 
 /// Runit's name of the service, as its log lines show it.
 const SERVICE: &str = "/etc/runit/runsvdir/default/patroni";
@@ -42,6 +43,8 @@ enum LaunchError {
     Certificate(#[from] CertificateError),
     #[error("follow another cluster, as {0} asks: the stand-in makes no standby clusters")]
     Standby(&'static str),
+    #[error("configure log: {0}")]
+    LogTags(String),
     #[error("prepare {what}: {source}")]
     Prepare { what: String, source: io::Error },
     #[error("start Patroni: {0}")]
@@ -73,12 +76,12 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 async fn run() -> Result<(), LaunchError> {
     let stopped = stop_signal().map_err(prepare("the signals"))?;
     let programs = Programs::of_this_container()?;
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let settings = Settings::of(Variables::of_this_process(), processors);
+    let processors = processors::of_the_machine();
+    let settings = Settings::of(of_this_container(), processors);
     let start = configure(&settings, &programs)?;
 
     let beside = async {
-        back_up(&settings).await;
+        back_up(&settings, &programs).await;
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -88,9 +91,10 @@ async fn run() -> Result<(), LaunchError> {
 }
 
 /// Takes the first base backup and those of the schedule, for ever; where nothing is archived, none.
-async fn back_up(settings: &Settings) {
+async fn back_up(settings: &Settings, programs: &Programs) {
     if settings.archiving {
-        tokio::join!(first_backup::run(settings), schedule::run(settings));
+        let first = first_backup::run(settings, programs.spilos_first_backup);
+        tokio::join!(first, schedule::run(settings));
     }
 }
 
@@ -125,7 +129,9 @@ fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, L
     make_folders(settings)?;
     account::name_current_user(Path::new(account::PASSWD)).map_err(prepare(account::PASSWD))?;
     Voice::Bootstrapping.info("Figuring out my environment (Google? AWS? Openstack? Local?)");
-    settings.log_warnings();
+    for warning in &settings.warnings {
+        Voice::Bootstrapping.warning(warning);
+    }
     Voice::Bootstrapping.info("No meta-data available for this provider");
     Voice::Bootstrapping.info("Looks like you are running unsupported");
 
@@ -139,6 +145,14 @@ fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, L
         variables.put("PGVERSION", tool.major.to_string());
     }
 
+    if settings.is_set("LOG_S3_BUCKET") {
+        Voice::Bootstrapping.info("Configuring log");
+        match log_tags::of(&settings.variables, programs.release) {
+            log_tags::Tags::Sound => {}
+            log_tags::Tags::Warned(warning) => Voice::Bootstrapping.warning(warning),
+            log_tags::Tags::End(why) => return Err(LaunchError::LogTags(why)),
+        }
+    }
     Voice::Bootstrapping.info("Configuring certificate");
     certificate::write(settings)?;
     if settings.archiving {
@@ -160,8 +174,7 @@ fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, L
     let text = format!("{config:#}\n");
     env_dir::write_new(&file, &text, 0o600).map_err(prepare(&file))?;
 
-    let lib = running.and_then(|tool| tool.lib.as_deref());
-    let variables = clean::of_patroni(&settings.variables, &machine.locales, lib);
+    let variables = clean::of_patroni(&settings.variables, &machine.locales);
     Ok(PatroniStart { python: programs.python.clone(), config: file, variables })
 }
 

@@ -1,35 +1,35 @@
 //! The Spilo stand-in: a launcher that keeps to Spilo's contract over the real Patroni.
 //!
-//! In full for backups and clones on Azure. Not there: log shipping, PgQ, PgBouncer, and stores other than Kubernetes.
+//! In full for backups and clones on Azure; `harness/docs/spilo.md` has each row. Not there: log shipping, PgQ, PgBouncer, and stores other than Kubernetes.
 //! What would make another cluster than Spilo does is refused, not left out: standby clusters (`STANDBY_*`), a major version
 //! of PostgreSQL that this machine lacks, and a clone whose source has an older one, which Spilo upgrades.
 
 mod account;
-pub(crate) mod archive;
-mod backup_list;
+mod before_push;
 mod certificate;
 mod child;
 mod clean;
 mod clone_with_basebackup;
 mod clone_with_wale;
+mod container;
 mod env_dir;
 mod first_backup;
 mod launch;
 mod log;
-mod merge;
+mod log_tags;
 mod objects;
 mod patroni;
 mod postgres_backup;
+mod processors;
 mod programs;
 mod recovery;
 mod replica;
 mod restart;
 mod restore_command;
 mod roles;
-pub(crate) mod schedule;
-pub(crate) mod settings;
-pub(crate) mod variables;
+mod schedule;
 
+pub use programs::FILE as PROGRAMS_FILE;
 pub use roles::LEGACY_FUNCTIONS;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,8 +64,9 @@ pub fn multicall(program: &str) -> Option<Entry> {
     SCRIPTS.iter().find(|(path, _)| Path::new(path).file_name() == wanted).map(|(_, entry)| *entry)
 }
 
-/// The image: Spilo's layout, made of links to this program and to the real programs.
-pub fn image(tools: &Tools) -> Image {
+/// The image of this reference: Spilo's layout, made of links to this program and to the real programs. Its tag says whose
+/// behaviour it has.
+pub fn image(tools: &Tools, reference: &str) -> Image {
     let link = |path: &str, target: &Path| ImageFile {
         path: PathBuf::from(path),
         content: ImageContent::Symlink(target.to_owned()),
@@ -89,9 +90,9 @@ pub fn image(tools: &Tools) -> Image {
         Path::new("/home/postgres/postgres.yml"),
     ));
     files.push(text(recovery::SCRIPT_PATH, recovery::SCRIPT.to_owned()));
-    files.push(text(programs::FILE, serde_json::json!(Programs::of(tools)).to_string()));
+    files.push(text(programs::FILE, serde_json::json!(Programs::of(tools, reference)).to_string()));
 
-    let mut env: Vec<(String, String)> = [
+    let env = [
         ("PATH", format!("{BIN}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin").as_str()),
         ("LC_ALL", "en_US.utf-8"),
         ("PGHOME", "/home/postgres"),
@@ -103,9 +104,6 @@ pub fn image(tools: &Tools) -> Image {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    if let Some(lib) = tools.postgres.last().and_then(|newest| newest.lib.as_deref()) {
-        env.push(("LD_LIBRARY_PATH".to_owned(), lib.to_string_lossy().into_owned()));
-    }
     Image {
         entrypoint: vec!["/launch.sh".to_owned()],
         cmd: vec!["init".to_owned()],

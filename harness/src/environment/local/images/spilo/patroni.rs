@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 
 pub use locale::Locales;
 
-use super::merge::{self, ConfigurationError};
 use super::programs::{Programs, ProgramsError};
-use super::settings::{CloneMethod, Settings};
+use crate::spilo::merge::{self, ConfigurationError};
+use crate::spilo::{CloneMethod, Settings};
 
 /// What the configuration takes from the machine rather than from the environment.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ pub fn configuration(
     };
     let user = merge::parse(name, settings.text(name))?;
     let mut generated = generated(settings, machine);
-    kubernetes::add(&mut generated, settings);
+    kubernetes::add(&mut generated, settings, programs.release);
     let mut config = merge::over(user, Value::Object(generated));
 
     let data_dir = text_at(&config, "/postgresql/data_dir");
@@ -70,8 +70,14 @@ pub fn text_at(config: &Value, pointer: &str) -> String {
     config.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// Spilo fills a template for HTML in: whatever is written into it, passwords too, has these five replaced. They stay so.
+fn templated(settings: &Settings, name: &str) -> String {
+    let text = settings.text(name).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    text.replace('"', "&quot;").replace('\'', "&#x27;")
+}
+
 fn generated(settings: &Settings, machine: &Machine) -> Map<String, Value> {
-    let text = |name: &str| settings.text(name);
+    let text = |name: &str| templated(settings, name);
     let pod_ip = settings.variables.set("POD_IP").unwrap_or("127.0.0.1");
     let address = |port: &str| match pod_ip.contains(':') {
         true => format!("[{pod_ip}]:{port}"),
@@ -79,7 +85,7 @@ fn generated(settings: &Settings, machine: &Machine) -> Map<String, Value> {
     };
     let mut restapi = json!({
         "listen": format!(":{}", text("APIPORT")),
-        "connect_address": address(text("APIPORT")),
+        "connect_address": address(&text("APIPORT")),
     });
     for (key, name) in [
         ("cafile", "SSL_RESTAPI_CA_FILE"),
@@ -96,7 +102,7 @@ fn generated(settings: &Settings, machine: &Machine) -> Map<String, Value> {
         "use_unix_socket_repl": true,
         "name": machine.hostname,
         "listen": format!("*:{}", text("PGPORT")),
-        "connect_address": address(text("PGPORT")),
+        "connect_address": address(&text("PGPORT")),
         "data_dir": text("PGDATA"),
         "parameters": local_parameters(settings, machine),
         "pg_hba": pg_hba(settings),
@@ -104,13 +110,13 @@ fn generated(settings: &Settings, machine: &Machine) -> Map<String, Value> {
             "superuser": {"username": text("PGUSER_SUPERUSER"), "password": text("PGPASSWORD_SUPERUSER")},
             "replication": {"username": text("PGUSER_STANDBY"), "password": text("PGPASSWORD_STANDBY")},
         },
-        "callbacks": {"on_role_change": format!("/scripts/on_role_change.sh {} true", text("HUMAN_ROLE"))},
+        "callbacks": callbacks(&text("HUMAN_ROLE"), &text("CALLBACK_SCRIPT")),
         "create_replica_method": ["basebackup_fast_xlog"],
         "basebackup_fast_xlog": {"command": "/scripts/basebackup.sh", "retries": 2},
     });
     if settings.archiving {
         let env_dir = text("WALE_ENV_DIR");
-        postgresql["recovery_conf"] = json!({"restore_command": restore_command(settings, env_dir)});
+        postgresql["recovery_conf"] = json!({"restore_command": settings.restore_command(&env_dir)});
         postgresql["create_replica_method"] = json!(["wal_e", "basebackup_fast_xlog"]);
         postgresql["wal_e"] = json!({
             "command": format!("envdir {env_dir} /scripts/wale_restore.sh"),
@@ -132,8 +138,17 @@ fn generated(settings: &Settings, machine: &Machine) -> Map<String, Value> {
     }
 }
 
+/// Spilo's own callback comes after the one that was given.
+fn callbacks(human: &str, given: &str) -> Value {
+    let role_change = |script: &str| format!("/scripts/on_role_change.sh {human} {script}");
+    match given {
+        "" => json!({ "on_role_change": role_change("true") }),
+        given => json!({ "on_start": given, "on_stop": given, "on_role_change": role_change(given) }),
+    }
+}
+
 fn bootstrap(settings: &Settings, machine: &Machine) -> Value {
-    let text = |name: &str| settings.text(name);
+    let text = |name: &str| templated(settings, name);
     let mut bootstrap = json!({
         "post_init": format!(r#"/scripts/post_init.sh "{}""#, text("HUMAN_ROLE")),
         "dcs": {
@@ -153,7 +168,7 @@ fn bootstrap(settings: &Settings, machine: &Machine) -> Value {
         CloneMethod::Nothing => {}
         CloneMethod::Backups { env_dir } => {
             let mut recovery = json!({
-                "restore_command": restore_command(settings, env_dir),
+                "restore_command": settings.restore_command(env_dir),
                 "recovery_target_timeline": text("CLONE_TARGET_TIMELINE"),
                 "recovery_target_action":
                     if settings.is_set("USE_PAUSE_AT_RECOVERY_TARGET") { "pause" } else { "promote" },
@@ -191,11 +206,6 @@ fn bootstrap(settings: &Settings, machine: &Machine) -> Value {
         bootstrap["users"] = json!({ text("PGUSER_ADMIN"): user });
     }
     bootstrap
-}
-
-fn restore_command(settings: &Settings, env_dir: &str) -> String {
-    let timeout = settings.text("WAL_RESTORE_TIMEOUT");
-    format!(r#"envdir "{env_dir}" timeout "{timeout}" /scripts/restore_command.sh "%f" "%p""#)
 }
 
 /// What all members share, through the store.
@@ -264,8 +274,8 @@ fn local_parameters(settings: &Settings, machine: &Machine) -> Value {
 }
 
 fn pg_hba(settings: &Settings) -> Vec<String> {
-    let human = settings.text("HUMAN_ROLE");
-    let standby = settings.text("PGUSER_STANDBY");
+    let human = templated(settings, "HUMAN_ROLE");
+    let standby = templated(settings, "PGUSER_STANDBY");
     let pam =
         |address: &str| settings.is_set("PAM_OAUTH2").then(|| format!("hostssl all +{human} {address} pam"));
     let line = |text: &str| Some(text.to_owned());

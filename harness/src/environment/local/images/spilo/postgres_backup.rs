@@ -1,17 +1,19 @@
-//! `/scripts/postgres_backup.sh <PGDATA>`: a base backup, then the old ones are deleted.
+//! `/scripts/postgres_backup.sh <PGDATA>`: a base backup, and old ones are deleted: since 4.0-p3 afterwards, until then before.
 //!
-//! Unlike Spilo's script it ends with the exit code of WAL-G's push, so that who runs it can tell.
+//! As in Spilo, the exit code is the push's until 4.0-p2, and since 4.0-p3 says nothing of it.
 
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::backup_list::{self, Backup};
+use super::before_push;
 use super::child::{self, Output};
+use super::container::of_this_container;
 use super::log;
-use super::variables::Variables;
+use super::programs::Programs;
+use crate::spilo::{Release, Variables, backup_list, retention};
 
 fn say(message: impl std::fmt::Display) {
     log::shell("/scripts/postgres_backup.sh", message);
@@ -24,7 +26,14 @@ pub fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     say(format_args!("I was called as: /scripts/postgres_backup.sh {pgdata}"));
-    match run(&pgdata, &Variables::of_this_process(), Timestamp::now(), child::execute) {
+    let release = match Programs::of_this_container() {
+        Ok(programs) => programs.release,
+        Err(error) => {
+            say(format_args!("ERROR: failed to {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(release, &pgdata, &of_this_container(), Timestamp::now(), child::execute) {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             say(format_args!("ERROR: {error}"));
@@ -34,6 +43,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(
+    release: Release,
     pgdata: &str,
     variables: &Variables,
     now: Timestamp,
@@ -56,24 +66,32 @@ fn run(
             return Ok(1);
         }
     }
-    say("producing a new backup");
-    let (pushed, _) = execute(push(pgdata, variables), Output::Shown)?;
-    // Whether or not that succeeded, as in Spilo.
-    let mut list = child::command("wal-g", &["backup-list"]);
-    list.stderr(Stdio::null());
-    let (_, list) = execute(list, Output::Read)?;
-    let backups = backup_list::parse(&list).map_err(io::Error::other)?;
-    let deleted = match to_delete(backups, variables.text("BACKUP_NUM_TO_RETAIN"), now) {
-        Ok(before) => {
-            let delete = child::command("wal-g", &["delete", "before", "FIND_FULL", &before, "--confirm"]);
-            execute(delete, Output::Shown)?.0
+    let listed = |execute: &mut dyn FnMut(Command, Output) -> io::Result<(i32, String)>| {
+        let mut list = child::command("wal-g", &["backup-list"]);
+        list.stderr(Stdio::null());
+        let (_, list) = execute(list, Output::Read)?;
+        backup_list::parse(&list).map_err(io::Error::other)
+    };
+    let delete =
+        |before: &str| child::command("wal-g", &["delete", "before", "FIND_FULL", before, "--confirm"]);
+    let retain = variables.text("BACKUP_NUM_TO_RETAIN");
+    if release.deletes_before_push() {
+        if let Some(before) = before_push::to_delete(&listed(&mut execute)?, retain, now) {
+            execute(delete(&before), Output::Shown)?;
         }
+        say("producing a new backup");
+        return Ok(execute(push(pgdata, variables), Output::Shown)?.0);
+    }
+    say("producing a new backup");
+    execute(push(pgdata, variables), Output::Shown)?;
+    // Whether or not that succeeded.
+    match retention::to_delete(listed(&mut execute)?, retain, now) {
+        Ok(before) => Ok(execute(delete(&before), Output::Shown)?.0),
         Err(why) => {
             say(why);
-            0
+            Ok(0)
         }
-    };
-    Ok(if pushed == 0 { deleted } else { pushed })
+    }
 }
 
 /// Where PostgreSQL's socket is.
@@ -97,27 +115,6 @@ fn push(pgdata: &str, variables: &Variables) -> Command {
     command
 }
 
-/// The backup before which all others are deleted, or why none is.
-fn to_delete(backups: Vec<Backup>, retain: &str, now: Timestamp) -> Result<String, String> {
-    let retain = retain.trim().parse().unwrap_or(0).max(2);
-    let total = backups.len();
-    let before = oldest_kept(backups, retain, now)
-        .ok_or_else(|| format!("No backups older than {retain} days found, not deleting any"))?;
-    if total <= retain {
-        return Err(format!("There are only {total} backups, not deleting any"));
-    }
-    Ok(before)
-}
-
-/// The newest backup that is `retain` days old and has `retain - 1` newer ones.
-fn oldest_kept(mut backups: Vec<Backup>, retain: usize, now: Timestamp) -> Option<String> {
-    backups.sort_by_key(|backup| std::cmp::Reverse(backup.last_modified));
-    let days = i64::try_from(retain).unwrap_or(i64::MAX);
-    let age = |backup: &Backup| now.duration_since(backup.last_modified);
-    let old = |backup: &&Backup| age(backup) >= SignedDuration::from_hours(24 * days);
-    backups.iter().skip(retain - 1).find(old).map(|backup| backup.name.clone())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -125,52 +122,26 @@ mod tests {
 
     const NOW: &str = "2026-01-10T00:00:00Z";
 
-    /// Backups of these ages in days, named after them.
-    fn of_ages(ages: &[i64]) -> Vec<Backup> {
-        let now: Timestamp = NOW.parse().unwrap();
-        let backup = |days: &i64| Backup {
-            name: format!("{days}d"),
-            last_modified: now - SignedDuration::from_hours(24 * days),
-            wal_segment: None,
-        };
-        ages.iter().map(backup).collect()
-    }
-
-    fn before(ages: &[i64], retain: &str) -> Result<String, String> {
-        to_delete(of_ages(ages), retain, NOW.parse().unwrap())
-    }
-
-    #[test]
-    fn at_least_so_many_backups_and_days_are_kept() {
-        let none_older = |days| Err(format!("No backups older than {days} days found, not deleting any"));
-        assert_eq!(before(&[0, 1, 2, 3, 4, 5, 6], "5").as_deref(), Ok("5d"));
-        assert_eq!(before(&[6, 0, 5, 1, 4, 2, 3], "5").as_deref(), Ok("5d"));
-        assert_eq!(before(&[0, 0, 0, 0, 0, 0], "5"), none_older(5), "all are young");
-        assert_eq!(before(&[10, 20, 30], "5"), none_older(5), "there are only three");
-        let just_enough = Err("There are only 5 backups, not deleting any".to_owned());
-        assert_eq!(before(&[10, 20, 30, 40, 50], "5"), just_enough);
-        assert_eq!(before(&[10, 20, 30], "2").as_deref(), Ok("20d"));
-    }
-
-    #[test]
-    fn two_backups_and_two_days_are_the_least_that_is_kept() {
-        for retain in ["1", "0", "", "many"] {
-            assert_eq!(before(&[10, 20, 30], retain).as_deref(), Ok("20d"), "{retain}");
-            let young = Err("No backups older than 2 days found, not deleting any".to_owned());
-            assert_eq!(before(&[0, 1, 1], retain), young, "{retain}");
-        }
-    }
-
     /// Runs it where commands print these answers and end with these codes, in order; what was run.
     fn ran(variables: &[(&str, &str)], answers: &[(i32, &str)]) -> (i32, Vec<String>) {
+        ran_by(Release::NEWEST, variables, answers)
+    }
+
+    fn ran_by(release: Release, variables: &[(&str, &str)], answers: &[(i32, &str)]) -> (i32, Vec<String>) {
         let mut answers = answers.iter();
         let mut ran = Vec::new();
-        let code = run("/data", &variables.iter().copied().collect(), NOW.parse().unwrap(), |command, _| {
-            let words = [command.get_program()].into_iter().chain(command.get_args());
-            ran.push(words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "));
-            let (code, text) = answers.next().unwrap();
-            Ok((*code, (*text).to_owned()))
-        });
+        let code = run(
+            release,
+            "/data",
+            &variables.iter().copied().collect(),
+            NOW.parse().unwrap(),
+            |command, _| {
+                let words = [command.get_program()].into_iter().chain(command.get_args());
+                ran.push(words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "));
+                let (code, text) = answers.next().unwrap();
+                Ok((*code, (*text).to_owned()))
+            },
+        );
         (code.unwrap(), ran)
     }
 
@@ -193,9 +164,27 @@ base_3 2026-01-09T00:00:00Z 000000010000000000000006
     }
 
     #[test]
-    fn old_backups_are_deleted_after_a_failed_push_too_and_the_failure_is_told() {
+    fn old_backups_are_deleted_after_a_failed_push_too_and_the_failure_is_lost() {
         let answers = [(0, "f"), (3, ""), (0, LIST), (0, "")];
-        assert_eq!(ran(&[WALG], &answers), (3, [ASKED, PUSHED, LISTED, DELETED].map(str::to_owned).into()));
+        assert_eq!(ran(&[WALG], &answers), (0, [ASKED, PUSHED, LISTED, DELETED].map(str::to_owned).into()));
+    }
+
+    #[test]
+    fn an_older_release_deletes_first_and_tells_the_failure_of_the_push() {
+        let older = "4.0-p2".parse().unwrap();
+        let list = "name modified wal_segment_backup_start
+base_1 2026-01-01T00:00:00Z 000000010000000000000002
+base_2 2026-01-02T00:00:00Z 000000010000000000000004
+base_3 2026-01-08T12:00:00Z 000000010000000000000005
+base_4 2026-01-09T00:00:00Z 000000010000000000000006
+";
+        let answers = [(0, "f"), (0, list), (0, ""), (3, "")];
+        assert_eq!(
+            ran_by(older, &[WALG], &answers),
+            (3, [ASKED, LISTED, DELETED, PUSHED].map(str::to_owned).into())
+        );
+        let answers = [(0, "f"), (0, LIST), (0, "")];
+        assert_eq!(ran_by(older, &[WALG], &answers), (0, [ASKED, LISTED, PUSHED].map(str::to_owned).into()));
     }
 
     #[test]

@@ -5,13 +5,14 @@ use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
+use crate::spilo::Release;
 use crate::toolchain::{PostgresTool, Tools};
 
 /// The file that the image carries.
 pub const FILE: &str = "/etc/clonedrill/spilo.json";
 
 /// The programs that the launcher runs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Programs {
     /// Patroni's python.
     pub python: PathBuf,
@@ -19,6 +20,12 @@ pub struct Programs {
     pub postgres: Vec<PostgresTool>,
     /// WAL-G calls `pg_start_backup`, which PostgreSQL 15 no longer has.
     pub wal_g_predates_postgres_15: bool,
+    /// Whose behaviour the launcher has.
+    #[serde(default)]
+    pub release: Release,
+    /// The first base backup begins when Spilo's own would, and not as soon as it can.
+    #[serde(default)]
+    pub spilos_first_backup: bool,
 }
 
 /// Why the launcher does not know its programs.
@@ -41,8 +48,11 @@ pub enum ProgramsError {
 const SPILOS: &str = "/usr/lib/postgresql/";
 
 impl Programs {
-    pub fn of(tools: &Tools) -> Self {
+    /// Those of an image of this reference, whose tag names a release of Spilo.
+    pub fn of(tools: &Tools, reference: &str) -> Self {
         Programs {
+            release: Release::of_image(reference).unwrap_or_default(),
+            spilos_first_backup: tools.spilos_first_backup,
             python: tools.patroni.python.clone(),
             postgres: tools.postgres.clone(),
             wal_g_predates_postgres_15: tools.wal_g.predates_postgres_15,
@@ -132,12 +142,14 @@ mod tests {
             major,
             version: format!("{major}.1"),
             bin: format!("/cache/{major}/bin").into(),
-            lib: None,
+            named_only: false,
         };
         Programs {
             python: "python3".into(),
             postgres: vec![tool(14), tool(15), tool(17)],
             wal_g_predates_postgres_15: false,
+            release: Release::NEWEST,
+            spilos_first_backup: false,
         }
     }
 

@@ -18,14 +18,15 @@ A_WEEK = 3600 * 24 * 7  # seconds; as Spilo: how long recovery takes depends on 
 LOOK_EVERY = 0.2  # seconds; Patroni's own classes look every second, Spilo every ten
 
 
-# Spilo looks at five, and rarely connects meanwhile; each look of ours can add one after the line that matters.
-def last_log_lines(count=25):
+# The last five, as Spilo: the line that matters and four more. Ours are left out, since we look more often than Spilo does;
+# those of anybody else who connects count, and can push it out.
+def last_log_lines(count=5):
     folder = os.environ.get('PGLOG', '/home/postgres/pgdata/pgroot/pg_log')
     newest = max(glob.glob(os.path.join(folder, '*.csv')), key=os.path.getmtime, default=None)
     if newest is None:
         return ''
     with open(newest, encoding='utf-8', errors='replace') as log:
-        return ''.join(log.readlines()[-count:])
+        return ''.join([line for line in log if ',"[local]",' not in line][-count:])
 
 
 def hurry():

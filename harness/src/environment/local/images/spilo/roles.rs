@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{self, Write};
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use super::programs::Programs;
 use super::{child, objects};
@@ -41,6 +41,11 @@ pub fn post_init() -> ExitCode {
 /// `on_role_change.sh <human role> <callback> on_role_change <role> <scope>`, as Patroni calls it.
 pub fn on_role_change() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(mut callback) = callback(&words)
+        && let Err(error) = callback.status()
+    {
+        eprintln!("on_role_change.sh: {}: {error}", callback.get_program().to_string_lossy());
+    }
     let Some(human) = human_of_new_primary(&words).filter(|_| is_promoted()) else {
         return ExitCode::SUCCESS;
     };
@@ -52,6 +57,14 @@ pub fn on_role_change() -> ExitCode {
         let _ = statistics.wait();
     }
     ExitCode::from(code.ok().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+}
+
+/// The callback that Spilo was given, with what Patroni says: action, role, scope. Without one it is `true`.
+fn callback(words: &[String]) -> Option<Command> {
+    let [_human, program, rest @ ..] = words else { return None };
+    let arguments: Vec<&str> = rest.iter().map(String::as_str).collect();
+    // Patroni's own three words alone: an old configuration named no callback.
+    (arguments.len() >= 3).then(|| child::command(program, &arguments))
 }
 
 /// The human role, where this node becomes the primary. Before Patroni's own words stands the callback that Spilo was given.
@@ -150,6 +163,22 @@ mod tests {
         assert_eq!(human("people true on_role_change replica acid-orders"), None);
         assert_eq!(human("people true on_start primary acid-orders"), None);
         assert_eq!(human("people true"), None);
+    }
+
+    #[test]
+    fn the_callback_that_was_given_hears_what_patroni_says() {
+        let called = |words: &str| {
+            let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            callback(&words).map(|command| {
+                let all = [command.get_program()].into_iter().chain(command.get_args());
+                all.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+            })
+        };
+        let said = "people python3 /own.py on_role_change primary acid-orders";
+        assert_eq!(called(said).as_deref(), Some("python3 /own.py on_role_change primary acid-orders"));
+        let none = "people true on_role_change primary acid-orders";
+        assert_eq!(called(none).as_deref(), Some("true on_role_change primary acid-orders"));
+        assert_eq!(called("people on_role_change primary acid-orders"), None);
     }
 
     #[test]

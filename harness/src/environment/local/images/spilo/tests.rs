@@ -10,9 +10,15 @@ fn tools(bin: &Path) -> Tools {
         wal_g: WalGTool { program: "/cache/wal-g".into(), version: "v1".into(), predates_postgres_15: true },
         azurite: AzuriteTool { node: "node".into(), script: "main.js".into() },
         patroni: PatroniTool { python: "/cache/patroni/bin/python".into(), version: "4.1.5".into() },
-        postgres: vec![PostgresTool { major: 15, version: "15.1".into(), bin: bin.to_owned(), lib: None }],
+        postgres: vec![PostgresTool {
+            major: 15,
+            version: "15.1".into(),
+            bin: bin.to_owned(),
+            named_only: false,
+        }],
         operators: std::collections::BTreeMap::new(),
         visible: vec!["/cache".into()],
+        spilos_first_backup: false,
     }
 }
 
@@ -20,7 +26,7 @@ fn tools(bin: &Path) -> Tools {
 fn every_command_that_patroni_is_given_is_in_the_image() {
     let bin = tempfile::tempdir().unwrap();
     std::fs::write(bin.path().join("psql"), "").unwrap();
-    let image = image(&tools(bin.path()));
+    let image = image(&tools(bin.path()), "ghcr.io/zalando/spilo-17:4.0-p2");
     let target = |path: &str| {
         let file = image.files.iter().find(|file| file.path == Path::new(path));
         match &file.unwrap_or_else(|| panic!("{path} is missing")).content {
@@ -49,6 +55,7 @@ fn every_command_that_patroni_is_given_is_in_the_image() {
     assert_eq!(target("/opt/clonedrill/spilo/bin/psql"), bin.path().join("psql").to_string_lossy());
     let programs: Programs = serde_json::from_str(&target(programs::FILE)).unwrap();
     assert!(programs.wal_g_predates_postgres_15);
+    assert_eq!(programs.release.to_string(), "4.0-p2");
     assert_eq!((image.user.as_str(), image.uid, image.gid), ("postgres", 101, 103));
 }
 
@@ -64,12 +71,16 @@ fn scripts_of_patroni() -> std::collections::BTreeSet<String> {
     ];
     let machine =
         patroni::Machine { hostname: "x".into(), memory: 500, locales: patroni::Locales::new(["C"]) };
-    let programs =
-        Programs { python: "python3".into(), postgres: Vec::new(), wal_g_predates_postgres_15: false };
+    let programs = Programs {
+        python: "python3".into(),
+        postgres: Vec::new(),
+        wal_g_predates_postgres_15: false,
+        ..Programs::default()
+    };
     let mut found = std::collections::BTreeSet::new();
     for clone in [&backups[..], &running[..]] {
         let archiving = [("WALG_AZ_PREFIX", "azure://backups/y")];
-        let settings = settings::Settings::of(archiving.iter().chain(clone).copied().collect(), 1);
+        let settings = crate::spilo::Settings::of(archiving.iter().chain(clone).copied().collect(), 1);
         let config = patroni::configuration(&settings, &machine, &programs).unwrap().to_string();
         // `extwlist.custom_path` is the folder itself.
         for (start, _) in config.match_indices("/scripts/") {

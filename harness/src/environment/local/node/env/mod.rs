@@ -1,6 +1,5 @@
 //! A container's environment, from all sources, by Kubernetes' rules.
 
-mod expand;
 mod fields;
 mod services;
 
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, Pod, Service};
 
-pub(crate) use expand::expand;
+pub(crate) use crate::spilo::expand;
 pub(super) use fields::{field, resource};
 
 use super::super::images::Image;

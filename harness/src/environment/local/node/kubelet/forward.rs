@@ -25,8 +25,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::super::Shared;
 use super::super::network::PodNetwork;
+use super::super::shared::Shared;
 use super::Body;
 use crate::poll::within;
 

@@ -26,7 +26,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use self::forward::Forwarding;
-use super::{NodeError, Shared};
+use super::error::NodeError;
+use super::shared::Shared;
 use crate::poll::{Limit, Patience, within};
 use crate::storage::{Authority, AuthorityError, Request as CertificateRequest, Usage};
 

@@ -11,12 +11,13 @@ use k8s_openapi::api::core::v1::LifecycleHandler;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::super::exec::Place;
 use super::super::process::{Running, StartError};
 use super::super::spec;
 use super::super::status::State;
 use super::super::{exec, probes};
+use super::Stop;
 use super::container::Task;
-use super::{Place, Stop};
 use crate::environment::local::container::ContainerSpec;
 use crate::poll::{Limit, Patience};
 

@@ -6,9 +6,7 @@ mod publish;
 mod sidecars;
 mod termination;
 
-use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,9 +16,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::Shared;
 use super::network::PodNetwork;
 use super::restart::RestartPolicy;
+use super::shared::Shared;
 use super::spec::PodFacts;
 use super::status::{ContainerView, PodView};
 use super::volumes::{Access, Maker, Volumes, keep_fresh};
@@ -276,14 +274,3 @@ async fn wait_for_stop(stop: &mut watch::Receiver<Stop>) -> Duration {
         Ok(Stop::No) | Err(_) => std::future::pending().await,
     }
 }
-
-/// Where `exec` finds a container that runs.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub init: i32,
-    pub env: Vec<(String, String)>,
-    pub working_dir: PathBuf,
-}
-
-/// By namespace, pod and container.
-pub(super) type Places = HashMap<(String, String, String), Place>;

@@ -10,8 +10,14 @@ fn settings(pairs: &[(&str, &str)]) -> Settings {
 }
 
 fn programs() -> Programs {
-    let postgres = PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), lib: None };
-    Programs { python: "python3".into(), postgres: vec![postgres], wal_g_predates_postgres_15: false }
+    let postgres =
+        PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), named_only: false };
+    Programs {
+        python: "python3".into(),
+        postgres: vec![postgres],
+        wal_g_predates_postgres_15: false,
+        ..Programs::default()
+    }
 }
 
 #[test]
@@ -26,10 +32,84 @@ fn a_cluster_that_follows_another_is_refused_before_anything_is_written() {
     assert_eq!(fs::read_dir(rw.path()).unwrap().count(), 0);
 }
 
+/// What the model says of store, account, prefix, credential and dropped variables is what the env dirs hold.
+#[test]
+fn the_model_of_a_pod_says_what_the_env_dirs_hold() {
+    use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+    use serde_json::json;
+
+    use crate::spilo::{Bootstrap, Model, Pod, Unread};
+
+    let seed: u64 = rand::rng().random();
+    println!("seed {seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let names: Vec<String> = crate::spilo::archive::names()
+        .chain(["USE_WALG", "SCOPE", "PGVERSION", "TZ", "AZURE_ENDPOINT_SUFFIX", "AZURE_STORAGE_KEY"])
+        .flat_map(|name| [name.to_owned(), format!("CLONE_{name}")])
+        .collect();
+    let values = ["", "true", "false", "azure://backups/x", "s3://b/x", "prod", "secret"];
+    for world in 0..300 {
+        let mut given: Vec<(String, String)> = Vec::new();
+        for _ in 0..rng.random_range(0..14) {
+            let name = names.choose(&mut rng).unwrap().clone();
+            given.push((name, (*values.choose(&mut rng).unwrap()).to_owned()));
+        }
+        for (name, chance) in [("WALG_AZ_PREFIX", 0.7), ("CLONE_WALG_AZ_PREFIX", 0.7)] {
+            if rng.random_bool(chance) {
+                given.push((name.to_owned(), "azure://backups/x".to_owned()));
+            }
+        }
+        if rng.random_bool(0.7) {
+            given.push(("CLONE_METHOD".to_owned(), "CLONE_WITH_WALE".to_owned()));
+        }
+        let items: Vec<serde_json::Value> =
+            given.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let entries = given.iter().zip(&items).map(|((name, _), item)| (name.as_str(), item));
+        let pod = Pod::new(entries, "default", &Unread);
+        let model = Model::of(&pod);
+        // As the launcher does it, below a folder of its own.
+        let rw = tempfile::tempdir().unwrap();
+        let path = |name: &str| rw.path().join(name).to_string_lossy().into_owned();
+        let all = given.clone().into_iter().chain([("WALE_TMPDIR".to_owned(), path("tmp"))]);
+        let settings = Settings::of(all.collect(), 2);
+        let written = |scope, folder: &str| {
+            write_env_dir(&settings.variables, scope, &path(folder)).unwrap();
+            let entries = env_dir::read(Path::new(&path(folder))).unwrap_or_default();
+            let text = |text: std::ffi::OsString| text.into_string().unwrap();
+            entries
+                .into_iter()
+                .filter_map(|(name, value)| Some((text(name), text(value?))))
+                .filter(|(name, _)| name != "TMPDIR")
+                .collect::<std::collections::BTreeMap<_, _>>()
+        };
+        let said = |archive: Option<&crate::spilo::Archive>| {
+            let entries = archive.into_iter().flat_map(|archive| &archive.env_dir);
+            let entries = entries.filter(|written| written.name != "TMPDIR");
+            entries
+                .map(|written| (written.name.clone(), written.value.clone()))
+                .collect::<std::collections::BTreeMap<_, _>>()
+        };
+        let own = if settings.archiving { written(Scope::Own, "env") } else { Default::default() };
+        assert_eq!(said(model.archive.as_ref()), own, "seed {seed}, world {world}: {given:?}");
+        let is_clone = matches!(settings.clone, CloneMethod::Backups { .. });
+        assert_eq!(is_clone, matches!(model.bootstrap, Bootstrap::Backups(_)), "seed {seed}, world {world}");
+        let clones = if is_clone { written(Scope::Clone, "env-clone") } else { Default::default() };
+        assert_eq!(said(model.source()), clones, "seed {seed}, world {world}: {given:?}");
+        for dropped in &model.without_effect {
+            let (dir, bare) = match dropped.name.strip_prefix("CLONE_") {
+                Some(bare) => (&clones, bare),
+                None => (&own, dropped.name.as_str()),
+            };
+            let for_another_store = matches!(dropped.why, crate::spilo::Why::OtherStore(_));
+            assert!(!dir.contains_key(bare) || for_another_store, "seed {seed}, world {world}: {dropped:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn base_backups_are_waited_for_only_where_wal_is_archived() {
     let done = async |settings: Settings| {
-        tokio::time::timeout(Duration::from_millis(100), back_up(&settings)).await.is_ok()
+        tokio::time::timeout(Duration::from_millis(100), back_up(&settings, &programs())).await.is_ok()
     };
     assert!(done(settings(&[("AZURE_STORAGE_ACCOUNT", "prod")])).await);
     assert!(!done(settings(&[("WALG_AZ_PREFIX", "azure://backups/x")])).await);

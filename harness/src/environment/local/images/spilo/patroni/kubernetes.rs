@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::environment::local::images::spilo::log::Voice;
-use crate::environment::local::images::spilo::settings::Settings;
+use crate::spilo::{Release, Settings};
 
 /// Adds the sections `kubernetes` and `namespace` where the operator asked for Kubernetes as the store.
-pub fn add(config: &mut Map<String, Value>, settings: &Settings) {
+pub fn add(config: &mut Map<String, Value>, settings: &Settings, release: Release) {
     let variables = &settings.variables;
     if !variables.is_there("KUBERNETES_SERVICE_HOST") || !settings.is_set("DCS_ENABLE_KUBERNETES_API") {
         return;
@@ -25,6 +25,11 @@ pub fn add(config: &mut Map<String, Value>, settings: &Settings) {
                 default
             });
         section.insert(key.to_owned(), labels);
+    }
+    if release.leader_is_always_master() {
+        for key in ["leader_label_value", "standby_leader_label_value"] {
+            section.insert(key.to_owned(), json!("master"));
+        }
     }
     if section.remove("use_configmaps").is_none_or(|value| value == "") {
         section.insert("use_endpoints".to_owned(), json!(true));

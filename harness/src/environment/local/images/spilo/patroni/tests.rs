@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::spilo::Release;
 use crate::toolchain::PostgresTool;
 
 const OPERATOR: &[(&str, &str)] = &[
@@ -23,12 +24,22 @@ fn made(more: &[(&str, &str)]) -> Value {
 }
 
 fn try_made(more: &[(&str, &str)]) -> Result<Value, PatroniError> {
+    made_by(Release::NEWEST, more)
+}
+
+fn made_by(release: Release, more: &[(&str, &str)]) -> Result<Value, PatroniError> {
     let settings = Settings::of(OPERATOR.iter().chain(more).copied().collect(), 2);
     let machine =
         Machine { hostname: "acid-orders-0".into(), memory: 500, locales: Locales::new(["C", "en_US.utf8"]) };
-    let postgres = PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), lib: None };
-    let programs =
-        Programs { python: "python3".into(), postgres: vec![postgres], wal_g_predates_postgres_15: false };
+    let postgres =
+        PostgresTool { major: 15, version: "15.1".into(), bin: "/pg/15/bin".into(), named_only: false };
+    let programs = Programs {
+        python: "python3".into(),
+        postgres: vec![postgres],
+        wal_g_predates_postgres_15: false,
+        release,
+        ..Programs::default()
+    };
     configuration(&settings, &machine, &programs)
 }
 
@@ -276,4 +287,37 @@ fn a_replica_is_made_from_the_backups_first_and_without_a_leader_too() {
     let plain = made(&[]);
     assert_eq!(at(&plain, "/postgresql/create_replica_method"), json!(["basebackup_fast_xlog"]));
     assert_eq!(at(&plain, "/postgresql/wal_e"), Value::Null);
+}
+
+#[test]
+fn what_the_template_writes_is_escaped_for_html_and_stays_so() {
+    let password = r#"a&b<c>d"e'f"#;
+    let config = made(&[("PGPASSWORD_SUPERUSER", password), ("PGPASSWORD_STANDBY", "plain")]);
+    let written = text_at(&config, "/postgresql/authentication/superuser/password");
+    assert_eq!(written, "a&amp;b&lt;c&gt;d&quot;e&#x27;f");
+    assert_eq!(text_at(&config, "/postgresql/authentication/replication/password"), "plain");
+}
+
+#[test]
+fn a_callback_of_ones_own_is_called_besides_spilos() {
+    let callbacks = |given: &[(&str, &str)]| made(given)["postgresql"]["callbacks"].clone();
+    assert_eq!(callbacks(&[]), json!({ "on_role_change": "/scripts/on_role_change.sh zalandos true" }));
+    assert_eq!(
+        callbacks(&[("CALLBACK_SCRIPT", "python3 /own.py")]),
+        json!({
+            "on_start": "python3 /own.py",
+            "on_stop": "python3 /own.py",
+            "on_role_change": "/scripts/on_role_change.sh zalandos python3 /own.py",
+        })
+    );
+}
+
+#[test]
+fn the_oldest_release_labels_every_leader_master() {
+    let given = [("KUBERNETES_LEADER_LABEL_VALUE", "leader")];
+    let label = |release: &str| {
+        let config = made_by(release.parse().unwrap(), &given).unwrap();
+        at(&config, "/kubernetes/leader_label_value")
+    };
+    assert_eq!((label("3.0-p1"), label("4.0-p2")), (json!("master"), json!("leader")));
 }

@@ -5,16 +5,17 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 use std::{fs, io};
 
-use super::super::backup_list;
 use super::super::child::{self, Output};
-use super::super::variables::Variables;
+use super::super::container::of_this_container;
 use super::{Arguments, Pauses, attempts, block_on};
+use crate::spilo::Variables;
+use crate::spilo::backup_list;
 
 const PAUSES: Pauses = Pauses(Duration::from_secs(1), Duration::from_secs(1));
 
 /// `wale_restore.sh`: the newest backup, unless streaming from the leader costs less.
 pub fn main() -> ExitCode {
-    let variables = Variables::of_this_process();
+    let variables = of_this_container();
     let Some(restore) = Restore::of(&Arguments::of_this_process(), &variables) else {
         return ExitCode::FAILURE;
     };
@@ -97,7 +98,10 @@ impl Restore {
             None
         });
         fetched.await.ok_or_else(|| format!("{} backup-fetch failed", self.program))?;
-        self.make_wal_folder().map_err(|error| format!("make {}/pg_wal: {error}", self.data))
+        self.make_wal_folder().map_err(|error| format!("make {}/pg_wal: {error}", self.data))?;
+        // What became of a tablespace whose folder is not there: a server that finds such a link does not start.
+        remove_dead_links(Path::new(&self.data))
+            .map_err(|error| format!("look through {}: {error}", self.data))
     }
 
     fn list(&self) -> Command {
@@ -150,6 +154,20 @@ impl Restore {
             _ => fs::create_dir(&folder),
         }
     }
+}
+
+/// Deletes every link below this folder that leads nowhere.
+fn remove_dead_links(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let (path, kind) = (entry.path(), entry.file_type()?);
+        if kind.is_dir() {
+            remove_dead_links(&path)?;
+        } else if kind.is_symlink() && !path.exists() {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 const VERSION: &str = "show server_version_num";

@@ -127,3 +127,16 @@ fn a_segment_begins_where_its_name_says() {
     assert_eq!(start_lsn("0001"), None);
     assert_eq!(newest_segment(LIST).as_deref(), Some("000000010000000B00000001"));
 }
+
+#[test]
+fn links_that_lead_nowhere_are_deleted_and_others_are_kept() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let tablespaces = folder.path().join("pg_tblspc");
+    fs::create_dir(&tablespaces).unwrap();
+    symlink("/nowhere/16384", tablespaces.join("16384")).unwrap();
+    symlink(folder.path(), tablespaces.join("16385")).unwrap();
+    remove_dead_links(folder.path()).unwrap();
+    let left: Vec<_> = fs::read_dir(&tablespaces).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["16385"]);
+}

@@ -1,0 +1,158 @@
+//! How often base backups are taken, how many are kept, and from whom.
+
+use serde_json::Value;
+
+use crate::check::definition;
+use crate::check::finding::{Definition, Found, Severity};
+use crate::check::world::World;
+use crate::spilo::{Schedule, is_known};
+
+pub(super) static SCHEDULE: Definition = Definition {
+    code: "schedule-not-a-schedule",
+    severity: Severity::Error,
+    title: "BACKUP_SCHEDULE is no schedule of cron, so no base backup is taken by the clock",
+    page: definition::page!("schedule-not-a-schedule"),
+    shown_by: &[],
+    find: schedule,
+};
+
+pub(super) static RETENTION: Definition = Definition {
+    code: "retention-not-a-number",
+    severity: Severity::Warning,
+    title: "BACKUP_NUM_TO_RETAIN is no number that Spilo can count with",
+    page: definition::page!("retention-not-a-number"),
+    shown_by: &[],
+    find: retention,
+};
+
+pub(super) static FROM_REPLICA: Definition = Definition {
+    code: "backups-from-no-replica",
+    severity: Severity::Error,
+    title: "base backups are to be taken from a replica, and there is none",
+    page: definition::page!("backups-from-no-replica"),
+    shown_by: &[],
+    find: from_replica,
+};
+
+pub(super) static COMPRESSION: Definition = Definition {
+    code: "compression-unknown",
+    severity: Severity::Error,
+    title: "WAL-G does not know the compression that is asked for",
+    page: definition::page!("compression-unknown"),
+    shown_by: &[],
+    find: compression,
+};
+
+fn schedule(world: &World<'_>, found: &mut Found) {
+    const NAME: &str = "BACKUP_SCHEDULE";
+    for (cluster, rendered) in world.rendered().filter(|(_, rendered)| rendered.pod.archives()) {
+        let Some(text) = rendered.pod.value(NAME).filter(|_| !rendered.is_literal(NAME)) else { continue };
+        let now = world.now.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        let fields = text.split_whitespace().count();
+        let (why, severity) = match (Schedule::parse(text), text.trim()) {
+            (Ok(schedule), _) if schedule.after(now).is_none() => {
+                ("is a day that never comes, so no base backup is taken but the first", Severity::Error)
+            }
+            (Ok(_), _) => continue,
+            (Err(_), "@reboot") => (
+                "takes a base backup only when the pod starts, and PostgreSQL is not up then",
+                Severity::Warning,
+            ),
+            (Err(_), _) if fields > 5 && Schedule::parse(&first_five(text)).is_ok() => (
+                "has more than five fields: cron takes the sixth for the command, which fails each time",
+                Severity::Error,
+            ),
+            (Err(_), _) => (
+                "is no schedule of cron: it refuses the whole crontab, so no base backup is taken but the first, and none is \
+                 ever deleted",
+                Severity::Error,
+            ),
+        };
+        let message = format!("{}: {NAME} `{text}` {why}", cluster.name());
+        let repair = "write five fields of cron (minute, hour, day, month, weekday), such as \"0 1 * * *\" for 1 o'clock \
+                      (UTC) each night";
+        let place = world.place_of_name(cluster, rendered, NAME);
+        found.add(cluster.name(), place, "when?", message, repair).as_bad_as(severity);
+    }
+}
+
+fn first_five(text: &str) -> String {
+    text.split_whitespace().take(5).collect::<Vec<_>>().join(" ")
+}
+
+fn retention(world: &World<'_>, found: &mut Found) {
+    const NAME: &str = "BACKUP_NUM_TO_RETAIN";
+    for (cluster, rendered) in world.rendered().filter(|(_, rendered)| rendered.pod.archives()) {
+        let Some(text) = rendered.pod.value(NAME).filter(|_| !rendered.is_literal(NAME)) else { continue };
+        let trimmed = text.trim();
+        let why = match trimmed.parse::<i64>() {
+            Ok(number) if number >= 2 => continue,
+            Ok(_) => "is less than Spilo keeps at least: two backups and two days are kept".to_owned(),
+            // The shell counts a word as 0, and cannot count with what begins with a digit.
+            Err(_) if trimmed.starts_with(|first: char| first.is_ascii_digit()) => {
+                "is no number: Spilo's script cannot count with it, and never deletes a backup, until the storage is full or \
+                 paid for"
+                    .to_owned()
+            }
+            Err(_) => "is no number, so Spilo keeps the least that it knows: two backups and two days".to_owned(),
+        };
+        let message = format!("{}: {NAME} `{text}` {why}", cluster.name());
+        let digits: String = trimmed.chars().take_while(char::is_ascii_digit).collect();
+        let repair = match digits.parse::<u32>() {
+            Ok(number) if number >= 2 && digits != trimmed => {
+                format!("write \"{number}\": it counts backups and days")
+            }
+            _ => "write a number, such as \"5\": so many backups are kept, and those of so many days"
+                .to_owned(),
+        };
+        let place = world.place_of_name(cluster, rendered, NAME);
+        found.add(cluster.name(), place, "how many?", message, repair);
+    }
+}
+
+fn from_replica(world: &World<'_>, found: &mut Found) {
+    const NAME: &str = "WALG_BACKUP_FROM_REPLICA";
+    for (cluster, rendered) in world.rendered().filter(|(_, rendered)| rendered.pod.archives()) {
+        let wanted = rendered.pod.value(NAME).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let instances = cluster.document.value.pointer("/spec/numberOfInstances").and_then(Value::as_u64);
+        if !wanted || instances != Some(1) {
+            continue;
+        }
+        let message = format!(
+            "{}: no base backup will ever be taken: {NAME} leaves that to replicas, and with numberOfInstances 1 there is none",
+            cluster.name()
+        );
+        let place = world.place_of_name(cluster, rendered, NAME);
+        let finding = found.add(
+            cluster.name(),
+            place,
+            "from which replica?",
+            message,
+            format!("set {NAME} to \"false\" for this cluster, or numberOfInstances to 2"),
+        );
+        finding.beside(cluster.document.place("/spec/numberOfInstances"), "no replica");
+    }
+}
+
+fn compression(world: &World<'_>, found: &mut Found) {
+    const KNOWN: [&str; 5] = ["lz4", "lzma", "zstd", "brotli", "none"];
+    for (cluster, rendered) in world.rendered() {
+        let Some(archive) = rendered.model.archive.as_ref().filter(|archive| archive.by_walg) else {
+            continue;
+        };
+        for name in ["WALG_COMPRESSION_METHOD", "WALG_BACKUP_COMPRESSION_METHOD"] {
+            let Some(method) = archive.value(name).filter(|method| is_known(method)) else { continue };
+            if KNOWN.contains(&method) || rendered.is_literal(name) {
+                continue;
+            }
+            let what = if name.contains("BACKUP") { "base backup" } else { "backup and WAL file" };
+            let message = format!(
+                "{}: every {what} fails: WAL-G does not know the compression `{method}`",
+                cluster.name()
+            );
+            let place = world.place_of_name(cluster, rendered, name);
+            let repair = format!("{}; without {name} WAL-G takes lz4", crate::yaml::help(method, &KNOWN));
+            found.add(cluster.name(), place, "no compression of WAL-G", message, repair);
+        }
+    }
+}
