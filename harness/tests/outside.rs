@@ -224,6 +224,7 @@ async fn a_cluster_of_the_second_namespace_is_reached(client: &Client) {
         port: listener.local_addr().unwrap().port(),
         user: "postgres".to_owned(),
         password: Secret::new(String::from_utf8(password.0).unwrap()),
+        image: None,
     };
     let asked = async {
         let session = connect.open("orders").await.unwrap();

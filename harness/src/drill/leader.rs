@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::error::DrillError;
 use crate::environment::Environment;
 use crate::observe::data::Connect;
-use crate::operator::{is_ready, leads};
+use crate::operator::{image_of, is_ready, leads};
 use crate::secret::Secret;
 
 const PORT: u16 = 5432;
@@ -87,7 +87,7 @@ async fn find<E: Environment>(environment: &E, names: &Names, name: &str) -> Res
         return Ok(Leader::NotYet("the operator's Secret holds no password".to_owned()));
     };
     let (host, port) = (address.ip().to_string(), address.port());
-    let connect = Connect { host, port, user: names.superuser.clone(), password };
+    let connect = Connect { host, port, user: names.superuser.clone(), password, image: image_of(leader) };
     Ok(Leader::Found { pod: leader.name_any(), connect: Box::new(connect) })
 }
 

@@ -29,3 +29,10 @@ pub fn status(cluster: &DynamicObject) -> Option<&str> {
 pub fn leads(pod: &Pod, role_label: &str) -> bool {
     pod.labels().get(role_label).is_some_and(|role| LEADER.contains(&role.as_str()))
 }
+
+/// The image in which a pod's PostgreSQL runs, with its digest where the node says it.
+pub fn image_of(pod: &Pod) -> Option<String> {
+    let mut statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let container = statuses.find(|container| container.name == "postgres")?;
+    [&container.image_id, &container.image].into_iter().find(|image| !image.is_empty()).cloned()
+}

@@ -7,6 +7,7 @@ use kube::api::Api;
 use super::error::RestoreError;
 use crate::environment::cluster::{ClusterAccess, ClusterError, Forward};
 use crate::observe::data::Connect;
+use crate::operator::image_of;
 use crate::secret::Secret;
 use crate::spilo::EnvItem;
 
@@ -26,7 +27,13 @@ pub async fn open(
     let Some((user, password)) = superuser(access, namespace, variables).await? else { return Ok(None) };
     let forward = Forward::to(access.streams(), namespace, &leader.name_any(), POSTGRES).await?;
     let address = forward.address();
-    let connect = Connect { host: address.ip().to_string(), port: address.port(), user, password };
+    let connect = Connect {
+        host: address.ip().to_string(),
+        port: address.port(),
+        user,
+        password,
+        image: image_of(leader),
+    };
     Ok(Some((connect, forward)))
 }
 

@@ -357,3 +357,120 @@ async fn a_text_shows_a_locale_that_is_not_the_clusters_own() {
     let text = observe(&shop.server.connect(), &Options::default(), None).await.unwrap().to_text();
     assert!(text.contains("collate C.UTF-8; ctype C.UTF-8"), "{text}");
 }
+
+/// What no function prints and no dump shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_rarely_read_catalogs_is_told_apart() {
+    let shop = Shop::open(&format!(
+        "{SHOP}
+         CREATE EXTENSION file_fdw;
+         CREATE FOREIGN DATA WRAPPER plain;
+         CREATE SERVER files TYPE 'oracle' VERSION '19' FOREIGN DATA WRAPPER plain;
+         SELECT lo_create(4242);
+         CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2';
+         CREATE STATISTICS s ON status, note FROM orders;
+         CREATE INDEX shouted ON orders (upper(note));
+         CREATE TABLE older (id int CHECK (id > 0));
+         CREATE TABLE newer () INHERITS (older);
+         CREATE SUBSCRIPTION news CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false, slot_name = NONE)"
+    ))
+    .await;
+    run(&shop.server, "postgres", "CREATE ROLE app").await;
+    let shop = Shop {
+        mark: observe(&shop.server.connect(), &shop.options, Some(shop.kept.path())).await.unwrap(),
+        ..shop
+    };
+    for (change, undo, expected) in [
+        (
+            "SELECT pg_replication_origin_create('elsewhere')",
+            "SELECT pg_replication_origin_drop('elsewhere')",
+            "replication origin elsewhere: is not expected",
+        ),
+        (
+            "ALTER SERVER files VERSION '23'",
+            "ALTER SERVER files VERSION '19'",
+            "shop: foreign server files: is `… 'oracle'; version '23'",
+        ),
+        (
+            "UPDATE pg_foreign_server SET srvtype = 'db2'",
+            "UPDATE pg_foreign_server SET srvtype = 'oracle'",
+            "shop: foreign server files: is `wrapper plain; type 'db2'",
+        ),
+        (
+            "COMMENT ON LARGE OBJECT 4242 IS 'ours'",
+            "COMMENT ON LARGE OBJECT 4242 IS NULL",
+            "shop: comment large object 4242: is not expected",
+        ),
+        (
+            "ALTER FUNCTION two() DEPENDS ON EXTENSION file_fdw",
+            "ALTER FUNCTION two() NO DEPENDS ON EXTENSION file_fdw",
+            "shop: depends on extension function public.two(): is not expected",
+        ),
+        (
+            "ALTER TABLE log ALTER line SET STATISTICS 7",
+            "ALTER TABLE log ALTER line SET STATISTICS -1",
+            "shop: column public.log.line: is `1. text; statistics target 7`, expected `1. text`",
+        ),
+        (
+            "ALTER INDEX shouted ALTER COLUMN 1 SET STATISTICS 7",
+            "ALTER INDEX shouted ALTER COLUMN 1 SET STATISTICS -1",
+            "shop: index public.shouted: is `",
+        ),
+        (
+            "ALTER STATISTICS s SET STATISTICS 7",
+            "ALTER STATISTICS s SET STATISTICS -1",
+            "shop: statistics public.s: is `",
+        ),
+        (
+            "UPDATE pg_attribute SET attislocal = true WHERE attrelid = 'newer'::regclass AND attname = 'id'",
+            "UPDATE pg_attribute SET attislocal = false WHERE attrelid = 'newer'::regclass AND attname = 'id'",
+            "shop: column public.newer.id: is `1. integer`, expected `1. integer; inherited`",
+        ),
+        (
+            "UPDATE pg_constraint SET conislocal = true WHERE conrelid = 'newer'::regclass",
+            "UPDATE pg_constraint SET conislocal = false WHERE conrelid = 'newer'::regclass",
+            "shop: constraint public.newer older_id_check: is `",
+        ),
+        ("CREATE TYPE later", "DROP TYPE later", "shop: type public.later: is not expected"),
+        (
+            "UPDATE pg_extension SET extowner = 'app'::regrole WHERE extname = 'file_fdw'",
+            "UPDATE pg_extension SET extowner = 'postgres'::regrole WHERE extname = 'file_fdw'",
+            "shop: extension file_fdw: owner app, expected owner postgres",
+        ),
+        (
+            "INSERT INTO pg_subscription_rel SELECT oid, 'log'::regclass, 'i', NULL FROM pg_subscription",
+            "DELETE FROM pg_subscription_rel",
+            "shop: subscription news of table public.log: is not expected",
+        ),
+    ] {
+        let change = format!("SET allow_system_table_mods = on;\n{change}");
+        let undo = format!("SET allow_system_table_mods = on;\n{undo}");
+        run(&shop.server, "shop", &change).await;
+        let differences = shop.differences().await;
+        assert_eq!(differences.len(), 1, "after {change}: {differences:?}");
+        assert!(differences[0].starts_with(expected), "after {change}: {differences:?}");
+        run(&shop.server, "shop", &undo).await;
+        assert_eq!(shop.differences().await, [""; 0], "after {undo}");
+    }
+}
+
+/// A partition's rows may be elsewhere too, and a table's heirs: reading its own rows reads none of theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_foreign_heirs_and_partitions_are_not_read() {
+    let shop = Shop::open(
+        "CREATE EXTENSION file_fdw;
+         CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+         CREATE TABLE days (line text);
+         CREATE FOREIGN TABLE monday () INHERITS (days) SERVER files OPTIONS (filename '/nowhere/at/all');
+         CREATE TABLE parts (part int, line text) PARTITION BY LIST (part);
+         CREATE FOREIGN TABLE first PARTITION OF parts FOR VALUES IN (1) SERVER files OPTIONS (filename '/nowhere/at/all');
+         CREATE VIEW all_days AS SELECT * FROM days",
+    )
+    .await;
+    let text = shop.mark.to_text();
+    assert!(
+        text.contains("rows of public.days: 0, ") && text.contains("rows of public.first: elsewhere"),
+        "{text}"
+    );
+    assert_eq!(shop.differences().await, [""; 0]);
+}

@@ -6,8 +6,10 @@ mod connection;
 mod copies;
 mod damage;
 mod definitions;
+mod options;
 mod rows;
 mod settings;
+mod spilo;
 
 use std::path::Path;
 

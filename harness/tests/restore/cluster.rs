@@ -130,6 +130,7 @@ impl World {
             port: address.port(),
             user: "postgres".to_owned(),
             password: Secret::new(String::from_utf8(password.0).unwrap()),
+            image: None,
         };
         Source { sql: connect.open("orders").await.unwrap(), _forward: forward }
     }

@@ -54,7 +54,8 @@ impl Observed {
         };
         let compared = self.compared((short, here), (name, there))?;
         let verb = if compared.equal { "equals" } else { "differs from" };
-        let but = if compared.notes.is_empty() { "" } else { ", but for what recovery empties" };
+        let but =
+            if compared.notes.is_empty() { "" } else { ", but for what recovery or Spilo makes otherwise" };
         Ok(format!("{verb} {name}{but} ({size})"))
     }
 

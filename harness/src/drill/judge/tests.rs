@@ -44,6 +44,7 @@ fn data(rows: u64) -> DataObservation {
         },
         roles: Vec::new(),
         globals: Vec::new(),
+        image: None,
         databases: vec![Database {
             name: "orders".to_owned(),
             definition: String::new(),

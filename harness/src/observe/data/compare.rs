@@ -1,8 +1,8 @@
 //! Holding one observation against another: nothing that was observed is passed over.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
-use super::DataError;
 use super::database::LARGE_OBJECT_COLUMNS;
 use super::difference::{Comparison, Difference, DifferenceKind};
 use super::observation::{
@@ -10,14 +10,19 @@ use super::observation::{
     TableRows,
 };
 use super::rows::{Naming, differing_parts, differing_rows};
+use super::spilo::{self, Made};
 use super::value::Hide;
+use super::{DataError, FIRST};
 
 /// Characters of a definition that are shown, from where it begins to differ.
 const DEFINITION_SHOWN: usize = 120;
+/// How many of Spilo's own objects a note names.
+const SPILOS_SHOWN: usize = 5;
 
 /// What differs between what was observed and what was expected. The identity is not compared: it only says
-/// whether what was observed has recovered from a backup of what was expected, which leaves its marks. `hide` replaces secrets in
-/// texts, before they are cut short.
+/// whether what was observed has recovered from a backup of what was expected, which leaves its marks. What Spilo makes is
+/// compared where both have its same image; what it makes at its start in what was observed, and what another image makes
+/// otherwise, are noted. `hide` replaces secrets in texts, before they are cut short.
 ///
 /// # Errors
 /// When rows that were kept for either cannot be read back.
@@ -27,8 +32,15 @@ pub fn compare(
     hide: &dyn Fn(&str) -> String,
 ) -> Result<Comparison, DataError> {
     let recovered = has_recovered(&observed.identity, &expected.identity);
-    let mut compared =
-        Compared { recovered, hide, differences: Vec::new(), notes: Vec::new(), unknown: Vec::new() };
+    let mut compared = Compared {
+        recovered,
+        images_differ: spilo::images_differ(observed, expected),
+        hide,
+        differences: Vec::new(),
+        spilos: Vec::new(),
+        notes: Vec::new(),
+        unknown: Vec::new(),
+    };
     for (name, pair) in pairs(&observed.roles, &expected.roles, |role| role.name.clone()) {
         compared.presence(format!("role {name}"), pair, role);
     }
@@ -45,9 +57,15 @@ pub fn compare(
             }
         }
     }
-    let Compared { mut differences, notes, unknown, .. } = compared;
+    let Compared { mut differences, mut notes, unknown, spilos, images_differ, .. } = compared;
+    notes.extend(spilo_note(&spilos, images_differ));
     differences.sort_by_key(|difference| difference.kind);
     Ok(Comparison { equal: differences.is_empty(), differences, notes, unknown })
+}
+
+/// What people have granted on an object.
+fn granted(object: Option<&SchemaObject>) -> Vec<&str> {
+    object.map_or(Vec::new(), |object| spilo::granted_by_people(&object.definition))
 }
 
 fn tables(database: Option<&Database>) -> &[Table] {
@@ -84,11 +102,25 @@ fn role(observed: &Role, expected: &Role) -> Vec<String> {
     found
 }
 
+/// One line for all of them, which names the first few.
+fn spilo_note(spilos: &[String], images_differ: bool) -> Option<String> {
+    let (count, first) =
+        (spilos.len(), spilos.iter().take(SPILOS_SHOWN).cloned().collect::<Vec<_>>().join(", "));
+    let more = if count > SPILOS_SHOWN { ", …" } else { "" };
+    let why = if images_differ { "its images differ" } else { "its start has made them" };
+    (count > 0)
+        .then(|| format!("{count} of Spilo's own objects are not the same, since {why}: {first}{more}"))
+}
+
 struct Compared<'a> {
     /// What was observed has recovered from a backup of what was expected.
     recovered: bool,
+    /// Both sides' images of Spilo are known, and are not the same.
+    images_differ: bool,
     hide: Hide<'a>,
     differences: Vec<Difference>,
+    /// Places of what differs and is Spilo's own.
+    spilos: Vec<String>,
     notes: Vec<String>,
     unknown: Vec<String>,
 }
@@ -113,19 +145,48 @@ impl Compared<'_> {
     /// One name may stand for several objects, such as comments: their definitions are compared as one list.
     fn objects(&mut self, database: &str, observed: &[SchemaObject], expected: &[SchemaObject]) {
         let objects = |side: &[SchemaObject]| {
-            let mut objects: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            for SchemaObject { kind, name, definition } in side {
-                objects.entry(format!("{kind} {name}")).or_default().push(definition.clone());
+            let mut objects: BTreeMap<(String, String), SchemaObject> = BTreeMap::new();
+            for object in side {
+                let place = (object.kind.clone(), object.name.clone());
+                match objects.entry(place) {
+                    Entry::Vacant(place) => _ = place.insert(object.clone()),
+                    Entry::Occupied(mut place) => {
+                        place.get_mut().definition.push_str("; ");
+                        place.get_mut().definition.push_str(&object.definition);
+                    }
+                }
             }
-            objects.into_iter().collect::<Vec<_>>()
+            objects.into_values().collect::<Vec<_>>()
         };
         let hide = self.hide;
-        for (object, pair) in pairs(&objects(observed), &objects(expected), |(name, _)| name.clone()) {
-            self.presence(format!("{database}{object}"), pair, |(_, observed), (_, expected)| {
-                let (observed, expected) = (observed.join("; "), expected.join("; "));
-                if observed == expected { vec![] } else { vec![definition(&observed, &expected, hide)] }
+        let in_database = if database.is_empty() { String::new() } else { format!("{database}: ") };
+        let (observed, expected) = (objects(observed), objects(expected));
+        let place = |object: &SchemaObject| (object.kind.clone(), object.name.clone());
+        for ((kind, name), pair) in pairs(&observed, &expected, place) {
+            let place = format!("{in_database}{kind} {name}");
+            if self.is_spilos_object(database, pair) {
+                self.spilos.push(place);
+                continue;
+            }
+            self.presence(place, pair, |observed, expected| {
+                let (observed, expected) = (&observed.definition, &expected.definition);
+                if observed == expected { vec![] } else { vec![definition(observed, expected, hide)] }
             });
         }
+    }
+
+    /// It differs, and Spilo is the reason: its start in what was observed, or another image. What people have granted on it is theirs.
+    fn is_spilos_object(&self, database: &str, pair: (Option<&SchemaObject>, Option<&SchemaObject>)) -> bool {
+        let (observed, expected) = pair;
+        let Some(made) = observed.or(expected).and_then(|object| spilo::made(database, object)) else {
+            return false;
+        };
+        granted(observed) == granted(expected)
+            && match pair {
+                (Some(observed), Some(expected)) => self.images_differ && observed != expected,
+                (Some(_), None) => true,
+                (None, _) => self.images_differ && made != Made::Once,
+            }
     }
 
     fn databases(&mut self, observed: &Database, expected: &Database) -> Result<(), DataError> {
@@ -165,32 +226,80 @@ impl Compared<'_> {
             return Ok(());
         }
         for (extension, pair) in pairs(&observed.extensions, &expected.extensions, |e| e.name.clone()) {
+            let is_spilos = |extension| spilo::made_extension(name, extension);
+            let by_spilo = match pair {
+                (Some(one), Some(other)) => {
+                    self.images_differ && one != other && is_spilos(one) && is_spilos(other)
+                }
+                (Some(one), None) => is_spilos(one),
+                (None, _) => false,
+            };
+            if by_spilo {
+                self.spilos.push(format!("{name}: extension {extension}"));
+                continue;
+            }
             self.presence(format!("{name}: extension {extension}"), pair, |observed, expected| {
                 let of = |e: &super::Extension| format!("version {} in schema {}", e.version, e.schema);
-                if observed == expected {
-                    vec![]
-                } else {
-                    vec![format!("{}, expected {}", of(observed), of(expected))]
-                }
+                let owner = |e: &super::Extension| format!("owner {}", e.owner);
+                [(of(observed), of(expected)), (owner(observed), owner(expected))]
+                    .into_iter()
+                    .filter(|(observed, expected)| observed != expected)
+                    .map(|(observed, expected)| format!("{observed}, expected {expected}"))
+                    .collect()
             });
         }
-        self.objects(&format!("{name}: "), &observed.schema, &expected.schema);
+        self.objects(name, &observed.schema, &expected.schema);
         for (sequence, pair) in pairs(&observed.sequences, &expected.sequences, |s| s.name.clone()) {
             let place = format!("{name}: sequence {sequence}");
             match pair {
+                (Some(observed), Some(expected))
+                    if self.recovered
+                        && (name == FIRST && sequence == spilo::CRON_RUN_NUMBERS)
+                        && observed.last_value > expected.last_value =>
+                {
+                    self.spilos.push(place);
+                }
                 (Some(observed), Some(expected)) => self.sequences(place, observed, expected),
+                (Some(_), None) if spilo::made_sequence(name, &sequence) => self.spilos.push(place),
                 pair => self.presence(place, pair, |_, _| Vec::new()),
             }
         }
         self.large_objects(name, &observed.large_objects, &expected.large_objects)?;
         for (table, pair) in pairs(&observed.tables, &expected.tables, |table| table.name.clone()) {
             let place = format!("{name}.{table}");
+            if self.is_spilos_table(name, pair) {
+                self.spilos.push(place);
+                continue;
+            }
             match pair {
                 (Some(observed), Some(expected)) => self.tables(place, observed, expected)?,
                 pair => self.table_on_one_side(place, pair),
             }
         }
         Ok(())
+    }
+
+    /// As [`Self::is_spilos_object`]. Rows of its tables are people's, such as their jobs; but a clone notes what becomes of jobs in it.
+    fn is_spilos_table(&self, database: &str, pair: (Option<&Table>, Option<&Table>)) -> bool {
+        let Some(table) = pair.0.or(pair.1).filter(|table| spilo::made_table(database, &table.name)) else {
+            return false;
+        };
+        let rows = |table: &Table| table.rows.as_ref().map_or(0, |rows| rows.count);
+        let runs = table.name == spilo::CRON_RUNS;
+        match pair {
+            (Some(observed), Some(expected)) => {
+                let whole = observed.damage.is_none() && expected.damage.is_none();
+                let same = match (&observed.rows, &expected.rows) {
+                    (Some(observed), Some(expected)) => same_rows(observed, expected),
+                    (observed, expected) => observed.is_none() && expected.is_none(),
+                };
+                let noted = runs && self.recovered && rows(observed) >= rows(expected);
+                let other_columns = observed.columns != expected.columns && rows(observed) == rows(expected);
+                whole && !same && (noted || (self.images_differ && other_columns))
+            }
+            (Some(observed), None) => observed.damage.is_none() && rows(observed) == 0,
+            (None, _) => self.images_differ && rows(table) == 0 && table.kind == TableKind::Foreign,
+        }
     }
 
     /// That there is no such table is a difference of definitions as well, and named there too.

@@ -26,6 +26,8 @@ pub struct Connect {
     pub port: u16,
     pub user: String,
     pub password: Secret,
+    /// The image that it runs in, as its node names it; none where nobody knows.
+    pub image: Option<String>,
 }
 
 /// Everything that changes how a value is written as text is fixed; nothing may cut a long read short.

@@ -1,5 +1,5 @@
 //! Everything that an observation leaves out, with the reason. Nothing else may be left out anywhere: what is
-//! not looked at here can be lost in a clone without a word.
+//! not looked at here can be lost in a clone without a word. `catalogs.txt` says it for each column of each catalog of PostgreSQL.
 //!
 //! - Databases `template0` (lets nobody in) and `template1` (nobody's data).
 //! - System schemas: they follow from the server's version. `information_schema`, `pg_catalog` and TOAST.
@@ -11,10 +11,10 @@
 //! - Definitions of an extension's members: its name and version stand for them. Its tables are looked at in full, rows
 //!   and all, and what was granted or revoked on any member.
 //! - Comments on extensions and their members, and on what initdb has made, but for the schema `public`.
-//! - Security labels of roles, databases and tablespaces.
 //! - Rows of foreign tables: they are not in the cluster (Spilo's `postgres_log` reads the server's log files).
-//! - Replication slots, statistics, planner statistics targets: they are not brought back by a backup.
+//! - Replication slots and planner statistics: they are not brought back by a backup.
 //! - The server's own configuration, `ALTER SYSTEM` included: it is Patroni's, and each cluster's own.
+//! - Options of columns, relations and tablespaces that are none of those in `options.rs`: the server writes them for itself.
 //! - Versions of collations: they are those of the machine's libraries.
 //! - Rows of unlogged tables in a cluster that has recovered: no backup holds them. They are noted.
 

@@ -3,9 +3,9 @@
 
 use tokio_postgres::Client;
 
-use super::DataError;
 use super::bytes::Text;
 use super::observation::SchemaObject;
+use super::{DataError, options};
 
 /// Every one as (kind, name, definition). Settings are shown as digests: a setting may hold a key.
 const GLOBALS: &str = r#"
@@ -19,7 +19,7 @@ SELECT 'tablespace', quote_ident(spcname),
        concat_ws('; ', format('owner %s', spcowner::regrole),
                  'access ' || (SELECT array_agg(a::text ORDER BY a::text COLLATE "C")
                                FROM unnest(coalesce(spcacl, acldefault('t', spcowner))) a)::text,
-                 'options ' || (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(spcoptions) o)::text)
+                 'options ' || (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(spcoptions) o WHERE :tablespace_option)::text)
 FROM pg_tablespace WHERE spcname !~ '^pg_'
 
 UNION ALL
@@ -29,6 +29,13 @@ FROM pg_shdescription d, LATERAL pg_identify_object(d.classoid, d.objoid, 0) i
 WHERE (i.identity, d.description) NOT IN (('postgres', 'default administrative connection database'),
                                           ('template1', 'default template for new databases'),
                                           ('template0', 'unmodifiable empty database'))
+
+UNION ALL
+SELECT 'security label', i.type || ' ' || i.identity, concat(l.provider, ': ', l.label)
+FROM pg_shseclabel l, LATERAL pg_identify_object(l.classoid, l.objoid, 0) i
+
+UNION ALL
+SELECT 'replication origin', quote_ident(roname), 'number ' || roident FROM pg_replication_origin
 
 UNION ALL
 SELECT 'predefined role', quote_ident(member.rolname), 'member of ' || quote_ident(role.rolname)
@@ -57,7 +64,9 @@ pub(super) async fn globals(client: &Client, database: &str) -> Result<Vec<Schem
     let version: i32 = version.and_then(|row| row.try_get(0)).map_err(failed)?;
     let parameters = if version >= 150_000 { PARAMETERS } else { "" };
     let mut objects = Vec::new();
-    for row in client.query(&format!("{GLOBALS}{parameters}"), &[]).await.map_err(failed)? {
+    for row in
+        client.query(&options::fill_in(&format!("{GLOBALS}{parameters}")), &[]).await.map_err(failed)?
+    {
         objects.push(SchemaObject {
             kind: row.try_get(0).map_err(failed)?,
             name: row.try_get::<_, Text>(1).map_err(failed)?.0,

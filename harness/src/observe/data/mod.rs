@@ -4,6 +4,8 @@
 //! [`compare`] can show which rows differ, also long after the source has moved on.
 
 mod bytes;
+#[cfg(test)]
+mod catalogs;
 mod compare;
 mod connect;
 mod database;
@@ -14,12 +16,14 @@ mod excluded;
 mod globals;
 mod identity;
 mod observation;
+mod options;
 mod read;
 mod roles;
 mod rows;
 mod schema;
 pub mod scratch;
 mod snapshot;
+mod spilo;
 mod spool;
 mod text;
 mod value;
@@ -92,7 +96,7 @@ pub async fn observe(
 ) -> Result<DataObservation, DataError> {
     let spool = spool.map(|folder| Spool::in_folder(folder, options.keep_at_most)).transpose()?;
     let client = connect.open_as(FIRST, &options.session).await?;
-    let (listed, mut seen) = shared(&client).await?;
+    let (listed, mut seen) = shared(&client, connect).await?;
     for listed in listed {
         seen.databases.push(database::database(connect, options, listed, None, (spool.as_ref(), &[])).await?);
     }
@@ -115,7 +119,7 @@ pub async fn observe_held(
     let spool = spool.map(|folder| Spool::in_folder(folder, options.keep_at_most)).transpose()?;
     let no_snapshot = |database: &str| DataError::NotHeld { database: database.to_owned() };
     let first = held.iter().find(|held| held.database() == FIRST).ok_or_else(|| no_snapshot(FIRST))?;
-    let (listed, mut seen) = shared(first.client()).await?;
+    let (listed, mut seen) = shared(first.client(), connect).await?;
     read::go_back(first.client(), FIRST).await?;
     for listed in listed {
         let place = held.iter().position(|held| held.database() == listed.name);
@@ -141,13 +145,19 @@ pub async fn open_closed(connect: &Connect) -> Result<Vec<String>, DataError> {
 }
 
 /// What all databases share, and which there are.
-async fn shared(client: &Client) -> Result<(Vec<roles::Listed>, DataObservation), DataError> {
+async fn shared(
+    client: &Client,
+    connect: &Connect,
+) -> Result<(Vec<roles::Listed>, DataObservation), DataError> {
     done_within("the roles and databases", CATALOG, async {
         let identity = identity::identity(client, FIRST).await?;
         let roles = roles::roles(client, FIRST).await?;
         let globals = globals::globals(client, FIRST).await?;
         let listed = roles::databases(client, FIRST).await?;
-        Ok((listed, DataObservation { identity, roles, globals, databases: Vec::new() }))
+        Ok((
+            listed,
+            DataObservation { identity, roles, globals, image: connect.image.clone(), databases: Vec::new() },
+        ))
     })
     .await
 }

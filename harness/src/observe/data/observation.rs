@@ -17,6 +17,9 @@ pub struct DataObservation {
     pub databases: Vec<Database>,
     /// Shared by all databases and no role: settings, tablespaces, comments, prepared transactions.
     pub globals: Vec<SchemaObject>,
+    /// The image of Spilo that the server ran in, as its node names it; none where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 impl DataObservation {
@@ -97,6 +100,7 @@ pub struct Extension {
     pub name: String,
     pub schema: String,
     pub version: String,
+    pub owner: String,
 }
 
 /// One definition: a column, an index, a function, …

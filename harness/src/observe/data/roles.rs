@@ -30,7 +30,9 @@ SELECT r.rolname::text AS name,
                            -- Columns of PostgreSQL 16, and what they are by default.
                            CASE WHEN to_jsonb(m) ->> 'inherit_option' <> r.rolinherit::text
                                 THEN ' with inherit ' || (to_jsonb(m) ->> 'inherit_option') END,
-                           CASE WHEN to_jsonb(m) ->> 'set_option' = 'false' THEN ' with set false' END)
+                           CASE WHEN to_jsonb(m) ->> 'set_option' = 'false' THEN ' with set false' END,
+                           -- 10 is the role that initdb made.
+                           CASE WHEN m.grantor <> 10 THEN ' by ' || m.grantor::regrole END)
              FROM pg_auth_members m WHERE m.member = r.oid
              -- By several grantors a membership may be granted twice.
              ORDER BY m.roleid::regrole::text COLLATE "C", m.grantor::regrole::text COLLATE "C") AS member_of

@@ -6,9 +6,10 @@ use super::bytes::Text;
 use super::digest::{MultisetDigest, hash_row};
 use super::observation::{Extension, SchemaObject, Sequence};
 use super::read::go_back;
-use super::{DataError, excluded};
+use super::{DataError, excluded, options};
 
-const EXTENSIONS: &str = "SELECT extname::text, extnamespace::regnamespace::text, extversion
+const EXTENSIONS: &str =
+    "SELECT extname::text, extnamespace::regnamespace::text, extversion, extowner::regrole::text
      FROM pg_extension ORDER BY extname COLLATE \"C\"";
 
 const SEQUENCES: &str = "SELECT format('%I.%I', n.nspname, c.relname) AS name, s.seqincrement, s.seqstart,
@@ -29,7 +30,7 @@ pub(super) async fn schema(
     let version: i32 = version.and_then(|row| row.try_get(0)).map_err(failed)?;
     let more = if version >= 150_000 { include_str!("schema_15.sql") } else { "" };
     let sql = include_str!("schema.sql").replace(":observed", excluded::SCHEMA_IS_OBSERVED);
-    let sql = format!("{sql}\n{more}");
+    let sql = options::fill_in(&format!("{sql}\n{more}"));
     let mut objects = Vec::new();
     for row in client.query(&sql, &[]).await.map_err(failed)? {
         objects.push(SchemaObject {
@@ -60,6 +61,7 @@ pub(super) async fn extensions(client: &Client, database: &str) -> Result<Vec<Ex
                 name: row.try_get::<_, Text>(0).map_err(failed)?.0,
                 schema: row.try_get::<_, Text>(1).map_err(failed)?.0,
                 version: row.try_get::<_, Text>(2).map_err(failed)?.0,
+                owner: row.try_get::<_, Text>(3).map_err(failed)?.0,
             })
         })
         .collect()

@@ -1,4 +1,5 @@
--- Every definition of a database as (kind, name, definition). `:observed` is the condition of excluded.rs.
+-- Every definition of a database as (kind, name, definition). `:observed` is the condition of excluded.rs, `:…_option`
+-- are those of options.rs.
 WITH member AS (
     SELECT classid, objid FROM pg_depend WHERE deptype = 'e'
 ), ns AS (
@@ -14,11 +15,36 @@ WITH member AS (
     SELECT p.*, format('%I.%I(%s)', ns.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) AS name
     FROM pg_proc p JOIN ns ON ns.oid = p.pronamespace
     WHERE NOT EXISTS (SELECT FROM member m WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
+), server_option AS (
+    -- Options of indexes and of their columns that are the server's own, as patterns of what `pg_get_indexdef` prints: each of
+    -- them, and all of a column where people gave it none. With options, it prints an operator class that is the usual one, too.
+    SELECT index, '(?<=[( ])(' || string_agg(regexp_replace(printed, '([^\w\s])', '\\\1', 'g'), '|')
+               FILTER (WHERE NOT is_peoples) || ')(?=[,)])' AS each,
+           string_agg(' ([^ ,()]+\.)?' || regexp_replace(format('%I (%s)', usual, of_column), '([^\w\s])', '\\\1', 'g'), '|')
+               FILTER (WHERE usual IS NOT NULL AND NOT any_peoples) AS whole
+    FROM (SELECT *, string_agg(printed, ', ') OVER (PARTITION BY index, attnum ORDER BY place
+                                                    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS of_column,
+                 bool_or(is_peoples) OVER (PARTITION BY index, attnum) AS any_peoples
+          FROM (SELECT a.attrelid AS index, attnum, o, place, CASE WHEN opcdefault THEN opcname END AS usual,
+                       :operator_class_option AS is_peoples
+                FROM pg_attribute a JOIN pg_index i ON i.indexrelid = a.attrelid
+                     LEFT JOIN pg_opclass c ON c.oid = indclass[attnum - 1],
+                     LATERAL (SELECT coalesce(c.oid, 0) AS made_by) m, unnest(attoptions) WITH ORDINALITY u (o, place)
+                UNION ALL
+                SELECT rel.oid, 0, o, place, NULL, :relation_option
+                FROM rel, LATERAL (SELECT relam AS made_by) m, unnest(reloptions) WITH ORDINALITY u (o, place)
+                WHERE relkind IN ('i', 'I')) found,
+               LATERAL (SELECT split_part(o, '=', 1) AS name, substr(o, strpos(o, '=') + 1) AS value) parts,
+               LATERAL (SELECT concat(quote_ident(name), '=',
+                                      CASE WHEN quote_ident(value) = value THEN value
+                                           ELSE concat('''', replace(value, '''', ''''''), '''') END) AS printed) p) each
+    GROUP BY index
+    HAVING bool_or(NOT is_peoples)
 ), typ AS (
     SELECT t.*, format('%I.%I', ns.nspname, t.typname) AS name
     FROM pg_type t JOIN ns ON ns.oid = t.typnamespace
     WHERE NOT EXISTS (SELECT FROM member m WHERE m.classid = 'pg_type'::regclass AND m.objid = t.oid)
-      AND t.typtype IN ('b', 'c', 'd', 'e', 'r')
+      AND (t.typtype IN ('b', 'c', 'd', 'e', 'r') OR NOT t.typisdefined)
       AND (t.typrelid = 0 OR (SELECT c.relkind FROM pg_class c WHERE c.oid = t.typrelid) = 'c')
       AND NOT EXISTS (SELECT FROM pg_type e WHERE e.typarray = t.oid)
 )
@@ -38,8 +64,11 @@ SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 
                          FROM unnest(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char",
                                                                  relowner))) a)::text,
            CASE relpersistence WHEN 'u' THEN 'unlogged' END,
-           'options ' || (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(reloptions) o)::text,
-           (SELECT 'toast options ' || (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(t.reloptions) o)::text
+           'options ' || (SELECT array_agg(o ORDER BY o COLLATE "C")
+                          FROM unnest(reloptions) o, LATERAL (SELECT relam AS made_by) m WHERE :relation_option)::text,
+           (SELECT 'toast options ' || (SELECT array_agg(o ORDER BY o COLLATE "C")
+                                        FROM unnest(t.reloptions) o, LATERAL (SELECT t.relam AS made_by) m
+                                        WHERE :relation_option)::text
             FROM pg_class t WHERE t.oid = rel.reltoastrelid),
            CASE WHEN reloftype <> 0 THEN 'of type ' || reloftype::regtype END,
            CASE WHEN relkind IN ('r', 'm') THEN 'method ' || (SELECT amname FROM pg_am WHERE oid = relam) END,
@@ -48,6 +77,8 @@ SELECT CASE relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 
            CASE WHEN relispartition THEN 'partition ' || pg_get_expr(relpartbound, rel.oid) END,
            (SELECT 'inherits ' || string_agg(inhparent::regclass::text, ', ' ORDER BY inhseqno)
             FROM pg_inherits WHERE inhrelid = rel.oid),
+           -- A column of PostgreSQL 14.
+           (SELECT 'detach pending' FROM pg_inherits i WHERE inhrelid = rel.oid AND to_jsonb(i) ->> 'inhdetachpending' = 'true'),
            CASE WHEN relreplident <> 'd' AND relkind IN ('r', 'p') THEN 'replica identity ' || relreplident::text END,
            CASE WHEN relrowsecurity THEN 'row security' END,
            CASE WHEN relforcerowsecurity THEN 'forced row security' END,
@@ -78,7 +109,9 @@ SELECT 'column', format('%s.%I', rel.name, attname),
            CASE WHEN attidentity <> '' THEN 'identity ' || attidentity::text END,
            (SELECT format('collate %s', collname) FROM pg_collation WHERE oid = attcollation AND collname <> 'default'),
            CASE WHEN attstorage <> typstorage THEN 'storage ' || attstorage::text END,
-           'options ' || attoptions::text,
+           CASE WHEN attstattarget >= 0 THEN 'statistics target ' || attstattarget END,
+           CASE WHEN NOT attislocal THEN 'inherited' END,
+           'options ' || (SELECT array_agg(o ORDER BY o COLLATE "C") FROM unnest(attoptions) o WHERE :column_option)::text,
            -- A column of PostgreSQL 14.
            'compression ' || nullif(to_jsonb(a) ->> 'attcompression', ''),
            'foreign options ' || (SELECT string_agg(split_part(o, '=', 1) || ' ' || left(encode(sha256(convert_to(o, getdatabaseencoding())), 'hex'), 16),
@@ -91,16 +124,22 @@ LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 WHERE attnum > 0 AND NOT attisdropped AND rel.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND NOT left_out
 
 UNION ALL
-SELECT 'constraint', format('%s %I', coalesce(rel.name, typ.name), conname), pg_get_constraintdef(c.oid)
+SELECT 'constraint', format('%s %I', coalesce(rel.name, typ.name), conname),
+       concat_ws('; ', :printed_without_servers, CASE WHEN NOT conislocal THEN 'inherited' END)
 FROM pg_constraint c LEFT JOIN rel ON rel.oid = conrelid LEFT JOIN typ ON typ.oid = contypid
+     LEFT JOIN server_option ON server_option.index = c.conindid, LATERAL (SELECT pg_get_constraintdef(c.oid) AS printed) p
 WHERE (rel.oid IS NOT NULL AND NOT left_out) OR typ.oid IS NOT NULL
 
 UNION ALL
 SELECT 'index', rel.name,
-       concat_ws('; ', pg_get_indexdef(rel.oid), CASE WHEN NOT indisvalid THEN 'invalid' END,
+       concat_ws('; ', :printed_without_servers, CASE WHEN NOT indisvalid THEN 'invalid' END,
+                 CASE WHEN NOT indisready THEN 'not ready' END, CASE WHEN NOT indislive THEN 'not live' END,
+                 (SELECT 'statistics targets ' || string_agg(format('%s of %s', attstattarget, attnum), ', ' ORDER BY attnum)
+                  FROM pg_attribute WHERE attrelid = indexrelid AND attstattarget >= 0),
                  CASE WHEN indisclustered THEN 'clustered' END, CASE WHEN indisreplident THEN 'replica identity' END,
                  'tablespace ' || (SELECT spcname FROM pg_tablespace s WHERE s.oid = rel.reltablespace))
 FROM pg_index JOIN rel ON rel.oid = indexrelid JOIN rel tab ON tab.oid = indrelid
+     LEFT JOIN server_option ON server_option.index = indexrelid, LATERAL (SELECT pg_get_indexdef(indexrelid) AS printed) p
 WHERE NOT tab.left_out
 
 UNION ALL
@@ -126,14 +165,18 @@ SELECT 'type', name,
                                          FROM pg_enum WHERE enumtypid = typ.oid)::text
                WHEN 'd' THEN format('domain over %s default %s not null %s', format_type(typbasetype, typtypmod),
                                     typdefault, typnotnull)
-               WHEN 'r' THEN (SELECT format('range over %s; canonical %s; difference %s; operators %s; collation %s',
+               WHEN 'r' THEN (SELECT format('range over %s; canonical %s; difference %s; operators %s; collation %s; multirange %s',
                                             rngsubtype::regtype, rngcanonical, rngsubdiff,
                                             (SELECT opcname FROM pg_opclass WHERE oid = rngsubopc),
-                                            (SELECT collname FROM pg_collation WHERE oid = rngcollation))
-                              FROM pg_range WHERE rngtypid = typ.oid)
+                                            (SELECT collname FROM pg_collation WHERE oid = rngcollation),
+                                            -- A column of PostgreSQL 14.
+                                            (to_jsonb(r) ->> 'rngmultitypid')::oid::regtype)
+                              FROM pg_range r WHERE rngtypid = typ.oid)
+               WHEN 'p' THEN 'only named'
                -- What else names other objects by number is left out.
                WHEN 'b' THEN format('base %s', to_jsonb(typ) - '{oid,name,typname,typnamespace,typowner,typacl,typrelid,'
-                                               'typelem,typarray,typbasetype,typcollation,typsubscript}'::text[]) END,
+                                               'typelem,typarray,typbasetype,typcollation}'::text[]) END,
+           CASE WHEN typtype = 'b' AND typelem <> 0 THEN 'element ' || typelem::regtype END,
            (SELECT 'collate ' || collname FROM pg_collation WHERE oid = typcollation AND collname <> 'default'))
 FROM typ
 
@@ -162,8 +205,11 @@ FROM pg_policy JOIN rel ON rel.oid = polrelid
 
 UNION ALL
 SELECT 'statistics', format('%s.%I', stxnamespace::regnamespace, stxname),
-       format('owner %s; %s', stxowner::regrole, pg_get_statisticsobjdef(oid))
-FROM pg_statistic_ext
+       concat_ws('; ', format('owner %s; %s', stxowner::regrole, pg_get_statisticsobjdef(oid)),
+                 -- A column of PostgreSQL 13.
+                 CASE WHEN (to_jsonb(s) ->> 'stxstattarget')::int >= 0
+                      THEN 'statistics target ' || (to_jsonb(s) ->> 'stxstattarget') END)
+FROM pg_statistic_ext s
 
 UNION ALL
 SELECT 'event trigger', format('%I', evtname),
@@ -186,9 +232,14 @@ SELECT 'subscription', format('%I', subname),
 FROM pg_subscription s WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
 
 UNION ALL
+SELECT 'subscription', format('%I of table %s', subname, srrelid::regclass), format('state %s', srsubstate)
+FROM pg_subscription_rel JOIN pg_subscription s ON s.oid = srsubid
+
+UNION ALL
 SELECT 'foreign server', format('%I', srvname),
-       format('wrapper %s; owner %s; access %s; options %s',
-              (SELECT fdwname FROM pg_foreign_data_wrapper f WHERE f.oid = srvfdw), srvowner::regrole,
+       format('wrapper %s; type %s; version %s; owner %s; access %s; options %s',
+              (SELECT fdwname FROM pg_foreign_data_wrapper f WHERE f.oid = srvfdw), quote_nullable(srvtype),
+              quote_nullable(srvversion), srvowner::regrole,
               (SELECT array_agg(a::text ORDER BY a::text COLLATE "C")
                FROM unnest(coalesce(srvacl, acldefault('S', srvowner))) a),
               (SELECT string_agg(split_part(o, '=', 1) || ' ' || left(encode(sha256(convert_to(o, getdatabaseencoding())), 'hex'), 16),
@@ -218,15 +269,19 @@ FROM (SELECT 'pg_operator'::regclass AS classid, oid,
       UNION ALL SELECT 'pg_cast'::regclass, oid, format('%s %s %s', castfunc::regprocedure, castcontext, castmethod)
       FROM pg_cast
       UNION ALL SELECT 'pg_opclass'::regclass, oid,
-             format('owner %s; default %s; family %s; stores %s', opcowner::regrole, opcdefault,
+             format('owner %s; default %s; for %s; family %s; stores %s', opcowner::regrole, opcdefault, opcintype::regtype,
                     (SELECT opfname FROM pg_opfamily f WHERE f.oid = opcfamily), opckeytype::regtype)
       FROM pg_opclass
       UNION ALL SELECT 'pg_opfamily'::regclass, oid,
              format('owner %s; operators %s; functions %s', opfowner::regrole,
                     (SELECT array_agg(format('%s %s %s', amopstrategy, amopopr::regoperator, amoppurpose)
+                                      || coalesce(' sorted by ' || s.opfname, '')
                                       ORDER BY amopstrategy, amopopr::regoperator::text COLLATE "C")
-                     FROM pg_amop WHERE amopfamily = f.oid),
-                    (SELECT array_agg(format('%s %s', amprocnum, amproc) ORDER BY amprocnum, amproc::text COLLATE "C")
+                     FROM pg_amop LEFT JOIN pg_opfamily s ON s.oid = amopsortfamily WHERE amopfamily = f.oid),
+                    (SELECT array_agg(format('%s %s for %s, %s', amprocnum, amproc, amproclefttype::regtype,
+                                             amprocrighttype::regtype)
+                                      ORDER BY amprocnum, amproc::text COLLATE "C", amproclefttype::regtype::text COLLATE "C",
+                                               amprocrighttype::regtype::text COLLATE "C")
                      FROM pg_amproc WHERE amprocfamily = f.oid))
       FROM pg_opfamily f
       UNION ALL SELECT 'pg_am'::regclass, oid, format('%s %s', amtype, amhandler) FROM pg_am
@@ -274,9 +329,15 @@ UNION ALL
 SELECT 'comment', i.type || ' ' || i.identity, d.description
 FROM pg_description d, LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i
 WHERE i.identity IS NOT NULL
-  AND (d.objoid >= 16384 OR (i.type = 'schema' AND i.identity = 'public' AND d.description <> 'standard public schema'))
+  -- A large object has the number that somebody gave it.
+  AND (d.objoid >= 16384 OR d.classoid = 'pg_largeobject'::regclass OR (i.type = 'schema' AND i.identity = 'public' AND d.description <> 'standard public schema'))
   AND NOT EXISTS (SELECT FROM member m WHERE m.classid = d.classoid AND m.objid = d.objoid)
   AND d.classoid <> 'pg_extension'::regclass
+
+UNION ALL
+SELECT 'depends on extension', i.type || ' ' || i.identity, format('%I', extname)
+FROM pg_depend d JOIN pg_extension x ON x.oid = d.refobjid, LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) i
+WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'x'
 
 UNION ALL
 SELECT 'security label', i.type || ' ' || i.identity, concat(l.provider, ': ', l.label)

@@ -144,6 +144,7 @@ impl ScratchPostgres {
             port: self.port,
             user: USER.to_owned(),
             password: self.password.clone(),
+            image: None,
         }
     }
 

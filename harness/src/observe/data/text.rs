@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::observation::{DataObservation, Database, SchemaObject, TableKind};
+use super::observation::{DataObservation, Database, SchemaObject, Table, TableKind};
+use super::spilo;
 
 /// Kinds whose definitions are left to [`super::compare`]: PostgreSQL's major versions print them differently.
 const ONLY_NAMED: [&str; 4] = ["view", "materialized view", "function", "rule"];
@@ -38,7 +39,8 @@ impl DataObservation {
 
     /// Databases, roles, definitions, tables with row counts and digests. No system identifier, version, LSN or
     /// time; nor where sequences stand, which after recovery hangs on when the last checkpoint was; nor what was granted on
-    /// objects of PostgreSQL itself and of extensions, whose names change from version to version.
+    /// objects of PostgreSQL itself and of extensions, whose names change from version to version. What Spilo has made is one line:
+    /// each of its images makes it otherwise.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         // Writing into a String never fails.
@@ -82,11 +84,16 @@ impl Database {
         for damage in &self.damage {
             writeln!(text, "  {damage}")?;
         }
-        for extension in &self.extensions {
+        if let Some(parts) = spilo::summary(self) {
+            writeln!(text, "  made by Spilo: {parts}")?;
+        }
+        for extension in self.extensions.iter().filter(|e| !spilo::made_extension(&self.name, e)) {
             writeln!(text, "  extension {} <version> in {}", extension.name, extension.schema)?;
         }
         let compared_only = |object: &&SchemaObject| object.kind == "access" || is_of_18(object);
-        for object in self.schema.iter().filter(|object| !compared_only(object)) {
+        let shown =
+            |object: &&SchemaObject| !compared_only(object) && spilo::made(&self.name, object).is_none();
+        for object in self.schema.iter().filter(shown) {
             if object.definition.is_empty() || ONLY_NAMED.contains(&object.kind.as_str()) {
                 writeln!(text, "  {} {}", object.kind, object.name)?;
             } else {
@@ -97,7 +104,10 @@ impl Database {
                 writeln!(text, "  {} {}: {definition}", object.kind, object.name)?;
             }
         }
-        for sequence in &self.sequences {
+        let by_spilo = |name: &str| spilo::made_sequence(&self.name, name);
+        for sequence in
+            self.sequences.iter().filter(|sequence| sequence.is_called || !by_spilo(&sequence.name))
+        {
             let called = if sequence.is_called { "called" } else { "not called" };
             writeln!(text, "  sequence {} {called}", sequence.name)?;
         }
@@ -105,7 +115,10 @@ impl Database {
         if objects.count > 0 {
             writeln!(text, "  large objects: {}, digest {}", objects.count, objects.data.digest)?;
         }
-        for table in &self.tables {
+        let has_rows =
+            |table: &Table| table.damage.is_some() || table.rows.as_ref().is_some_and(|rows| rows.count > 0);
+        let by_spilo = |name: &str| spilo::made_table(&self.name, name);
+        for table in self.tables.iter().filter(|table| has_rows(table) || !by_spilo(&table.name)) {
             if let Some(why) = &table.damage {
                 writeln!(text, "  rows of {}: cannot be read: {why}", table.name)?;
                 continue;

@@ -72,7 +72,7 @@ pub fn compared(
         0 => "equal: neither has a single row".to_owned(),
         rows => format!("equal in all of {}", count(rows, "row")),
     };
-    let but = if notes.is_empty() { "" } else { ", but for what recovery leaves otherwise" };
+    let but = if notes.is_empty() { "" } else { ", but for what recovery or Spilo makes otherwise" };
     compared(Proof { evidence: first_lines(notes, EVIDENCE_LINES), ..proof(true, format!("{size}{but}")) })
 }
 

@@ -17,6 +17,7 @@ mod first_backup;
 mod launch;
 mod log;
 mod log_tags;
+mod objects;
 mod patroni;
 mod postgres_backup;
 mod processors;

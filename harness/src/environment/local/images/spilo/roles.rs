@@ -1,14 +1,11 @@
-//! `/scripts/post_init.sh` and `/scripts/on_role_change.sh`: the roles that every Spilo cluster has.
-//!
-//! Left out, since it belongs to Spilo's image and not to backups: its extensions (`pg_auth_mon`, `pg_cron`,
-//! `set_user`, …), the views of PostgreSQL's log, and the schemas `metric_helpers`, `user_management` and `zmon_utils`.
+//! `/scripts/post_init.sh` and `/scripts/on_role_change.sh`: the roles that every Spilo cluster has, and its objects.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
 use std::process::{Command, ExitCode, Stdio};
 
-use super::child;
 use super::programs::Programs;
+use super::{child, objects};
 use crate::poll::{Limit, PollError, Seen, poll};
 
 /// `post_init.sh <human role> <connection string>`, after every bootstrap.
@@ -25,7 +22,14 @@ pub fn post_init() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match run_sql(&connection, &script(&human, predates)) {
+    let made = run_sql(&connection, &script(&human, predates));
+    if made.as_ref().is_ok_and(|code| *code == 0)
+        && let Err(error) = objects::make(&human, &connection)
+    {
+        eprintln!("post_init.sh: failed to run psql: {error}");
+        return ExitCode::FAILURE;
+    }
+    match made {
         Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
         Err(error) => {
             eprintln!("post_init.sh: failed to run psql: {error}");
