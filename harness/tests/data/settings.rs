@@ -58,7 +58,8 @@ async fn a_row_whose_text_has_more_than_a_gigabyte_is_read_by_parts() {
     let shop = Shop::open(
         "CREATE TABLE wide (id int PRIMARY KEY, b bytea, t text, u text, tags text[]);
          INSERT INTO wide VALUES (1, convert_to(repeat('x', 540000000), 'UTF8'), NULL, NULL, '{a,b}');
-         INSERT INTO wide VALUES (2, NULL, repeat('y', 540000000), repeat('z', 540000000), NULL);
+         INSERT INTO wide VALUES (2, NULL, repeat('y', 540000000), NULL, NULL);
+         UPDATE wide SET u = repeat('z', 540000000) WHERE id = 2;
          INSERT INTO wide VALUES (3, 'short', 'short', 'short', '{}');
          CREATE TABLE after AS SELECT 1 AS a",
     )

@@ -315,7 +315,7 @@ FAILED  orders-nightly, restore of prod/acid-orders
         restored to 2026-11-24T02:58:12.304518Z
         RPO at most 1 min 45 s (budget 5 min 00 s)
         RTO 38 min 13 s (budget 30 min 00 s)
-        3 of 4 proofs hold
+        3 of 4 proofs hold, 1 fails
 ";
     assert_eq!(key_lines(&samples::not_restored()), expected);
     assert_eq!(key_lines(&samples::passed()), "");
