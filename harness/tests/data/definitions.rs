@@ -394,7 +394,7 @@ async fn what_stands_in_rarely_read_catalogs_is_told_apart() {
         (
             "UPDATE pg_foreign_server SET srvtype = 'db2'",
             "UPDATE pg_foreign_server SET srvtype = 'oracle'",
-            "shop: foreign server files: is `wrapper plain; type 'db2'",
+            "shop: foreign server files: is `…rapper plain; type 'db2'",
         ),
         (
             "COMMENT ON LARGE OBJECT 4242 IS 'ours'",

@@ -34,6 +34,7 @@ pub fn compare(
     let recovered = has_recovered(&observed.identity, &expected.identity);
     let mut compared = Compared {
         recovered,
+        in_spilo: observed.image.is_some(),
         images_differ: spilo::images_differ(observed, expected),
         hide,
         differences: Vec::new(),
@@ -115,6 +116,8 @@ fn spilo_note(spilos: &[String], images_differ: bool) -> Option<String> {
 struct Compared<'a> {
     /// What was observed has recovered from a backup of what was expected.
     recovered: bool,
+    /// It is known that what was observed runs in an image of Spilo; of any other server all is people's.
+    in_spilo: bool,
     /// Both sides' images of Spilo are known, and are not the same.
     images_differ: bool,
     hide: Hide<'a>,
@@ -178,7 +181,9 @@ impl Compared<'_> {
     /// It differs, and Spilo is the reason: its start in what was observed, or another image. What people have granted on it is theirs.
     fn is_spilos_object(&self, database: &str, pair: (Option<&SchemaObject>, Option<&SchemaObject>)) -> bool {
         let (observed, expected) = pair;
-        let Some(made) = observed.or(expected).and_then(|object| spilo::made(database, object)) else {
+        let Some(made) =
+            observed.or(expected).filter(|_| self.in_spilo).and_then(|object| spilo::made(database, object))
+        else {
             return false;
         };
         granted(observed) == granted(expected)
@@ -226,7 +231,8 @@ impl Compared<'_> {
             return Ok(());
         }
         for (extension, pair) in pairs(&observed.extensions, &expected.extensions, |e| e.name.clone()) {
-            let is_spilos = |extension| spilo::made_extension(name, extension);
+            let in_spilo = self.in_spilo;
+            let is_spilos = |extension| in_spilo && spilo::made_extension(name, extension);
             let by_spilo = match pair {
                 (Some(one), Some(other)) => {
                     self.images_differ && one != other && is_spilos(one) && is_spilos(other)
@@ -260,7 +266,9 @@ impl Compared<'_> {
                     self.spilos.push(place);
                 }
                 (Some(observed), Some(expected)) => self.sequences(place, observed, expected),
-                (Some(_), None) if spilo::made_sequence(name, &sequence) => self.spilos.push(place),
+                (Some(_), None) if self.in_spilo && spilo::made_sequence(name, &sequence) => {
+                    self.spilos.push(place)
+                }
                 pair => self.presence(place, pair, |_, _| Vec::new()),
             }
         }
@@ -281,7 +289,9 @@ impl Compared<'_> {
 
     /// As [`Self::is_spilos_object`]. Rows of its tables are people's, such as their jobs; but a clone notes what becomes of jobs in it.
     fn is_spilos_table(&self, database: &str, pair: (Option<&Table>, Option<&Table>)) -> bool {
-        let Some(table) = pair.0.or(pair.1).filter(|table| spilo::made_table(database, &table.name)) else {
+        let Some(table) =
+            pair.0.or(pair.1).filter(|table| self.in_spilo && spilo::made_table(database, &table.name))
+        else {
             return false;
         };
         let rows = |table: &Table| table.rows.as_ref().map_or(0, |rows| rows.count);

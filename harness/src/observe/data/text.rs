@@ -65,12 +65,19 @@ impl DataObservation {
         let usual = self.databases.iter().find(|database| database.name == "postgres");
         let usual = usual.and_then(|database| locale(&database.definition));
         let before_15 = self.major().is_some_and(|major| major < 15);
-        self.databases.iter().try_for_each(|database| database.write(text, usual, before_15))
+        let in_spilo = self.image.is_some();
+        self.databases.iter().try_for_each(|database| database.write(text, usual, before_15, in_spilo))
     }
 }
 
 impl Database {
-    fn write(&self, text: &mut String, usual_locale: Option<&str>, before_15: bool) -> fmt::Result {
+    fn write(
+        &self,
+        text: &mut String,
+        usual_locale: Option<&str>,
+        before_15: bool,
+        in_spilo: bool,
+    ) -> fmt::Result {
         let definition = match usual_locale {
             Some(usual) if locale(&self.definition) == Some(usual) => {
                 self.definition.replacen(usual, "locale <the cluster's>", 1)
@@ -84,15 +91,17 @@ impl Database {
         for damage in &self.damage {
             writeln!(text, "  {damage}")?;
         }
-        if let Some(parts) = spilo::summary(self) {
+        if let Some(parts) = spilo::summary(self).filter(|_| in_spilo) {
             writeln!(text, "  made by Spilo: {parts}")?;
         }
-        for extension in self.extensions.iter().filter(|e| !spilo::made_extension(&self.name, e)) {
+        for extension in self.extensions.iter().filter(|e| !in_spilo || !spilo::made_extension(&self.name, e))
+        {
             writeln!(text, "  extension {} <version> in {}", extension.name, extension.schema)?;
         }
         let compared_only = |object: &&SchemaObject| object.kind == "access" || is_of_18(object);
-        let shown =
-            |object: &&SchemaObject| !compared_only(object) && spilo::made(&self.name, object).is_none();
+        let shown = |object: &&SchemaObject| {
+            !compared_only(object) && (!in_spilo || spilo::made(&self.name, object).is_none())
+        };
         for object in self.schema.iter().filter(shown) {
             if object.definition.is_empty() || ONLY_NAMED.contains(&object.kind.as_str()) {
                 writeln!(text, "  {} {}", object.kind, object.name)?;
@@ -104,7 +113,7 @@ impl Database {
                 writeln!(text, "  {} {}: {definition}", object.kind, object.name)?;
             }
         }
-        let by_spilo = |name: &str| spilo::made_sequence(&self.name, name);
+        let by_spilo = |name: &str| in_spilo && spilo::made_sequence(&self.name, name);
         for sequence in
             self.sequences.iter().filter(|sequence| sequence.is_called || !by_spilo(&sequence.name))
         {
@@ -117,7 +126,7 @@ impl Database {
         }
         let has_rows =
             |table: &Table| table.damage.is_some() || table.rows.as_ref().is_some_and(|rows| rows.count > 0);
-        let by_spilo = |name: &str| spilo::made_table(&self.name, name);
+        let by_spilo = |name: &str| in_spilo && spilo::made_table(&self.name, name);
         for table in self.tables.iter().filter(|table| has_rows(table) || !by_spilo(&table.name)) {
             if let Some(why) = &table.damage {
                 writeln!(text, "  rows of {}: cannot be read: {why}", table.name)?;
