@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod bench;
+mod catalogue;
 mod check;
 mod checks;
 mod clean;
@@ -73,6 +74,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Inventory(inventory::InventoryArgs),
     Validate(validate::ValidateArgs),
+    Catalogue(catalogue::CatalogueArgs),
     Schema(schema::SchemaArgs),
     Tools(tools::ToolsArgs),
     Images(images::ImagesArgs),
@@ -113,6 +115,7 @@ pub fn main() -> ExitCode {
         Command::Explain(args) => explain::main(args),
         Command::Inventory(args) => inventory::main(args),
         Command::Validate(args) => validate::main(args),
+        Command::Catalogue(args) => catalogue::main(&args),
         Command::Schema(args) => schema::main(args),
         Command::Tools(args) => tools::main(args),
         Command::Images(args) => images::main(args),

@@ -292,6 +292,15 @@ fn every_subcommand_has_help_with_examples_within_100_columns() {
 }
 
 #[test]
+fn the_catalogue_says_what_a_message_means_and_refuses_a_name_that_nobody_has() {
+    let output = Machine::bare().run(&["catalogue", "no-global-storage-account"]);
+    ends(&output, 0, &["no-global-storage-account (operator, error)", "do:"]);
+    let all = Machine::bare().run(&["catalogue"]);
+    assert!(all.stdout.len() > output.stdout.len(), "{}", said(&all));
+    ends(&Machine::bare().run(&["catalogue", "no-such-message"]), 2, &["with `no-such-message` in its name"]);
+}
+
+#[test]
 fn a_bench_of_no_rounds_is_refused() {
     let machine = Machine::bare();
     for what in ["drill", "environment"] {
