@@ -226,7 +226,7 @@ const OTHER_TIME: Broken = Broken {
     said: &[
         ("clone: data", "equal to before-mistake", "orders"),
         ("clone: data", "different from source", ""),
-        ("cluster source: logs", "no error", "division by zero"),
+        ("cluster source: logs", "only the errors", "division by zero"),
         ("snapshot env", "the same as in", "+CLONE_TARGET_TIME"),
         ("snapshot logs", "the same as in", "division by zero"),
         ("snapshot data", "the same as in", "rows of public.orders: 2000"),

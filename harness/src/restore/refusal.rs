@@ -3,8 +3,8 @@
 use super::clone::Clone;
 use super::source::Source;
 use crate::exit::Verdict;
-use crate::observe::catalogue::{self, Entry};
-use crate::observe::logs;
+use crate::observe::catalogue::{self, Entry, Level};
+use crate::observe::logs::{self, csvlog};
 use crate::spilo::is_known;
 
 /// What the storage itself says of a key or token that it does not take.
@@ -156,6 +156,8 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
                 .to_owned(),
         );
     }
+    // Spilo quotes the server's log as it stands in its file.
+    let logs: Vec<String> = logs.iter().map(|log| csvlog::lenient(log)).collect();
     let lines = logs.iter().flat_map(|log| log.lines());
     let known: Vec<(&str, &str)> =
         lines.flat_map(|line| logs::names(line).into_iter().map(move |name| (name, line))).collect();
@@ -178,7 +180,8 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
 }
 
 fn says_something(name: &str) -> bool {
-    name != SAYS_NOTHING && catalogue::by_name(name).is_some_and(|entry| !entry.standing.excuses())
+    let tells = |entry: &Entry| !entry.standing.excuses() && entry.level != Level::Info;
+    name != SAYS_NOTHING && catalogue::by_name(name).is_some_and(tells)
 }
 
 #[cfg(test)]

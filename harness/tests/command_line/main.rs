@@ -271,6 +271,7 @@ fn every_subcommand_has_help_with_examples_within_100_columns() {
         &["run", "--help"],
         &["validate", "--help"],
         &["schema", "--help"],
+        &["catalogue", "--help"],
         &["tools", "--help"],
         &["tools", "fetch", "--help"],
         &["tools", "cache", "--help"],

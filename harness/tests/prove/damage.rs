@@ -261,7 +261,7 @@ async fn rows_that_are_gone_with_their_pages_are_missed() {
     );
     fails(&found, "index entries", &["shop: public.counted: it has ", "its end was lost"]);
     fails(&found, "maps and states", &["shop: public.seen: it has ", "its end was lost"]);
-    let sound = |line: &String| ["vacuumed", "shrunk"].iter().any(|name| line.contains(name));
+    let sound = |line: &String| ["public.vacuumed", "public.shrunk"].iter().any(|name| line.contains(name));
     assert!(!found.iter().any(|proof| proof.evidence.iter().any(sound)), "{found:#?}");
 }
 

@@ -117,10 +117,14 @@ pub async fn prepare(
     })
 }
 
+/// Of the majors that an operator's definition has ever let manifests name.
+const OLDEST: u16 = 9;
+
 /// The majors of PostgreSQL that a scenario's manifests name as a number of their own.
 fn named_majors(scenario: &Scenario) -> impl Iterator<Item = u16> {
     let version = |manifest: &Value| manifest.pointer("/spec/postgresql/version")?.as_str()?.parse().ok();
-    scenario.clusters.values().filter_map(version)
+    // What no operator has ever taken, the API server refuses with its place.
+    scenario.clusters.values().filter_map(version).filter(|major| *major >= OLDEST)
 }
 
 /// Which scenario names the operator that cannot be had, and where: only Go can say that there is none.

@@ -167,6 +167,8 @@ impl Connect {
             .password(self.password.reveal())
             .dbname(database)
             .application_name("clonedrill")
+            // A database may have set one that is over before the session's own settings are read.
+            .options("-c statement_timeout=0")
             .ssl_mode(SslMode::Prefer)
             .connect_timeout(Duration::from_secs(10));
         let client = if self.host.starts_with('/') {

@@ -48,7 +48,7 @@ pub async fn damage(
         let done = entries.database(&own, until).await;
         or_gap(&mut entries.inspected, name, done)?;
         drop(own);
-        let done = walked.database(connect, name, until).await;
+        let done = walked.database(connect, name, &entries.inspected.damage, until).await;
         or_gap(&mut walked.inspected, name, done)?;
         let opened = Own::open(connect, name).await;
         let Some(own) = or_gap(&mut files.inspected, name, opened)? else { continue };

@@ -94,26 +94,41 @@ impl Column {
 }
 
 impl Walked {
+    /// An index that is `known` to be damaged is left alone.
+    ///
     /// # Errors
     /// When the server does not answer. Where it ends the session twice as it walks the same index, that index is damaged.
     pub async fn database(
         &mut self,
         connect: &Connect,
         database: &str,
+        known: &[String],
         until: Until,
     ) -> Result<(), DataError> {
         let begin = Instant::now();
-        let done = self.check(connect, database, until).await;
+        let done = self.check(connect, database, known, until).await;
         self.inspected.took(begin);
         done
     }
 
-    async fn check(&mut self, connect: &Connect, database: &str, until: Until) -> Result<(), DataError> {
+    async fn check(
+        &mut self,
+        connect: &Connect,
+        database: &str,
+        known: &[String],
+        until: Until,
+    ) -> Result<(), DataError> {
         let mut own = ready(connect, database).await?;
         let listed =
             done_within(format!("the indexes of database {database}"), ASK, own.rows(INDEXES)).await?;
         for row in listed {
             let index = Index::of(&own, &row)?;
+            // A server may never come to the end of a scan over garbage, and hears of nothing meanwhile.
+            let spoilt = format!("{database}: {}: its page ", index.name);
+            if known.iter().any(|line| line.starts_with(&spoilt)) {
+                self.inspected.gap(format!("{database}: {}", index.name), "its pages are damaged");
+                continue;
+            }
             let mut again = true;
             loop {
                 let Err(error) = self.index(&own, &index, until).await else { break };
