@@ -30,7 +30,7 @@ const TID_RANGE_SCANS: i32 = 140_000;
 const SERVER: &str = "SELECT current_setting('server_version_num')::int, getdatabaseencoding()::text,
      pg_relation_size('pg_largeobject') / current_setting('block_size')::int";
 
-const CHANGED_FILES: &str = "SELECT string_agg(DISTINCT coalesce(format('%I.%I', n.nspname, c.relname), 'one that is gone'), ', ')
+const CHANGED_FILES: &str = "SELECT string_agg(DISTINCT CASE WHEN c.oid IS NULL THEN 'one that is gone' ELSE format('%I.%I', n.nspname, c.relname) END, ', ')
      FROM unnest($1::oid[], $2::oid[], $3::text[]) AS was (oid, file, name) LEFT JOIN pg_class c ON c.oid = was.oid
      LEFT JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relfilenode IS DISTINCT FROM was.file OR format('%I.%I', n.nspname, c.relname) <> was.name";
