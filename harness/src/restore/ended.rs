@@ -180,9 +180,11 @@ impl Look<'_> {
         archive: Option<&Archive<'_>>,
         backup: Option<&str>,
     ) -> Vec<String> {
-        let Restored { access, plan, .. } = self.restored;
+        let Restored { access, plan, clone, .. } = self.restored;
         let mut whose = Vec::new();
-        let seen = siblings::everyone(access, &plan.source).await;
+        let mut seen = siblings::everyone(access, &plan.source).await;
+        // The drill's own clone went over to that timeline too.
+        seen.retain(|sibling| sibling.name != clone.name);
         if let Some(owner) = siblings::whose(access, &seen, switch).await {
             whose.push(format!("{} did, so they are probably its", owner.shown()));
         }

@@ -95,7 +95,7 @@ impl Source {
 }
 
 fn backups(variables: &[EnvItem], namespace: &str, shown: &str) -> Result<Azure, RestoreError> {
-    let pod = Pod::of_items(&variables, namespace);
+    let pod = Pod::of_items(variables, namespace);
     let Some(azure) = pod.own() else {
         return Err(RestoreError::NoBackups(match pod.archives() {
             true => format!("find backups of {shown} in Azure: it archives to another store"),

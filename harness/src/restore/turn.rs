@@ -158,7 +158,7 @@ impl Waiting<'_> {
         loop {
             let tried = lock.try_take(access, &mut self.watch).await;
             let taker = match self.bearing.bear(tried)? {
-                Ok(Taken::Held(held)) => return Ok(held),
+                Ok(Taken::Held(held)) => return Ok(*held),
                 Ok(Taken::By(has)) => Taker {
                     text: format!("another drill of the same source goes on: {has}"),
                     goes_on: has.goes_on,
@@ -234,7 +234,7 @@ impl Waiting<'_> {
         if let Some(name) = free.into_iter().nth(before) {
             let place = Lock { label: (LABEL.to_owned(), name.clone()), name, ..(*lock).clone() };
             return Ok(match place.try_take(access, &mut self.watch).await? {
-                Taken::Held(held) => Ok(held),
+                Taken::Held(held) => Ok(*held),
                 Taken::By(_) | Taken::Not => Err(Taker::passing("another drill has just taken the place")),
             });
         }

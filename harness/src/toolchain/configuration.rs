@@ -317,7 +317,7 @@ mod tests {
     fn postgres_is_given_by_folders_majors_and_packages_in_any_form() {
         let given = |text: &str, variables: &[(&str, &str)]| load(text, variables).unwrap();
         let major = GivenPostgres::Major(17);
-        assert_eq!(given("programs: { postgres: 17 }", &[]).postgres, [major.clone()]);
+        assert_eq!(given("programs: { postgres: 17 }", &[]).postgres, std::slice::from_ref(&major));
         assert_eq!(given("programs: { postgres: fetch }", &[]).postgres, [GivenPostgres::Fetch]);
         let found = given("programs: { postgres: '17, pg/bin' }", &[]);
         let path = found.file.clone().unwrap().with_file_name("pg/bin");

@@ -83,7 +83,7 @@ pub fn what_is_wrong_with_wal_is_named() {
     let ended = world.drilled("shared", NAMESPACES[0], &json!({}));
     let said = ended.said();
     assert_eq!(ended.code, Some(1), "{said}");
-    for text in ["another cluster's data", "orders/acid-clone did", "prefix-shared-with-source"] {
+    for text in ["another cluster's data", "a pod of orders/acid-clone", "prefix-shared-with-source"] {
         assert!(said.contains(text), "it does not say `{text}`: {said}");
     }
 }

@@ -94,7 +94,7 @@ fn no_url(world: &World<'_>, found: &mut Found) {
 fn repaired(text: &str) -> Option<String> {
     let path = match text.split_once(':') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("azure") => rest,
-        Some((scheme, rest)) if matches!(scheme, "az" | "azblob" | "wabs" | "abfs") => rest,
+        Some(("az" | "azblob" | "wabs" | "abfs", rest)) => rest,
         Some(_) => return None,
         None => text,
     };

@@ -97,7 +97,8 @@ impl SasToken {
             .filter(|(letter, _)| !self.permissions.contains(*letter))
             .map(|(_, name)| *name)
             .collect();
-        if !missing.is_empty() && !(self.has_policy && self.permissions.is_empty()) {
+        let by_policy = self.has_policy && self.permissions.is_empty();
+        if !missing.is_empty() && !by_policy {
             return Some(SasFault::Lacks(missing));
         }
         self.starts.filter(|starts| *starts > now).map(SasFault::NotYet)

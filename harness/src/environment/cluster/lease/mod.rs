@@ -50,7 +50,7 @@ pub struct Lock {
 
 /// What came of one attempt to take a lease.
 pub enum Taken {
-    Held(Held),
+    Held(Box<Held>),
     By(Has),
     /// Somebody else was faster; who, the next attempt tells.
     Not,
@@ -80,7 +80,7 @@ impl Lock {
         let mut watch = Watch::default();
         let taken = poll(format!("the lease {}", self.name), TAKE, async || {
             Ok(match self.try_take(access, &mut watch).await? {
-                Taken::Held(held) => Seen::Done(held),
+                Taken::Held(held) => Seen::Done(*held),
                 Taken::By(has) if has.goes_on => {
                     return Err(ClusterError::Busy { name: self.name.clone(), by: has.to_string() });
                 }
@@ -116,7 +116,7 @@ impl Lock {
         }
         let me = Holder::this_process();
         let put = self.put(&api, &me, there).await?;
-        Ok(put.map_or(Taken::Not, |lease| Taken::Held(self.hold(api, lease, me))))
+        Ok(put.map_or(Taken::Not, |lease| Taken::Held(Box::new(self.hold(api, lease, me)))))
     }
 
     /// Writes our name into it; somebody else may be faster.
