@@ -26,7 +26,7 @@ use crate::snapshot::redact::Redactor;
 use crate::storage::{Access, Requests};
 
 /// A message is written in a moment; troubles that pass by themselves do so within Patroni's and the operator's next look.
-const LOGS: Limit = Limit::seconds(20);
+const LOGS: Limit = Limit::seconds(60);
 /// The storage's silence that counts as its end: WAL-G's requests follow each other faster.
 const QUIET: Duration = Duration::from_millis(600);
 /// From the moment that the last of them was begun; also how long one that fails again and again is watched.

@@ -17,7 +17,7 @@ use super::blobs::Blobs;
 use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
 use crate::toolchain::AzuriteTool;
 
-const START_LIMIT: Limit = Limit::seconds(30);
+const START_LIMIT: Limit = Limit::seconds(90);
 /// One look; another program on the port may accept and never answer.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 const LOG_LINES: usize = 20;
