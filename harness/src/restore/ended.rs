@@ -88,28 +88,24 @@ pub async fn ended(
         return Ok(Ended { at: None, proofs, took_all: false, own: false });
     };
     let written = restored.plan.source.course.written;
-    let why = match written.filter(|written| at >= *written) {
+    let history = course.history.as_ref();
+    let end = End {
+        at,
+        timeline,
+        size,
+        replay,
+        history,
+        followed: followed.as_ref(),
+        // What it has written meanwhile it may have ended, too.
+        written: course.written.max(written),
+        archived: restored.moment.map(|moment| moment.archived.file.as_str()),
+        created: restored.created,
+    };
+    let why = match &archive {
         _ if before_target => Why::Target,
-        Some(written) if followed == Some(Followed::Current) => Why::AllWritten(written),
-        _ => {
-            let history = course.history.as_ref();
-            let end = End {
-                at,
-                timeline,
-                size,
-                replay,
-                history,
-                followed: followed.as_ref(),
-                // What it has written meanwhile it may have ended, too.
-                written: course.written.max(written),
-                archived: restored.moment.map(|moment| moment.archived.file.as_str()),
-                created: restored.created,
-            };
-            match &archive {
-                None => Why::NotKnown("find the clone's env dir of WAL-G".to_owned()),
-                Some(archive) => look.why(&end, archive).await?,
-            }
-        }
+        None => Why::NotKnown("find the clone's env dir of WAL-G".to_owned()),
+        // Also where all came back that the source's leader had noted: its note may be older than its last files.
+        Some(archive) => look.why(&end, archive).await?,
     };
     let took_all = matches!(why, Why::Tail { tail: Tail::Nothing | Tail::Late { .. }, .. });
     proofs.push(prove::wal(Some(at), &why));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::file::Budgets;
 use super::moment::Moment;
 use super::recovery::Spent;
@@ -63,18 +65,26 @@ fn lost(proved: &Proved, restored: &Restored<'_>) -> Option<(u64, bool)> {
     if let Some(moment) = restored.moment.filter(|_| nothing) {
         return Some((u64::try_from(moment.archived_after.as_millis()).unwrap_or(u64::MAX), true));
     }
-    // Everything that the source had written when the drill began came back; where nobody writes, that is all.
-    let written = restored.plan.source.course.written;
-    if nothing || written.is_some_and(|written| proved.ended.at.is_some_and(|end| end >= written)) {
+    if nothing {
         return Some((0, false));
     }
-    before(proved, restored)
+    let (lost, at_most) = before(proved, restored)?;
+    // All came back that the source had written by its leader's last note: what is lost was committed later.
+    let course = &restored.plan.source.course;
+    let all = course.written.is_some_and(|written| proved.ended.at.is_some_and(|end| end >= written));
+    let since = course.noted.filter(|_| all).map(|noted| milliseconds(restored.clone.target, noted));
+    Some((since.map_or(lost, |since| lost.min(since)), at_most))
+}
+
+/// 0 where the clocks say that it was before.
+fn milliseconds(later: Timestamp, earlier: Timestamp) -> u64 {
+    u64::try_from(later.duration_since(earlier).as_millis()).unwrap_or_default()
 }
 
 /// The last commit that came back may have been the last one that there was.
 fn before(proved: &Proved, restored: &Restored<'_>) -> Option<(u64, bool)> {
     let last = proved.recovery.recovered_to.or(proved.identity.last_replayed).or(proved.backup_begun)?;
-    let lost = u64::try_from(restored.clone.target.duration_since(last).as_millis()).unwrap_or_default();
+    let lost = milliseconds(restored.clone.target, last);
     // Where the archive goes on, what is not in it yet is no older than the source's settings let it become.
     let source = &restored.plan.source;
     let bound = source.archive_timeout.filter(|_| proved.ended.took_all && source.course.written.is_some());

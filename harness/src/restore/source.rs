@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::api::Api;
 use kube::{Client, ResourceExt};
@@ -114,6 +115,8 @@ pub struct Course {
     pub history: Option<History>,
     /// How far it had written its WAL a moment before: the leader notes it every few seconds (`optime`).
     pub written: Option<Lsn>,
+    /// When the leader noted that; what it has written since then it has not noted.
+    pub noted: Option<Timestamp>,
 }
 
 impl Course {
@@ -128,14 +131,16 @@ impl Course {
                 .await?
                 .map(|_| History::default()),
         };
-        let mut written = None;
+        let (mut written, mut noted) = (None, None);
         for object in [name.to_owned(), format!("{name}-leader")] {
             if let Some(text) = annotation(client.clone(), namespace, &object, "optime").await? {
                 written = text.parse().ok().map(Lsn);
+                // Patroni writes both at once.
+                noted = annotation(client, namespace, &object, "renewTime").await?;
                 break;
             }
         }
-        Ok(Course { history, written })
+        Ok(Course { history, written, noted: noted.and_then(|time| time.parse().ok()) })
     }
 }
 

@@ -109,8 +109,6 @@ pub(in crate::restore) fn timelines(
 pub(in crate::restore) enum Why {
     /// A commit after the target was seen.
     Target,
-    /// All came back that the source had written when the drill began.
-    AllWritten(Lsn),
     /// A file that came from the archive is no WAL from some place on.
     Broken { file: String, says: String, later: Option<usize> },
     /// What the archive has beyond, and why its next file could not be had where somebody tried.
@@ -142,13 +140,6 @@ pub(in crate::restore) fn wal(at: Option<Lsn>, why: &Why) -> Proof {
     };
     match why {
         Why::Target => proof(true, format!("recovery ended at {at}, at its target"), ""),
-        Why::AllWritten(written) => proof(
-            true,
-            format!(
-                "recovery ended at {at}, and the source had written up to {written} when the drill began"
-            ),
-            "",
-        ),
         Why::Broken { file, says, later } => proof(false, failed(file, says, *later), LOST),
         Why::NotKnown(why) => proof(
             false,
@@ -248,7 +239,7 @@ mod tests {
         let at = Some(Lsn(0x500_0000));
         let tail = |tail| Why::Tail { tail, why: None, written: Some(Lsn(0x500_0100)) };
         let file = || "000000010000000000000005".to_owned();
-        assert!(wal(at, &Why::Target).holds() && wal(at, &Why::AllWritten(Lsn(0))).holds());
+        assert!(wal(at, &Why::Target).holds());
         assert!(!wal(None, &Why::Target).holds() && !wal(at, &Why::NotKnown("ask".to_owned())).holds());
         assert!(wal(at, &tail(Tail::Nothing)).seen.ends_with("up to 0/5000100, which is not archived yet"));
         assert!(wal(at, &tail(Tail::Late { file: file() })).holds());
