@@ -329,6 +329,18 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_is_given_as_something_else_is_told_what_is_wanted_at_its_place() {
+        for wrong in ["17.2", "[17, 18]", "{ major: 17 }", "true", "-17"] {
+            let error = load(&format!("programs:\n  postgres: {wrong}\n"), &[]).unwrap_err();
+            let shown = format!("{:?}", miette::Report::new(error));
+            assert!(
+                shown.contains("clonedrill.yaml:2:") && shown.contains("such as 17, `fetch`"),
+                "{wrong}: {shown}"
+            );
+        }
+    }
+
+    #[test]
     fn an_operator_can_be_given_by_a_variable_alone() {
         let ours = "{ ours: { binary: bin/operator, manifests: /m, version: v9 } }";
         let found = load("{}", &[(OPERATORS, ours)]).unwrap();

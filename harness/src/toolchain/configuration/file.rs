@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use miette::{Diagnostic, NamedSource, SourceSpan};
-use serde::Deserialize;
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::{
     CheckSettings, Configuration, Given, GivenOperator, GivenPostgres, ImageSettings, KindSettings, Program,
@@ -16,7 +17,7 @@ use super::{
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     cache: Option<PathBuf>,
-    programs: BTreeMap<Program, Text>,
+    programs: BTreeMap<Program, ProgramText>,
     operators: BTreeMap<String, GivenOperator>,
     check: CheckSettings,
     images: ImageSettings,
@@ -24,20 +25,38 @@ struct File {
     stand_in: StandInSettings,
 }
 
-/// A path; for PostgreSQL a list of them and of majors, which YAML takes for a number where it is one.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Text {
-    Text(String),
-    Number(u16),
+/// Where a program is. YAML takes a major of PostgreSQL that stands alone for a number.
+#[derive(Debug)]
+struct ProgramText(String);
+
+impl<'de> Deserialize<'de> for ProgramText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ProgramTextVisitor)
+    }
 }
 
-impl std::fmt::Display for Text {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Text::Text(text) => f.write_str(text),
-            Text::Number(number) => number.fmt(f),
-        }
+struct ProgramTextVisitor;
+
+impl Visitor<'_> for ProgramTextVisitor {
+    type Value = ProgramText;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(
+            "a path (for postgres also a major such as 17, `fetch`, or several with commas between them)",
+        )
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<ProgramText, E> {
+        Ok(ProgramText(text.to_owned()))
+    }
+
+    fn visit_u64<E>(self, major: u64) -> Result<ProgramText, E> {
+        Ok(ProgramText(major.to_string()))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<ProgramText, E> {
+        let wrong = |_| E::invalid_value(Unexpected::Signed(number), &self);
+        u64::try_from(number).map_err(wrong).and_then(|major| self.visit_u64(major))
     }
 }
 
@@ -65,10 +84,10 @@ pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let origin = path.display().to_string();
     let mut programs = file.programs;
-    let postgres = programs.remove(&Program::Postgres).map(|given| given.to_string()).unwrap_or_default();
-    let programs = programs.into_iter().map(|(program, given)| {
-        (program, Given { path: folder.join(given.to_string()), origin: origin.clone() })
-    });
+    let postgres = programs.remove(&Program::Postgres).map(|given| given.0).unwrap_or_default();
+    let programs = programs
+        .into_iter()
+        .map(|(program, given)| (program, Given { path: folder.join(given.0), origin: origin.clone() }));
     Ok(Configuration {
         cache: file.cache.map(|cache| folder.join(cache)),
         programs: programs.collect(),
