@@ -8,7 +8,7 @@ use crate::{SHOP, Shop, run};
 async fn definitions_that_differ_are_named() {
     let schema = format!(
         "{SHOP}
-         CREATE VIEW open_orders AS SELECT id FROM orders WHERE status = 'open';
+         CREATE VIEW open_orders AS SELECT id, 'orders that are ' || 'open' AS what FROM orders;
          CREATE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 2';
          CREATE TYPE mood AS ENUM ('good', 'bad');
          CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM log;"
@@ -31,10 +31,10 @@ async fn definitions_that_differ_are_named() {
             "shop: index public.by_status: is not expected",
         ),
         (
-            "CREATE OR REPLACE VIEW open_orders AS SELECT id FROM orders WHERE status = 'closed'",
-            "CREATE OR REPLACE VIEW open_orders AS SELECT id FROM orders WHERE status = 'open'",
-            "shop: view public.open_orders: is `…E (orders.status = 'closed'::text);`, \
-             expected `…E (orders.status = 'open'::text);`",
+            "CREATE OR REPLACE VIEW open_orders AS SELECT id, 'orders that are ' || 'closed' AS what FROM orders",
+            "CREATE OR REPLACE VIEW open_orders AS SELECT id, 'orders that are ' || 'open' AS what FROM orders",
+            "shop: view public.open_orders: is `…hat are '::text || 'closed'::text) AS what\\n   FROM orders;`, \
+             expected `…hat are '::text || 'open'::text) AS what\\n   FROM orders;`",
         ),
         (
             "CREATE OR REPLACE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 3'",
