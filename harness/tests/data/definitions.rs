@@ -33,8 +33,8 @@ async fn definitions_that_differ_are_named() {
         (
             "CREATE OR REPLACE VIEW open_orders AS SELECT id, 'orders that are ' || 'closed' AS what FROM orders",
             "CREATE OR REPLACE VIEW open_orders AS SELECT id, 'orders that are ' || 'open' AS what FROM orders",
-            "shop: view public.open_orders: is `…hat are '::text || 'closed'::text) AS what\\n   FROM orders;`, \
-             expected `…hat are '::text || 'open'::text) AS what\\n   FROM orders;`",
+            "shop: view public.open_orders: is `…hat are '::text || 'closed'::text) AS what\\n   FROM public.orders;`, \
+             expected `…hat are '::text || 'open'::text) AS what\\n   FROM public.orders;`",
         ),
         (
             "CREATE OR REPLACE FUNCTION two() RETURNS int LANGUAGE sql AS 'SELECT 3'",
