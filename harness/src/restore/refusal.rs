@@ -35,6 +35,9 @@ const CAUSES: [&str; 10] = [
     "backup-part-missing-version",
     "backup-part-missing",
 ];
+/// Spilo quotes the last five lines of the server's log: of a checkpoint that is in no WAL file they have only the hint's end.
+const HINT: (&str, &str) =
+    (" will result in a corrupt cluster if restoring from a backup", "backup-wal-missing");
 /// What every bootstrap that failed says, whatever the cause.
 const SAYS_NOTHING: &str = "bootstrap-failed";
 /// By which a program says that it could not reach the storage.
@@ -159,8 +162,12 @@ pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
     // Spilo quotes the server's log as it stands in its file.
     let logs: Vec<String> = logs.iter().map(|log| csvlog::lenient(log)).collect();
     let lines = logs.iter().flat_map(|log| log.lines());
+    let names = |line| match str::contains(line, HINT.0) {
+        true => vec![HINT.1],
+        false => logs::names(line),
+    };
     let known: Vec<(&str, &str)> =
-        lines.flat_map(|line| logs::names(line).into_iter().map(move |name| (name, line))).collect();
+        lines.flat_map(|line| names(line).into_iter().map(move |name| (name, line))).collect();
     let cause = CAUSES.iter().find(|cause| known.iter().any(|(name, _)| name == *cause)).copied();
     let last = || known.iter().rev().map(|(name, _)| *name).find(|name| says_something(name));
     match cause.or_else(last).and_then(catalogue::by_name) {
@@ -212,5 +219,15 @@ mod tests {
         let old = "INFO: No backups found\n";
         let Refusal { why, help, .. } = refusal(&[old], &source(), &clone());
         assert!(why.contains("finds no backup at all") && help.contains(named), "{why}: {help}");
+    }
+
+    #[test]
+    fn a_backup_without_its_own_wal_is_known_by_what_is_left_of_the_servers_words() {
+        let log = "Exception: Point-in-time recovery failed.\nLOGS:\n--\n\
+            If you are not restoring from a backup, try removing the file \"\"/data/backup_label\"\".\n\
+            Be careful: removing \"\"/data/backup_label\"\" will result in a corrupt cluster if restoring from a backup.\",,,,,,,,\"\",\"startup\",,0\n\
+            2026-11-25 22:00:01.000 UTC,,,70,,6a,4,,2026-11-25 22:00:00 UTC,,0,LOG,00000,\"database system is shut down\",,,,,,,,,\"\",\"postmaster\",,0\n";
+        let Refusal { why, lines, .. } = refusal(&[log], &source(), &clone());
+        assert!(why.contains("(backup-wal-missing)") && lines.len() == 1, "{why}: {lines:?}");
     }
 }

@@ -6,6 +6,7 @@
 mod blobs;
 mod cluster;
 mod command;
+mod everything;
 mod in_cluster;
 mod killed;
 #[path = "../process/mod.rs"]
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         })
     };
     let trials = vec![
+        trial("everything_is_held_and_damage_is_named", everything::everything_is_held_and_damage_is_named),
         trial("a_drill_proves_and_leaves_nothing", proves::a_drill_proves_and_leaves_nothing),
         trial("what_goes_wrong_is_said", wrong::what_goes_wrong_is_said),
         trial(

@@ -21,10 +21,11 @@ const BATCH: i64 = 256;
 /// Entries of one index that are looked at once more.
 const CANDIDATES: usize = 1000;
 
-/// Of each table, and each of its indexes that is valid; none of the latter where it has none.
+/// Of each table, and each of its indexes that is valid; none of the latter where it has none. What is unlogged is empty after a
+/// recovery, whatever was known of it.
 const RELATIONS: &str = "
 SELECT t.oid, t.oid::regclass::text, pg_relation_size(t.oid) / current_setting('block_size')::int,
-       t.relpages, t.reltuples::float8, i.indexrelid, i.indexrelid::regclass::text, a.amname::text,
+       t.relpages, CASE t.relpersistence WHEN 'u' THEN 0 ELSE t.reltuples END::float8, i.indexrelid, i.indexrelid::regclass::text, a.amname::text,
        pg_relation_size(i.indexrelid) / current_setting('block_size')::int
 FROM pg_class t JOIN pg_am h ON h.oid = t.relam AND h.amname = 'heap'
 LEFT JOIN (pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam)

@@ -1,0 +1,88 @@
+//! A source with all kinds of objects: a drill holds its clone equal, also after a failover; damage in its files is named.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::cluster::Source;
+use crate::world::World;
+
+const INTO: &str = "drills";
+const KINDS: &str = include_str!("../cases/torture.sql");
+/// Whoever writes later would write over what is damaged.
+const SHOP: &str = "
+CREATE DATABASE shop;
+\\connect shop
+CREATE TABLE sold (id int PRIMARY KEY, note text) WITH (autovacuum_enabled = off);
+INSERT INTO sold SELECT n, repeat('x', 100) FROM generate_series(1, 3000) n;
+CREATE TABLE tagged (id int, tags text[]) WITH (autovacuum_enabled = off);
+INSERT INTO tagged SELECT n, ARRAY['a' || n % 7, 'b' || n] FROM generate_series(1, 3000) n;
+CREATE INDEX tags_gin ON tagged USING gin (tags);
+VACUUM FREEZE;
+CHECKPOINT;
+";
+/// Rows of the last pages of one table are gone, and an index has a page of something else.
+const DAMAGE: &str = "
+SELECT pg_relation_filepath('sold') AS sold, pg_relation_filepath('tags_gin') AS tags
+\\gset
+\\set cut 'truncate -s -40960 ' :sold
+\\set overwrite 'yes | head -c 8192 | dd of=' :tags ' bs=8192 seek=3 conv=notrunc status=none'
+COPY (SELECT 1) TO PROGRAM :'cut';
+COPY (SELECT 1) TO PROGRAM :'overwrite';
+";
+const BACKUP: &str =
+    "cat > /dev/null; envdir /run/etc/wal-e.d/env /scripts/postgres_backup.sh \"$PWD\" > /dev/null";
+
+pub fn everything_is_held_and_damage_is_named() {
+    let world = World::up("everything", &[INTO]);
+    let source = world.source();
+    world.runtime.block_on(source.runs("orders", KINDS));
+    let compare = json!({ "compare": { "switch_wal": true, "archived_within": "90s" } });
+    world.gives(
+        "equal",
+        &compare,
+        0,
+        &["data equal to the source's", "16 of 16 proofs hold", "the moment is archived"],
+    );
+
+    let source = world.fails_over(source);
+    world.gives("followed", &compare, 0, &["data equal to the source's", "the moment is archived"]);
+
+    world.runtime.block_on(async {
+        source.runs("postgres", SHOP).await;
+        source.runs("shop", DAMAGE).await;
+        source.program(BACKUP, "").await;
+        source.archives().await;
+    });
+    let named = ["FAILED", "shop", "sold_pkey", "tags_gin"];
+    world.gives("damaged", &json!({}), 1, &named);
+}
+
+impl Source {
+    /// Runs a shell command in the source's container, in the server's data folder.
+    async fn program(&self, command: &str, input: &str) {
+        let sql = format!(
+            "COPY (SELECT '{}') TO PROGRAM '{}'",
+            STANDARD.encode(input),
+            command.replace('\'', "''")
+        );
+        self.sql.batch_execute(&sql).await.unwrap();
+    }
+
+    /// By the container's own psql, since a file has statements that no transaction may hold together.
+    async fn runs(&self, database: &str, sql: &str) {
+        let psql = r#""$(dirname "$(readlink /proc/$PPID/exe)")/psql" -X -q -v ON_ERROR_STOP=1"#;
+        self.program(&format!("base64 -d | {psql} -d {database} > /dev/null"), sql).await;
+    }
+}
+
+impl World {
+    fn gives(&self, name: &str, more: &Value, code: i32, says: &[&str]) {
+        let ended = self.drilled(name, INTO, more);
+        let said = ended.said();
+        assert_eq!(ended.code, Some(code), "{said}");
+        for text in says {
+            assert!(said.contains(text), "it does not say `{text}`: {said}");
+        }
+    }
+}
