@@ -2,7 +2,7 @@
 //!
 //! A server keeps notes of its own among them: since November 2026 `pg_attver` in every column, a number that differs between a
 //! cluster and its clone. So what is looked at is what people can set, as PostgreSQL documents it; whatever else stands there is the
-//! server's. `harness/tests/data/options.rs` has a server say which options it takes.
+//! server's. `harness/tests/postgres/data/options.rs` has a server say which options it takes.
 
 /// Of columns of tables.
 const COLUMN: [&str; 2] = ["n_distinct", "n_distinct_inherited"];

@@ -1,0 +1,16 @@
+//! The binary as people call it, where an environment is started, shared or joined for it.
+//!
+//! `kind` needs Docker and is run only with the nextest profile of that name (`ci/test-kind`).
+#![allow(clippy::unwrap_used)]
+
+mod failures;
+mod findings;
+mod inventory;
+mod kind;
+mod lifecycle;
+mod outside;
+mod pauses;
+#[path = "../process/mod.rs"]
+mod process;
+mod rendering;
+mod up;

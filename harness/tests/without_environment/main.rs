@@ -1,0 +1,9 @@
+//! What needs the binary or the repository's files, and no environment of its own.
+#![allow(clippy::unwrap_used)]
+
+mod ci;
+mod command_line;
+mod container;
+#[path = "../process/mod.rs"]
+mod process;
+mod scenario_errors;
