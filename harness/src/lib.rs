@@ -25,5 +25,6 @@ pub mod secret;
 pub mod snapshot;
 pub mod spilo;
 pub mod storage;
+pub mod tie;
 pub mod toolchain;
 pub mod yaml;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use clap::Args;
-use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
@@ -19,6 +18,7 @@ use crate::exit::Verdict;
 use crate::report::{Conformance, DrillReport, Format, RunError};
 use crate::spilo::Release;
 use crate::spilo::release::IMAGES;
+use crate::tie::tie_by;
 use crate::toolchain::SPILO_IMAGE;
 
 /// Run the scenarios on an image of Spilo, and say for each whether it held.
@@ -115,10 +115,7 @@ async fn run(args: &ConformArgs, operator: &str, stop: &CancellationToken) -> st
     command.env(SPILO_IMAGE, &args.image).stdin(Stdio::null()).stdout(Stdio::piped());
     // Ctrl-C is for this process, which hands it on once.
     command.process_group(0);
-    // SAFETY: prctl is async-signal-safe and touches no memory of the parent.
-    unsafe {
-        command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGTERM)?));
-    }
+    tie_by(&mut command, Signal::SIGTERM);
     let mut child = command.spawn()?;
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
     let mut stdout = child.stdout.take();

@@ -7,14 +7,13 @@ use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use nix::sys::prctl;
-use nix::sys::signal::Signal;
 use tokio::process::{Child, Command};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::account::Account;
 use super::blobs::Blobs;
 use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
+use crate::tie::tie;
 use crate::toolchain::AzuriteTool;
 
 const START_LIMIT: Limit = Limit::seconds(90);
@@ -141,10 +140,7 @@ fn spawn(
         .stdout(output)
         .stderr(errors)
         .kill_on_drop(true);
-    // SAFETY: prctl is a plain system call; nothing is allocated or locked between fork and exec.
-    unsafe {
-        command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from));
-    }
+    tie(&mut command);
     command.spawn().map_err(|source| AzuriteError::Spawn { node: tool.node.clone(), source })
 }
 

@@ -7,11 +7,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::progress::{PartProgress, Silent};
+use crate::tie::tie;
 
 /// Enough to see what a compiler or package client complains about.
 const KEPT_LINES: usize = 20;
@@ -54,10 +54,7 @@ pub fn run(
 ) -> Result<String, CommandError> {
     let shown = shown(command);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    // SAFETY: prctl is async-signal-safe and touches no memory of the parent.
-    unsafe {
-        command.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGKILL)?));
-    }
+    tie(command);
     let mut child = command.spawn().map_err(|source| CommandError::Start {
         program: command.get_program().to_string_lossy().into_owned(),
         source,

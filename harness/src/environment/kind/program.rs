@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::prctl;
-use nix::sys::signal::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+
+use crate::tie::tie;
 
 /// What a program that has ended said.
 #[derive(Debug)]
@@ -63,11 +63,8 @@ pub async fn run_in(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    // SAFETY: prctl is a plain system call; nothing is allocated or locked between fork and exec.
-    unsafe {
-        // What is left of a process that was killed must not go on making what the next one removes.
-        command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(std::io::Error::from));
-    }
+    // What is left of a process that was killed must not go on making what the next one removes.
+    tie(&mut command);
     let mut child = command.kill_on_drop(true).spawn().map_err(|error| format!("run {name}: {error}"))?;
     let whole = async {
         if let Some(mut stdin) = child.stdin.take() {

@@ -5,14 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::sandbox::STATE;
 use crate::environment::EnvironmentError;
+use crate::tie::tie;
 
 /// How many of a part's last lines stand in an error.
 const TAIL: usize = 15;
@@ -56,8 +55,7 @@ impl Part {
             .stdout(output)
             .stderr(errors)
             .kill_on_drop(true);
-        // SAFETY: prctl is async-signal-safe.
-        unsafe { command.pre_exec(|| set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)) };
+        tie(&mut command);
         let mut child = command.spawn().map_err(failed)?;
         let (tell, status) = watch::channel(None);
         let waiting = tokio::spawn(async move {

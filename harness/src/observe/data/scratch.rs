@@ -13,6 +13,7 @@ use nix::unistd::{Pid, Uid};
 use super::{Connect, DataError};
 use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
 use crate::secret::Secret;
+use crate::tie::tie;
 use crate::toolchain::PostgresTool;
 
 /// PostgreSQL refuses to run as root. What root becomes for it is root's other name in a user namespace, who may still read
@@ -226,16 +227,12 @@ fn as_nobody(program: &Path) -> Command {
     let mut command = Command::new(program);
     // A folder that nobody may not enter would be an error at the program's start.
     command.current_dir("/").env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    let root = Uid::effective().is_root();
-    // SAFETY: system calls only, which are async-signal-safe.
-    unsafe {
-        command.pre_exec(move || {
-            if root {
-                become_nobody()?;
-            }
-            Ok(nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?)
-        });
+    if Uid::effective().is_root() {
+        // SAFETY: system calls only, which are async-signal-safe.
+        unsafe { command.pre_exec(become_nobody) };
     }
+    // Whoever becomes another user is tied to nobody any more, so this comes last.
+    tie(&mut command);
     command
 }
 

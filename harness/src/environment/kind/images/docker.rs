@@ -7,7 +7,6 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use nix::sys::prctl;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -15,6 +14,7 @@ use serde_json::Value;
 use super::archive::{self, Broken};
 use super::recipe::Recipe;
 use super::{ImagesError, LABEL};
+use crate::tie::tie;
 use crate::toolchain::command::{self, CommandError};
 use crate::toolchain::{PartProgress, Silent};
 
@@ -131,10 +131,7 @@ impl Docker {
         import.args(["-", reference]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         // As other programs of ours: it ends with this process, and Ctrl-C in the terminal is for this process.
         import.process_group(0);
-        // SAFETY: prctl is async-signal-safe and touches no memory of the parent.
-        unsafe {
-            import.pre_exec(|| Ok(prctl::set_pdeathsig(Signal::SIGKILL)?));
-        }
+        tie(&mut import);
         import.spawn()
     }
 

@@ -3,15 +3,7 @@
 use std::io;
 use std::process::{Command, Stdio};
 
-use nix::sys::prctl;
-use nix::sys::signal::Signal;
-
-/// Makes the child end with the thread that starts it.
-pub fn tie(command: &mut Command) -> &mut Command {
-    use std::os::unix::process::CommandExt;
-    // SAFETY: between fork and exec only a system call is made, which is safe there.
-    unsafe { command.pre_exec(|| prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from)) }
-}
+use crate::tie::tie;
 
 /// A command as the shell scripts of Spilo run it, tied to this process.
 pub fn command(program: &str, arguments: &[&str]) -> Command {

@@ -10,11 +10,11 @@ use hyper::{StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
-use super::child;
 use super::container::of_this_container;
 use super::log::Voice;
 use crate::poll::{Limit, PollError, Seen, poll};
 use crate::spilo::{Settings, Variables, pauses};
+use crate::tie::tie;
 
 const PRIMARY: &str = "http://127.0.0.1:8008/primary";
 
@@ -83,7 +83,7 @@ pub fn backup(settings: &Settings, variables: &Variables) -> Command {
 
 /// The script prints what it does; whether it succeeded is seen in the storage.
 pub async fn run_backup(mut command: Command) {
-    child::tie(&mut command);
+    tie(&mut command);
     if let Err(error) = tokio::process::Command::from(command).status().await {
         Voice::Bootstrapping.error(format_args!("failed to run the base backup: {error}"));
     }

@@ -22,10 +22,11 @@ use super::patroni::{self, Locales, Machine, PatroniError, text_at};
 use super::programs::{Programs, ProgramsError};
 use super::restart::{Next, Restarts};
 use super::schedule;
-use super::{account, child, clone_with_basebackup, env_dir};
+use super::{account, clone_with_basebackup, env_dir};
 use super::{log_tags, processors};
 use crate::spilo::archive::{self, Scope};
 use crate::spilo::{CloneMethod, Settings, Variables};
+use crate::tie::tie;
 
 /// Runit's name of the service, as its log lines show it.
 const SERVICE: &str = "/etc/runit/runsvdir/default/patroni";
@@ -254,7 +255,7 @@ fn start_patroni(start: &PatroniStart) -> io::Result<Child> {
         .args(["-X", "frozen_modules=on", "-W", "ignore::FutureWarning", "-m", "patroni"])
         .arg(&start.config);
     command.env_clear().envs(start.variables.iter()).current_dir("/");
-    child::tie(&mut command);
+    tie(&mut command);
     tokio::process::Command::from(command).spawn()
 }
 
