@@ -1,13 +1,13 @@
 //! `clonedrill tools`: List the real programs and where they come from, or fetch them ahead of time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::output::{hanging, say};
 use super::{Failure, programs};
 use crate::exit::Verdict;
-use crate::toolchain::{self, DEFAULT_OPERATORS, PartStatus};
+use crate::toolchain::{self, ArchiveError, DEFAULT_OPERATORS, PartStatus};
 
 /// List the real programs and where they come from, or fetch them ahead of time.
 #[derive(Debug, Args)]
@@ -38,6 +38,33 @@ enum ToolsCommand {
         #[arg(long, value_name = "MAJOR", value_delimiter = ',')]
         postgres: Vec<u16>,
     },
+    /// Write what was fetched and built to one archive, for other machines of the same platform.
+    #[command(after_help = "Examples:
+  clonedrill tools fetch && clonedrill tools export tools.tar
+  clonedrill tools export tools.tar --operator v1.15.1 --postgres 17
+
+Programs that you gave by path, and those of the system, are not in it.")]
+    Export {
+        /// The archive, a tar file.
+        archive: PathBuf,
+        /// Versions of the operator.
+        #[arg(long, value_name = "VERSION", num_args = 1.., default_values_t = default_operators())]
+        operator: Vec<String>,
+        /// Majors of PostgreSQL besides the machine's own.
+        #[arg(long, value_name = "MAJOR", value_delimiter = ',')]
+        postgres: Vec<u16>,
+    },
+    /// Take programs from an archive into the cache, each checked by its digest.
+    #[command(after_help = "Examples:
+  clonedrill tools import tools.tar
+  clonedrill tools import tools.tar --sha256 9f86d081…        as `export` printed it")]
+    Import {
+        /// The archive.
+        archive: PathBuf,
+        /// What the archive's SHA-256 must be, where somebody else could have changed it.
+        #[arg(long, value_name = "DIGEST")]
+        sha256: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,6 +79,24 @@ pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
         Some(ToolsCommand::Fetch { operator, postgres }) => {
             let configuration = configuration.with_postgres(postgres);
             programs::alone(move |progress| toolchain::ensure(&configuration, &operator, progress))?;
+        }
+        Some(ToolsCommand::Export { archive, operator, postgres }) => {
+            let configuration = configuration.with_postgres(postgres);
+            let exported = toolchain::export(&configuration, &operator, &archive)
+                .map_err(|error| of_archive(&archive, error))?;
+            exported.parts.iter().for_each(|part| say(format!("exported  {part}")));
+            say(format!("sha256    {}", exported.sha256));
+        }
+        Some(ToolsCommand::Import { archive, sha256 }) => {
+            let imported = toolchain::import(&configuration, &archive, sha256.as_deref())
+                .map_err(|error| of_archive(&archive, error))?;
+            for (what, parts) in [
+                ("imported", &imported.new),
+                ("was there already", &imported.there_already),
+                ("does not run here, and will be made when it is needed", &imported.useless),
+            ] {
+                parts.iter().for_each(|part| say(format!("{part}: {what}")));
+            }
         }
         Some(ToolsCommand::Cache) => {
             say(configuration.cache_folder().map_err(Failure::programs)?.display());
@@ -69,6 +114,24 @@ pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
         }
     }
     Ok(Verdict::Passed)
+}
+
+fn of_archive(archive: &Path, error: ArchiveError) -> Failure {
+    let help = match &error {
+        ArchiveError::Missing(_) => {
+            "`clonedrill tools fetch` makes them, with the same --operator and --postgres"
+        }
+        ArchiveError::Io { path, .. } if path == archive => "give the path of a file on a disk with room",
+        ArchiveError::Io { .. } | ArchiveError::Place { .. } => {
+            return Failure::broken(miette::miette!("failed to {error}"));
+        }
+        ArchiveError::Toolchain(_) => "",
+        _ => "export it again with `clonedrill tools export`, on a machine like this one",
+    };
+    match error {
+        ArchiveError::Toolchain(error) => Failure::programs(error),
+        error => Failure::invalid(miette::miette!(help = help, "failed to {error}")),
+    }
 }
 
 fn help() -> String {

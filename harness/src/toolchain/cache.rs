@@ -71,6 +71,19 @@ impl Cache {
     }
 }
 
+impl Manifest {
+    /// That of the part in this folder.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn of(folder: &Path) -> Result<Self, MakeError> {
+        let path = folder.join(MANIFEST);
+        let text = fs::read(&path).map_err(MakeError::io("read", &path))?;
+        serde_json::from_slice(&text)
+            .map_err(|error| MakeError::Result(format!("{}: {error}", path.display())))
+    }
+}
+
 impl Slot {
     /// One whose part is made anew where `works` says no.
     #[must_use]
@@ -80,8 +93,7 @@ impl Slot {
 
     /// The part's manifest, where it is there and still works.
     pub fn read(&self) -> Option<Manifest> {
-        let text = fs::read(self.folder.join(MANIFEST)).ok()?;
-        let manifest: Manifest = serde_json::from_slice(&text).ok()?;
+        let manifest = Manifest::of(&self.folder).ok()?;
         let works = self.works.is_none_or(|works| works(&self.folder));
         (works && manifest.needs.iter().all(|path| path.exists())).then_some(manifest)
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::error::ToolchainError;
+use super::found::ASSETS;
 
 mod check;
 mod cluster;
@@ -101,6 +102,9 @@ The environment kind, in clonedrill.yaml; its images from a mirror, and its clus
   (Spilo's also in CLONEDRILL_SPILO_IMAGE)
   kind: { name: clonedrill, api-server-port: 6443 }
 
+Of the machine itself are used: etcd (3.5 or newer) and Kubernetes' programs (of the minor that is
+built here) in KUBEBUILDER_ASSETS or on PATH, WAL-G from 2.0.1 on, kind, PostgreSQL of the system.
+
 The cache's folder: `cache` in clonedrill.yaml, or CLONEDRILL_CACHE."
 }
 
@@ -167,7 +171,9 @@ pub struct Configuration {
     pub stand_in: StandInSettings,
     /// The file that was read, where there is one.
     pub(super) file: Option<PathBuf>,
-    home: Option<PathBuf>,
+    pub(super) home: Option<PathBuf>,
+    /// Where envtest keeps its programs.
+    pub(super) assets: Option<PathBuf>,
 }
 
 impl Configuration {
@@ -212,6 +218,7 @@ impl Configuration {
             configuration.images.spilo = Some(image.to_string_lossy().into_owned());
         }
         configuration.home = variable("HOME").map(PathBuf::from);
+        configuration.assets = variable(ASSETS).map(|path| start.join(path));
         let cache = variable("CLONEDRILL_CACHE").map(|path| start.join(path)).or(configuration.cache.take());
         let user = || {
             variable("XDG_CACHE_HOME")

@@ -3,12 +3,14 @@
 //! [`Configuration`] says which programs a person gave; [`ensure`] fetches or builds the rest once into a
 //! cache and answers with [`Tools`]; [`survey`] tells what is there without changing anything.
 
+mod archive;
 mod cache;
 pub(crate) mod command;
 mod configuration;
 pub mod doctor;
 mod ensure;
 mod error;
+mod found;
 mod go;
 mod host;
 mod kind;
@@ -21,6 +23,7 @@ mod status;
 mod tools;
 mod wal_g;
 
+pub use archive::{ArchiveError, Exported, Imported, export, import};
 pub use configuration::{
     Acceptance, CheckSettings, Configuration, ConfigurationError, ImageSettings, KindSettings, PrefixNames,
     Program, Retention, SPILO_IMAGE, ways_to_give,

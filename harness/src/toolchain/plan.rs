@@ -8,6 +8,7 @@ use super::cache::{Cache, Manifest};
 use super::command;
 use super::configuration::{Configuration, Given, GivenPostgres, Program, given_operator};
 use super::error::{MakeError, PartError, ToolchainError};
+use super::found::{self, PassedOver};
 use super::host::{HostProgram, always_visible, is_program, node_lack};
 use super::parts::{self, Part};
 use super::postgres;
@@ -44,6 +45,8 @@ pub struct Plan {
     /// Installations of the system that cannot be used, and what they lack.
     pub rejected_postgres: Vec<(PathBuf, String)>,
     pub operators: BTreeMap<String, Source<OperatorTool>>,
+    /// Programs of this machine that are not used.
+    pub passed_over: Vec<PassedOver>,
     /// It is never made.
     pub node: Option<Source<PathBuf>>,
 }
@@ -58,20 +61,27 @@ impl Plan {
     /// # Errors
     /// A given path that is not what it must be, or an operator that cannot be had.
     pub fn new(configuration: &Configuration, operators: &[String]) -> Result<Self, ToolchainError> {
-        let program = |program: Program, part: Part, says: &str| match configuration.programs.get(&program) {
-            None => Ok(Source::Made(part)),
-            Some(given) => {
-                is_the(program, given, says)?;
-                Ok(Source::Given(given.path.clone(), given.origin.clone()))
-            }
-        };
+        let mut passed_over = Vec::new();
+        let mut program =
+            |program: Program, part: Part, says: &str| match configuration.programs.get(&program) {
+                None => Ok(found::source(program, part, configuration, &mut passed_over)),
+                Some(given) => {
+                    is_the(program, given, says)?;
+                    Ok(Source::Given(given.path.clone(), given.origin.clone()))
+                }
+            };
         let cache = configuration.cache()?;
         let postgres = Postgres::of(configuration, &cache)?;
+        let etcd = program(Program::Etcd, Part::Etcd, "etcd")?;
+        let kube_apiserver = program(Program::KubeApiserver, Part::Kubernetes, "Kubernetes")?;
+        let kube_controller_manager =
+            program(Program::KubeControllerManager, Part::Kubernetes, "Kubernetes")?;
         Ok(Plan {
             cache,
-            etcd: program(Program::Etcd, Part::Etcd, "etcd")?,
-            kube_apiserver: program(Program::KubeApiserver, Part::Kubernetes, "Kubernetes")?,
-            kube_controller_manager: program(Program::KubeControllerManager, Part::Kubernetes, "Kubernetes")?,
+            etcd,
+            kube_apiserver,
+            kube_controller_manager,
+            passed_over,
             patroni: patroni(configuration)?,
             wal_g: wal_g(configuration)?,
             azurite: azurite(configuration)?,

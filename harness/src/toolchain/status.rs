@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::configuration::Configuration;
 use super::error::ToolchainError;
+use super::found;
 use super::host::HostProgram;
 use super::plan::{Plan, Source};
 use crate::spilo::release::{IMAGES, is_older};
@@ -53,10 +54,11 @@ pub fn survey(
 ) -> Result<Vec<PartStatus>, ToolchainError> {
     let plan = Plan::new(configuration, operators)?;
     let path = |path: &PathBuf| (None, path.clone());
+    let of_control_plane = |path: &PathBuf| (found::version(path), path.clone());
     let mut all = vec![
-        status(&plan, "etcd", &plan.etcd, path),
-        status(&plan, "kube-apiserver", &plan.kube_apiserver, path),
-        status(&plan, "kube-controller-manager", &plan.kube_controller_manager, path),
+        status(&plan, "etcd", &plan.etcd, of_control_plane),
+        status(&plan, "kube-apiserver", &plan.kube_apiserver, of_control_plane),
+        status(&plan, "kube-controller-manager", &plan.kube_controller_manager, of_control_plane),
         status(&plan, "wal-g", &plan.wal_g, |tool| (Some(tool.version.clone()), tool.program.clone())),
         status(&plan, "azurite", &plan.azurite, path),
         status(&plan, "patroni", &plan.patroni, |tool| (Some(tool.version.clone()), tool.python.clone())),
@@ -85,6 +87,12 @@ pub fn survey(
             note: None,
         },
     });
+    for (program, why) in &plan.passed_over {
+        let listed = all.iter_mut().find(|part| part.program == program.key());
+        if let Some(part) = listed {
+            part.note = Some(why.clone());
+        }
+    }
     for part in all.iter_mut().filter(|part| part.program == "wal-g") {
         part.note = part.version.as_deref().and_then(older_than_images);
     }

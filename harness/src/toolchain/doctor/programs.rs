@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::super::cache::Manifest;
+use super::super::found;
 use super::super::host::{HostProgram, node_lack};
 use super::super::parts::{self, Part};
 use super::super::plan::{Plan, Source};
@@ -15,6 +16,7 @@ pub fn checks(plan: &Plan, missing: &[Part]) -> Vec<Check> {
     let needed: BTreeSet<HostProgram> = missing.iter().flat_map(|part| part.needs()).copied().collect();
     let mut checks: Vec<Check> =
         HostProgram::ALL.into_iter().map(|program| check(program, plan, missing, &needed)).collect();
+    checks.extend(control_plane(plan));
     checks.extend(postgres(plan));
     checks
 }
@@ -43,6 +45,24 @@ fn check(program: HostProgram, plan: &Plan, missing: &[Part], needed: &BTreeSet<
         Some(lack) => Check::bad(name, lack),
         None => Check::good(name, version(program, &path)),
     }
+}
+
+/// What of it the machine has itself: used, or passed over, which is no fault.
+fn control_plane(plan: &Plan) -> Vec<Check> {
+    let all = [
+        ("etcd", &plan.etcd),
+        ("kube-apiserver", &plan.kube_apiserver),
+        ("kube-controller-manager", &plan.kube_controller_manager),
+    ];
+    let used = all.into_iter().filter_map(|(name, source)| match source {
+        Source::Found(path, place) => {
+            let version = found::version(path).unwrap_or_default();
+            Some(Check::good(name, format!("{version} ({}, from {place})", path.display())))
+        }
+        Source::Given(..) | Source::Made(_) => None,
+    });
+    let passed_over = plan.passed_over.iter();
+    used.chain(passed_over.map(|(program, why)| Check::not_needed(program.key(), why.as_str()))).collect()
 }
 
 fn version(program: HostProgram, path: &Path) -> String {

@@ -15,6 +15,7 @@ use super::host::HostProgram;
 use super::progress::PartProgress;
 
 pub use azurite::{SCRIPT as AZURITE_SCRIPT, VERSION as AZURITE_VERSION};
+pub use kubernetes::VERSION as KUBERNETES_VERSION;
 pub use operator::{DEFAULT_OPERATORS, check_version, look_up, unknown};
 pub use patroni::{inspect as inspect_patroni, python};
 pub use postgres::{can_be_had, distribution, has_packages, major_of, nowhere, remedy as postgres_remedy};

@@ -1,6 +1,7 @@
 //! Subcommands as a person calls them, on machines that lack something: what is said, exit codes, what is left.
 
 mod fakes;
+mod of_the_machine;
 
 use std::process::{Output, Stdio};
 
