@@ -6,6 +6,7 @@ mod check;
 mod checks;
 mod clean;
 mod cluster;
+mod completions;
 mod conform;
 mod container;
 mod doctor;
@@ -20,6 +21,7 @@ mod inputs;
 mod inventory;
 mod kind_environment;
 mod kubeconfig;
+mod man;
 mod output;
 mod place;
 mod programs;
@@ -83,6 +85,8 @@ enum Command {
     Down(down::DownArgs),
     Kubeconfig(kubeconfig::KubeconfigArgs),
     Bench(bench::BenchArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     #[command(hide = true)]
     Container(container::ContainerArgs),
     #[command(hide = true)]
@@ -124,6 +128,8 @@ pub fn main() -> ExitCode {
         Command::Down(args) => down::main(args),
         Command::Kubeconfig(args) => kubeconfig::main(&args),
         Command::Bench(args) => bench::main(args),
+        Command::Completions(args) => completions::main(&args),
+        Command::Man(args) => man::main(&args),
         Command::Container(args) => container::main(args),
         Command::Environment(args) => environment::main(args),
         Command::Init(args) => init::main(&args),
