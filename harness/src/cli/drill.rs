@@ -238,11 +238,6 @@ async fn run(
 }
 
 fn not_told(error: &TellError) -> Finding {
-    Finding {
-        subject: "tell".to_owned(),
-        expected: "everybody in `tell` to hear of the drill".to_owned(),
-        seen: format!("failed to {error}"),
-        evidence: Vec::new(),
-        help: "what the drill proved stands all the same".to_owned(),
-    }
+    Finding::new("tell", "everybody in `tell` to hear of the drill", format!("failed to {error}"))
+        .with_help("what the drill proved stands all the same")
 }

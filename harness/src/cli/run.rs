@@ -2,6 +2,7 @@
 
 pub(super) mod failed;
 mod plan;
+mod rooms;
 mod slots;
 mod worker;
 
@@ -21,9 +22,10 @@ use crate::exit::Verdict;
 use crate::report::{DrillId, DrillReport, Event, Finding, Format, Terminal, write_files, write_junit};
 use crate::toolchain::Configuration;
 use plan::Planned;
+use rooms::Room;
 
-/// Two drills wait for different things most of the time; more only slow each other down on a small machine.
-const JOBS: u16 = 2;
+/// A drill mostly waits; more of them than this only slow each other down on a small machine.
+const JOBS: u16 = 3;
 const DOCTOR: &str = "clonedrill doctor says what this machine lacks";
 /// A drill may see that its environment fails before the environment has said so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -105,11 +107,10 @@ async fn run(
         stop: stop.clone(),
     };
     let share = share(&run.id)?;
-    let mut reports = Vec::new();
-    // One operator version after the other, so that at most one control plane of ours runs.
-    for drills in plan.chunk_by(|one, other| one.operator == other.operator) {
-        reports.extend(run.one_operator(drills, &share, usize::from(args.jobs), args.keep).await);
-    }
+    let rooms = rooms::Rooms::of(&plan);
+    // Those of one operator version begin together, so that no more control planes run than drills do.
+    let drill = |planned| run.in_room(planned, rooms.of_operator(planned), &share, args.keep);
+    let reports = slots::side_by_side(&plan, usize::from(args.jobs), drill).await;
     let verdict = run.terminal.finish(&reports, stop.is_cancelled());
     if !reports.is_empty() {
         match write_files(&run.folder(), &reports, verdict) {
@@ -153,39 +154,36 @@ struct Run<'t> {
 }
 
 impl Run<'_> {
-    /// Brings up the environment for one operator version and runs its drills in it.
-    async fn one_operator(
-        &self,
-        drills: &[Planned],
-        share: &Shared,
-        jobs: usize,
-        keep: bool,
-    ) -> Vec<DrillReport> {
-        let Some(first) = drills.first() else { return Vec::new() };
-        let name = self.described().name_of(&share.share, &first.operator);
-        let environment = match self.environment(first, &name, share.share.owner).await {
-            Ok(environment) => environment,
-            Err(finding) => {
-                return drills.iter().map(|planned| self.not_run(planned, finding.clone())).collect();
-            }
+    /// One drill, in its operator's environment: whoever comes first starts that, and whoever goes last leaves it.
+    async fn in_room(&self, planned: &Planned, room: &Room, share: &Shared, keep: bool) -> DrillReport {
+        let name = self.described().name_of(&share.share, &planned.operator);
+        let environment =
+            room.environment.get_or_init(|| self.environment(planned, &name, share.share.owner)).await;
+        let report = match environment {
+            Ok(environment) => self.drill(planned, &name, environment).await,
+            Err(finding) => self.not_run(planned, finding.clone()),
         };
-        let drill = |planned| self.drill(planned, &name, &environment);
-        let reports = slots::side_by_side(drills, jobs, drill).await;
-        // Until now it would have ended with this process, however that had ended.
+        if room.is_left_by_the_last() && environment.is_ok() {
+            self.leave(&name, share, keep).await;
+        }
+        report
+    }
+
+    /// Until now the environment would have ended with this process, however that had ended.
+    async fn leave(&self, name: &str, share: &Shared, keep: bool) {
         let left = match keep && !self.stop.is_cancelled() {
-            true => shared::keep(&name).await.map(|()| {
+            true => shared::keep(name).await.map(|()| {
                 eprintln!("the environment {name} goes on; `clonedrill down {name}` ends it");
-                for line in (self.described().look_inside)(&name) {
+                for line in (self.described().look_inside)(name) {
                     eprintln!("{line}");
                 }
             }),
-            false if share.ours => shared::end(&name).await,
+            false if share.ours => shared::end(name).await,
             false => Ok(()),
         };
         if let Err(error) = left {
             eprintln!("failed to {error}");
         }
-        reports
     }
 
     async fn environment(
@@ -232,7 +230,7 @@ impl Run<'_> {
         }
         let evidence = self.evidence(planned);
         let job = Job {
-            scenario: planned.loaded.file.clone(),
+            scenario: (*planned.loaded).clone(),
             operator: planned.operator.clone(),
             tools: self.prepared.tools.clone(),
             environment: name.to_owned(),
@@ -308,13 +306,7 @@ fn shown(path: &Path) -> String {
 }
 
 fn of_environment(expected: &str, seen: &str) -> Finding {
-    Finding {
-        subject: "environment".to_owned(),
-        expected: expected.to_owned(),
-        seen: format!("failed to {seen}"),
-        evidence: Vec::new(),
-        help: DOCTOR.to_owned(),
-    }
+    Finding::new("environment", expected.to_owned(), format!("failed to {seen}")).with_help(DOCTOR.to_owned())
 }
 
 impl Planned {

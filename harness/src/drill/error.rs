@@ -105,16 +105,15 @@ impl DrillError {
             DrillError::Scenario(error) => error.to_string(),
             _ => format!("failed to {self}"),
         };
-        Finding {
-            subject: doing.to_owned(),
-            expected: match self.verdict() {
+        Finding::new(
+            doing.to_owned(),
+            match self.verdict() {
                 Verdict::Invalid => String::new(),
                 _ => format!("`{doing}` to be done"),
             },
             seen,
-            evidence,
-            help: String::new(),
-        }
+        )
+        .with_evidence(evidence)
     }
 }
 

@@ -197,16 +197,14 @@ impl Observed {
         let name = expected.because.as_deref()?;
         let entry = catalogue::by_name(name);
         let miss = |said: String, evidence: Vec<String>| {
-            seen(Finding {
-                subject: format!("{short}: reason"),
-                expected: format!(
-                    "{name}{}",
-                    entry.map(|entry| format!(" ({})", entry.means)).unwrap_or_default()
-                ),
-                seen: said,
-                evidence,
-                help: String::new(),
-            })
+            seen(
+                Finding::new(
+                    format!("{short}: reason"),
+                    format!("{name}{}", entry.map(|entry| format!(" ({})", entry.means)).unwrap_or_default()),
+                    said,
+                )
+                .with_evidence(evidence),
+            )
         };
         if let Some((refusal, lines)) = self.refusals(short) {
             let said = format!("{refusal}: the storage itself refused");
@@ -260,21 +258,22 @@ fn outcome(short: &str, expected: ClusterOutcome, cluster: &ObservedCluster) -> 
     if as_expected && cluster.stopped.is_none() {
         return None;
     }
-    let finding = Finding {
-        subject: format!("{short}: outcome"),
-        expected: name(expected).to_owned(),
-        seen: match (found, &cluster.stopped) {
+    let finding = Finding::new(
+        format!("{short}: outcome"),
+        name(expected).to_owned(),
+        match (found, &cluster.stopped) {
             (Some(outcome), Some(last)) => {
                 format!("{} at first, and at the end of the drill it did not run: {last}", name(outcome.kind))
             }
             (Some(outcome), None) => format!("{}: {}", name(outcome.kind), outcome.why),
             (None, _) => "nothing that tells what became of it".to_owned(),
         },
-        evidence: found
+    )
+    .with_evidence(
+        found
             .map(|outcome| outcome.evidence.iter().take(EVIDENCE_LINES).cloned().collect())
             .unwrap_or_default(),
-        help: String::new(),
-    };
+    );
     Some(Miss { seen: found.is_some() && !as_expected, ..seen(finding) })
 }
 
@@ -286,12 +285,9 @@ fn env(
     value: &dyn Fn(&str, &str) -> String,
 ) -> Vec<Miss> {
     let mut misses = Vec::new();
-    let finding = |expected: String, seen: String| Finding {
-        subject: format!("{short}: env {name}"),
-        expected,
-        seen,
-        evidence: Vec::new(),
-        help: format!("env/{short}.txt in the evidence folder lists all variables"),
+    let finding = |expected: String, seen: String| {
+        Finding::new(format!("{short}: env {name}"), expected, seen)
+            .with_help(format!("env/{short}.txt in the evidence folder lists all variables"))
     };
     let Some(observed) = observed else {
         let said = "env not known: the operator made no pod template".to_owned();

@@ -46,8 +46,7 @@ use world::{NotStanding, World};
 /// What a drill's process is told on stdin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
-    /// The scenario's file as the user named it.
-    pub scenario: PathBuf,
+    pub scenario: LoadedScenario,
     /// One of the scenario's operator versions.
     pub operator: String,
     pub tools: Tools,
@@ -65,9 +64,10 @@ pub struct Job {
 
 impl Job {
     /// The report of it, before anything came of it.
-    pub fn report(&self, loaded: &LoadedScenario) -> DrillReport {
-        let (name, environment) = (&loaded.scenario.name, self.which.description().name);
-        DrillReport::of_scenario(name, &self.scenario, &self.operator, environment, &self.evidence)
+    pub fn report(&self) -> DrillReport {
+        let LoadedScenario { scenario, file, .. } = &self.scenario;
+        let (name, environment) = (&scenario.name, self.which.description().name);
+        DrillReport::of_scenario(name, file, &self.operator, environment, &self.evidence)
     }
 }
 
@@ -103,7 +103,8 @@ impl Conclusion {
 }
 
 /// Runs a drill to its end. Whatever happens becomes a report.
-pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScenario) -> DrillReport {
+pub async fn run<E: Environment>(environment: &E, job: &Job) -> DrillReport {
+    let loaded = &job.scenario;
     let start = Instant::now();
     let mut result = Conclusion::default();
     let (teller, secrets) = in_world(environment, job, loaded, &mut result).await;
@@ -117,7 +118,7 @@ pub async fn run<E: Environment>(environment: &E, job: &Job, loaded: &LoadedScen
         images: result.images,
         findings: result.findings,
         told_apart: result.told_apart,
-        ..job.report(loaded)
+        ..job.report()
     };
     without_secrets(report, &secrets)
 }
@@ -131,13 +132,12 @@ fn without_secrets(report: DrillReport, secrets: &[Secret]) -> DrillReport {
     if leaked.is_empty() {
         return report;
     }
-    let finding = Finding {
-        subject: "report".to_owned(),
-        expected: "no secret in it".to_owned(),
-        seen: format!("{}; what the report said is left out", leaked.join(", ")),
-        evidence: Vec::new(),
-        help: "the evidence folder says what happened; this is a defect of clonedrill".to_owned(),
-    };
+    let finding = Finding::new(
+        "report",
+        "no secret in it",
+        format!("{}; what the report said is left out", leaked.join(", ")),
+    )
+    .with_help("the evidence folder says what happened; this is a defect of clonedrill");
     let (phases, clusters, told_apart) = (Vec::new(), Vec::new(), Vec::new());
     DrillReport { verdict: Verdict::Broken, findings: vec![finding], phases, clusters, told_apart, ..report }
 }
@@ -267,16 +267,12 @@ fn not_told_apart(
 ) -> Finding {
     let what =
         alternative.iter().map(|(short, expected)| format!("{short}: {}", judge::name(expected.outcome)));
-    Finding {
-        subject: "told apart".to_owned(),
-        expected: format!(
-            "the same world not to meet the expectation {}",
-            what.collect::<Vec<_>>().join(", ")
-        ),
-        seen: "nothing that was seen speaks against that one, so this drill proves nothing".to_owned(),
-        evidence: Vec::new(),
-        help: "make the expectations of the scenario more exact".to_owned(),
-    }
+    Finding::new(
+        "told apart",
+        format!("the same world not to meet the expectation {}", what.collect::<Vec<_>>().join(", ")),
+        "nothing that was seen speaks against that one, so this drill proves nothing",
+    )
+    .with_help("make the expectations of the scenario more exact")
 }
 
 /// The last net: nothing that a drill leaves behind may hold a secret.
@@ -294,13 +290,15 @@ fn leaks<E: Environment>(world: &World<'_, E>, job: &Job, result: &mut Conclusio
         Ok(leaks) if leaks.is_empty() => {}
         Ok(leaks) => {
             result.verdict = Some(Verdict::Broken);
-            result.findings.push(Finding {
-                subject: "evidence".to_owned(),
-                expected: "no secret in any file".to_owned(),
-                seen: format!("{} places with a secret", leaks.len()),
-                evidence: leaks.iter().take(10).map(ToString::to_string).collect(),
-                help: "delete these files; this is a defect of clonedrill".to_owned(),
-            });
+            result.findings.push(
+                Finding::new(
+                    "evidence",
+                    "no secret in any file",
+                    format!("{} places with a secret", leaks.len()),
+                )
+                .with_evidence(leaks.iter().take(10).map(ToString::to_string).collect())
+                .with_help("delete these files; this is a defect of clonedrill"),
+            );
         }
         Err(error) => result.error("look for leaks", &error.into()),
     }
@@ -317,13 +315,7 @@ mod tests {
         let name = "clone-wrong-key";
         DrillReport {
             verdict: Verdict::Failed,
-            findings: vec![Finding {
-                subject: "clone: outcome".to_owned(),
-                expected: "running".to_owned(),
-                seen: seen.to_owned(),
-                evidence: Vec::new(),
-                help: String::new(),
-            }],
+            findings: vec![Finding::new("clone: outcome", "running", seen.to_owned())],
             ..DrillReport::of_scenario(name, file, "v1.15.1", "local", Path::new("target/evidence"))
         }
     }
@@ -349,13 +341,11 @@ mod tests {
             "step 1: sql on source",
             &DrillError::Step { what: "run SQL".to_owned(), why, evidence: vec![format!("row ({key})")] },
         );
-        result.findings.push(Finding {
-            subject: format!("clone: env {key}"),
-            expected: format!("value `{key}`"),
-            seen: key.clone(),
-            evidence: vec!["a line".to_owned(), format!("another with {key}")],
-            help: format!("take {key} out"),
-        });
+        result.findings.push(
+            Finding::new(format!("clone: env {key}"), format!("value `{key}`"), key.clone())
+                .with_evidence(vec!["a line".to_owned(), format!("another with {key}")])
+                .with_help(format!("take {key} out")),
+        );
         result.told_apart.push(format!("clone: data: not equal, but row ({key})"));
         result.clusters.push(ClusterSummary {
             cluster: "clone".to_owned(),

@@ -33,7 +33,7 @@ pub type Place<'a> = (&'a Job, &'a [String]);
 /// Which snapshot a drill's observation is held against.
 pub fn name<'a>((job, peculiar): Place<'a>, kind: ObservationKind) -> SnapshotName<'a> {
     let environment = job.which.description().variant;
-    SnapshotName { scenario_file: &job.scenario, operator: &job.operator, kind, environment, peculiar }
+    SnapshotName { scenario_file: &job.scenario.file, operator: &job.operator, kind, environment, peculiar }
 }
 
 fn held<'a>(
@@ -61,23 +61,22 @@ fn held<'a>(
 }
 
 fn leaking(kind: ObservationKind, leaks: &[Leak]) -> Option<Finding> {
-    (!leaks.is_empty()).then(|| Finding {
-        subject: format!("snapshot {}", kind.name()),
-        expected: "no secret in it".to_owned(),
-        seen: format!("{} secrets; it was not written", leaks.len()),
-        evidence: leaks.iter().map(ToString::to_string).collect(),
-        help: "this is a defect of clonedrill".to_owned(),
+    (!leaks.is_empty()).then(|| {
+        Finding::new(
+            format!("snapshot {}", kind.name()),
+            "no secret in it",
+            format!("{} secrets; it was not written", leaks.len()),
+        )
+        .with_evidence(leaks.iter().map(ToString::to_string).collect())
+        .with_help("this is a defect of clonedrill")
     })
 }
 
 /// An empty text would match an empty snapshot for ever.
 fn nothing(kind: ObservationKind, text: &str) -> Option<Finding> {
-    text.trim().is_empty().then(|| Finding {
-        subject: format!("snapshot {}", kind.name()),
-        expected: "something to be observed".to_owned(),
-        seen: "nothing at all".to_owned(),
-        evidence: Vec::new(),
-        help: format!("take `{}` out of `snapshots` where there is nothing to see", kind.name()),
+    text.trim().is_empty().then(|| {
+        Finding::new(format!("snapshot {}", kind.name()), "something to be observed", "nothing at all")
+            .with_help(format!("take `{}` out of `snapshots` where there is nothing to see", kind.name()))
     })
 }
 

@@ -201,13 +201,8 @@ mod tests {
     use crate::report::samples;
 
     fn finding(subject: &str, seen: &str) -> Finding {
-        Finding {
-            subject: subject.to_owned(),
-            expected: String::new(),
-            seen: seen.to_owned(),
-            evidence: vec!["-accepted".to_owned(), "+seen".to_owned()],
-            help: String::new(),
-        }
+        Finding::new(subject.to_owned(), String::new(), seen.to_owned())
+            .with_evidence(vec!["-accepted".to_owned(), "+seen".to_owned()])
     }
 
     #[test]

@@ -161,13 +161,8 @@ mod tests {
 
     #[test]
     fn a_persons_own_mistake_is_told_as_it_is() {
-        let finding = Finding {
-            subject: "look at the source".to_owned(),
-            expected: String::new(),
-            seen: "failed to find the source prod/acid-orders".to_owned(),
-            evidence: Vec::new(),
-            help: String::new(),
-        };
+        let finding =
+            Finding::new("look at the source", String::new(), "failed to find the source prod/acid-orders");
         let text = render_finding(1, &finding, Style::plain());
         assert_eq!(
             text,

@@ -120,3 +120,28 @@ pub struct Finding {
     #[serde(default)]
     pub help: String,
 }
+
+impl Finding {
+    /// Without lines that show it, and without help.
+    pub fn new(subject: impl Into<String>, expected: impl Into<String>, seen: impl Into<String>) -> Self {
+        Finding {
+            subject: subject.into(),
+            expected: expected.into(),
+            seen: seen.into(),
+            evidence: Vec::new(),
+            help: String::new(),
+        }
+    }
+
+    /// The same with lines that show it.
+    #[must_use]
+    pub fn with_evidence(self, evidence: Vec<String>) -> Self {
+        Finding { evidence, ..self }
+    }
+
+    /// The same with what a person can do about it.
+    #[must_use]
+    pub fn with_help(self, help: impl Into<String>) -> Self {
+        Finding { help: help.into(), ..self }
+    }
+}

@@ -71,20 +71,8 @@ pub(super) fn failed() -> DrillReport {
         verdict: Verdict::Failed,
         milliseconds: 31_470,
         findings: vec![
-            Finding {
-                subject: "clone: data".to_owned(),
-                expected: "equals before-mistake (2 databases, 7 tables, 1204 rows)".to_owned(),
-                seen: "1 of 7 tables differs: orders.public.orders has 1190 rows, not 1204; the clone was restored from the right cluster but from an earlier time than its target".to_owned(),
-                evidence: (1..=30).map(|id| format!("- orders.public.orders id={id}: apples, {}", id * 3)).collect(),
-                help: "WAL after the last archived file is not in the storage: take a time before the last archived WAL, or wait until it is archived".to_owned(),
-            },
-            Finding {
-                subject: "snapshot env".to_owned(),
-                expected: "the same as in snapshots/clone/into-another-account/v1.14.0.env.snap".to_owned(),
-                seen: "something else: - accepted, + seen now".to_owned(),
-                evidence: texts(&diff),
-                help: "if this is as it should be: clonedrill run scenarios/clone/into-another-account.yaml --operator v1.14.0 --update, or cargo insta review".to_owned(),
-            },
+            Finding::new("clone: data", "equals before-mistake (2 databases, 7 tables, 1204 rows)", "1 of 7 tables differs: orders.public.orders has 1190 rows, not 1204; the clone was restored from the right cluster but from an earlier time than its target").with_evidence((1..=30).map(|id| format!("- orders.public.orders id={id}: apples, {}", id * 3)).collect()).with_help("WAL after the last archived file is not in the storage: take a time before the last archived WAL, or wait until it is archived"),
+            Finding::new("snapshot env", "the same as in snapshots/clone/into-another-account/v1.14.0.env.snap", "something else: - accepted, + seen now").with_evidence(texts(&diff)).with_help("if this is as it should be: clonedrill run scenarios/clone/into-another-account.yaml --operator v1.14.0 --update, or cargo insta review"),
         ],
         told_apart: Vec::new(),
         evidence: "/home/me/.cache/clonedrill/runs/20261124-030000/clone-into-another-account-v1.14.0".into(),
@@ -101,15 +89,9 @@ pub(super) fn broken() -> DrillReport {
         milliseconds: 850,
         phases: Vec::new(),
         clusters: Vec::new(),
-        findings: vec![Finding {
-            subject: "environment".to_owned(),
-            expected: "etcd to run".to_owned(),
-            seen: "it ended by itself with exit code 1".to_owned(),
-            evidence: texts(&[
+        findings: vec![Finding::new("environment", "etcd to run", "it ended by itself with exit code 1").with_evidence(texts(&[
                 "{\"level\":\"fatal\",\"msg\":\"listen tcp 10.244.0.1:2379: bind: address already in use\"}",
-            ]),
-            help: String::new(),
-        }],
+            ]))],
         told_apart: Vec::new(),
         evidence: "/home/me/.cache/clonedrill/runs/20261124-030000/clone-same-account-v1.10.1".into(),
         ..passed()
@@ -198,13 +180,11 @@ pub(super) fn not_restored() -> DrillReport {
     }
     DrillReport {
         verdict: Verdict::Failed,
-        findings: vec![Finding {
-            subject: "orders: SELECT count(*) FROM orders".to_owned(),
-            expected: "at least 1000".to_owned(),
-            seen: "0".to_owned(),
-            evidence: texts(&["orders=> SELECT count(*) FROM orders", " 0"]),
-            help: "the table is there and empty: was it truncated before the target?".to_owned(),
-        }],
+        findings: vec![
+            Finding::new("orders: SELECT count(*) FROM orders", "at least 1000", "0")
+                .with_evidence(texts(&["orders=> SELECT count(*) FROM orders", " 0"]))
+                .with_help("the table is there and empty: was it truncated before the target?"),
+        ],
         restore: Some(restore),
         ..report
     }
@@ -222,13 +202,7 @@ pub(super) fn restore_broken() -> DrillReport {
         verdict: Verdict::Broken,
         milliseconds: 60_100,
         phases: Vec::new(),
-        findings: vec![Finding {
-            subject: "clone".to_owned(),
-            expected: "its pod to run".to_owned(),
-            seen: "ErrImagePull".to_owned(),
-            evidence: Vec::new(),
-            help: String::new(),
-        }],
+        findings: vec![Finding::new("clone", "its pod to run", "ErrImagePull")],
         restore: Some(Box::new(restore)),
         ..restored()
     }

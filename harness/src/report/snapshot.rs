@@ -15,20 +15,24 @@ impl Comparison {
         );
         match self {
             Comparison::Matches | Comparison::Accepted { .. } => None,
-            Comparison::Missing { file, pending } => Some(Finding {
-                subject,
-                expected: format!("an accepted snapshot {}", file.display()),
-                seen: "there is none yet".to_owned(),
-                evidence: pending.iter().map(|path| format!("to review: {}", path.display())).collect(),
-                help: accept,
-            }),
-            Comparison::Differs { file, diff, .. } => Some(Finding {
-                subject,
-                expected: format!("the same as in {}", file.display()),
-                seen: "something else: - accepted, + seen now".to_owned(),
-                evidence: diff.clone(),
-                help: accept,
-            }),
+            Comparison::Missing { file, pending } => Some(
+                Finding::new(
+                    subject,
+                    format!("an accepted snapshot {}", file.display()),
+                    "there is none yet",
+                )
+                .with_evidence(pending.iter().map(|path| format!("to review: {}", path.display())).collect())
+                .with_help(accept),
+            ),
+            Comparison::Differs { file, diff, .. } => Some(
+                Finding::new(
+                    subject,
+                    format!("the same as in {}", file.display()),
+                    "something else: - accepted, + seen now",
+                )
+                .with_evidence(diff.clone())
+                .with_help(accept),
+            ),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use miette::SourceSpan;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::check::{self, Checks};
 use super::error::{Problem, ScenarioError};
@@ -14,8 +15,10 @@ use super::syntax;
 use super::types::{Scenario, SqlStep, Step};
 use crate::yaml::{Places, nearest, pointer_of_field};
 
-/// A scenario that is known to be sound, with the places of its parts.
-#[derive(Debug, Clone)]
+/// A scenario that is known to be sound, with the places of its parts. To another process it goes as the texts that were
+/// read and checked: what becomes of the files meanwhile changes nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(into = "Texts", try_from = "Texts")]
 pub struct LoadedScenario {
     pub scenario: Scenario,
     /// As the user named it.
@@ -28,6 +31,33 @@ pub struct LoadedScenario {
     places: Places,
     /// The text of each file that a `sql` step names.
     sql_files: BTreeMap<String, String>,
+}
+
+/// All that was read of a scenario.
+#[derive(Serialize, Deserialize)]
+struct Texts {
+    file: PathBuf,
+    group: String,
+    slug: String,
+    source: String,
+    sql_files: BTreeMap<String, String>,
+}
+
+impl From<LoadedScenario> for Texts {
+    fn from(loaded: LoadedScenario) -> Self {
+        let LoadedScenario { file, group, slug, source, sql_files, .. } = loaded;
+        Texts { file, group, slug, source: source.to_string(), sql_files }
+    }
+}
+
+impl TryFrom<Texts> for LoadedScenario {
+    type Error = ScenarioError;
+
+    fn try_from(texts: Texts) -> Result<Self, ScenarioError> {
+        let Texts { file, group, slug, source, sql_files } = texts;
+        let Parsed { value: scenario, source, places, .. } = parsed(&file, source.into())?;
+        Ok(LoadedScenario { scenario, file, group, slug, source, places, sql_files })
+    }
 }
 
 /// A file that was parsed and not checked yet.
@@ -50,7 +80,10 @@ impl<T> Parsed<T> {
 /// # Errors
 /// When it cannot be read or parsed, with the place.
 pub(crate) fn parse<T: DeserializeOwned>(path: &Path) -> Result<Parsed<T>, ScenarioError> {
-    let source: Arc<str> = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?.into();
+    parsed(path, std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?.into())
+}
+
+fn parsed<T: DeserializeOwned>(path: &Path, source: Arc<str>) -> Result<Parsed<T>, ScenarioError> {
     let places = Places::of(&source);
     let value = serde_saphyr::from_str(&source)
         .map_err(|error| ScenarioError::one(syntax::problem(&error, path, &source, &places)))?;
@@ -82,6 +115,16 @@ pub fn load(path: &Path, checks: &Checks<'_>) -> Result<LoadedScenario, Scenario
 }
 
 impl LoadedScenario {
+    /// What is wrong with it by other checks than those that it was read with.
+    pub fn problem_by(&self, checks: &Checks<'_>) -> Option<ScenarioError> {
+        ScenarioError::from_all(check::all(self, checks).0)
+    }
+
+    /// The text of a file of SQL, once it was read.
+    pub(super) fn sql_file(&self, file: &str) -> Option<&str> {
+        self.sql_files.get(file).map(String::as_str)
+    }
+
     /// Where the value at a JSON pointer (`/clusters/clone/spec/clone/uid`) stands in the file, or its
     /// nearest ancestor that stands there.
     pub fn locate(&self, pointer: &str) -> Option<SourceSpan> {

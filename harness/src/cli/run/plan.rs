@@ -132,5 +132,5 @@ fn unknown(plan: &[Planned], error: &ToolchainError) -> Option<ScenarioError> {
     let ToolchainError::OperatorUnknown { version, why, help } = error else { return None };
     let operator_known = |asked: &str| if asked == version { Err(format!("{why}; {help}")) } else { Ok(()) };
     let checks = Checks { operator_known: &operator_known, catalogue: catalogue::names() };
-    plan.iter().find_map(|planned| load(&planned.loaded.file, &checks).err())
+    plan.iter().find_map(|planned| planned.loaded.problem_by(&checks))
 }

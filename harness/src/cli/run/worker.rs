@@ -103,11 +103,5 @@ async fn events(child: &mut Child, told: &impl Fn(&Event)) -> Option<Box<DrillRe
 }
 
 fn finding(seen: &str, evidence: Vec<String>) -> Finding {
-    Finding {
-        subject: "drill".to_owned(),
-        expected: "a report".to_owned(),
-        seen: seen.to_owned(),
-        evidence,
-        help: String::new(),
-    }
+    Finding::new("drill", "a report", seen.to_owned()).with_evidence(evidence)
 }

@@ -58,11 +58,8 @@ pub(super) fn lists_differ(
         0 => format!("no {what}"),
         _ => names.iter().cloned().collect::<Vec<_>>().join(", "),
     };
-    (expected != *seen).then(|| Finding {
-        subject: format!("{short}: {verb}"),
-        expected: list(&expected),
-        seen: list(seen),
-        evidence: Vec::new(),
-        help: "storage.txt in the evidence folder lists every kind of request".to_owned(),
+    (expected != *seen).then(|| {
+        Finding::new(format!("{short}: {verb}"), list(&expected), list(seen))
+            .with_help("storage.txt in the evidence folder lists every kind of request")
     })
 }

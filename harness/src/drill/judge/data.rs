@@ -73,13 +73,7 @@ impl Observed {
         let comparisons = [(expected.equals.as_ref(), true), (expected.differs_from.as_ref(), false)];
         for (other, equal) in comparisons.into_iter().filter_map(|(other, equal)| Some((other?, equal))) {
             let wanted = if equal { format!("equal to {other}") } else { format!("different from {other}") };
-            let finding = |seen: String| Finding {
-                subject: format!("{short}: data"),
-                expected: wanted.clone(),
-                seen,
-                evidence: Vec::new(),
-                help: String::new(),
-            };
+            let finding = |seen: String| Finding::new(format!("{short}: data"), wanted.clone(), seen);
             let (here, there) = match (&cluster.data, self.data_of(other)) {
                 (Some(here), Some(there)) => (here, there),
                 (None, _) => {

@@ -111,16 +111,17 @@ impl Observed {
         let with =
             if keys.is_empty() { String::new() } else { format!(", asked with {}", keys.join(" and ")) };
         let lines = accounts.values().flat_map(|(_, kinds)| kinds);
-        Some(Finding {
-            subject: format!("{short}: storage"),
-            expected: "the storage to allow its requests".to_owned(),
-            seen: format!("{}{with}: {}", shown.join("; "), entry.means),
-            evidence: lines
-                .map(|(line, number)| format!("{line} ({number} times)"))
-                .take(EVIDENCE_LINES)
-                .collect(),
-            help: entry.do_.to_owned(),
-        })
+        Some(
+            Finding::new(
+                format!("{short}: storage"),
+                "the storage to allow its requests",
+                format!("{}{with}: {}", shown.join("; "), entry.means),
+            )
+            .with_evidence(
+                lines.map(|(line, number)| format!("{line} ({number} times)")).take(EVIDENCE_LINES).collect(),
+            )
+            .with_help(entry.do_.to_owned()),
+        )
     }
 
     fn of_cluster(&self, short: &str) -> impl Iterator<Item = &Access> {

@@ -22,14 +22,14 @@ impl Observed {
         let lines: Vec<String> = unknown
             .map(|access| format!("{} in {} by {}", access.operation.words(), access.account, access.source))
             .collect();
-        (!lines.is_empty()).then(|| Finding {
-            subject: "storage".to_owned(),
-            expected:
+        (!lines.is_empty()).then(|| {
+            Finding::new(
+                "storage",
                 "every request to be of a cluster of this drill, so that `reads` and `writes` are exact"
                     .to_owned(),
-            seen: format!("{} requests by addresses of no known cluster", lines.len()),
-            evidence: lines.into_iter().take(EVIDENCE_LINES).collect(),
-            help: String::new(),
+                format!("{} requests by addresses of no known cluster", lines.len()),
+            )
+            .with_evidence(lines.into_iter().take(EVIDENCE_LINES).collect())
         })
     }
 
@@ -41,16 +41,17 @@ impl Observed {
             writes.is_some_and(Vec::is_empty)
         };
         let without = self.clusters.iter().filter(|(_, cluster)| cluster.without_backup);
-        let finding = |(short, _): (&String, _)| Finding {
-            subject: format!("{short}: backups"),
-            expected: "a base backup of its own in the storage, which it takes by itself once it runs"
-                .to_owned(),
-            seen: "none was complete at the end of the drill".to_owned(),
-            evidence: Vec::new(),
-            help:
+        let finding = |(short, _): (&String, _)| {
+            Finding::new(
+                format!("{short}: backups"),
+                "a base backup of its own in the storage, which it takes by itself once it runs".to_owned(),
+                "none was complete at the end of the drill",
+            )
+            .with_help(
                 "its log and storage.txt in the evidence folder say what became of it; where none is to be \
                    expected, say `writes: []`"
                     .to_owned(),
+            )
         };
         without.filter(|(short, _)| !expected(short)).map(finding).collect()
     }
@@ -74,16 +75,18 @@ impl Observed {
             }
         }
         wanted.retain(|(owner, pod, container)| !self.logs.heard(owner, *pod, *container));
-        let finding = |(owner, pod, container): (Owner, Option<&str>, Option<&str>)| Finding {
-            subject: format!("{owner}: logs"),
-            expected: match (pod, container) {
-                (Some(pod), Some(container)) => format!("a log of container {container} of its pod {pod}"),
-                (_, Some(container)) => format!("a log of its container {container}"),
-                _ => "a log".to_owned(),
-            },
-            seen: "not a line of a known form, so that nothing is known of its errors".to_owned(),
-            evidence: Vec::new(),
-            help: String::new(),
+        let finding = |(owner, pod, container): (Owner, Option<&str>, Option<&str>)| {
+            Finding::new(
+                format!("{owner}: logs"),
+                match (pod, container) {
+                    (Some(pod), Some(container)) => {
+                        format!("a log of container {container} of its pod {pod}")
+                    }
+                    (_, Some(container)) => format!("a log of its container {container}"),
+                    _ => "a log".to_owned(),
+                },
+                "not a line of a known form, so that nothing is known of its errors",
+            )
         };
         wanted.into_iter().map(finding).collect()
     }
@@ -94,37 +97,42 @@ impl Observed {
             .logs
             .unexpected_errors(owner, known)
             .into_iter()
-            .map(|message| Finding {
-                subject: format!("{owner}: logs"),
-                expected: ONLY_KNOWN.to_owned(),
-                seen: match message.entry {
-                    Some(entry) if !message.lasting.is_empty() => format!(
-                        "{} ({} times), and no later line that says it has passed: {}",
-                        entry.name, message.count, entry.means
-                    ),
-                    Some(entry) => format!("{} ({} times): {}", entry.name, message.count, entry.means),
-                    None => format!("an error that is not in the catalogue ({} times)", message.count),
-                },
-                evidence: message
-                    .examples
-                    .iter()
-                    .flat_map(|text| text.lines().map(str::to_owned))
-                    .take(EVIDENCE_LINES)
-                    .collect(),
-                help: match message.entry {
+            .map(|message| {
+                Finding::new(
+                    format!("{owner}: logs"),
+                    ONLY_KNOWN.to_owned(),
+                    match message.entry {
+                        Some(entry) if !message.lasting.is_empty() => format!(
+                            "{} ({} times), and no later line that says it has passed: {}",
+                            entry.name, message.count, entry.means
+                        ),
+                        Some(entry) => format!("{} ({} times): {}", entry.name, message.count, entry.means),
+                        None => format!("an error that is not in the catalogue ({} times)", message.count),
+                    },
+                )
+                .with_evidence(
+                    message
+                        .examples
+                        .iter()
+                        .flat_map(|text| text.lines().map(str::to_owned))
+                        .take(EVIDENCE_LINES)
+                        .collect(),
+                )
+                .with_help(match message.entry {
                     Some(entry) => format!("{}; {INTENDED}: `{}`", entry.do_, entry.name),
                     None => String::new(),
-                },
+                })
             })
             .collect();
         for name in required.iter().filter(|name| !self.logs.seen_by(owner, name)) {
-            findings.push(Finding {
-                subject: format!("{owner}: logs"),
-                expected: format!("the known message {name}"),
-                seen: "it was not logged".to_owned(),
-                evidence: Vec::new(),
-                help: format!("take `{name}` out of `logs.known` where it is not expected any more"),
-            });
+            findings.push(
+                Finding::new(
+                    format!("{owner}: logs"),
+                    format!("the known message {name}"),
+                    "it was not logged",
+                )
+                .with_help(format!("take `{name}` out of `logs.known` where it is not expected any more")),
+            );
         }
         findings
     }

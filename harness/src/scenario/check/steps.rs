@@ -122,6 +122,9 @@ impl<'a> Checker<'a> {
 
     /// Reads a file of statements once, and keeps it for the drill.
     fn sql_file(&mut self, at: &str, file: &str) -> Option<String> {
+        if let Some(text) = self.loaded.sql_file(file) {
+            return Some(text.to_owned());
+        }
         let folder = self.loaded.file.parent().unwrap_or(std::path::Path::new(""));
         match std::fs::read_to_string(folder.join(file)) {
             Ok(text) => {
