@@ -229,14 +229,11 @@ fn outcome(finding: &Finding) -> Outcome {
     }
 }
 
-/// The place of a finding; of what came on stdin, whose file nobody knows, the object.
+/// The place of a finding, with its object.
 fn located(finding: &Finding) -> Location {
     let mut location = location(&finding.place);
     if let Some(object) = &finding.object {
         location.logical_locations = vec![Logical { fully_qualified_name: object.clone(), kind: "resource" }];
-        if finding.place.file() == Path::new("<stdin>") {
-            location.physical_location.artifact_location.uri = uri(Path::new(&object.replace(' ', "/")));
-        }
     }
     location
 }

@@ -102,11 +102,13 @@ impl Explaining<'_, '_> {
         let mut all = self.place_of(archive, "archives to");
         let schedule = pod.setting("BACKUP_SCHEDULE");
         all.push(self.says(format!("takes a base backup at \"{schedule}\" (cron, UTC)"), "BACKUP_SCHEDULE"));
-        let kept = retention::kept(pod.setting("BACKUP_NUM_TO_RETAIN"));
-        all.push(self.says(
-            format!("keeps {kept} base backups and those of {kept} days, with their WAL"),
-            "BACKUP_NUM_TO_RETAIN",
-        ));
+        let retain = pod.setting("BACKUP_NUM_TO_RETAIN");
+        let keeps = match retention::kept(retain) {
+            _ if !is_known(retain) => "keeps an unknown number of base backups".to_owned(),
+            Some(kept) => format!("keeps {kept} base backups and those of {kept} days, with their WAL"),
+            None => format!("never deletes a backup: Spilo's script cannot count with `{retain}`"),
+        };
+        all.push(self.says(keeps, "BACKUP_NUM_TO_RETAIN"));
         if let Some((mode, _)) = self.rendered.parameters.given("archive_mode") {
             all.push(Statement { says: format!("but archive_mode is `{mode}`"), place: None });
         }

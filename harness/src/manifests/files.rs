@@ -8,7 +8,7 @@ use super::problem::{Problem, ProblemKind};
 /// What stands for stdin among the arguments.
 pub(super) const STDIN: &str = "-";
 /// What it is called in messages.
-const STDIN_SHOWN: &str = "<stdin>";
+pub(super) const STDIN_SHOWN: &str = "<stdin>";
 
 /// The name and text of each file, in order of their names; what cannot be read becomes a problem.
 pub(super) fn read(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<(PathBuf, String)> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::document::Document;
+use super::files::STDIN_SHOWN;
 use super::source::SourceFile;
 
 const ANNOTATION: &str = "/metadata/annotations/config.kubernetes.io~1origin";
@@ -25,10 +26,27 @@ fn named(value: &Value) -> Option<PathBuf> {
     field("path").map(|path| PathBuf::from(path.trim_matches(['"', '\''])))
 }
 
+/// The file of a chart that Helm names before what it made of it.
+fn template(document: &Document) -> Option<PathBuf> {
+    let (start, _) = document.places.extent(&document.pointer)?;
+    let before = document.source.text().get(..start)?;
+    let of_document = before.lines().rev().take_while(|line| !line.starts_with("--- ") && *line != "---");
+    let mut names = of_document.filter_map(|line| line.trim_end().strip_prefix("# Source: "));
+    names.next().map(PathBuf::from)
+}
+
 /// Points the documents of built manifests at the files that they were built from, where those are here.
 pub(super) fn map_back(documents: &mut [Document]) {
     for document in documents {
-        let Some(path) = named(&document.value) else { continue };
+        let Some(path) = named(&document.value) else {
+            // Nobody has a file of this name: its template, else the object itself.
+            if document.source.file == Path::new(STDIN_SHOWN) {
+                let object = || PathBuf::from(document.to_string().replace(' ', "/"));
+                let path = template(document).map_or_else(object, |path| find(&path).unwrap_or(path));
+                document.source = std::sync::Arc::new(SourceFile::elsewhere(&path, &document.source));
+            }
+            continue;
+        };
         let found = find(&path);
         let Some((file, text)) = found.and_then(|file| {
             let text = std::fs::read_to_string(&file).ok()?;
@@ -92,6 +110,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    /// The files of what was read from a text, by name.
+    fn files_of(file: &str, text: &str) -> Vec<String> {
+        let mut read = super::super::read::read(std::iter::once((Path::new(file), text)));
+        map_back(&mut read.documents);
+        read.documents.iter().map(|document| document.source.file.display().to_string()).collect()
+    }
+
+    #[test]
+    fn what_came_on_stdin_is_in_its_template_or_called_after_itself() {
+        let secret = |name: &str| format!("apiVersion: v1\nkind: Secret\nmetadata: {{ name: {name} }}\n");
+        let text = format!("---\n# Source: chart/templates/a.yaml\n{}---\n{}", secret("a"), secret("keys"));
+        assert_eq!(files_of("<stdin>", &text), ["chart/templates/a.yaml", "Secret/keys"]);
+        assert_eq!(files_of("built.yaml", &text), ["built.yaml", "built.yaml"], "its lines are there");
+    }
 
     #[test]
     fn the_annotation_names_a_file_and_none_of_another_repository() {

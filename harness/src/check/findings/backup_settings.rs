@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
 use crate::check::world::World;
-use crate::spilo::{Schedule, is_known};
+use crate::spilo::{Schedule, is_known, retention};
 
 pub(super) static SCHEDULE: Definition = Definition {
     code: "schedule-not-a-schedule",
@@ -85,16 +85,20 @@ fn retention(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered().filter(|(_, rendered)| rendered.pod.archives()) {
         let Some(text) = rendered.pod.value(NAME).filter(|_| !rendered.is_literal(NAME)) else { continue };
         let trimmed = text.trim();
-        let why = match trimmed.parse::<i64>() {
-            Ok(number) if number >= 2 => continue,
-            Ok(_) => "is less than Spilo keeps at least: two backups and two days are kept".to_owned(),
-            // The shell counts a word as 0, and cannot count with what begins with a digit.
-            Err(_) if trimmed.starts_with(|first: char| first.is_ascii_digit()) => {
+        let why = match (retention::kept(text), trimmed.parse::<i64>()) {
+            (None, _) => {
                 "is no number: Spilo's script cannot count with it, and never deletes a backup, until the storage is full or \
                  paid for"
                     .to_owned()
             }
-            Err(_) => "is no number, so Spilo keeps the least that it knows: two backups and two days".to_owned(),
+            (Some(kept), Ok(number)) if number >= 2 && usize::try_from(number) == Ok(kept) => continue,
+            (Some(_), Ok(number)) if number < 2 => {
+                "is less than Spilo keeps at least: two backups and two days are kept".to_owned()
+            }
+            (Some(retention::LEAST), Err(_)) => {
+                "is no number, so Spilo keeps the least that it knows: two backups and two days".to_owned()
+            }
+            (Some(kept), _) => format!("is counted by Spilo's script as {kept}"),
         };
         let message = format!("{}: {NAME} `{text}` {why}", cluster.name());
         let digits: String = trimmed.chars().take_while(char::is_ascii_digit).collect();

@@ -150,12 +150,8 @@ fn oldest_kept(world: &World<'_>, rendered: &Rendered<'_>) -> Option<(Timestamp,
     }
     let (count, schedule) =
         (rendered.pod.setting("BACKUP_NUM_TO_RETAIN"), rendered.pod.setting("BACKUP_SCHEDULE"));
-    if count.trim().parse::<u16>().is_err() && count.trim().starts_with(|first: char| first.is_ascii_digit())
-    {
-        // The script cannot count with it, and deletes nothing.
-        return None;
-    }
-    let kept = u16::try_from(retention::kept(count)).ok()?;
+    // What the script cannot count with deletes nothing.
+    let kept = u16::try_from(retention::kept(count)?).ok()?;
     let runs = Schedule::parse(schedule).ok()?;
     let days_ago = world.now.checked_sub(SignedDuration::from_hours(24 * i64::from(kept))).ok()?;
     let by_days = runs.last(days_ago, 1)?;

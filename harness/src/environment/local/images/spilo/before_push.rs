@@ -3,11 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::spilo::backup_list::Backup;
+use crate::spilo::retention;
 
 /// The backup before which all others are deleted: the newest of those that are so many days old, where at least as many
 /// younger ones are left. None where nothing is deleted; nothing is said then.
 pub fn to_delete(backups: &[Backup], retain: &str, now: Timestamp) -> Option<String> {
-    let days = retain.trim().parse::<usize>().unwrap_or(0).max(2);
+    let days = retention::kept(retain)?;
     let whole_days = i64::try_from(days).unwrap_or(i64::MAX / 24);
     let is_old = |backup: &&Backup| {
         now.duration_since(backup.last_modified) >= SignedDuration::from_hours(24 * whole_days)
@@ -38,6 +39,7 @@ mod tests {
         assert_eq!(before(&[0, 1, 2, 3, 6, 7], "5"), None, "four are young");
         assert_eq!(before(&[10, 20, 30], "2"), None, "none is young");
         assert_eq!(before(&[0, 1, 9], "1").as_deref(), Some("9d"), "two days and two backups are the least");
+        assert_eq!(before(&[0, 1, 9], "1d"), None, "the script cannot count with it");
         assert_eq!(before(&[], "5"), None);
     }
 }
