@@ -8,7 +8,7 @@ use crate::cluster::Source;
 use crate::world::World;
 
 const INTO: &str = "drills";
-const KINDS: &str = include_str!("../cases/torture.sql");
+const KINDS: &str = include_str!("../postgres/cases/torture.sql");
 /// Whoever writes later would write over what is damaged.
 const SHOP: &str = "
 CREATE DATABASE shop;
