@@ -118,6 +118,10 @@ impl World {
     }
 
     pub async fn open(&self, pod: &str) -> Source {
+        self.open_database(pod, "orders").await
+    }
+
+    pub async fn open_database(&self, pod: &str, database: &str) -> Source {
         let secrets: Api<KubeSecret> = Api::namespaced(self.client.clone(), ORDERS);
         let name = format!("postgres.{SOURCE}.credentials.postgresql.acid.zalan.do");
         let password = secrets.get(&name).await.unwrap().data.unwrap().remove("password").unwrap();
@@ -132,7 +136,7 @@ impl World {
             password: Secret::new(String::from_utf8(password.0).unwrap()),
             image: None,
         };
-        Source { sql: connect.open("orders").await.unwrap(), _forward: forward }
+        Source { sql: connect.open(database).await.unwrap(), _forward: forward }
     }
 
     /// Merges this into the operator's configuration, and starts the operator again.

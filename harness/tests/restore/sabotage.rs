@@ -245,14 +245,14 @@ impl World {
                 })
             };
             until("the source's next leader", MIDDLE, another).await;
-            let source = self.open(&name).await;
-            // Its role is told a moment before it takes writes.
+            // Its role is told a moment before it takes writes, and until then not every database lets somebody in.
+            let leader = self.open_database(&name, "postgres").await;
             let promoted = async || {
-                let row = source.sql.query_one("SELECT pg_is_in_recovery()", &[]).await.unwrap();
+                let row = leader.sql.query_one("SELECT pg_is_in_recovery()", &[]).await.unwrap();
                 Ok(if row.get(0) { Err("in recovery".to_owned()) } else { Ok(()) })
             };
             until("the source's next leader to take writes", MIDDLE, promoted).await;
-            source
+            self.open(&name).await
         })
     }
 
