@@ -13,7 +13,7 @@ use super::prove::{self, Why};
 use super::recovery::Recovery;
 use super::replay::Replay;
 use super::server_log;
-use super::siblings::{self, Sibling};
+use super::siblings::{self, Sibling, TakenBy};
 use super::source::Course;
 use super::tail::{End, Tail};
 use super::verify::Restored;
@@ -75,14 +75,16 @@ pub async fn ended(
     let end = lines.0.last();
     let before_target = recovery.stopped_at_target;
     let archive = env_dir(restored).map(|env_dir| Archive::new(client, &env_dir));
+    let backup = recovery.backup.as_ref().map(|backup| backup.name.as_str());
+    let taken_by = look.taken_by(archive.as_ref(), backup).await;
     let whose = match &followed {
-        Some(Followed::Foreign { switch }) => {
-            look.whose(switch, archive.as_ref(), recovery.backup.as_ref().map(|backup| backup.name.as_str()))
-                .await
-        }
+        Some(Followed::Foreign { switch }) => look.whose(switch, taken_by.as_ref()).await,
         _ => Vec::new(),
     };
     let mut proofs = vec![prove::timelines(&lines, followed.as_ref(), before_target, &whose)];
+    // Whose timelines these are is said by then, or they have the numbers of the source's by chance.
+    let others = taken_by.filter(|_| whose.is_empty());
+    proofs.extend(others.as_ref().map(prove::taken_by));
     let Some(Switch { timeline, at, .. }) = end.cloned() else {
         proofs.push(prove::wal(None, &Why::Target));
         return Ok(Ended { at: None, proofs, took_all: false, own: false });
@@ -109,7 +111,7 @@ pub async fn ended(
     };
     let took_all = matches!(why, Why::Tail { tail: Tail::Nothing | Tail::Late { .. }, .. });
     proofs.push(prove::wal(Some(at), &why));
-    let own = matches!(followed, Some(Followed::Current | Followed::Earlier { .. }));
+    let own = matches!(followed, Some(Followed::Current | Followed::Earlier { .. })) && others.is_none();
     Ok(Ended { at: Some(at), proofs, took_all, own })
 }
 
@@ -169,29 +171,34 @@ impl Look<'_> {
             .is_none_or(|since| since > self.restored.plan.started.saturating_sub(shortly).unwrap_or(since)))
     }
 
-    /// What is known of whose a timeline is, most telling first.
-    async fn whose(
-        &self,
-        switch: &Switch,
-        archive: Option<&Archive<'_>>,
-        backup: Option<&str>,
-    ) -> Vec<String> {
+    /// Another cluster's pod that took the base backup; none where the source's own did, or the archive does not say it.
+    async fn taken_by(&self, archive: Option<&Archive<'_>>, backup: Option<&str>) -> Option<TakenBy> {
+        let Restored { plan, .. } = self.restored;
+        let (archive, backup) = (archive?, backup?);
+        let host = archive.host_of(backup).await.ok().flatten()?;
+        if siblings::has_pod(&plan.source.name, &host) {
+            return None;
+        }
+        let owner = self.others().await.iter().find(|sibling| sibling.has_pod(&host)).map(Sibling::shown);
+        Some(TakenBy { backup: backup.to_owned(), host, owner })
+    }
+
+    /// The drill's own clone goes over to a timeline of its own, too.
+    async fn others(&self) -> Vec<Sibling> {
         let Restored { access, plan, clone, .. } = self.restored;
-        let mut whose = Vec::new();
         let mut seen = siblings::everyone(access, &plan.source).await;
-        // The drill's own clone went over to that timeline too.
         seen.retain(|sibling| sibling.name != clone.name);
-        if let Some(owner) = siblings::whose(access, &seen, switch).await {
+        seen
+    }
+
+    /// What is known of whose a timeline is, most telling first.
+    async fn whose(&self, switch: &Switch, taken_by: Option<&TakenBy>) -> Vec<String> {
+        let Restored { access, plan, .. } = self.restored;
+        let mut whose = Vec::new();
+        if let Some(owner) = siblings::whose(access, &self.others().await, switch).await {
             whose.push(format!("{} did, so they are probably its", owner.shown()));
         }
-        if let (Some(archive), Some(backup)) = (archive, backup)
-            && let Ok(Some(host)) = archive.host_of(backup).await
-            && !siblings::has_pod(&plan.source.name, &host)
-        {
-            let owner = seen.iter().find(|sibling| sibling.has_pod(&host)).map(Sibling::shown);
-            let of = owner.map_or(String::new(), |owner| format!(", a pod of {owner}"));
-            whose.push(format!("{backup} was taken by {host}{of}"));
-        }
+        whose.extend(taken_by.map(TakenBy::said));
         for sibling in &plan.sharing {
             whose.push(format!("{} archives into the same place", sibling.shown()));
         }

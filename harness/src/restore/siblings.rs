@@ -33,6 +33,23 @@ impl Sibling {
     }
 }
 
+/// A pod that is not the source's, which took the base backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenBy {
+    pub backup: String,
+    pub host: String,
+    /// Whose pod it is, where such a cluster is seen.
+    pub owner: Option<String>,
+}
+
+impl TakenBy {
+    pub fn said(&self) -> String {
+        let TakenBy { backup, host, owner } = self;
+        let of = owner.as_ref().map_or(String::new(), |owner| format!(", a pod of {owner}"));
+        format!("{backup} was taken by {host}{of}")
+    }
+}
+
 /// `acid-orders-0` is a pod of `acid-orders`.
 pub fn has_pod(cluster: &str, pod: &str) -> bool {
     let number = pod.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-'));

@@ -147,7 +147,7 @@ fn what_runs_is_read_through_a_kubeconfig() {
     let output = Command::new("nsenter")
         .args(["--preserve-credentials", "-U", "-m", "-n", "-t", &outermost])
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "inside_an_environment", "--ignored", "--nocapture"])
+        .args(["--exact", "inventory::inside_an_environment", "--ignored", "--nocapture"])
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

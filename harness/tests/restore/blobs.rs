@@ -64,6 +64,13 @@ pub enum Do {
     /// Its second half is gone.
     Cut(String),
     Empty(String),
+    /// Another text in place of this one, in all below a folder whose names end so.
+    Reword {
+        below: String,
+        end: String,
+        from: String,
+        to: String,
+    },
     /// The content of one in the place of another.
     Put {
         from: String,
@@ -107,6 +114,14 @@ impl Do {
                 write(&name, content).await;
             }
             Do::Empty(name) => write(&named(name), Vec::new()).await,
+            Do::Reword { below, end, from, to } => {
+                let theirs =
+                    all.iter().filter(|blob| blob.name.starts_with(below) && blob.name.ends_with(end));
+                for blob in theirs {
+                    let text = String::from_utf8(read(&blob.name).await).unwrap();
+                    write(&blob.name, text.replace(from, to).into_bytes()).await;
+                }
+            }
             Do::Put { from, to } => write(&named(to), read(&named(from)).await).await,
         }
     }

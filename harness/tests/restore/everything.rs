@@ -4,15 +4,18 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::cluster::Source;
+use crate::blobs::Do;
+use crate::cluster::{SOURCE, Source, postgres_major};
 use crate::world::World;
 
 const INTO: &str = "drills";
 const KINDS: &str = include_str!("../postgres/cases/torture.sql");
 /// Whoever writes later would write over what is damaged.
 const SHOP: &str = "
+CREATE TABLESPACE fast LOCATION '/home/postgres/pgdata/fast';
 CREATE DATABASE shop;
 \\connect shop
+CREATE TABLE quick TABLESPACE fast AS SELECT generate_series(1, 100) AS n;
 CREATE TABLE sold (id int PRIMARY KEY, note text) WITH (autovacuum_enabled = off);
 INSERT INTO sold SELECT n, repeat('x', 100) FROM generate_series(1, 3000) n;
 CREATE TABLE tagged (id int, tags text[]) WITH (autovacuum_enabled = off);
@@ -49,6 +52,7 @@ pub fn everything_is_held_and_damage_is_named() {
     world.gives("followed", &compare, 0, &["data equal to the source's", "the moment is archived"]);
 
     world.runtime.block_on(async {
+        source.program("cat > /dev/null; mkdir /home/postgres/pgdata/fast", "").await;
         source.runs("postgres", SHOP).await;
         source.runs("shop", DAMAGE).await;
         source.program(BACKUP, "").await;
@@ -56,6 +60,7 @@ pub fn everything_is_held_and_damage_is_named() {
     });
     let named = ["FAILED", "shop", "sold_pkey", "tags_gin"];
     world.gives("damaged", &json!({}), 1, &named);
+    world.has_no_place_for_a_tablespace();
 }
 
 impl Source {
@@ -77,6 +82,25 @@ impl Source {
 }
 
 impl World {
+    /// The backup wants its tablespace where the clone's pod can make no folder.
+    fn has_no_place_for_a_tablespace(&self) {
+        let copy = Do::Copy {
+            from: format!("{SOURCE}/{}/", postgres_major()),
+            to: "elsewhere/".to_owned(),
+            but: Vec::new(),
+        };
+        let reword = Do::Reword {
+            below: "elsewhere/".to_owned(),
+            end: "_backup_stop_sentinel.json".to_owned(),
+            from: "/home/postgres/pgdata/fast".to_owned(),
+            to: "/proc/fast".to_owned(),
+        };
+        self.at_the_storage(&[copy, reword]);
+        let clone =
+            json!({ "env": [{ "name": "CLONE_WALG_AZ_PREFIX", "value": "azure://backups/elsewhere" }] });
+        self.gives("elsewhere", &json!({ "clone": clone }), 1, &["tablespace-directory-not-made"]);
+    }
+
     fn gives(&self, name: &str, more: &Value, code: i32, says: &[&str]) {
         let ended = self.drilled(name, INTO, more);
         let said = ended.said();

@@ -120,6 +120,18 @@ fn before_a_failover(wal: &Wal) -> Vec<Case> {
             &[lost, &could_not(2), "it is missing in the archive), and 2 later files are there"],
         ),
         Case::new("whole", vec![], 0, &["passed", "the archive holds nothing later", "RPO at most"]),
+        // Its timelines have the numbers of the source's.
+        Case::new(
+            "taken",
+            vec![Do::Reword {
+                below: "taken/".to_owned(),
+                end: "metadata.json".to_owned(),
+                from: format!("{SOURCE}-0"),
+                to: "acid-clone-0".to_owned(),
+            }],
+            1,
+            &["these are another cluster's data", "was taken by acid-clone-0"],
+        ),
         Case::new(
             "flipped",
             vec![Do::Flip(wal.below("flipped", 2))],

@@ -3,6 +3,7 @@
 use crate::report::Proof;
 use crate::restore::history::{Followed, History};
 use crate::restore::lsn::Lsn;
+use crate::restore::siblings::TakenBy;
 use crate::restore::tail::Tail;
 
 const TIMELINES: &str = "timelines of the source";
@@ -27,6 +28,21 @@ pub(in crate::restore) fn backup(chosen: Option<&str>, begins_in: Option<&str>) 
     }
 }
 
+/// A base backup that another cluster's pod took: also where its timelines have the numbers of the source's.
+pub(in crate::restore) fn taken_by(taken_by: &TakenBy) -> Proof {
+    Proof {
+        expected: "a base backup that one of the source's own pods took".to_owned(),
+        help: OTHERS.to_owned(),
+        ..Proof::new(
+            "whose base backup",
+            false,
+            format!("these are another cluster's data: {}", taken_by.said()),
+        )
+    }
+}
+
+const OTHERS: &str = "another cluster, such as a clone of the source, archives into the source's place: give each a WALG_AZ_PREFIX \
+                      of its own, and take a new base backup of the source";
 const BACKUP: &str = "parts of the base backup are missing in the archive, or are another backup's: take a new one, and look for \
                       what deletes or overwrites blobs below the prefix";
 
@@ -97,8 +113,7 @@ pub(in crate::restore) fn timelines(
                         None => String::new(),
                     }
                 ),
-                "another cluster, such as a clone of the source, archives into the source's place: give each a WALG_AZ_PREFIX \
-                 of its own, and take a new base backup of the source",
+                OTHERS,
             )
         },
     }
@@ -232,6 +247,21 @@ mod tests {
                 && !backup(Some(name), Some("00000001000000000000000B")).holds()
         );
         assert!(!backup(Some(name), Some("")).holds());
+    }
+
+    #[test]
+    fn a_backup_of_another_clusters_pod_is_another_clusters() {
+        let named = TakenBy {
+            backup: "base_1".to_owned(),
+            host: "acid-clone-0".to_owned(),
+            owner: Some("orders/acid-clone".to_owned()),
+        };
+        let proof = taken_by(&named);
+        assert!(!proof.holds());
+        assert_eq!(
+            proof.seen,
+            "these are another cluster's data: base_1 was taken by acid-clone-0, a pod of orders/acid-clone"
+        );
     }
 
     #[test]

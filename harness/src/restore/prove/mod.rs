@@ -20,7 +20,7 @@ mod walk;
 pub use assertion::assertions;
 pub use compared::{Compared, compared};
 pub use damage::damage;
-pub(in crate::restore) use ended::{Why, backup, timelines, wal};
+pub(in crate::restore) use ended::{Why, backup, taken_by, timelines, wal};
 pub use identity::{Recovered, Wanted, identity};
 pub use newest::newest;
 pub use readable::{counts, readable, readable_after};
