@@ -98,7 +98,7 @@ impl World {
         self.at_the_storage(&[copy, reword]);
         let clone =
             json!({ "env": [{ "name": "CLONE_WALG_AZ_PREFIX", "value": "azure://backups/elsewhere" }] });
-        self.gives("elsewhere", &json!({ "clone": clone }), 1, &["tablespace-directory-not-made"]);
+        self.gives("elsewhere", &json!({ "clone": clone }), 1, &["tablespace-directory-missing"]);
     }
 
     fn gives(&self, name: &str, more: &Value, code: i32, says: &[&str]) {
