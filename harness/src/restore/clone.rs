@@ -54,8 +54,9 @@ const OFF: [&str; 7] = [
 ];
 /// Volumes that belong to the pod alone. Any other kind is somebody's storage, mounted to be written.
 const OWN_VOLUMES: [&str; 5] = ["emptyDir", "secret", "configMap", "projected", "downwardAPI"];
-/// Parameters that are the source's own affair: its memory, its archive, and what it sends or takes.
-const DROPPED_PARAMETERS: [&str; 24] = [
+/// Parameters that are the source's own affair: its memory, its archive, what it sends or takes, what it logs; and those that
+/// let a server pass over damage.
+const DROPPED_PARAMETERS: [&str; 30] = [
     "shared_buffers",
     "huge_pages",
     "archive_command",
@@ -77,7 +78,13 @@ const DROPPED_PARAMETERS: [&str; 24] = [
     "log_destination",
     "log_directory",
     "log_filename",
+    "log_min_messages",
+    "log_error_verbosity",
+    "lc_messages",
     "logging_collector",
+    "zero_damaged_pages",
+    "ignore_checksum_failure",
+    "ignore_invalid_pages",
     "synchronous_standby_names",
     "synchronized_standby_slots",
 ];

@@ -49,7 +49,7 @@ pub fn source() -> Source {
             ],
             "postgresql": { "version": "15", "parameters": {
                 "max_connections": "300", "shared_buffers": "6GB", "archive_command": "cp %p /somewhere",
-                "log_timezone": "Europe/Berlin",
+                "log_timezone": "Europe/Berlin", "zero_damaged_pages": "on", "log_min_messages": "panic",
             } },
         }),
         variables: variables.map(variable).to_vec(),

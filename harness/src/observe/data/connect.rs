@@ -86,6 +86,14 @@ const OWN: &str = "
     SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'event_triggers';
 ";
 
+/// Damage is told, and in the words that are known: servers can be set to pass over a damaged page as if it were empty, and to
+/// speak another language.
+const PLAIN: &str = "
+    SET zero_damaged_pages = off;
+    SET ignore_checksum_failure = off;
+    SET lc_messages = 'C';
+";
+
 /// What a session may do, and for how long.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Session {
@@ -182,7 +190,7 @@ impl Connect {
             tokio::spawn(follow(connection));
             client
         };
-        client.batch_execute(&format!("{settings}{ENCODING}")).await.map_err(failed)?;
+        client.batch_execute(&format!("{settings}{PLAIN}{ENCODING}")).await.map_err(failed)?;
         Ok(client)
     }
 }

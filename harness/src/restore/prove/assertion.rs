@@ -11,7 +11,7 @@ use super::newest::{Age, age};
 use super::query::{NoValue, Value, answered, session, value};
 use super::{Hide, one_line};
 use crate::observe::data::{Connect, DataError};
-use crate::report::Proof;
+use crate::report::{Proof, Unchecked};
 use crate::restore::{Assertion, Span};
 
 /// Where an assertion's query runs that names no database.
@@ -43,7 +43,8 @@ pub async fn assertions(
             }
             Err(why) => (why.to_owned(), Found::not("it was not asked")),
         };
-        proofs.push(Proof { expected, help: found.help, ..Proof::new(what, found.holds, found.seen) });
+        let proof = Proof { expected, help: found.help, ..Proof::new(what, found.holds, found.seen) };
+        proofs.push(proof.without(found.gaps));
     }
     Ok(proofs)
 }
@@ -80,11 +81,12 @@ struct Found {
     holds: bool,
     seen: String,
     help: String,
+    gaps: Vec<Unchecked>,
 }
 
 impl Found {
     fn not(seen: impl Into<String>) -> Self {
-        Found { holds: false, seen: seen.into(), help: String::new() }
+        Found { holds: false, seen: seen.into(), help: String::new(), gaps: Vec::new() }
     }
 
     fn because(self, help: &str) -> Self {
@@ -161,7 +163,10 @@ async fn judge(
                 return Ok(Found::not(not_comparable("a time")));
             }
             return Ok(match age(client, text, &value.of, target).await? {
-                Age::Of(age) => Found { holds: age.at_most(span), ..Found::not(format!("{seen}, {age}")) },
+                Age::Of(age) => {
+                    let gaps = age.gap().into_iter().collect();
+                    Found { holds: age.at_most(span), gaps, ..Found::not(format!("{seen}, {age}")) }
+                }
                 Age::Endless => Found::not(format!("{seen}, which is no time")),
             });
         }

@@ -7,12 +7,17 @@ use super::amcheck::{self, Amcheck};
 use super::entries::{self, Entries};
 use super::files::{self, Files};
 use super::inspected::{Inspected, Until};
-use super::own::Own;
+use super::own::{ASK, Own};
 use super::states::states;
 use super::walk::{self, Walked};
 use crate::observe::data::{Connect, DataError, DataObservation};
+use crate::poll::done_within;
 use crate::report::Proof;
 use crate::restore::Proofs;
+
+const PASSES_OVER: &str = "SELECT FROM pg_settings WHERE name = 'ignore_invalid_pages' AND setting = 'on'";
+const PASSED_OVER: &str = "the server has `ignore_invalid_pages`, so that its recovery passes over pages that are gone: take it out of the \
+                           source's parameters, and of what ALTER SYSTEM has set there";
 
 /// On a clone, after its data were observed, in every database of it that lets clients in. What is needed for it is made in transactions that are
 /// rolled back, so nothing of it stays. With [`Proofs::Quick`] only `amcheck`, as far as it reads each thing by itself; with
@@ -32,11 +37,14 @@ pub async fn damage(
     let full = proofs == Proofs::Full;
     let open = clone.databases.iter().filter(|database| database.connectable);
     let open: Vec<&str> = open.map(|database| database.name.as_str()).collect();
+    let mut passed_over = false;
     let (mut amcheck, mut entries) = (Amcheck::default(), Entries::default());
     let (mut walked, mut files) = (Walked::default(), Files::default());
     for name in &open {
         let opened = Own::open(connect, name).await;
         let Some(own) = or_gap(&mut amcheck.inspected, name, opened)? else { continue };
+        let set = done_within("a setting of the server", ASK, own.rows(PASSES_OVER)).await?;
+        passed_over = passed_over || !set.is_empty();
         let done = amcheck.database(&own, proofs, until).await;
         or_gap(&mut amcheck.inspected, name, done)?;
         drop(own);
@@ -60,6 +68,9 @@ pub async fn damage(
         let done = states(connect, &open, until, &mut files.inspected).await;
         files.inspected.took(begin);
         or_gap(&mut files.inspected, "all databases", done)?;
+    }
+    if passed_over {
+        amcheck.inspected.gap("what WAL had of pages that are not there", PASSED_OVER);
     }
     let seen = amcheck.seen();
     let quick = if full { "" } else { ", without a look whether each row has its entry (`proofs: quick`)" };

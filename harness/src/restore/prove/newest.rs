@@ -12,12 +12,15 @@ use super::identity::span;
 use super::query::{NoValue, answered, session, value};
 use super::{Hide, one_line};
 use crate::observe::data::{Connect, DataError};
-use crate::report::Proof;
+use crate::report::{Proof, Unchecked};
 use crate::restore::{Newest, Span};
 
 /// Both names as SQL writes them: whatever they are, they are no SQL in what is made of them.
 const COLUMN: &str = "SELECT t::text, quote_ident(a.attname) FROM (SELECT to_regclass($1) AS t) named
      LEFT JOIN pg_attribute a ON a.attrelid = t AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped";
+
+/// By which clocks of machines that write rows may be ahead.
+const CLOCKS: Duration = Duration::from_secs(300);
 
 const NO_TABLE: &str = "there is no such table";
 const NO_COLUMN: &str = "the table has no such column";
@@ -25,7 +28,8 @@ const MISSING: &str = "it did not come back, or the drill's file misspells it: a
                        (`public.orders`), a column as it is";
 
 /// One proof for each column, in their order. A table's name is read as SQL reads it, a column's is taken as it is. Without a limit it holds wherever there is a value to
-/// report; with one, the newest value has to be a time, at most so much older than `target`. A `timestamp` without a zone is
+/// report; with one, the newest value has to be a time, at most so much older than `target`; one that is dated after it says
+/// nothing of how new the data are. A `timestamp` without a zone is
 /// taken as UTC, a `date` as its beginning in UTC.
 ///
 /// # Errors
@@ -46,15 +50,30 @@ pub async fn newest(
         };
         let found =
             answered(statement_timeout, async || ask(connect, column, target, statement_timeout, hide).await);
-        let (holds, seen) = match found.await {
+        let Found { holds, seen, gaps } = match found.await {
             Ok(found) => found,
-            Err(error) => (false, error.said(&format!("the newest {table}.{name}"), database, hide)?),
+            Err(error) => {
+                Found::of(false, error.said(&format!("the newest {table}.{name}"), database, hide)?)
+            }
         };
         let what = one_line(&format!("{database}: newest {table}.{name}"), hide);
         let help = if seen == NO_TABLE || seen == NO_COLUMN { MISSING } else { "" };
-        proofs.push(Proof { expected, help: help.to_owned(), ..Proof::new(what, holds, seen) });
+        let proof = Proof { expected, help: help.to_owned(), ..Proof::new(what, holds, seen) };
+        proofs.push(proof.without(gaps));
     }
     Ok(proofs)
+}
+
+struct Found {
+    holds: bool,
+    seen: String,
+    gaps: Vec<Unchecked>,
+}
+
+impl Found {
+    fn of(holds: bool, seen: impl Into<String>) -> Self {
+        Found { holds, seen: seen.into(), gaps: Vec::new() }
+    }
 }
 
 async fn ask(
@@ -63,32 +82,33 @@ async fn ask(
     target: Timestamp,
     statement_timeout: Duration,
     hide: Hide<'_>,
-) -> Result<(bool, String), NoValue> {
+) -> Result<Found, NoValue> {
     let client = session(connect, &column.database, statement_timeout).await?;
     let row = client.query_one(COLUMN, &[&column.table, &column.column]).await?;
     let (table, name): (Option<String>, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
     let (table, name) = match (table, name) {
         (Some(table), Some(name)) => (table, name),
-        (None, _) => return Ok((false, NO_TABLE.to_owned())),
-        (_, None) => return Ok((false, NO_COLUMN.to_owned())),
+        (None, _) => return Ok(Found::of(false, NO_TABLE)),
+        (_, None) => return Ok(Found::of(false, NO_COLUMN)),
     };
     let newest = value(&client, &format!("SELECT max({name}) FROM {table}")).await?;
     let Some(text) = &newest.text else {
-        return Ok((column.within.is_none(), "no value: the table has no row, or only NULL".to_owned()));
+        return Ok(Found::of(column.within.is_none(), "no value: the table has no row, or only NULL"));
     };
     let shown = one_line(text, hide);
     if !is_time(&newest.of) {
         return Ok(match column.within {
-            None => (true, shown),
-            Some(_) => (false, format!("{shown}, of type {}, which is no time", newest.of)),
+            None => Found::of(true, shown),
+            Some(_) => Found::of(false, format!("{shown}, of type {}, which is no time", newest.of)),
         });
     }
     Ok(match age(&client, text, &newest.of, target).await? {
         Age::Of(age) => {
             let holds = column.within.is_none_or(|within| age.at_most(within));
-            (holds, format!("{shown}, {age}"))
+            let gaps = age.gap().filter(|_| column.within.is_some()).into_iter().collect();
+            Found { holds, seen: format!("{shown}, {age}"), gaps }
         }
-        Age::Endless => (column.within.is_none(), format!("{shown}, which is no time")),
+        Age::Endless => Found::of(column.within.is_none(), format!("{shown}, which is no time")),
     })
 }
 
@@ -112,6 +132,18 @@ impl BeforeTarget {
             // It is after the target.
             Err(_) => true,
         }
+    }
+
+    /// What a row that is dated ahead, or in another zone, leaves open.
+    pub(super) fn gap(&self) -> Option<Unchecked> {
+        let ahead = Duration::try_from(self.time.duration_since(self.target)).ok()?;
+        (ahead > CLOCKS).then(|| Unchecked {
+            what: "how new the data are".to_owned(),
+            why: format!(
+                "{} is after the target, and no row that was committed by then need be so new",
+                self.time
+            ),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clonedrill::observe::data::open_closed;
 use clonedrill::observe::data::scratch::{Origin, ScratchPostgres};
-use clonedrill::report::{Proof, ProofState};
+use clonedrill::report::{Proof, ProofState, Unchecked};
 use clonedrill::restore::Proofs;
 use clonedrill::restore::prove::{damage, readable};
 
@@ -213,6 +213,23 @@ async fn an_index_that_lacks_a_row_and_a_damaged_row_are_found() {
     let found = proofs(&clone).await;
     fails(&found, "amcheck", &["shop: public.orders: block 0, item 1", "4000000"]);
     fails(&found, "amcheck", &["shop: public.bare_a: heap tuple", "lacks matching index tuple"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_told_to_pass_over_damage_passes_over_none_for_us() {
+    let mut server = shop(ORDERS, &[]).await;
+    let set = "ALTER SYSTEM SET zero_damaged_pages = on; ALTER SYSTEM SET ignore_checksum_failure = on;
+        ALTER SYSTEM SET ignore_invalid_pages = on; ALTER DATABASE shop SET zero_damaged_pages = on";
+    psql(&server, "shop", set);
+    let orders = file_of(&server, "orders").await;
+    let clone =
+        changed(&mut server, |data| rewrite(&data.join(orders), |bytes| bytes[..24].fill(0x5a))).await;
+    let told = readable(&observed(&clone).await, None);
+    assert!(told.evidence.iter().any(|line| line.contains("invalid page in block 0")), "{told:#?}");
+    let found = proofs(&clone).await;
+    fails(&found, "amcheck", &["shop: public.orders", "invalid page in block 0"]);
+    let over = |gap: &Unchecked| gap.why.contains("ignore_invalid_pages");
+    assert!(found[0].unchecked.iter().any(over), "{found:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

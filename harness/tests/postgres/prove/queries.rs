@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clonedrill::observe::data::scratch::ScratchPostgres;
-use clonedrill::report::Proof;
+use clonedrill::report::{Proof, ProofState};
 use clonedrill::restore::prove::{assertions, newest};
 use clonedrill::restore::{Assertion, Newest};
 use jiff::Timestamp;
@@ -80,6 +80,28 @@ async fn assertions_hold_exactly_where_they_are_true() {
         let proof = asked(&server, said).await;
         assert_eq!(proof.holds(), holds, "{query} {wanted}: {proof:#?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_dated_ahead_does_not_prove_how_new_the_data_are() {
+    let server =
+        shop("CREATE TABLE due (at timestamptz);\n INSERT INTO due VALUES ('2099-01-01')", &[]).await;
+    let due = || Newest {
+        database: "shop".to_owned(),
+        table: "public.due".to_owned(),
+        column: "at".to_owned(),
+        within: Some("1h".parse().unwrap()),
+    };
+    let found = newest(&server.connect(), &[due()], target(), LONG, &str::to_owned).await.unwrap();
+    let said = asked(&server, json!({"query": "SELECT max(at) FROM due", "newer_than": "1h"})).await;
+    for proof in [&found[0], &said] {
+        assert_eq!(proof.state, ProofState::Partly, "{proof:#?}");
+        assert!(proof.unchecked[0].why.starts_with("2099-01-01T00:00:00Z is after the target"), "{proof:#?}");
+    }
+    // Whoever asks for no limit is told the value, and that holds.
+    let told = Newest { within: None, ..due() };
+    let found = newest(&server.connect(), &[told], target(), LONG, &str::to_owned).await.unwrap();
+    assert!(found[0].holds(), "{found:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
