@@ -18,6 +18,8 @@ use super::super::remedy::Remedy;
 use apt::{Apt, LIMIT};
 use suites::Place;
 
+#[cfg(test)]
+pub(in super::super) use suites::MAJORS;
 pub use suites::{distribution, major_of};
 
 /// Changes when the way of unpacking does.
