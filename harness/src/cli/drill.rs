@@ -15,7 +15,7 @@ use crate::exit::Verdict;
 use crate::report::tell::{TellError, key_lines, tell, unusable};
 use crate::report::{DrillId, Event, Finding, Format, Terminal, write_files, write_junit};
 use crate::restore::{
-    self, Budgets, Compare, Doing, Into, Partly, Plan, Proofs, RestoreDrill, SourceName, Span,
+    self, Budgets, Compare, Destination, Doing, Partly, Plan, Proofs, RestoreDrill, SourceName, Span,
 };
 
 const NOT_BEGUN: &str = "the drill was not begun, since nobody would have heard of its end";
@@ -127,7 +127,7 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
     let mut drill = match (&args.file, &args.source) {
         (Some(file), _) => restore::load(file).map_err(Failure::invalid)?,
         (None, Some(source)) => {
-            let into = Into {
+            let into = Destination {
                 namespace: args.into.clone().unwrap_or_default(),
                 source_namespace_allowed: args.into_source_namespace,
             };

@@ -99,7 +99,7 @@ fn not_one(assertion: &Assertion) -> Option<String> {
 }
 
 /// A drill of a source named on the command line, with nothing else asked for.
-pub fn named(source: super::SourceName, into: super::Into) -> RestoreDrill {
+pub fn named(source: super::SourceName, into: super::Destination) -> RestoreDrill {
     RestoreDrill {
         name: None,
         about: None,
