@@ -111,13 +111,13 @@ fn log_inside() -> Result<()> {
 }
 
 /// All that lives as long as the world does.
-struct World {
+struct Standing {
     _environment: LocalEnvironment,
     _azurite: Azurite,
     _gateway: Gateway,
 }
 
-async fn stand_up(wanted: &Wanted) -> Result<(World, Told)> {
+async fn stand_up(wanted: &Wanted) -> Result<(Standing, Told)> {
     let tool = wanted.tools.operators.get(&wanted.operator);
     let tool = tool.ok_or_else(|| miette!("find the operator {}", wanted.operator))?;
     let release = Release::read(tool).into_diagnostic()?;
@@ -159,7 +159,7 @@ async fn stand_up(wanted: &Wanted) -> Result<(World, Told)> {
     let written = fs::write(&example, text).and_then(|()| fs::set_permissions(&example, readable));
     written.map_err(|error| miette!("write {}: {error}", example.display()))?;
     let kubeconfig = kubeconfig(environment.namespace())?;
-    let world = World { _environment: environment, _azurite: azurite, _gateway: gateway };
+    let world = Standing { _environment: environment, _azurite: azurite, _gateway: gateway };
     Ok((world, Told::Stands { kubeconfig, example }))
 }
 
