@@ -82,6 +82,39 @@ impl Patience {
     }
 }
 
+/// Patience with what may fail for a while, such as taking connections without a descriptor left. It begins with the first of
+/// several failures in a row, however long nothing came before.
+#[derive(Debug)]
+pub struct Retry {
+    what: &'static str,
+    limit: Limit,
+    failing: Option<Patience>,
+}
+
+impl Retry {
+    pub fn new(what: &'static str, limit: Limit) -> Self {
+        Retry { what, limit, failing: None }
+    }
+
+    /// The next failure begins anew.
+    pub fn succeeded(&mut self) {
+        self.failing = None;
+    }
+
+    /// Pauses before the next attempt.
+    ///
+    /// # Errors
+    /// As [`Patience::pause`]; after that, waiting begins anew.
+    pub async fn failed(&mut self, last: String) -> Result<(), TimedOut> {
+        let patience = self.failing.get_or_insert_with(|| Patience::new(self.what, self.limit));
+        let paused = patience.pause(last).await;
+        if paused.is_err() {
+            self.failing = None;
+        }
+        paused
+    }
+}
+
 /// Waits for one thing that comes by itself, such as an answer.
 ///
 /// # Errors
@@ -196,5 +229,25 @@ mod tests {
     async fn a_failure_ends_the_wait_at_once() {
         let failed = poll("a pod", Limit::seconds(60), async || Err::<Seen<()>, _>("forbidden"));
         assert_eq!(failed.await.unwrap_err().to_string(), "forbidden");
+    }
+
+    /// After a quiet night, one failure is the first of its row.
+    #[tokio::test(start_paused = true)]
+    async fn failures_are_counted_from_the_first_of_their_row() {
+        let mut retry = Retry::new("a connection", Limit::seconds(30));
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_secs(300)).await;
+            retry.failed("no descriptor".to_owned()).await.unwrap();
+            retry.succeeded();
+        }
+        let since = Instant::now();
+        let late = loop {
+            if let Err(late) = retry.failed("no descriptor".to_owned()).await {
+                break late;
+            }
+        };
+        assert!(late.to_string().ends_with("last seen: no descriptor"), "{late}");
+        assert!((20..=30).contains(&since.elapsed().as_secs()), "{late}");
+        retry.failed("no descriptor".to_owned()).await.unwrap();
     }
 }

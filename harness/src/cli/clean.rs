@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::ProgressBar;
-use miette::IntoDiagnostic;
 
 use super::Failure;
 use super::cluster::{ClusterArgs, cluster_failure, restore_failure};
@@ -34,7 +33,7 @@ pub struct CleanArgs {
 
 pub fn main(args: &CleanArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
-    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::broken_while("start"))?;
     let cleaned = runtime.block_on(async {
         let access =
             ClusterAccess::connect(&args.cluster.wanted()).await.map_err(|error| cluster_failure(&error))?;

@@ -1,7 +1,6 @@
 //! `clonedrill down`: end what `clonedrill up` started.
 
 use clap::Args;
-use miette::IntoDiagnostic;
 
 use super::output::say;
 use super::{Failure, up};
@@ -24,7 +23,7 @@ pub fn main(args: DownArgs) -> Result<Verdict, Failure> {
         say(not_running(name));
         return Ok(Verdict::Passed);
     }
-    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::broken_while("start"))?;
     runtime
         .block_on(shared::end(name))
         .map_err(|error| Failure::broken(miette::miette!("failed to {error}")))?;

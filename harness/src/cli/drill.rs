@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
-use miette::{IntoDiagnostic, miette};
+use miette::miette;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::{ClusterArgs, cluster_failure, restore_failure};
@@ -15,7 +15,7 @@ use crate::exit::Verdict;
 use crate::report::tell::{TellError, key_lines, tell, unusable};
 use crate::report::{DrillId, Event, Finding, Format, Terminal, write_files, write_junit};
 use crate::restore::{
-    self, Budgets, Compare, Doing, Into, Partly, Plan, Proofs, RestoreDrill, SourceName, Span,
+    self, Budgets, Compare, Destination, Doing, Partly, Plan, Proofs, RestoreDrill, SourceName, Span,
 };
 
 const NOT_BEGUN: &str = "the drill was not begun, since nobody would have heard of its end";
@@ -108,7 +108,7 @@ pub fn main(args: &DrillArgs) -> Result<Verdict, Failure> {
 
 fn known_and_done(args: &DrillArgs) -> Result<Verdict, Failure> {
     let drill = drill(args)?;
-    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::broken_while("start"))?;
     let done = runtime.block_on(async {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;
@@ -127,7 +127,7 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
     let mut drill = match (&args.file, &args.source) {
         (Some(file), _) => restore::load(file).map_err(Failure::invalid)?,
         (None, Some(source)) => {
-            let into = Into {
+            let into = Destination {
                 namespace: args.into.clone().unwrap_or_default(),
                 source_namespace_allowed: args.into_source_namespace,
             };
@@ -152,10 +152,13 @@ fn drill(args: &DrillArgs) -> Result<RestoreDrill, Failure> {
     if args.pushgateway.is_some() {
         drill.tell.pushgateway.clone_from(&args.pushgateway);
     }
-    match restore::problems(&drill).into_iter().next() {
-        Some((_, what)) => Err(Failure::invalid(miette!("{what}"))),
-        None if args.print => Ok(drill),
-        None => can_tell(args, &drill).map(|()| drill),
+    let wrong: Vec<String> = restore::problems(&drill).into_iter().map(|(_, what)| what).collect();
+    if !wrong.is_empty() {
+        return Err(Failure::invalid(miette!("{}", wrong.join("\n"))));
+    }
+    match args.print {
+        true => Ok(drill),
+        false => can_tell(args, &drill).map(|()| drill),
     }
 }
 

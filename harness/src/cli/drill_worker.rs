@@ -20,8 +20,9 @@ pub struct DrillWorkerArgs {}
 
 pub fn main(_args: DrillWorkerArgs) -> Result<Verdict, Failure> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).into_diagnostic().map_err(Failure::broken)?;
-    let job: Job = serde_json::from_str(&text).into_diagnostic().map_err(Failure::invalid)?;
+    std::io::stdin().read_to_string(&mut text).map_err(Failure::broken_while("read stdin"))?;
+    let job: Job =
+        serde_json::from_str(&text).map_err(Failure::invalid_while("understand what came on stdin"))?;
     super::log(lazily(job.evidence.join("harness.log")));
     let teller = Teller::default();
     let enter = job.which.description().enter;
@@ -45,11 +46,13 @@ fn lazily(file: PathBuf) -> impl Fn() -> Box<dyn Write> {
 
 fn in_environment(job: &Job) -> Result<DrillReport, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let runtime = runtime.map_err(Failure::broken_while("start"))?;
     let interrupted = DrillReport { verdict: Verdict::Interrupted, ..job.report() };
     let report = runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
-        let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
+        let mut terminate =
+            signal(SignalKind::terminate()).map_err(Failure::broken_while("listen for signals"))?;
+        let mut interrupt =
+            signal(SignalKind::interrupt()).map_err(Failure::broken_while("listen for signals"))?;
         let drill = async {
             let ran = job.which.host(&job.environment, &job.tools, Drill { job }).await;
             ran.into_diagnostic().map_err(Failure::broken)

@@ -5,7 +5,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
 use clap::Args;
-use miette::IntoDiagnostic;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::Failure;
@@ -33,35 +32,36 @@ pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
     // Ctrl-C in the terminal of one drill is nothing to those who share the environment.
     let _ = nix::unistd::setsid();
     let mut tools = String::new();
-    std::io::stdin().read_to_string(&mut tools).into_diagnostic().map_err(Failure::broken)?;
-    let tools: Tools = serde_json::from_str(&tools).into_diagnostic().map_err(Failure::invalid)?;
+    std::io::stdin().read_to_string(&mut tools).map_err(Failure::broken_while("read stdin"))?;
+    let tools: Tools =
+        serde_json::from_str(&tools).map_err(Failure::invalid_while("understand what came on stdin"))?;
 
     // The name is bound before the network namespace changes, so that those outside find it.
     let Some(listener) = bind(&args.name)? else { return Ok(Verdict::Passed) };
     let published = args.publish.map(daemon::Published::listen).transpose();
-    let published = published.into_diagnostic().map_err(Failure::broken)?;
+    let published = published.map_err(|error| Failure::broken(super::failed(error)))?;
     // Its number means another process in the new PID namespace; the descriptor stays.
     let Ok(owner) = owner(args.owner) else { return Ok(Verdict::Passed) };
-    let keep = sandbox::enter(owner).into_diagnostic().map_err(Failure::broken)?;
+    let keep = sandbox::enter(owner).map_err(|error| Failure::broken(super::failed(error)))?;
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let runtime = runtime.map_err(Failure::broken_while("start"))?;
     let served = runtime.block_on(daemon::serve(tools, listener, published, keep));
     // The PID namespace takes the rest with it; waiting for what still runs would only delay that.
     runtime.shutdown_background();
-    served.into_diagnostic().map_err(Failure::broken)?;
+    served.map_err(|error| Failure::broken(super::failed(error)))?;
     Ok(Verdict::Passed)
 }
 
 /// The socket that others find an environment by; nothing where another process has it, and this one is not needed.
 pub(super) fn bind(name: &str) -> Result<Option<UnixListener>, Failure> {
-    let address = protocol::outer(name).into_diagnostic().map_err(Failure::broken)?;
+    let address = protocol::outer(name).map_err(|error| Failure::broken(super::failed(error)))?;
     let listener = match UnixListener::bind_addr(&address) {
         Ok(listener) => listener,
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => return Ok(None),
         Err(error) => return Err(Failure::broken(miette::miette!("failed to listen: {error}"))),
     };
-    listener.set_nonblocking(true).into_diagnostic().map_err(Failure::broken)?;
+    listener.set_nonblocking(true).map_err(Failure::broken_while("listen"))?;
     Ok(Some(listener))
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use miette::{IntoDiagnostic, SourceSpan};
+use miette::SourceSpan;
 use tokio_util::sync::CancellationToken;
 
 use super::checks::with_checks;
@@ -118,7 +118,8 @@ impl Input {
         let (input, index, secrets) = match &given {
             Given::Scenario(loaded) => {
                 let major = postgres_major(tools).map_err(Failure::broken)?;
-                let (input, keys) = input_of(loaded, major).into_diagnostic().map_err(Failure::invalid)?;
+                let (input, keys) =
+                    input_of(loaded, major).map_err(|error| Failure::invalid(super::failed(error)))?;
                 (input, Index::default(), keys)
             }
             Given::Manifests(manifests) => {
@@ -185,7 +186,7 @@ fn line(source: &str, span: SourceSpan) -> usize {
 fn postgres_major(tools: &Tools) -> miette::Result<u16> {
     let mut allowed: Vec<Vec<u16>> = Vec::new();
     for tool in tools.operators.values() {
-        allowed.push(Release::read(tool).into_diagnostic()?.postgres_majors());
+        allowed.push(Release::read(tool).map_err(super::failed)?.postgres_majors());
     }
     let installed = || tools.default_postgres().map(|postgres| postgres.major);
     let by_all = |major: &u16| allowed.iter().all(|majors| majors.is_empty() || majors.contains(major));
@@ -200,7 +201,7 @@ fn postgres_major(tools: &Tools) -> miette::Result<u16> {
 pub(super) fn until_interrupted<T>(doing: impl Future<Output = T>) -> Result<T, Failure> {
     // One thread: children are told to end with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let runtime = runtime.map_err(Failure::broken_while("start"))?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;

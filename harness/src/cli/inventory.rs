@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use miette::IntoDiagnostic;
 
 use super::Failure;
 use super::rendering::{self, Rendered};
@@ -57,7 +56,7 @@ enum Format {
 pub fn main(args: InventoryArgs) -> Result<Verdict, Failure> {
     let (entries, at_fault) = match &args.kubeconfig {
         Some(kubeconfig) => {
-            let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+            let runtime = tokio::runtime::Runtime::new().map_err(Failure::broken_while("start"))?;
             let live = inventory::of_cluster(kubeconfig, args.context.as_deref(), args.namespace.as_deref());
             let entries = runtime.block_on(live).map_err(|error| Failure {
                 verdict: error.verdict(),

@@ -3,7 +3,6 @@
 use std::io::Read;
 
 use clap::Args;
-use miette::IntoDiagnostic;
 
 use super::{Failure, environment};
 use crate::environment::kind::{self, Order};
@@ -25,13 +24,14 @@ pub fn main(args: KindEnvironmentArgs) -> Result<Verdict, Failure> {
     // Ctrl-C in the terminal of one drill is nothing to those who share the environment.
     let _ = nix::unistd::setsid();
     let mut order = String::new();
-    std::io::stdin().read_to_string(&mut order).into_diagnostic().map_err(Failure::broken)?;
-    let order: Order = serde_json::from_str(&order).into_diagnostic().map_err(Failure::invalid)?;
+    std::io::stdin().read_to_string(&mut order).map_err(Failure::broken_while("read stdin"))?;
+    let order: Order =
+        serde_json::from_str(&order).map_err(Failure::invalid_while("understand what came on stdin"))?;
 
     let Some(listener) = environment::bind(&args.name)? else { return Ok(Verdict::Passed) };
     let Ok(owner) = environment::owner(args.owner) else { return Ok(Verdict::Passed) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let runtime = runtime.map_err(Failure::broken_while("start"))?;
     let served = runtime.block_on(kind::serve(order, listener, owner));
     runtime.shutdown_background();
     served.map_err(|error| Failure::broken(miette::miette!("failed to {error}")))?;

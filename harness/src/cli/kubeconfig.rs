@@ -1,7 +1,7 @@
 //! `clonedrill kubeconfig`: the way into an environment for clients outside of it.
 
 use clap::Args;
-use miette::{IntoDiagnostic, miette};
+use miette::miette;
 
 use super::output::say;
 use super::{Failure, down, up};
@@ -28,7 +28,7 @@ pub fn main(args: &KubeconfigArgs) -> Result<Verdict, Failure> {
             down::not_running(&args.name)
         )));
     }
-    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::broken_while("start"))?;
     let kubeconfig = runtime.block_on(shared::kubeconfig(&args.name));
     let kubeconfig = kubeconfig.map_err(|error| Failure::broken(miette!("failed to {error}")))?;
     say(kubeconfig.reveal());

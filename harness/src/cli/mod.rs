@@ -163,6 +163,11 @@ where
     let _ = log.try_init();
 }
 
+/// An error of the library, which is a fragment, as people read it.
+fn failed(error: impl std::error::Error) -> miette::Report {
+    miette::miette!("failed to {error}")
+}
+
 /// A subcommand that could not give its result: what to print, and the exit code to leave with.
 pub struct Failure {
     pub verdict: Verdict,
@@ -173,6 +178,16 @@ impl Failure {
     /// A person's file or argument is at fault.
     pub fn invalid(report: impl Into<miette::Report>) -> Self {
         Failure { verdict: Verdict::Invalid, report: report.into() }
+    }
+
+    /// For `map_err`: what was being done when a file or argument was found to be at fault.
+    pub fn invalid_while<E: std::error::Error>(doing: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Failure::invalid(miette::miette!("failed to {doing}: {error}"))
+    }
+
+    /// For `map_err`: what was being done when the machine said no.
+    pub fn broken_while<E: std::error::Error>(doing: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Failure::broken(miette::miette!("failed to {doing}: {error}"))
     }
 
     /// The programs cannot be had: whose fault that is, the error knows.

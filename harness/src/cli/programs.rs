@@ -82,7 +82,7 @@ pub(super) fn alone<T: Send + 'static>(
     make: impl FnOnce(&Terminal) -> Result<T, ToolchainError> + Send + 'static,
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let runtime = runtime.map_err(Failure::broken_while("start"))?;
     let made = runtime.block_on(async {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;

@@ -18,7 +18,7 @@ pub fn main(_: &RenderWorkerArgs) -> Result<Verdict, Failure> {
     let mut job = String::new();
     std::io::stdin().read_to_string(&mut job).into_diagnostic().map_err(Failure::broken)?;
     let job: RenderJob = serde_json::from_str(&job).into_diagnostic().map_err(Failure::invalid)?;
-    enter(&job.environment).into_diagnostic().map_err(Failure::broken)?;
+    enter(&job.environment).map_err(|error| Failure::broken(super::failed(error)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
     let done = runtime.block_on(work(&job));

@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use miette::IntoDiagnostic;
 use tokio_util::sync::CancellationToken;
 
 use super::place::EnvironmentArgs;
@@ -82,7 +81,7 @@ fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
     programs::can_hold(args.place.environment)?;
     // One thread: children are told to end with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let runtime = runtime.map_err(Failure::broken_while("start"))?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;

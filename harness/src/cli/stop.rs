@@ -1,6 +1,5 @@
 //! Ctrl-C and SIGTERM, for subcommands that have something to end first.
 
-use miette::IntoDiagnostic;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -12,8 +11,10 @@ use super::Failure;
 /// # Errors
 /// When the signals cannot be listened to.
 pub(super) fn listen(stop: &CancellationToken) -> Result<AbortOnDropHandle<()>, Failure> {
-    let mut terminate = signal(SignalKind::terminate()).into_diagnostic().map_err(Failure::broken)?;
-    let mut interrupt = signal(SignalKind::interrupt()).into_diagnostic().map_err(Failure::broken)?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(Failure::broken_while("listen for signals"))?;
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(Failure::broken_while("listen for signals"))?;
     let stop = stop.clone();
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }

@@ -1,7 +1,7 @@
 //! `clonedrill storage-gateway`: the gateway before a drill's storage, as a pod of a kind cluster. Hidden.
 
 use clap::Args;
-use miette::{IntoDiagnostic, miette};
+use miette::miette;
 
 use super::Failure;
 use crate::environment::kind::gateway;
@@ -13,7 +13,7 @@ pub struct StorageGatewayArgs {}
 
 pub fn main(_args: &StorageGatewayArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
-    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::broken_while("start"))?;
     match runtime.block_on(gateway::serve()) {
         Ok(()) => Ok(Verdict::Passed),
         Err(error) => Err(Failure::broken(miette!("failed to {error}"))),

@@ -78,7 +78,7 @@ pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
     }
     // One thread: children are told to end with the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let runtime = runtime.map_err(Failure::broken_while("start"))?;
     runtime.block_on(async {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;
@@ -104,7 +104,8 @@ pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
 }
 
 async fn stand_up(args: &UpArgs, tools: &Tools) -> miette::Result<String> {
-    let log = shared::UnnamedLog::new().into_diagnostic()?;
+    let log = shared::UnnamedLog::new()
+        .map_err(|error| miette!("failed to make a log for the environment: {error}"))?;
     let watched = std::io::stderr().is_terminal();
     let bar = if watched { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
     bar.enable_steady_tick(Duration::from_millis(100));
@@ -125,7 +126,7 @@ async fn stand_up(args: &UpArgs, tools: &Tools) -> miette::Result<String> {
     let environment = environment.map_err(|error| miette!("failed to {error}"))?;
     let stands = tokio::time::timeout(STANDS, world(args, tools, &told));
     let (kubeconfig, example) = tokio::select! {
-        stands = stands => stands.map_err(|_| miette!("failed to stand up the operator within {STANDS:?}"))??,
+        stands = stands => stands.map_err(|_| miette!("failed to stand up the operator within {} s", STANDS.as_secs()))??,
         why = environment.failed() => return Err(miette!("failed to {why}")),
     };
     shared::keep(&args.name).await.map_err(|error| miette!("failed to {error}"))?;

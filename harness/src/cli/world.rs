@@ -68,12 +68,13 @@ pub(super) enum Told {
 
 pub fn main(_args: WorldArgs) -> Result<Verdict, Failure> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).into_diagnostic().map_err(Failure::broken)?;
-    let wanted: Wanted = serde_json::from_str(&text).into_diagnostic().map_err(Failure::invalid)?;
-    enter(&wanted.environment).into_diagnostic().map_err(Failure::broken)?;
+    std::io::stdin().read_to_string(&mut text).map_err(Failure::broken_while("read stdin"))?;
+    let wanted: Wanted =
+        serde_json::from_str(&text).map_err(Failure::invalid_while("understand what came on stdin"))?;
+    enter(&wanted.environment).map_err(|error| Failure::broken(super::failed(error)))?;
     log_inside().map_err(Failure::broken)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.into_diagnostic().map_err(Failure::broken)?;
+    let runtime = runtime.map_err(Failure::broken_while("start"))?;
     let failed = runtime.block_on(async {
         match stand_up(&wanted).await {
             Ok((_world, stands)) => {
@@ -110,13 +111,13 @@ fn log_inside() -> Result<()> {
 }
 
 /// All that lives as long as the world does.
-struct World {
+struct Standing {
     _environment: LocalEnvironment,
     _azurite: Azurite,
     _gateway: Gateway,
 }
 
-async fn stand_up(wanted: &Wanted) -> Result<(World, Told)> {
+async fn stand_up(wanted: &Wanted) -> Result<(Standing, Told)> {
     let tool = wanted.tools.operators.get(&wanted.operator);
     let tool = tool.ok_or_else(|| miette!("find the operator {}", wanted.operator))?;
     let release = Release::read(tool).into_diagnostic()?;
@@ -125,7 +126,7 @@ async fn stand_up(wanted: &Wanted) -> Result<(World, Told)> {
 
     tell(&Told::Doing { what: "the storage accounts".to_owned() });
     let folder = Path::new(STATE).join("world");
-    fs::create_dir_all(&folder).into_diagnostic()?;
+    fs::create_dir_all(&folder).map_err(|error| miette!("make {}: {error}", folder.display()))?;
     let address = environment.gateway_address();
     let azurite = Azurite::start(&wanted.tools.azurite, address, AZURITE_PORT, &accounts, &folder).await;
     let azurite = azurite.into_diagnostic()?;
@@ -154,10 +155,11 @@ async fn stand_up(wanted: &Wanted) -> Result<(World, Told)> {
     let example = Path::new(STATE).join("example.yaml");
     let major = drill::postgres_major(&wanted.tools, &release);
     let text = serde_json::to_string_pretty(&example_cluster(&accounts[0].name, major)).into_diagnostic()?;
-    fs::write(&example, text).into_diagnostic()?;
-    fs::set_permissions(&example, Permissions::from_mode(0o644)).into_diagnostic()?;
+    let readable = Permissions::from_mode(0o644);
+    let written = fs::write(&example, text).and_then(|()| fs::set_permissions(&example, readable));
+    written.map_err(|error| miette!("write {}: {error}", example.display()))?;
     let kubeconfig = kubeconfig(environment.namespace())?;
-    let world = World { _environment: environment, _azurite: azurite, _gateway: gateway };
+    let world = Standing { _environment: environment, _azurite: azurite, _gateway: gateway };
     Ok((world, Told::Stands { kubeconfig, example }))
 }
 

@@ -18,7 +18,7 @@ use crate::snapshot::store::{self, Mode, SnapshotName};
 pub fn compare(
     observed: &Observed,
     scenario: &Scenario,
-    place: Place<'_>,
+    place: Drilled<'_>,
     (redactor, secrets): (&Redactor, &[Secret]),
     sound: bool,
 ) -> Result<Vec<Finding>, DrillError> {
@@ -28,10 +28,10 @@ pub fn compare(
 }
 
 /// The drill, and what of it may have snapshots of its own, most telling first.
-pub type Place<'a> = (&'a Job, &'a [String]);
+pub type Drilled<'a> = (&'a Job, &'a [String]);
 
 /// Which snapshot a drill's observation is held against.
-pub fn name<'a>((job, peculiar): Place<'a>, kind: ObservationKind) -> SnapshotName<'a> {
+pub fn name<'a>((job, peculiar): Drilled<'a>, kind: ObservationKind) -> SnapshotName<'a> {
     let environment = job.which.description().variant;
     SnapshotName { scenario_file: &job.scenario.file, operator: &job.operator, kind, environment, peculiar }
 }

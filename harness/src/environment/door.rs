@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::protocol::{self, Place, Request, Response};
 use super::{Description, EnvironmentError};
-use crate::poll::{Limit, Patience};
+use crate::poll::{Limit, Retry};
 use crate::toolchain::Tools;
 
 /// A process that asked may be stopped or very slow; the end does not wait for it.
@@ -189,12 +189,11 @@ async fn accept<P: Places>(
     shared: &Shared<P>,
     answers: &TaskTracker,
 ) -> EnvironmentError {
-    let again = || Patience::new("a connection to be accepted", ACCEPT);
-    let mut patience = again();
+    let mut retry = Retry::new("a connection to be accepted", ACCEPT);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                patience = again();
+                retry.succeeded();
                 // An abstract name has no permissions of its own.
                 let peer = stream.peer_cred();
                 if peer.is_ok_and(|peer| peer.uid() == geteuid().as_raw() || peer.uid() == 0) {
@@ -202,7 +201,7 @@ async fn accept<P: Places>(
                 }
             }
             Err(error) => {
-                if let Err(late) = patience.pause(error.to_string()).await {
+                if let Err(late) = retry.failed(error.to_string()).await {
                     return late.into();
                 }
             }

@@ -113,7 +113,7 @@ const READING: [&str; 16] = [
 
 /// A clone that is to be made.
 #[derive(Debug, Clone)]
-pub struct Clone {
+pub struct PlannedClone {
     pub namespace: String,
     pub name: String,
     pub target: Timestamp,
@@ -137,7 +137,7 @@ pub fn name(source: &str) -> String {
     format!("{}{MIDDLE}{own}", head.trim_end_matches('-'))
 }
 
-impl Clone {
+impl PlannedClone {
     /// # Errors
     /// When it would be unsafe, or a part of it does not follow from the source's settings.
     pub fn of(
@@ -187,7 +187,7 @@ impl Clone {
             },
             "spec": spec,
         });
-        Ok(Clone { namespace, name: name.to_owned(), target, env, manifest })
+        Ok(PlannedClone { namespace, name: name.to_owned(), target, env, manifest })
     }
 
     /// As it is created: it goes with the Lease.

@@ -4,7 +4,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::{Value, json};
 
-use super::clone::{Clone, LABEL};
+use super::clone::{LABEL, PlannedClone};
 use super::file::RestoreDrill;
 
 /// DNS, and TLS to the storage and to the API server, which listens on 6443 behind its service.
@@ -14,7 +14,7 @@ const PORTS: [(&str, u16); 6] =
 
 /// A NetworkPolicy for the clone's pods. Networks that know no policies leave it without effect.
 pub fn of(
-    clone: &Clone,
+    clone: &PlannedClone,
     drill: &RestoreDrill,
     cluster_label: &str,
     lease: &str,

@@ -22,7 +22,7 @@ pub struct RestoreDrill {
     /// The `postgresql` object whose backup is cloned. It is only read.
     pub source: SourceName,
     /// Where the clone is made.
-    pub into: Into,
+    pub into: Destination,
     /// The point in time: `now`, a span before now (`15m`), or a time with its zone. Without it, `now`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
@@ -81,7 +81,7 @@ pub struct SourceName {
 /// Where the clone is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Into {
+pub struct Destination {
     /// The only namespace that anything is made in. It must exist, and the operator must watch it.
     pub namespace: String,
     /// Says that this may be the source's own namespace.

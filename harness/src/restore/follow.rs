@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use kube::api::{Api, ListParams};
 
 use super::bearing::Bearing;
-use super::clone::Clone;
+use super::clone::PlannedClone;
 use super::error::RestoreError;
 use super::pod_times::PodTimes;
 use super::readback;
@@ -64,7 +64,7 @@ pub struct Failure {
 pub struct Follow<'a> {
     pub access: &'a ClusterAccess,
     pub source: &'a Source,
-    pub clone: &'a Clone,
+    pub clone: &'a PlannedClone,
     pub logs: &'a mut PodLogs,
     pub told: &'a (dyn Fn(String) + Sync),
     pub hide: &'a (dyn Fn(&str) -> String + Sync),
@@ -77,7 +77,7 @@ pub struct Follow<'a> {
 
 impl<'a> Follow<'a> {
     pub fn new(
-        (access, source, clone): (&'a ClusterAccess, &'a Source, &'a Clone),
+        (access, source, clone): (&'a ClusterAccess, &'a Source, &'a PlannedClone),
         logs: &'a mut PodLogs,
         told: &'a (dyn Fn(String) + Sync),
         hide: &'a (dyn Fn(&str) -> String + Sync),
@@ -132,7 +132,7 @@ impl<'a> Follow<'a> {
     }
 
     async fn look(&mut self, begin: Instant) -> Result<Seen<Fate>, RestoreError> {
-        let (client, Clone { namespace, name, .. }) = (self.access.client(), self.clone);
+        let (client, PlannedClone { namespace, name, .. }) = (self.access.client(), self.clone);
         let object = postgresqls(client.clone(), namespace).get_opt(name).await;
         let object = object.map_err(ClusterError::api(format!("look at the clone {name}")))?;
         let Some(object) = object else {

@@ -5,18 +5,15 @@ use std::path::{Path, PathBuf};
 use super::file::{Assertion, RestoreDrill};
 use super::target::Target;
 use crate::report::tell::check_template;
-use crate::scenario::{Parsed, Problem, ProblemKind, ScenarioError, parse};
+use crate::scenario::{Parsed, ScenarioError, parse, parse_in_full};
 
 /// Reads and checks a restore drill's file.
 ///
 /// # Errors
-/// Every problem that was found; after a field that does not parse, only that one.
+/// Every problem that was found.
 pub fn load(path: &Path) -> Result<RestoreDrill, ScenarioError> {
-    let parsed: Parsed<RestoreDrill> = parse(path)?;
-    match at_places(&parsed, problems(&parsed.value)) {
-        Some(error) => Err(error),
-        None => Ok(RestoreDrill { file: Some(path.to_owned()), ..parsed.value }),
-    }
+    let parsed = parse_in_full(path, problems)?;
+    Ok(RestoreDrill { file: Some(path.to_owned()), ..parsed.value })
 }
 
 /// Problems that were found later, each at its place in the file.
@@ -27,15 +24,8 @@ pub fn placed(path: &Path, problems: Vec<(String, String)>) -> Result<(), Scenar
     if problems.is_empty() {
         return Ok(());
     }
-    at_places(&parse(path)?, problems).map_or(Ok(()), Err)
-}
-
-fn at_places(parsed: &Parsed<RestoreDrill>, problems: Vec<(String, String)>) -> Option<ScenarioError> {
-    let problems = problems
-        .into_iter()
-        .map(|(pointer, what)| parsed.problem(ProblemKind::Contradiction(what), &pointer))
-        .collect::<Vec<Problem>>();
-    ScenarioError::from_all(problems)
+    let parsed: Parsed<RestoreDrill> = parse(path)?;
+    ScenarioError::from_all(parsed.contradictions(problems)).map_or(Ok(()), Err)
 }
 
 /// Whether a file was meant as one: a scenario makes its clusters, and names no source.
@@ -109,7 +99,7 @@ fn not_one(assertion: &Assertion) -> Option<String> {
 }
 
 /// A drill of a source named on the command line, with nothing else asked for.
-pub fn named(source: super::SourceName, into: super::Into) -> RestoreDrill {
+pub fn named(source: super::SourceName, into: super::Destination) -> RestoreDrill {
     RestoreDrill {
         name: None,
         about: None,
@@ -178,6 +168,34 @@ mod tests {
             "into: { namespace: prod, source_namespace_allowed: true }",
         );
         loaded(&allowed).unwrap();
+    }
+
+    /// Somebody's first file had five, and each was told in a round of its own.
+    #[test]
+    fn all_faults_are_told_at_once_each_with_the_form_that_was_expected() {
+        let text = "\
+source: { namespace: prod }
+into: drills
+target: tomorrow
+newest:
+  - { database: orders, table: public.orders, colum: at }
+  - nothing
+proofs: all
+within: { rto: 30, rpo: soon }
+limits: { clones: 0, time: [2h] }
+";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("drill.yaml");
+        std::fs::write(&file, text).unwrap();
+        let told = load(&file).unwrap_err();
+        let told: Vec<String> = told
+            .problems()
+            .map(|problem| {
+                let help = problem.help.as_deref().unwrap_or("-");
+                format!("{}: {problem} ({help})", problem.place().0)
+            })
+            .collect();
+        insta::assert_snapshot!(told.join("\n"));
     }
 
     #[test]

@@ -49,10 +49,10 @@ mod verify;
 mod way_in;
 
 pub use crate::report::tell::{Tell, Webhook};
-pub use clone::Clone;
+pub use clone::PlannedClone;
 pub use error::RestoreError;
 pub use file::{
-    Assertion, Budgets, CloneSettings, Compare, Into, Limits, Newest, Partly, Proofs, RestoreDrill,
+    Assertion, Budgets, CloneSettings, Compare, Destination, Limits, Newest, Partly, Proofs, RestoreDrill,
     SourceName,
 };
 pub use leftovers::clean;

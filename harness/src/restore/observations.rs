@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::clone::Clone;
+use super::clone::PlannedClone;
 use super::error::RestoreError;
 use super::evidence::Evidence;
 use super::follow::joined;
@@ -46,7 +46,12 @@ fn value(name: &str, item: &Value) -> String {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn logs(evidence: &Evidence, clone: &Clone, logs: &PodLogs, server: &str) -> Result<Proof, RestoreError> {
+pub fn logs(
+    evidence: &Evidence,
+    clone: &PlannedClone,
+    logs: &PodLogs,
+    server: &str,
+) -> Result<Proof, RestoreError> {
     let mut all: Vec<ContainerLog> = logs
         .so_far()
         .into_iter()

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::clone::{self, Clone, LABEL};
+use super::clone::{self, LABEL, PlannedClone};
 use super::error::RestoreError;
 use super::file::RestoreDrill;
 use super::rights::{needed, of_password};
@@ -84,8 +84,8 @@ impl Plan {
     ///
     /// # Errors
     /// When it is refused.
-    pub fn clone(&self, drill: &RestoreDrill, target: Timestamp) -> Result<Clone, RestoreError> {
-        Clone::of(&self.source, drill, &self.clone_name, (target, self.expires), &self.lock.name)
+    pub fn clone(&self, drill: &RestoreDrill, target: Timestamp) -> Result<PlannedClone, RestoreError> {
+        PlannedClone::of(&self.source, drill, &self.clone_name, (target, self.expires), &self.lock.name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a backup could not be cloned back, from what Spilo and WAL-G print.
 
-use super::clone::Clone;
+use super::clone::PlannedClone;
 use super::source::Source;
 use crate::exit::Verdict;
 use crate::observe::catalogue::{self, Entry, Level};
@@ -82,7 +82,7 @@ const CREDENTIALS: [&str; 3] =
     ["CLONE_AZURE_STORAGE_ACCESS_KEY", "CLONE_AZURE_STORAGE_SAS_TOKEN", "CLONE_AZURE_CLIENT_SECRET"];
 
 /// Where the clone has from what it shows to the account.
-fn credential(clone: &Clone) -> String {
+fn credential(clone: &PlannedClone) -> String {
     let found = CREDENTIALS.iter().find_map(|name| Some((*name, clone.variable(name)?)));
     let Some((name, variable)) = found else { return "the clone's credentials".to_owned() };
     let reference = &variable["valueFrom"]["secretKeyRef"];
@@ -95,7 +95,7 @@ fn credential(clone: &Clone) -> String {
 }
 
 /// The most telling reason in the logs.
-pub fn refusal(logs: &[&str], source: &Source, clone: &Clone) -> Refusal {
+pub fn refusal(logs: &[&str], source: &Source, clone: &PlannedClone) -> Refusal {
     let says = |texts: &[&str]| logs.iter().any(|log| texts.iter().any(|text| log.contains(text)));
     let account = source.backups.account.as_deref().filter(|account| is_known(account));
     let account = account.unwrap_or("that a Secret names");
@@ -199,13 +199,14 @@ mod tests {
 
     use super::*;
     use crate::restore::samples::source;
-    use crate::restore::{Into, SourceName, named};
+    use crate::restore::{Destination, SourceName, named};
 
-    fn clone() -> Clone {
+    fn clone() -> PlannedClone {
         let from = SourceName { namespace: "prod".to_owned(), name: "acid-orders".to_owned() };
-        let into = Into { namespace: "drills".to_owned(), source_namespace_allowed: false };
+        let into = Destination { namespace: "drills".to_owned(), source_namespace_allowed: false };
         let time: Timestamp = "2026-11-25T22:00:00Z".parse().unwrap();
-        Clone::of(&source(), &named(from, into), "acid-orders-drill-abcde", (time, time), "lease").unwrap()
+        PlannedClone::of(&source(), &named(from, into), "acid-orders-drill-abcde", (time, time), "lease")
+            .unwrap()
     }
 
     #[test]

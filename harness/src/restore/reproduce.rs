@@ -45,13 +45,13 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Budgets, Into, SourceName, named};
+    use super::super::{Budgets, Destination, SourceName, named};
     use super::*;
 
     #[test]
     fn all_that_was_asked_for_is_asked_for_again() {
         let source = SourceName { namespace: "prod".to_owned(), name: "acid-orders".to_owned() };
-        let into = Into { namespace: "drills".to_owned(), source_namespace_allowed: false };
+        let into = Destination { namespace: "drills".to_owned(), source_namespace_allowed: false };
         let mut drill = named(source, into);
         drill.target = Some("2026-11-25 22:00:00Z".to_owned());
         drill.within = Budgets { rto: "1h 30m".parse().ok(), rpo: None };

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bundle::{self, Bundled};
 use super::clean::remove;
-use super::clone::Clone;
+use super::clone::PlannedClone;
 use super::error::RestoreError;
 use super::evidence::Evidence;
 use super::fence;
@@ -317,7 +317,7 @@ impl Run<'_> {
     async fn clone(
         &self,
         plan: &Plan,
-        clone: &Clone,
+        clone: &PlannedClone,
         held: &Held,
         logs: &mut PodLogs,
         conclusion: &mut Conclusion,

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::api::Api;
 
-use super::clone::Clone;
+use super::clone::PlannedClone;
 use super::ended::{Ended, ended};
 use super::error::RestoreError;
 use super::evidence::Evidence;
@@ -41,7 +41,7 @@ const NOTES: [&str; 4] = ["row counts", "log of the clone", "subscriptions", "th
 pub struct Restored<'a> {
     pub access: &'a ClusterAccess,
     pub plan: &'a Plan,
-    pub clone: &'a Clone,
+    pub clone: &'a PlannedClone,
     pub drill: &'a RestoreDrill,
     /// The API server took its manifest.
     pub created: Timestamp,
@@ -300,7 +300,7 @@ pub fn keep_logs(evidence: &Evidence, logs: &PodLogs) -> Result<(), RestoreError
 ///
 /// # Errors
 /// When a Secret is missing in the clone's namespace, or the API server says no.
-pub async fn referred(access: &ClusterAccess, clone: &Clone) -> Result<Vec<Secret>, RestoreError> {
+pub async fn referred(access: &ClusterAccess, clone: &PlannedClone) -> Result<Vec<Secret>, RestoreError> {
     let api: Api<KubeSecret> = Api::namespaced(access.client(), &clone.namespace);
     let mut secrets = Vec::new();
     for variable in &clone.env {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{self, Checks};
 use super::error::{Problem, ScenarioError};
+use super::folder::Location;
 use super::problem::ProblemKind;
 use super::syntax;
 use super::types::{Scenario, SqlStep, Step};
@@ -69,9 +70,13 @@ pub(crate) struct Parsed<T> {
 }
 
 impl<T> Parsed<T> {
-    /// A problem of the value at a JSON pointer.
-    pub fn problem(&self, kind: ProblemKind, pointer: &str) -> Problem {
-        Problem::new(kind, None, &self.file, &self.source, self.places.locate(pointer))
+    /// What is wrong with the value, each at the place of its JSON pointer.
+    pub fn contradictions(&self, found: Vec<(String, String)>) -> Vec<Problem> {
+        let problem = |(pointer, what): (String, String)| {
+            let span = self.places.locate(&pointer);
+            Problem::new(ProblemKind::Contradiction(what), None, &self.file, &self.source, span)
+        };
+        found.into_iter().map(problem).collect()
     }
 }
 
@@ -80,10 +85,14 @@ impl<T> Parsed<T> {
 /// # Errors
 /// When it cannot be read or parsed, with the place.
 pub(crate) fn parse<T: DeserializeOwned>(path: &Path) -> Result<Parsed<T>, ScenarioError> {
-    parsed(path, std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?.into())
+    parsed(path, read(path)?)
 }
 
-fn parsed<T: DeserializeOwned>(path: &Path, source: Arc<str>) -> Result<Parsed<T>, ScenarioError> {
+pub(super) fn read(path: &Path) -> Result<Arc<str>, ScenarioError> {
+    Ok(std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?.into())
+}
+
+pub(super) fn parsed<T: DeserializeOwned>(path: &Path, source: Arc<str>) -> Result<Parsed<T>, ScenarioError> {
     let places = Places::of(&source);
     let value = serde_saphyr::from_str(&source)
         .map_err(|error| ScenarioError::one(syntax::problem(&error, path, &source, &places)))?;
@@ -96,7 +105,7 @@ fn parsed<T: DeserializeOwned>(path: &Path, source: Arc<str>) -> Result<Parsed<T
 /// Every problem that was found; after a field that does not parse, only that one.
 pub fn load(path: &Path, checks: &Checks<'_>) -> Result<LoadedScenario, ScenarioError> {
     let Parsed { value: scenario, source, places, .. } = parse::<Scenario>(path)?;
-    let (group, slug) = group_and_slug(path);
+    let Location { group, slug, .. } = Location::of(path);
     let mut loaded = LoadedScenario {
         scenario,
         file: path.to_owned(),
@@ -181,13 +190,6 @@ impl LoadedScenario {
         let kind = ProblemKind::RefusedByDatabase(format!("{message}{}", given.1));
         ScenarioError::one(Problem::new(kind, None, &self.file, &self.source, self.locate(&given.0)))
     }
-}
-
-/// The folder's name and the file's, which make the scenario's name.
-fn group_and_slug(path: &Path) -> (String, String) {
-    let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let text = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    (text(full.parent().and_then(Path::file_name)), text(full.file_stem()))
 }
 
 /// All scenario files among `paths`: files as they are, and every `*.yaml` below folders. Sorted, so that

@@ -49,6 +49,8 @@ pub enum ProblemKind {
     OperatorVersion(String),
     #[error("the scenario's name is not that of its file: `{found}`")]
     NameOfFile { found: String },
+    #[error("a scenario with snapshots stands in `scenarios/<group>/`, and this one does not")]
+    OutsideOfScenarios,
     #[error("{0}")]
     Contradiction(String),
     #[error("the API server rejects this manifest: {0}")]
@@ -120,6 +122,7 @@ impl ProblemKind {
             ProblemKind::SqlSource(_) => "clonedrill::scenario::sql_source",
             ProblemKind::MissingFile { .. } => "clonedrill::scenario::missing_file",
             ProblemKind::NameOfFile { .. } => "clonedrill::scenario::name_of_file",
+            ProblemKind::OutsideOfScenarios => "clonedrill::scenario::outside_of_scenarios",
             ProblemKind::Contradiction(_) => "clonedrill::scenario::contradiction",
             ProblemKind::RejectedByApiServer(_) => "clonedrill::scenario::rejected_by_api_server",
             ProblemKind::RefusedByDatabase(_) => "clonedrill::scenario::refused_by_database",

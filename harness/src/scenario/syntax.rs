@@ -28,6 +28,28 @@ pub(super) fn problem(error: &Error, file: &Path, source: &Arc<str>, places: &Pl
     Problem::new(kind, help, file, source, span.or_else(|| places.locate("")))
 }
 
+/// What the parser found, and where.
+pub(super) struct Fault {
+    pub(super) kind: ProblemKind,
+    pub(super) help: Option<String>,
+    /// The JSON pointer of what is at fault; of a map that lacks a field, the map's.
+    pub(super) at: String,
+}
+
+/// The fault that the parser found in `text`; none where it says no place, or the text is no YAML.
+pub(super) fn fault(error: &Error, text: &str) -> Option<Fault> {
+    let error = error.without_snippet();
+    let (kind, help) = kind_and_help(error);
+    let places = Places::of(text);
+    let at = places.pointer_at(span_of(error.location()?, text).offset())?;
+    let at = match kind {
+        // The parser notices at the map's last key.
+        ProblemKind::MissingField(_) => &at[..at.rfind('/')?],
+        _ => at,
+    };
+    Some(Fault { at: at.to_owned(), kind, help })
+}
+
 fn kind_and_help(error: &Error) -> (ProblemKind, Option<String>) {
     match error {
         Error::SerdeUnknownField { field, expected, .. } => {

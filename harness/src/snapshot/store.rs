@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use similar::TextDiff;
 
-use crate::scenario::ObservationKind;
+use crate::scenario::{Location, ObservationKind};
 
 /// What stands in a snapshot file besides the text.
 #[derive(Debug, Clone)]
@@ -88,16 +88,11 @@ impl SnapshotName<'_> {
     /// `…/snapshots/<group>/<slug>/<operator>.<kind>.snap`, beside the folder `scenarios`.
     ///
     /// # Errors
-    /// When the scenario's file is not two levels below a folder.
+    /// When the scenario does not stand in `scenarios/<group>/`.
     pub fn file(&self) -> Result<PathBuf, SnapshotError> {
-        let fail = || SnapshotError::NotAScenario(self.scenario_file.to_owned());
-        let absolute = std::path::absolute(self.scenario_file).map_err(|_| fail())?;
-        let slug = absolute.file_stem().ok_or_else(fail)?;
-        let folder = absolute.parent().ok_or_else(fail)?;
-        let group = folder.file_name().ok_or_else(fail)?;
-        let root = folder.parent().and_then(Path::parent).ok_or_else(fail)?;
-        let file = format!("{}.{}.snap", self.operator, self.kind.name());
-        Ok(root.join("snapshots").join(group).join(slug).join(file))
+        let folder = Location::of(self.scenario_file).snapshots();
+        let folder = folder.ok_or_else(|| SnapshotError::NotAScenario(self.scenario_file.to_owned()))?;
+        Ok(folder.join(format!("{}.{}.snap", self.operator, self.kind.name())))
     }
 
     /// `<operator>.<kind>.<what is peculiar>.snap` beside it, for where that observation really differs; the one that says

@@ -20,6 +20,8 @@ mod postgres;
 mod progress;
 mod remedy;
 mod status;
+#[cfg(test)]
+mod supported;
 mod tools;
 mod wal_g;
 

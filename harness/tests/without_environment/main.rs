@@ -4,6 +4,7 @@
 mod ci;
 mod command_line;
 mod container;
+mod docs;
 #[path = "../process/mod.rs"]
 mod process;
 mod scenario_errors;

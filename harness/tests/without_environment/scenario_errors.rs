@@ -26,15 +26,15 @@ impl Case {
 
     fn of(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("group")).unwrap();
-        fs::write(folder.path().join("group/mistake.sql"), "DELETE FROM orders;").unwrap();
+        fs::create_dir_all(folder.path().join("scenarios/group")).unwrap();
+        fs::write(folder.path().join("scenarios/group/mistake.sql"), "DELETE FROM orders;").unwrap();
         let case = Case { folder };
         fs::write(case.file(), text).unwrap();
         case
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.path().join("group/case.yaml")
+        self.folder.path().join("scenarios/group/case.yaml")
     }
 
     fn load(&self) -> Result<LoadedScenario, ScenarioError> {
@@ -48,7 +48,7 @@ impl Case {
             .with_width(100)
             .render_report(&mut text, error)
             .unwrap();
-        text.replace(&format!("{}/", self.folder.path().display()), "")
+        text.replace(&format!("{}/scenarios/", self.folder.path().display()), "")
     }
 }
 
@@ -212,8 +212,30 @@ fn statements_that_the_database_refuses_are_shown_at_their_step() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let case = Case::with(&[]);
-    let error = load(&case.folder.path().join("group/cas.yaml"), &checks()).unwrap_err();
+    let error = load(&case.folder.path().join("scenarios/group/cas.yaml"), &checks()).unwrap_err();
     insta::assert_snapshot!(case.rendered(&error));
+}
+
+/// Its snapshots would come to stand beside a folder of any name, outside of the repository.
+#[test]
+fn a_scenario_with_snapshots_that_stands_elsewhere_is_refused() {
+    let case = Case::with(&[]);
+    let elsewhere = case.folder.path().join("mine/group");
+    fs::create_dir(elsewhere.parent().unwrap()).unwrap();
+    fs::rename(case.folder.path().join("scenarios/group"), &elsewhere).unwrap();
+    let file = elsewhere.join("case.yaml");
+    let shown = case.rendered(&load(&file, &checks()).unwrap_err());
+    insta::assert_snapshot!(shown.replace(&format!("{}/", case.folder.path().display()), ""));
+
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_clonedrill")).args(["run", "--update"]).arg(&file).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("clonedrill::scenario::outside_of_scenarios"));
+    assert!(!case.folder.path().join("snapshots").exists());
+
+    let without = fs::read_to_string(&file).unwrap().replace("  snapshots: [env, data]\n", "");
+    fs::write(&file, without).unwrap();
+    load(&file, &checks()).unwrap();
 }
 
 #[test]

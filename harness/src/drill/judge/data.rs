@@ -89,7 +89,7 @@ impl Observed {
             };
             let compared = self.compared((short, here), (other, there))?;
             let miss = if equal { not_equal(&compared, here) } else { not_different(&compared, here) };
-            misses.extend(miss.map(|Found { said, seen: was_seen, proof }| {
+            misses.extend(miss.map(|Mismatch { said, seen: was_seen, proof }| {
                 let mut finding = finding(said);
                 let lines = compared.differences.iter().map(ToString::to_string);
                 finding.evidence = lines.take(EVIDENCE_LINES).collect();
@@ -105,7 +105,7 @@ impl Observed {
 }
 
 /// Why data are not as expected.
-struct Found {
+struct Mismatch {
     said: String,
     seen: bool,
     proof: Option<String>,
@@ -113,11 +113,11 @@ struct Found {
 
 /// Anything at all that differs is enough to fail. To tell two worlds apart it takes other rows: access rights or the
 /// position of a sequence may differ for reasons of their own.
-fn not_equal(compared: &Comparison, here: &DataObservation) -> Option<Found> {
+fn not_equal(compared: &Comparison, here: &DataObservation) -> Option<Mismatch> {
     if !compared.equal {
         let proof = compared.other_rows().map(ToString::to_string);
         let said = format!("{} differences", compared.differences.len());
-        return Some(Found { said, seen: proof.is_some(), proof });
+        return Some(Mismatch { said, seen: proof.is_some(), proof });
     }
     let said = match compared.unknown.first() {
         Some(unknown) => unknown.clone(),
@@ -126,10 +126,10 @@ fn not_equal(compared: &Comparison, here: &DataObservation) -> Option<Found> {
         }
         None => return None,
     };
-    Some(Found { said, seen: false, proof: None })
+    Some(Mismatch { said, seen: false, proof: None })
 }
 
-fn not_different(compared: &Comparison, here: &DataObservation) -> Option<Found> {
+fn not_different(compared: &Comparison, here: &DataObservation) -> Option<Mismatch> {
     if compared.other_rows().is_some() {
         return None;
     }
@@ -139,5 +139,5 @@ fn not_different(compared: &Comparison, here: &DataObservation) -> Option<Found>
         _ if damaged => "no other rows, as far as they can be read".to_owned(),
         count => format!("no other rows, but {count} other differences"),
     };
-    Some(Found { said, seen: !damaged && compared.unknown.is_empty(), proof: None })
+    Some(Mismatch { said, seen: !damaged && compared.unknown.is_empty(), proof: None })
 }

@@ -212,5 +212,11 @@ fn running(more: Value) -> Value {
     json!({ "clone": clone })
 }
 
+fn told_apart(observed: &Observed, clone: Value) -> Option<String> {
+    let alternative = serde_json::from_value(json!({ "clone": clone })).unwrap();
+    observed.told_apart(&alternative, &filled).unwrap()
+}
+
 mod clusters;
+mod data;
 mod unasked;

@@ -8,6 +8,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::ClusterError;
+use crate::poll::{Limit, Retry};
+
+/// How long connections may fail to come before the log says so once more.
+const ACCEPT: Limit = Limit::seconds(30);
 
 /// A port of a pod that is forwarded for as long as this lives. Each connection to it is one to the pod.
 pub struct Forward {
@@ -30,13 +34,21 @@ impl Forward {
         let serve = async move {
             // Dropping the set ends its connections.
             let mut connections = tokio::task::JoinSet::new();
+            let mut retry = Retry::new("a connection to a forwarded port", ACCEPT);
             loop {
                 tokio::select! {
                     accepted = listener.accept() => match accepted {
                         Ok((stream, _)) => {
+                            retry.succeeded();
                             connections.spawn(connection(pods.clone(), pod.clone(), port, stream));
                         }
-                        Err(error) => tracing::warn!(%error, "a connection to a forwarded port was lost"),
+                        // Without a descriptor left, the next one fails as well.
+                        Err(error) => {
+                            tracing::warn!(%error, "a connection to a forwarded port was lost");
+                            if let Err(late) = retry.failed(error.to_string()).await {
+                                tracing::error!("failed to {late}");
+                            }
+                        }
                     },
                     Some(_) = connections.join_next() => {}
                 }

@@ -1,5 +1,6 @@
 //! Messages that are known: each with a name, what it means and what to do. To add one, add it to a table.
 
+mod backup;
 mod cluster;
 mod operator;
 
@@ -127,7 +128,8 @@ struct Catalogue {
 }
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    let entries: Vec<&'static Entry> = operator::ENTRIES.iter().chain(cluster::ENTRIES).collect();
+    let entries: Vec<&'static Entry> =
+        operator::ENTRIES.iter().chain(backup::ENTRIES).chain(cluster::ENTRIES).collect();
     let ending = |entry: &&'static Entry| match entry.standing {
         Standing::Passing(ending) => {
             Some((entry.name, Regex::new(ending).expect("the tables are constant, and tested")))

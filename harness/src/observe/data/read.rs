@@ -29,11 +29,11 @@ pub(super) struct Source {
     /// Its size; none where it cannot be read in ranges.
     pub blocks: Option<u64>,
     pub spool: Option<TableSpool>,
-    found: Mutex<Found>,
+    found: Mutex<Tally>,
 }
 
 #[derive(Default)]
-struct Found {
+struct Tally {
     count: u64,
     digest: MultisetDigest,
     /// Why the server could not read it; what was found before says nothing then.
@@ -95,7 +95,7 @@ impl Source {
     }
 
     /// Readers never panic while they hold it; the value is whole even if one did.
-    fn found(&self) -> MutexGuard<'_, Found> {
+    fn found(&self) -> MutexGuard<'_, Tally> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -27,7 +27,7 @@ pub(super) fn differing_rows(
     naming: &Naming<'_>,
 ) -> Result<(Vec<RowDifference>, u64), DataError> {
     let mut total = 0;
-    let mut first: BTreeMap<Place, Pair> = BTreeMap::new();
+    let mut first: BTreeMap<Position, Pair> = BTreeMap::new();
     let (parts, of) = differing_parts(observed, expected);
     for part in parts {
         let found = Differing::of_part(observed, expected, part, of, naming)?;
@@ -55,7 +55,7 @@ pub(super) fn differing_parts(observed: &KeptRows, expected: &KeptRows) -> (Vec<
 #[derive(Default)]
 struct Differing {
     total: u64,
-    first: BTreeMap<Place, Pair>,
+    first: BTreeMap<Position, Pair>,
 }
 
 /// A row as it is on both sides, or on one.
@@ -90,7 +90,7 @@ impl Differing {
 
         // Beyond the last key that a cut-off side still holds, its partner may be among what was cut off.
         let horizon = [&extra, &missing].into_iter().filter_map(Side::horizon).min().cloned();
-        let mut first: BTreeMap<Place, Pair> = BTreeMap::new();
+        let mut first: BTreeMap<Position, Pair> = BTreeMap::new();
         for (place, row) in std::mem::take(&mut extra.first) {
             first.entry(place).or_default().extra = Some(row);
         }
@@ -113,7 +113,7 @@ enum Surplus {
 struct Side {
     rows: u64,
     keys: HashMap<Vec<u8>, u32>,
-    first: BTreeMap<Place, Record>,
+    first: BTreeMap<Position, Record>,
     cut_off: bool,
 }
 
@@ -141,10 +141,10 @@ impl Side {
                 // A damaged table may hold a key twice.
                 let number = side.keys.entry(row.key.clone()).or_default();
                 *number += 1;
-                Place { text: row.key.clone(), number: u64::from(*number), apart: None }
+                Position { text: row.key.clone(), number: u64::from(*number), apart: None }
             } else {
                 let text = row.text.clone().unwrap_or_else(|| row.hash.to_vec());
-                Place { text, number: side.rows, apart: Some((surplus, row.hash)) }
+                Position { text, number: side.rows, apart: Some((surplus, row.hash)) }
             };
             side.first.insert(place, row.clone());
             if side.first.len() > SHOWN {
@@ -155,14 +155,14 @@ impl Side {
         Ok(side)
     }
 
-    fn horizon(&self) -> Option<&Place> {
+    fn horizon(&self) -> Option<&Position> {
         if self.cut_off { self.first.keys().next_back() } else { None }
     }
 }
 
 /// A row's place in the order in which rows are shown: by key, numbers as numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct Position {
     text: Vec<u8>,
     /// Tells rows of one text or key apart.
     number: u64,
@@ -170,9 +170,9 @@ struct Place {
     apart: Option<(Surplus, RowHash)>,
 }
 
-impl Ord for Place {
+impl Ord for Position {
     fn cmp(&self, other: &Self) -> Ordering {
-        let parts = |place: &'_ Place| -> Vec<(Option<i128>, Vec<u8>)> {
+        let parts = |place: &'_ Position| -> Vec<(Option<i128>, Vec<u8>)> {
             place.text.split(|&byte| byte == b'\t').map(|part| (value::number(part), part.to_vec())).collect()
         };
         let by_part =
@@ -192,7 +192,7 @@ impl Ord for Place {
     }
 }
 
-impl PartialOrd for Place {
+impl PartialOrd for Position {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }

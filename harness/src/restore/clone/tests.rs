@@ -5,25 +5,31 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::restore::samples::{KEY, reference, source, variable};
-use crate::restore::{CloneSettings, Into, SourceName, named, readback};
+use crate::restore::{CloneSettings, Destination, SourceName, named, readback};
 use crate::spilo::EnvItem;
 
 fn drill(clone: CloneSettings) -> RestoreDrill {
     let source = SourceName { namespace: "prod".to_owned(), name: "acid-orders".to_owned() };
-    let into = Into { namespace: "drills".to_owned(), source_namespace_allowed: false };
+    let into = Destination { namespace: "drills".to_owned(), source_namespace_allowed: false };
     RestoreDrill { clone, ..named(source, into) }
 }
 
-fn made(source: &Source, clone: CloneSettings) -> Result<Clone, RestoreError> {
+fn made(source: &Source, clone: CloneSettings) -> Result<PlannedClone, RestoreError> {
     let time: Timestamp = "2026-11-25T22:00:00Z".parse().unwrap();
-    Clone::of(source, &drill(clone), "acid-orders-drill-abcde", (time, time), "clonedrill-prod-acid-orders")
+    PlannedClone::of(
+        source,
+        &drill(clone),
+        "acid-orders-drill-abcde",
+        (time, time),
+        "clonedrill-prod-acid-orders",
+    )
 }
 
 fn refused(source: &Source, clone: CloneSettings) -> String {
     made(source, clone).unwrap_err().to_string()
 }
 
-fn value(clone: &Clone, name: &str) -> String {
+fn value(clone: &PlannedClone, name: &str) -> String {
     clone.variable(name).and_then(|variable| variable["value"].as_str()).unwrap_or("(none)").to_owned()
 }
 
@@ -132,7 +138,7 @@ fn a_volume_stays_within_its_limit() {
     let of = |limit: &str| {
         let mut drill = drill(CloneSettings::default());
         drill.limits.volume = Some(limit.to_owned());
-        Clone::of(&source(), &drill, "a-drill-abcde", (time, time), "l")
+        PlannedClone::of(&source(), &drill, "a-drill-abcde", (time, time), "l")
             .map(|_| ())
             .map_err(|error| error.to_string())
     };

@@ -41,7 +41,7 @@ pub async fn assertions(
                 let found = ask(connect, database, &assertion.query, wanted, target, statement_timeout, hide);
                 (one_line(&wanted.said(target), hide), found.await?)
             }
-            Err(why) => (why.to_owned(), Found::not("it was not asked")),
+            Err(why) => (why.to_owned(), Answer::not("it was not asked")),
         };
         let proof = Proof { expected, help: found.help, ..Proof::new(what, found.holds, found.seen) };
         proofs.push(proof.without(found.gaps));
@@ -77,20 +77,20 @@ impl<'a> Wanted<'a> {
     }
 }
 
-struct Found {
+struct Answer {
     holds: bool,
     seen: String,
     help: String,
     gaps: Vec<Unchecked>,
 }
 
-impl Found {
+impl Answer {
     fn not(seen: impl Into<String>) -> Self {
-        Found { holds: false, seen: seen.into(), help: String::new(), gaps: Vec::new() }
+        Answer { holds: false, seen: seen.into(), help: String::new(), gaps: Vec::new() }
     }
 
     fn because(self, help: &str) -> Self {
-        Found { help: help.to_owned(), ..self }
+        Answer { help: help.to_owned(), ..self }
     }
 }
 
@@ -102,7 +102,7 @@ async fn ask(
     target: Timestamp,
     statement_timeout: Duration,
     hide: Hide<'_>,
-) -> Result<Found, DataError> {
+) -> Result<Answer, DataError> {
     let found = answered(statement_timeout, async || {
         let client = session(connect, database, statement_timeout).await?;
         let value = value(&client, query).await?;
@@ -110,7 +110,7 @@ async fn ask(
     });
     match found.await {
         Ok(found) => Ok(found),
-        Err(error) => Ok(Found::not(error.said(&format!("`{query}`"), database, hide)?)),
+        Err(error) => Ok(Answer::not(error.said(&format!("`{query}`"), database, hide)?)),
     }
 }
 
@@ -120,10 +120,10 @@ async fn judge(
     wanted: Wanted<'_>,
     target: Timestamp,
     hide: Hide<'_>,
-) -> Result<Found, NoValue> {
+) -> Result<Answer, NoValue> {
     let Some(text) = &value.text else {
         let holds = matches!(wanted, Wanted::Equals(Json::Null));
-        return Ok(Found { holds, ..Found::not("NULL") });
+        return Ok(Answer { holds, ..Answer::not("NULL") });
     };
     let seen = one_line(text, hide);
     let not_comparable =
@@ -131,13 +131,13 @@ async fn judge(
     let holds = match wanted {
         Wanted::Equals(Json::Null) => false,
         Wanted::Equals(Json::Bool(wanted)) if value.of == Type::BOOL => (text == "t") == *wanted,
-        Wanted::Equals(Json::Bool(_)) => return Ok(Found::not(not_comparable("a truth value"))),
+        Wanted::Equals(Json::Bool(_)) => return Ok(Answer::not(not_comparable("a truth value"))),
         Wanted::Equals(Json::Number(number)) | Wanted::AtLeast(number) => {
             if !is_number(&value.of) {
-                return Ok(Found::not(not_comparable("a number")));
+                return Ok(Answer::not(not_comparable("a number")));
             }
             if number.as_f64().is_none_or(|float| number.is_f64() && float.abs() >= EXACT_BELOW) {
-                let found = Found::not(format!("{seen}; {number} may have lost digits when it was read"));
+                let found = Answer::not(format!("{seen}; {number} may have lost digits when it was read"));
                 return Ok(found.because("write it as a text, and the query's value too: `SELECT (…)::text`"));
             }
             let (equal, at_least) = decimals(client, text, number).await?;
@@ -151,27 +151,27 @@ async fn judge(
                 // Which is padded to its length.
                 of if *of == Type::BPCHAR => {
                     let holds = text.trim_end_matches(' ') == wanted.trim_end_matches(' ');
-                    return Ok(Found { holds, ..Found::not(seen) });
+                    return Ok(Answer { holds, ..Answer::not(seen) });
                 }
-                _ => return Ok(Found { holds: text == wanted, ..Found::not(seen) }),
+                _ => return Ok(Answer { holds: text == wanted, ..Answer::not(seen) }),
             };
-            return Ok(Found::not(not_comparable("a text")).because(help));
+            return Ok(Answer::not(not_comparable("a text")).because(help));
         }
-        Wanted::Equals(_) => return Ok(Found::not(not_comparable("a list or an object"))),
+        Wanted::Equals(_) => return Ok(Answer::not(not_comparable("a list or an object"))),
         Wanted::NewerThan(span) => {
             if !is_time(&value.of) {
-                return Ok(Found::not(not_comparable("a time")));
+                return Ok(Answer::not(not_comparable("a time")));
             }
             return Ok(match age(client, text, &value.of, target).await? {
                 Age::Of(age) => {
                     let gaps = age.gap().into_iter().collect();
-                    Found { holds: age.at_most(span), gaps, ..Found::not(format!("{seen}, {age}")) }
+                    Answer { holds: age.at_most(span), gaps, ..Answer::not(format!("{seen}, {age}")) }
                 }
-                Age::Endless => Found::not(format!("{seen}, which is no time")),
+                Age::Endless => Answer::not(format!("{seen}, which is no time")),
             });
         }
     };
-    Ok(Found { holds, ..Found::not(seen) })
+    Ok(Answer { holds, ..Answer::not(seen) })
 }
 
 /// Whether a value equals a number, and whether it is at least that; no number is. PostgreSQL compares: its decimals are exact.

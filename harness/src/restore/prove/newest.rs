@@ -50,10 +50,10 @@ pub async fn newest(
         };
         let found =
             answered(statement_timeout, async || ask(connect, column, target, statement_timeout, hide).await);
-        let Found { holds, seen, gaps } = match found.await {
+        let Answer { holds, seen, gaps } = match found.await {
             Ok(found) => found,
             Err(error) => {
-                Found::of(false, error.said(&format!("the newest {table}.{name}"), database, hide)?)
+                Answer::of(false, error.said(&format!("the newest {table}.{name}"), database, hide)?)
             }
         };
         let what = one_line(&format!("{database}: newest {table}.{name}"), hide);
@@ -64,15 +64,15 @@ pub async fn newest(
     Ok(proofs)
 }
 
-struct Found {
+struct Answer {
     holds: bool,
     seen: String,
     gaps: Vec<Unchecked>,
 }
 
-impl Found {
+impl Answer {
     fn of(holds: bool, seen: impl Into<String>) -> Self {
-        Found { holds, seen: seen.into(), gaps: Vec::new() }
+        Answer { holds, seen: seen.into(), gaps: Vec::new() }
     }
 }
 
@@ -82,33 +82,33 @@ async fn ask(
     target: Timestamp,
     statement_timeout: Duration,
     hide: Hide<'_>,
-) -> Result<Found, NoValue> {
+) -> Result<Answer, NoValue> {
     let client = session(connect, &column.database, statement_timeout).await?;
     let row = client.query_one(COLUMN, &[&column.table, &column.column]).await?;
     let (table, name): (Option<String>, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
     let (table, name) = match (table, name) {
         (Some(table), Some(name)) => (table, name),
-        (None, _) => return Ok(Found::of(false, NO_TABLE)),
-        (_, None) => return Ok(Found::of(false, NO_COLUMN)),
+        (None, _) => return Ok(Answer::of(false, NO_TABLE)),
+        (_, None) => return Ok(Answer::of(false, NO_COLUMN)),
     };
     let newest = value(&client, &format!("SELECT max({name}) FROM {table}")).await?;
     let Some(text) = &newest.text else {
-        return Ok(Found::of(column.within.is_none(), "no value: the table has no row, or only NULL"));
+        return Ok(Answer::of(column.within.is_none(), "no value: the table has no row, or only NULL"));
     };
     let shown = one_line(text, hide);
     if !is_time(&newest.of) {
         return Ok(match column.within {
-            None => Found::of(true, shown),
-            Some(_) => Found::of(false, format!("{shown}, of type {}, which is no time", newest.of)),
+            None => Answer::of(true, shown),
+            Some(_) => Answer::of(false, format!("{shown}, of type {}, which is no time", newest.of)),
         });
     }
     Ok(match age(&client, text, &newest.of, target).await? {
         Age::Of(age) => {
             let holds = column.within.is_none_or(|within| age.at_most(within));
             let gaps = age.gap().filter(|_| column.within.is_some()).into_iter().collect();
-            Found { holds, seen: format!("{shown}, {age}"), gaps }
+            Answer { holds, seen: format!("{shown}, {age}"), gaps }
         }
-        Age::Endless => Found::of(column.within.is_none(), format!("{shown}, which is no time")),
+        Age::Endless => Answer::of(column.within.is_none(), format!("{shown}, which is no time")),
     })
 }
 

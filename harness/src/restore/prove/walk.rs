@@ -156,7 +156,7 @@ impl Walked {
         let mut whole = true;
         for column in &index.columns {
             let walk = async {
-                let Some(left) = until.left() else { return Ok(Found::Not(LATE.to_owned())) };
+                let Some(left) = until.left() else { return Ok(EntryState::Not(LATE.to_owned())) };
                 let limit = left.min(i32::try_from(index.patience().as_millis()).unwrap_or(i32::MAX));
                 let path = if index.evaluates { own.own_path.as_str() } else { "" };
                 own.run(&format!("SET LOCAL statement_timeout = {limit}; {path}")).await?;
@@ -167,18 +167,18 @@ impl Walked {
                 Err(DataError::Query { source, .. })
                     if source.code().is_some_and(|code| code.code() == CANCELED) =>
                 {
-                    Found::Not(format!("one scan of it took longer than {:.0?}", index.patience()))
+                    EntryState::Not(format!("one scan of it took longer than {:.0?}", index.patience()))
                 }
                 found => found?,
             };
             own.run("ROLLBACK TO SAVEPOINT one").await?;
             match found {
-                Found::Sound => {}
-                Found::Not(why) => {
+                EntryState::Sound => {}
+                EntryState::Not(why) => {
                     whole = false;
                     self.inspected.gap(&what, why);
                 }
-                Found::Damaged(why) => {
+                EntryState::Damaged(why) => {
                     whole = false;
                     self.inspected.damage.push(format!("{what}: {why}"));
                 }
@@ -194,7 +194,7 @@ impl Walked {
     }
 }
 
-enum Found {
+enum EntryState {
     Sound,
     Damaged(String),
     Not(String),
@@ -235,7 +235,7 @@ impl Index {
     }
 }
 
-async fn column_of(own: &Own, index: &Index, column: &Column) -> Result<Found, DataError> {
+async fn column_of(own: &Own, index: &Index, column: &Column) -> Result<EntryState, DataError> {
     let Column { key, operator, summed, .. } = column;
     let rows = index.rows(key);
     // No other index may serve.
@@ -252,7 +252,9 @@ async fn column_of(own: &Own, index: &Index, column: &Column) -> Result<Found, D
         // Where a column is NOT NULL, newer versions see nothing in it to look up.
         if let Some(seen) = by_index(own, index, &all).await? {
             if seen != wanted {
-                return Ok(Found::Damaged(format!("it leads to {seen} rows, and the table has {wanted}")));
+                return Ok(EntryState::Damaged(format!(
+                    "it leads to {seen} rows, and the table has {wanted}"
+                )));
             }
             found_all = true;
         }
@@ -262,8 +264,8 @@ async fn column_of(own: &Own, index: &Index, column: &Column) -> Result<Found, D
     }
     if operator.is_empty() {
         return Ok(match found_all {
-            true => Found::Sound,
-            false => Found::Not(format!("no operator of its class finds ({key}) by itself")),
+            true => EntryState::Sound,
+            false => EntryState::Not(format!("no operator of its class finds ({key}) by itself")),
         });
     }
     looked_up(own, index, (key, operator)).await
@@ -274,7 +276,7 @@ const LEXEMES: &str = r"(SELECT string_agg('''' || replace(replace(l, '\', '\\')
      FROM unnest(tsvector_to_array(:key)) l)::tsquery";
 
 /// Every value by itself.
-async fn looked_up(own: &Own, index: &Index, (key, operator): (&str, &str)) -> Result<Found, DataError> {
+async fn looked_up(own: &Own, index: &Index, (key, operator): (&str, &str)) -> Result<EntryState, DataError> {
     let rows = index.rows(key);
     let is = |name: &str| operator.ends_with(&format!(".{name})"));
     // Where the operator finds others too, only those that equal the value count.
@@ -299,12 +301,12 @@ async fn looked_up(own: &Own, index: &Index, (key, operator): (&str, &str)) -> R
          LATERAL (SELECT count(*) AS found {rows} AND ({key}) {operator} {KEYS}.sought{equals} OFFSET 0) each"
     );
     Ok(match by_index(own, index, &probes).await? {
-        None => Found::Not(format!("PostgreSQL does not use it to look up ({key})")),
+        None => EntryState::Not(format!("PostgreSQL does not use it to look up ({key})")),
         // Values that count as the same are found by each other.
-        Some(seen) if seen < wanted => Found::Damaged(format!(
+        Some(seen) if seen < wanted => EntryState::Damaged(format!(
             "it leads to {seen} rows when each value of ({key}) is looked up, and the table has {wanted}"
         )),
-        Some(_) => Found::Sound,
+        Some(_) => EntryState::Sound,
     })
 }
 
@@ -333,9 +335,9 @@ async fn counted(own: &Own, sequentially: &str, sql: &str) -> Result<i64, DataEr
 }
 
 /// The least and greatest value of each range of pages lie within what its summary says.
-async fn summaries(own: &Own, index: &Index, key: &str, summed: &str) -> Result<Found, DataError> {
+async fn summaries(own: &Own, index: &Index, key: &str, summed: &str) -> Result<EntryState, DataError> {
     let not =
-        |why: &str| Ok(Found::Not(format!("its summaries of ({key}) are not held against rows: {why}")));
+        |why: &str| Ok(EntryState::Not(format!("its summaries of ({key}) are not held against rows: {why}")));
     if summed.is_empty() {
         return not("they are of a kind that cannot be read");
     }
@@ -369,8 +371,8 @@ async fn summaries(own: &Own, index: &Index, key: &str, summed: &str) -> Result<
     let wrong: i64 = found.first().map_or(Ok(0), |row| own.value(row, 0))?;
     let first: Option<i64> = found.first().map_or(Ok(None), |row| own.value(row, 1))?;
     Ok(match wrong {
-        0 => Found::Sound,
-        _ => Found::Damaged(format!(
+        0 => EntryState::Sound,
+        _ => EntryState::Damaged(format!(
             "{} of ({key}) leave out rows of their own pages, such as that of page {} on",
             super::count(wrong.unsigned_abs(), "summary").replace("summarys", "summaries"),
             first.unwrap_or_default()

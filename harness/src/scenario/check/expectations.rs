@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::folder::Location;
 use super::super::problem::{ProblemKind, What};
 use super::super::types::{ClusterExpectation, ClusterOutcome, EnvExpectation};
 use super::Checker;
@@ -13,6 +14,7 @@ impl Checker<'_> {
         let scenario = &self.loaded.scenario;
         self.clusters_of("/expect", &scenario.expect.clusters);
         self.reasons();
+        self.snapshots();
         self.catalogue_names("/expect/operator/logs/known", &scenario.expect.operator.logs.known);
         self.catalogue_names("/expect/operator/logs/may", &scenario.expect.operator.logs.may);
         for (index, other) in scenario.told_apart_from.iter().enumerate() {
@@ -26,6 +28,16 @@ impl Checker<'_> {
             let names = self.cluster_names();
             self.known_key(&pointer, What::Cluster, name, &names);
             self.cluster(&pointer, name, expectation);
+        }
+    }
+
+    /// They are written beside the folder `scenarios`; without that, nobody knows where they would come to stand.
+    fn snapshots(&mut self) {
+        let asked = !self.loaded.scenario.expect.snapshots.is_empty();
+        if asked && Location::of(&self.loaded.file).snapshots().is_none() {
+            let help = "move the file to `scenarios/<group>/`; its snapshots are then written to `snapshots/<group>/` beside \
+                        `scenarios`. Or leave `snapshots` out";
+            self.add_at_key("/expect/snapshots", ProblemKind::OutsideOfScenarios, Some(help.to_owned()));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::yaml::child;
 
 /// What exists when a step begins.
 #[derive(Default)]
-struct World<'a> {
+struct SoFar<'a> {
     /// Created at some time, deleted or not: their UIDs stay known.
     created: BTreeSet<&'a str>,
     deleted: BTreeSet<&'a str>,
@@ -24,7 +24,7 @@ struct World<'a> {
     manifest_names: BTreeMap<&'a str, &'a str>,
 }
 
-impl World<'_> {
+impl SoFar<'_> {
     fn scope(&self) -> Scope<'_> {
         Scope::AtStep { created: &self.created, marks: &self.marks }
     }
@@ -33,7 +33,7 @@ impl World<'_> {
 impl<'a> Checker<'a> {
     pub(super) fn steps(&mut self) {
         let loaded = self.loaded;
-        let mut world = World::default();
+        let mut world = SoFar::default();
         for (index, step) in loaded.scenario.steps.iter().enumerate() {
             let at = format!("/steps/{index}");
             match step {
@@ -58,7 +58,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn create(&mut self, at: &str, cluster: &'a str, world: &mut World<'a>) {
+    fn create(&mut self, at: &str, cluster: &'a str, world: &mut SoFar<'a>) {
         if !self.known(at, What::Cluster, cluster, &self.cluster_names()) {
             return;
         }
@@ -81,7 +81,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The cluster must exist when the step begins.
-    fn running(&mut self, at: &str, cluster: &'a str, world: &mut World<'a>) {
+    fn running(&mut self, at: &str, cluster: &'a str, world: &mut SoFar<'a>) {
         if !self.known(at, What::Cluster, cluster, &self.cluster_names()) {
             return;
         }
@@ -97,7 +97,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn sql(&mut self, at: &str, sql: &'a SqlStep, world: &mut World<'a>) {
+    fn sql(&mut self, at: &str, sql: &'a SqlStep, world: &mut SoFar<'a>) {
         self.running(&format!("{at}/on"), &sql.on, world);
         let text = match (&sql.run, &sql.file) {
             (Some(run), None) => Some((format!("{at}/run"), run.clone())),
@@ -139,7 +139,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn mark(&mut self, at: &str, mark: &'a MarkStep, world: &mut World<'a>) {
+    fn mark(&mut self, at: &str, mark: &'a MarkStep, world: &mut SoFar<'a>) {
         self.running(&format!("{at}/on"), &mark.on, world);
         let pointer = format!("{at}/as");
         let name = mark.name.clone();
@@ -155,7 +155,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn copy_account(&mut self, at: &str, copy: &CopyAccountStep, world: &World<'_>) {
+    fn copy_account(&mut self, at: &str, copy: &CopyAccountStep, world: &SoFar<'_>) {
         self.account(&format!("{at}/from"), &copy.from, world);
         self.account(&format!("{at}/to"), &copy.to, world);
         if copy.from == copy.to {
@@ -164,7 +164,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn account(&mut self, at: &str, account: &str, world: &World<'_>) {
+    fn account(&mut self, at: &str, account: &str, world: &SoFar<'_>) {
         if self.known(at, What::Account, account, &self.account_names())
             && world.lost_accounts.contains(account)
         {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::poll::{Limit, Patience};
+use crate::poll::{Limit, Retry};
 
 /// After failures in a row. Each time that the limit is reached the log says so, and waiting begins anew.
 const AGAIN: Limit = Limit {
@@ -33,11 +33,11 @@ pub(super) async fn accept(
     stopping: CancellationToken,
     serve: impl Fn(TcpStream, SocketAddr) + Send,
 ) {
-    let mut patience: Option<Patience> = None;
+    let mut retry = Retry::new("the storage gateway to take a connection", AGAIN);
     while let Some(accepted) = stopping.run_until_cancelled(listener.next()).await {
         let error = match accepted {
             Ok((stream, peer)) => {
-                patience = None;
+                retry.succeeded();
                 serve(stream, peer);
                 continue;
             }
@@ -45,12 +45,8 @@ pub(super) async fn accept(
         };
         // One that went away before it was taken, or no descriptor left: the next may do better.
         tracing::warn!(%error, "the storage gateway could not take a connection");
-        let waited = patience
-            .get_or_insert_with(|| Patience::new("the storage gateway to take a connection", AGAIN))
-            .pause(error.to_string());
-        if let Some(Err(late)) = stopping.run_until_cancelled(waited).await {
+        if let Some(Err(late)) = stopping.run_until_cancelled(retry.failed(error.to_string())).await {
             tracing::error!("failed to {late}");
-            patience = None;
         }
     }
 }

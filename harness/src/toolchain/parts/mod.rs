@@ -4,7 +4,7 @@ mod azurite;
 mod kubernetes;
 mod operator;
 mod patroni;
-mod postgres;
+pub(super) mod postgres;
 
 use std::path::{Path, PathBuf};
 

@@ -21,7 +21,7 @@ use super::names::Names;
 use crate::environment::cluster::{Forward, apply};
 use crate::environment::protocol::{read, write};
 use crate::environment::{EnvironmentError, has_room, is_ready, trouble};
-use crate::poll::{Limit, Seen, poll};
+use crate::poll::{Limit, Retry, Seen, TimedOut, poll};
 use crate::storage::{
     Access, Authority, AuthorityError, AuthorityPem, Gateway, GatewayError, GatewaySettings, Requests, Rule,
     RuleError, RuleId, RuleState, Who, WhoIs,
@@ -36,6 +36,8 @@ const PORT: u16 = 8443;
 /// On the pod's loopback: other pods do not reach it.
 const ASKED: u16 = 8444;
 const READY: Limit = Limit::seconds(120);
+/// How long connections of the drill may fail to come: without descriptors, say, none can for a while.
+const ACCEPT: Limit = Limit::seconds(30);
 
 /// What the pod is told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,6 +62,8 @@ pub enum ServeError {
     Gateway(#[from] GatewayError),
     #[error("listen for the drill: {0}")]
     Listen(std::io::Error),
+    #[error("{0}")]
+    TimedOut(#[from] TimedOut),
 }
 
 /// Runs in the pod, until it is killed.
@@ -81,7 +85,7 @@ pub async fn serve() -> Result<(), ServeError> {
     .await?;
     let served = Arc::new(Served { gateway, names });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, ASKED)).await.map_err(ServeError::Listen)?;
-    answer_all(listener, served).await.map_err(ServeError::Listen)
+    Err(answer_all(listener, served).await.into())
 }
 
 /// The gateway, and what it knows of who asks.
@@ -90,9 +94,17 @@ struct Served {
     names: Names,
 }
 
-async fn answer_all(listener: TcpListener, served: Arc<Served>) -> std::io::Result<()> {
+async fn answer_all(listener: TcpListener, served: Arc<Served>) -> TimedOut {
+    let mut retry = Retry::new("a connection of the drill", ACCEPT);
     loop {
-        let (stream, _) = listener.accept().await?;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => match retry.failed(error.to_string()).await {
+                Ok(()) => continue,
+                Err(late) => return late,
+            },
+        };
+        retry.succeeded();
         let served = served.clone();
         tokio::spawn(async move {
             if let Err(error) = answer(stream, &served).await {
@@ -303,7 +315,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let line = Line { address: listener.local_addr().unwrap() };
         let _served = AbortOnDropHandle::new(tokio::spawn(async move {
-            answer_all(listener, Arc::new(Served { gateway, names })).await.unwrap();
+            answer_all(listener, Arc::new(Served { gateway, names })).await
         }));
 
         let about = Selection { who: Some(Asking::Cluster("clone".to_owned())), ..Selection::default() };

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use crate::environment::EnvironmentError;
 use crate::environment::local::network::API_SERVER;
-use crate::poll::{Limit, Patience};
+use crate::poll::{Limit, Retry};
 
 /// How long no connection at all may be acceptable.
 const ACCEPT: Limit = Limit::seconds(30);
@@ -52,17 +52,16 @@ impl Published {
             Ok(listener) => listener,
             Err(error) => return listening(error),
         };
-        let again = || Patience::new("a connection from outside", ACCEPT);
-        let mut patience = again();
+        let mut retry = Retry::new("a connection from outside", ACCEPT);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        patience = again();
+                        retry.succeeded();
                         connections.spawn(hand_on(stream));
                     }
-                    Err(error) => if let Err(late) = patience.pause(error.to_string()).await {
+                    Err(error) => if let Err(late) = retry.failed(error.to_string()).await {
                         return late.into();
                     },
                 },

@@ -10,24 +10,24 @@ use crate::environment::local::container::ExecSpec;
 
 /// Where `exec` finds a container that runs.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct RunningContainer {
     pub init: i32,
     pub env: Vec<(String, String)>,
     pub working_dir: PathBuf,
 }
 
 /// By namespace, pod and container.
-pub(super) type Places = HashMap<(String, String, String), Place>;
+pub(super) type RunningContainers = HashMap<(String, String, String), RunningContainer>;
 
 /// A running container, as seen by who wants to run a program in it.
 pub(super) struct InContainer<'a> {
     pub spawner: &'a Spawner,
-    pub place: &'a Place,
+    pub place: &'a RunningContainer,
 }
 
 impl InContainer<'_> {
     pub(super) async fn run(&self, argv: Vec<String>) -> Result<ExecOutput, StartError> {
-        let Place { init, env, working_dir } = self.place.clone();
+        let RunningContainer { init, env, working_dir } = self.place.clone();
         self.spawner.exec(ExecSpec { pid: init, argv, env, working_dir }).await
     }
 }

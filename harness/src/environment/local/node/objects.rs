@@ -41,11 +41,11 @@ pub(super) type Data = BTreeMap<String, Vec<u8>>;
 /// What was there when it was asked for. No `Debug`: it holds secrets.
 #[derive(Default)]
 pub(super) struct Objects {
-    found: BTreeMap<ObjectRef, Found>,
+    found: BTreeMap<ObjectRef, Fetched>,
 }
 
 /// Binary values of a ConfigMap are files only, never variables.
-struct Found {
+struct Fetched {
     variables: Data,
     binary: Data,
 }
@@ -101,17 +101,17 @@ impl Objects {
 
     #[cfg(test)]
     pub(super) fn insert(&mut self, object: ObjectRef, data: impl IntoIterator<Item = (String, Vec<u8>)>) {
-        self.found.insert(object, Found { variables: data.into_iter().collect(), binary: Data::new() });
+        self.found.insert(object, Fetched { variables: data.into_iter().collect(), binary: Data::new() });
     }
 }
 
-fn of_secret(secret: Secret) -> Found {
+fn of_secret(secret: Secret) -> Fetched {
     let data = secret.data.into_iter().flatten().map(|(key, value)| (key, value.0));
-    Found { variables: data.collect(), binary: Data::new() }
+    Fetched { variables: data.collect(), binary: Data::new() }
 }
 
-fn of_config_map(map: ConfigMap) -> Found {
+fn of_config_map(map: ConfigMap) -> Fetched {
     let text = map.data.into_iter().flatten().map(|(key, value)| (key, value.into_bytes()));
     let binary = map.binary_data.into_iter().flatten().map(|(key, value)| (key, value.0));
-    Found { variables: text.collect(), binary: binary.collect() }
+    Fetched { variables: text.collect(), binary: binary.collect() }
 }

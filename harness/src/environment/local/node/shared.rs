@@ -10,7 +10,7 @@ use kube::runtime::reflector::Store;
 
 use super::addresses::Addresses;
 use super::env::ApiServerAddress;
-use super::exec::Places;
+use super::exec::RunningContainers;
 use super::images::Images;
 use super::logs::Logs;
 use super::network::{Networks, PodNetworks};
@@ -31,12 +31,12 @@ pub(super) struct Shared {
     pub(super) claims: Claims,
     pub(super) spawner: Spawner,
     pub(super) services: Store<Service>,
-    pub(super) places: Mutex<Places>,
+    pub(super) places: Mutex<RunningContainers>,
     pub(super) pod_networks: Mutex<PodNetworks>,
 }
 
 impl Shared {
-    pub(super) fn places(&self) -> MutexGuard<'_, Places> {
+    pub(super) fn places(&self) -> MutexGuard<'_, RunningContainers> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

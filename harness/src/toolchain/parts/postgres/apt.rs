@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::super::super::command;
 use super::super::super::error::MakeError;
 use super::super::super::progress::PartProgress;
-use super::suites::Place;
+use super::suites::PackageSource;
 
 pub const LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -44,14 +44,18 @@ pub struct Apt<'a> {
 
 impl<'a> Apt<'a> {
     /// Makes the folder `work`, for the package sources of `place`.
-    pub fn new(work: &'a Path, place: &Place, progress: &'a dyn PartProgress) -> Result<Self, MakeError> {
+    pub fn new(
+        work: &'a Path,
+        place: &PackageSource,
+        progress: &'a dyn PartProgress,
+    ) -> Result<Self, MakeError> {
         for folder in ["lists/partial", "cache/archives/partial", "none", "packages"] {
             let path = work.join(folder);
             fs::create_dir_all(&path).map_err(MakeError::io("create", path))?;
         }
         let mut configuration = OWN.to_owned();
         let mut files = vec![("status", String::new()), ("preferences", String::new())];
-        if let Place::Debian { sources, .. } = place {
+        if let PackageSource::Debian { sources, .. } = place {
             configuration.push_str(OTHER_SUITE);
             files.push(("sources.list", sources.clone()));
         }

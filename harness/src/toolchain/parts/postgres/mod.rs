@@ -16,8 +16,10 @@ use super::super::postgres;
 use super::super::progress::PartProgress;
 use super::super::remedy::Remedy;
 use apt::{Apt, LIMIT};
-use suites::Place;
+use suites::PackageSource;
 
+#[cfg(test)]
+pub(in super::super) use suites::MAJORS;
 pub use suites::{distribution, major_of};
 
 /// Changes when the way of unpacking does.
@@ -84,7 +86,7 @@ fn finish(
     into: &Path,
     home: &Path,
     major: u16,
-    place: &Place,
+    place: &PackageSource,
     progress: &dyn PartProgress,
 ) -> Result<Manifest, MakeError> {
     progress.says("giving the programs their own libraries");

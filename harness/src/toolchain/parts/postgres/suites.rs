@@ -23,7 +23,7 @@ const KEYS: [&str; 2] =
 
 /// Where packages come from.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum PackageSource {
     /// What the machine's own configuration of apt names.
     Own,
     Debian {
@@ -32,23 +32,23 @@ pub enum Place {
     },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for PackageSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Own => f.write_str("the distribution's packages"),
-            Place::Debian { suite, .. } => write!(f, "Debian's packages of {suite}"),
+            PackageSource::Own => f.write_str("the distribution's packages"),
+            PackageSource::Debian { suite, .. } => write!(f, "Debian's packages of {suite}"),
         }
     }
 }
 
 /// Where to look for a major, in this order; without one, for the distribution's own.
-pub fn places(wanted: Option<u16>) -> Vec<Place> {
-    let Some(major) = wanted else { return vec![Place::Own] };
+pub fn places(wanted: Option<u16>) -> Vec<PackageSource> {
+    let Some(major) = wanted else { return vec![PackageSource::Own] };
     let mut others = other_suites(major);
     match own_has(major) {
-        true => others.insert(0, Place::Own),
+        true => others.insert(0, PackageSource::Own),
         // Its lists may be missing or old.
-        false => others.push(Place::Own),
+        false => others.push(PackageSource::Own),
     }
     others
 }
@@ -77,7 +77,7 @@ fn has_lists() -> bool {
     command::ask(Command::new("apt-get").arg("indextargets")).is_some_and(|targets| !targets.is_empty())
 }
 
-fn other_suites(major: u16) -> Vec<Place> {
+fn other_suites(major: u16) -> Vec<PackageSource> {
     let suites = SUITES.iter().find(|(has, _)| *has == major).map_or(&[][..], |(_, suites)| suites);
     if suites.is_empty() || os_release("ID").as_deref() != Some("debian") {
         return Vec::new();
@@ -85,7 +85,7 @@ fn other_suites(major: u16) -> Vec<Place> {
     // Asked once: apt takes a while to read its own configuration.
     static MIRROR: LazyLock<Option<Mirror>> = LazyLock::new(Mirror::of_this_machine);
     let Some(mirror) = &*MIRROR else { return Vec::new() };
-    suites.iter().map(|suite| Place::Debian { suite, sources: mirror.sources(suite) }).collect()
+    suites.iter().map(|suite| PackageSource::Debian { suite, sources: mirror.sources(suite) }).collect()
 }
 
 /// Where this machine has its own suite from.

@@ -28,7 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use self::forward::Forwarding;
 use super::error::NodeError;
 use super::shared::Shared;
-use crate::poll::{Limit, Patience, within};
+use crate::poll::{Limit, Retry, within};
 use crate::storage::{Authority, AuthorityError, Request as CertificateRequest, Usage};
 
 /// Kubelet's own.
@@ -80,18 +80,17 @@ impl Kubelet {
 
     /// Comes back only when it cannot go on.
     pub(super) async fn serve(self, shared: Arc<Shared>) -> NodeError {
-        let again = || Patience::new("a connection to the kubelet's port", ACCEPT);
-        let mut patience = again();
+        let mut retry = Retry::new("a connection to the kubelet's port", ACCEPT);
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        patience = again();
+                        retry.succeeded();
                         let (acceptor, client) = (self.acceptor.clone(), self.client.clone());
                         connections.spawn(serve_connection(stream, acceptor, client, shared.clone()));
                     }
-                    Err(error) => if let Err(late) = patience.pause(error.to_string()).await {
+                    Err(error) => if let Err(late) = retry.failed(error.to_string()).await {
                         return late.into();
                     },
                 },

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::LifecycleHandler;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::super::exec::Place;
+use super::super::exec::RunningContainer;
 use super::super::process::{Running, StartError};
 use super::super::spec;
 use super::super::status::State;
@@ -74,7 +74,7 @@ pub(super) async fn run(task: &Task, number: u32) -> Result<i32, AttemptError> {
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Err(AttemptError::Stopped),
     };
     let key = (run.namespace.clone(), run.name.clone(), task.container.name.clone());
-    let place = Place { init: running.init, env, working_dir };
+    let place = RunningContainer { init: running.init, env, working_dir };
     run.shared.places().insert(key.clone(), place.clone());
     let code = attend(task, number, running, &place).await;
     writing.end().await;
@@ -104,7 +104,12 @@ async fn make_spec(task: &Task) -> ContainerSpec {
 }
 
 /// Watches a running container until it ended, by itself or because it was told to.
-async fn attend(task: &Task, number: u32, mut running: Running, place: &Place) -> Result<i32, AttemptError> {
+async fn attend(
+    task: &Task,
+    number: u32,
+    mut running: Running,
+    place: &RunningContainer,
+) -> Result<i32, AttemptError> {
     let mut stop = task.stop.clone();
     let hook = task.container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref());
     if let Some(hook) = hook {
@@ -207,7 +212,7 @@ async fn hurried(stop: &mut watch::Receiver<Stop>, until: Instant) -> Instant {
 async fn end(
     task: &Task,
     mut running: Running,
-    place: &Place,
+    place: &RunningContainer,
     grace: Duration,
     probing: &mut Probing<'_>,
 ) -> i32 {
@@ -245,7 +250,7 @@ async fn end(
     running.wait().await
 }
 
-async fn run_hook(task: &Task, hook: &LifecycleHandler, place: &Place) -> Result<(), String> {
+async fn run_hook(task: &Task, hook: &LifecycleHandler, place: &RunningContainer) -> Result<(), String> {
     if let Some(action) = &hook.exec {
         let argv = action.command.clone().unwrap_or_default();
         let exec = exec::InContainer { spawner: &task.run.shared.spawner, place };

@@ -1,0 +1,122 @@
+//! The pages: every link leads somewhere, the book has every page, and the messages that they explain are ours.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\]\(([^)\s]+)\)").unwrap());
+static FENCE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?ms)^```.*?^```").unwrap());
+static MESSAGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\*\*`([^`]+)`\*\*").unwrap());
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().canonicalize().unwrap()
+}
+
+fn files(folder: &Path, ending: &str, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, ending, into);
+        } else if path.extension().is_some_and(|found| found == ending) {
+            into.push(path);
+        }
+    }
+}
+
+fn docs() -> Vec<PathBuf> {
+    let mut pages = Vec::new();
+    files(&root().join("harness/docs"), "md", &mut pages);
+    pages
+}
+
+/// A page without what stands in blocks of code.
+fn prose(page: &Path) -> String {
+    FENCE.replace_all(&fs::read_to_string(page).unwrap(), "").into_owned()
+}
+
+/// As GitHub and mdBook make them of a heading.
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let text = prose(page);
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |line: &str| {
+        let title = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+        title.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect::<String>()
+    };
+    headings.map(anchor).collect()
+}
+
+/// The links of a page that lead nowhere.
+fn broken(page: &Path) -> Vec<String> {
+    let text = prose(page);
+    let links = LINK.captures_iter(&text).map(|found| found[1].to_owned());
+    let leads_nowhere = |link: &String| {
+        if link.contains("://") {
+            return false;
+        }
+        let (file, anchor) =
+            link.split_once('#').map_or((link.as_str(), None), |(file, at)| (file, Some(at)));
+        let target = if file.is_empty() { page.to_owned() } else { page.parent().unwrap().join(file) };
+        !target.exists() || anchor.is_some_and(|anchor| !anchors(&target).contains(anchor))
+    };
+    links.filter(leads_nowhere).map(|link| format!("{}: {link}", page.display())).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut pages = docs();
+    pages.extend(["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root().join(name)));
+    let broken: Vec<String> = pages.iter().flat_map(|page| broken(page)).collect();
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn a_link_to_no_page_or_no_heading_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.md");
+    let text = "# One\n## It's two\n[a](page.md) [b](#its-two) [c](https://example.org/x)\n```\n[d](e.md)\n```\n\
+                [f](gone.md) [g](page.md#three)\n";
+    fs::write(&page, text).unwrap();
+    let found: Vec<String> =
+        broken(&page).iter().map(|found| found.rsplit(": ").next().unwrap().to_owned()).collect();
+    assert_eq!(found, ["gone.md", "page.md#three"]);
+}
+
+#[test]
+fn the_book_has_every_page_once() {
+    let folder = root().join("harness/docs");
+    let summary = fs::read_to_string(folder.join("SUMMARY.md")).unwrap();
+    let mut named: Vec<PathBuf> = LINK.captures_iter(&summary).map(|found| folder.join(&found[1])).collect();
+    let mut pages: Vec<PathBuf> = docs().into_iter().filter(|page| !page.ends_with("SUMMARY.md")).collect();
+    named.sort();
+    pages.sort();
+    assert_eq!(named, pages, "harness/docs/SUMMARY.md names each page of harness/docs");
+}
+
+/// A message that was changed in the code and not on the page is one that nobody finds there.
+#[test]
+fn the_messages_that_are_explained_are_those_that_people_meet() {
+    let mut sources = Vec::new();
+    files(&root().join("harness/src"), "rs", &mut sources);
+    // A line that was broken in the source is one line when it is printed.
+    let continued = Regex::new(r"\\\n\s*").unwrap();
+    let code: String = sources
+        .iter()
+        .map(|source| continued.replace_all(&fs::read_to_string(source).unwrap(), "").into_owned())
+        .collect();
+    let page = fs::read_to_string(root().join("harness/docs/troubleshooting.md")).unwrap();
+    let messages: Vec<&str> =
+        MESSAGE.captures_iter(&page).map(|found| found.get(1).unwrap().as_str()).collect();
+    assert!(messages.len() >= 20, "{messages:?}");
+    let parts = |message: &str| {
+        let parts = message.trim_start_matches("failed to ").split('…').map(|part| part.trim().to_owned());
+        parts.filter(|part| !part.is_empty()).collect::<Vec<_>>()
+    };
+    let unknown: Vec<&str> = messages
+        .into_iter()
+        .filter(|message| parts(message).iter().any(|part| !code.contains(part.as_str())))
+        .collect();
+    assert!(unknown.is_empty(), "nothing says: {unknown:#?}");
+}
