@@ -89,15 +89,35 @@ impl<'w> World<'w> {
         }
     }
 
-    /// The cluster that this one is cloned from, where that is among the manifests. A cluster that is restored in place has
-    /// its own name there, and is not its own source.
+    /// The cluster that this one is cloned from, where that is among the manifests. Staging is refreshed from production: so
+    /// one of the name that archives where the clone reads is it, in whatever namespace; else the one beside the clone. A cluster
+    /// that is restored in place has its own name there, and is not its own source.
     pub fn source_of(&self, cluster: &Cluster<'_>) -> Option<(&Cluster<'w>, &Rendered<'w>)> {
         let name = cluster.document.text("/spec/clone/cluster")?;
-        self.rendered().find(|(other, _)| {
-            other.document.name == name
-                && other.document.namespace == cluster.document.namespace
-                && other.document.name != cluster.document.name
-        })
+        let namespace = cluster.document.namespace.as_str();
+        let named: Vec<(&Cluster<'w>, &Rendered<'w>)> = self
+            .rendered()
+            .filter(|(other, _)| {
+                let is_itself = (&other.document.namespace, &other.document.name)
+                    == (&cluster.document.namespace, &cluster.document.name);
+                other.document.name == name && !is_itself
+            })
+            .collect();
+        let beside = named.iter().find(|(other, _)| other.document.namespace == namespace);
+        let pod = cluster.rendered.as_ref().ok().map(|rendered| &rendered.pod);
+        let is_read = |found: &&(&Cluster<'w>, &Rendered<'w>)| {
+            let reads = pod.and_then(Pod::source);
+            let major = pod.and_then(Pod::major);
+            reads.zip(found.1.pod.own()).is_some_and(|(reads, own)| reads.finds(own, major))
+        };
+        beside.filter(is_read).or_else(|| named.iter().find(is_read)).or(beside).copied()
+    }
+
+    /// Whether it is restored in place: its clone section has its own name, and no cluster of that name in another namespace
+    /// is meant.
+    pub fn is_in_place(&self, cluster: &Cluster<'_>) -> bool {
+        cluster.document.text("/spec/clone/cluster") == Some(cluster.document.name.as_str())
+            && self.source_of(cluster).is_none()
     }
 
     /// Where a variable of a cluster was written: in one of the manifests, else the cluster's name.
@@ -216,11 +236,6 @@ impl Cluster<'_> {
         let env = self.document.value.pointer("/spec/env")?.as_array()?;
         let at = env.iter().rposition(|item| item.get("name").and_then(Value::as_str) == Some(name))?;
         Some(format!("/spec/env/{at}"))
-    }
-
-    /// Whether it is restored in place: its clone section has its own name.
-    pub fn is_in_place(&self) -> bool {
-        self.document.text("/spec/clone/cluster") == Some(self.document.name.as_str())
     }
 
     /// Whether the manifest asks for a clone at all.

@@ -18,6 +18,10 @@ static CLUSTER: LazyLock<Regex> =
 const CREATED: &str = "statefulset";
 const CREATED_END: &str = "has been successfully created";
 
+/// What it logs at the end of a sync.
+const SYNCED: &str = "cluster has been synced";
+const NOT_SYNCED: &str = "could not sync cluster";
+
 /// A line of the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
@@ -63,6 +67,13 @@ impl OperatorLog {
     /// Whether the operator has said that it made the cluster's StatefulSet.
     pub(super) fn has_created(&self, cluster: &str) -> bool {
         self.of(cluster).iter().any(is_creation)
+    }
+
+    /// Whether the operator has looked at all of the cluster, with or without success.
+    pub(super) fn has_synced(&self, cluster: &str) -> bool {
+        self.of(cluster)
+            .iter()
+            .any(|line| line.message == SYNCED || line.message.starts_with(NOT_SYNCED))
     }
 
     /// What is worth telling of a cluster until its StatefulSet was made.

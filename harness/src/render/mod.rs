@@ -4,6 +4,7 @@
 //! an operator of its own: once as it is, and once with a marker in each free text. The operator writes StatefulSets into
 //! both; markers that stand in the second one's env tell where the values of the first came from.
 
+mod again;
 mod blueprint;
 mod difference;
 mod engine;

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use kube::api::{Api, DynamicObject, ListParams};
 use serde::{Deserialize, Serialize};
 
+use super::again::look_again;
 use super::blueprint::{Blueprint, completed};
 use super::engine::{Prepared, Provenance, Rendered, Told, render_prepared};
 use super::error::RenderError;
@@ -25,7 +26,7 @@ const RESTART_MARK: &str = "zalando-postgres-operator-rolling-update-required";
 /// States in which the operator has done with a cluster that it took over.
 const DONE: [&str; 4] = ["Running", "SyncFailed", "UpdateFailed", "Invalid"];
 /// What the operator's reasons begin with in its log.
-const REASON: &str = "reason: ";
+pub(super) const REASON: &str = "reason: ";
 
 /// What an upgrade of the operator does to each cluster.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,6 +52,9 @@ pub struct Takeover {
     pub reasons: Vec<String>,
     /// Why it was not taken over: the operator's last word.
     pub failure: Option<String>,
+    /// What it finds to change when it looks a second time, in its words: what differs then differs at every sync, and pods are
+    /// rolled again and again. None where it has not looked a second time.
+    pub again: Option<Vec<String>>,
 }
 
 /// What became of a StatefulSet.
@@ -101,7 +105,14 @@ pub async fn upgrade_in(
     let taken_over = async {
         take_over(&mut world, &newer, input, &clusters, told).await?;
         let after = Things::of(environment, &world, &clusters).await?;
-        compare(&world, &clusters, &before, &after).await
+        let mut taken_over = compare(&world, &clusters, &before, &after).await?;
+        let stay = taken_over.iter().filter(|one| one.failure.is_none() && one.fate != Fate::Gone);
+        let stay: Vec<usize> = stay.map(|one| one.cluster).collect();
+        let mut again = look_again(&mut world, &newer, &stay, told).await?;
+        for one in &mut taken_over {
+            one.again = again.remove(&one.cluster);
+        }
+        Ok::<_, RenderError>(taken_over)
     };
     let anew = render_prepared(environment, &newer, input, Provenance::NotAsked, told);
     let (taken_over, anew) = futures::try_join!(taken_over, anew)?;
@@ -242,7 +253,7 @@ async fn compare(
             }
             _ => Fate::Updated,
         };
-        let name = format!("{}/{}", key.0, key.1);
+        let name = world.name(*cluster);
         let lines = log.of(&name);
         let reasons = lines.iter().filter_map(|line| line.message.strip_prefix(REASON));
         let mut reasons: Vec<String> = reasons.map(|reason| world.in_input_words(reason)).collect();
@@ -265,6 +276,7 @@ async fn compare(
             restarted: had.len() - had.iter().filter(goes_on).count(),
             reasons,
             failure: failed.map(|why| world.in_input_words(&why)),
+            again: None,
         }
     };
     Ok(clusters.iter().map(takeover).collect())

@@ -113,6 +113,12 @@ impl<'e> World<'e> {
         (self.namespace(namespace), object["metadata"]["name"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// What the operator calls a cluster in its log.
+    pub(super) fn name(&self, cluster: usize) -> String {
+        let (namespace, name) = self.key(cluster);
+        format!("{namespace}/{name}")
+    }
+
     async fn make_objects(&mut self, client: &Client, given: usize) {
         let objects = self.blueprint.objects.iter();
         let objects =

@@ -10,8 +10,8 @@ use super::style::{Paint, Style};
 use super::text::{WIDTH, cut};
 use crate::observe::env::{Written, shown};
 use crate::render::{
-    EnvChange, Fate, FieldChange, Outcome, Refused, RenderInput, RenderedVariable, SetDifference, Takeover,
-    Upgrade, between, only_in,
+    EnvChange, Fate, FieldChange, Outcome, Refused, RenderInput, RenderedVariable, Rendering, SetDifference,
+    Takeover, Upgrade, between, only_in,
 };
 use crate::secret::Secret;
 use crate::snapshot::redact::Redactor;
@@ -81,6 +81,12 @@ pub struct TakeoverRecord {
     pub reasons: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// What the new version finds to change at every sync, in its words; none where it has not looked a second time.
+    pub again: Option<Vec<String>>,
+    /// Variables that stand twice in the env list, with two values: the API server keeps one of them, and the operator
+    /// finds another than it wrote.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub twice: Vec<String>,
 }
 
 impl UpgradeRecord {
@@ -100,7 +106,7 @@ impl UpgradeRecord {
                     log: LogChange::default(),
                     stateful_set: Vec::new(),
                     refused: Refusals::default(),
-                    takeover: takeover.map(record),
+                    takeover: takeover.map(|takeover| record(takeover, &upgrade.to)),
                 };
                 change.fill(difference.outcome, &hider);
                 change
@@ -124,17 +130,35 @@ impl UpgradeRecord {
 }
 
 fn is_change(takeover: &Takeover) -> bool {
-    takeover.fate != Fate::Kept || takeover.restarted > 0 || takeover.failure.is_some()
+    takeover.fate != Fate::Kept
+        || takeover.restarted > 0
+        || takeover.failure.is_some()
+        || takeover.again.as_ref().is_some_and(|reasons| !reasons.is_empty())
 }
 
-fn record(takeover: &Takeover) -> TakeoverRecord {
+fn record(takeover: &Takeover, to: &Rendering) -> TakeoverRecord {
+    let set = to.clusters.iter().find(|one| one.cluster == takeover.cluster);
+    let env = set.and_then(|one| one.result.as_ref().ok()).map(|set| set.env.as_slice());
     TakeoverRecord {
         stateful_set: takeover.fate,
         pods: takeover.pods,
         restarted: takeover.restarted,
         reasons: takeover.reasons.clone(),
         failure: takeover.failure.clone(),
+        again: takeover.again.clone(),
+        twice: env.map(twice).unwrap_or_default(),
     }
+}
+
+/// The names that stand more than once with more than one value.
+fn twice(env: &[RenderedVariable]) -> Vec<String> {
+    let differs = |entry: &&RenderedVariable| {
+        env.iter().any(|other| other.name == entry.name && other.item != entry.item)
+    };
+    let mut names: Vec<String> = env.iter().filter(differs).map(|entry| entry.name.clone()).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 impl ClusterChange {
@@ -213,6 +237,17 @@ pub fn text(record: &UpgradeRecord, coloured: bool) -> String {
         clusters(same),
         clusters(restarts)
     ));
+    let of = |wanted: &dyn Fn(&TakeoverRecord) -> bool| {
+        record.clusters.iter().filter(|cluster| cluster.takeover.as_ref().is_some_and(wanted)).count()
+    };
+    let without_end = of(&|takeover| again(takeover).is_some());
+    if without_end > 0 {
+        text.push_str(&format!("{} will be rolled again and again, at every sync\n", clusters(without_end)));
+    }
+    let unseen = of(&|takeover| takeover.failure.is_none() && takeover.again.is_none());
+    if unseen > 0 {
+        text.push_str(&format!("whether {} will be rolled again and again was not seen\n", clusters(unseen)));
+    }
     text
 }
 
@@ -234,6 +269,9 @@ fn of_cluster(cluster: &ClusterChange, style: Style) -> String {
         text.push_str(&format!("  set     the StatefulSet {fate}\n"));
         for reason in &takeover.reasons {
             text.push_str(&block("  why     ", reason));
+        }
+        if let Some(again) = again(takeover) {
+            text.push_str(&style.paint(Paint::Bad, &block("  again   ", &again)));
         }
         if let Some(failure) = &takeover.failure {
             text.push_str(&style.paint(Paint::Bad, &block("  fails   ", failure)));
@@ -258,6 +296,22 @@ fn pods(takeover: &TakeoverRecord) -> String {
         (some, all) if some == all => "will be restarted".to_owned(),
         (some, all) => format!("{some} of {all} will be restarted"),
     }
+}
+
+/// What a second sync finds to change, it finds at every sync.
+fn again(takeover: &TakeoverRecord) -> Option<String> {
+    let reasons = takeover.again.as_ref().filter(|reasons| !reasons.is_empty())?;
+    let why = match &takeover.twice[..] {
+        [] => String::new(),
+        names => format!(
+            "; {} twice in the env list with two values, and the API server keeps another one than the operator wants",
+            if let [name] = names { format!("{name} stands") } else { format!("{} stand", names.join(", ")) }
+        ),
+    };
+    Some(format!(
+        "will be rolled again and again, at every sync (resync_period): {}{why}",
+        reasons.join("; ")
+    ))
 }
 
 /// A line each; a value that is JSON on both sides shows only what differs in it.

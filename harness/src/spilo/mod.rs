@@ -8,6 +8,7 @@ pub mod backup_list;
 pub mod cleaned;
 pub mod encryption;
 mod expand;
+pub mod log_tags;
 pub mod merge;
 pub mod model;
 pub mod names;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::archive::{self, Scope};
 use super::settings::{CloneMethod, Settings};
 use super::variables::Variables;
-use super::{expand, search};
+use super::{Release, expand, log_tags, search};
 use crate::secret::Secret;
 
 /// The container that Spilo runs in, and a variable that only Spilo's has.
@@ -224,6 +224,34 @@ impl<'w> Pod<'w> {
     /// The variable that asks for a cluster which follows another one.
     pub fn standby(&self) -> Option<&'static str> {
         self.spilo.standby
+    }
+
+    /// What a cluster that follows another one by its backups in Azure needs and has not, by its full name.
+    pub fn standby_lacks(&self, has_identity: bool) -> Vec<&'static str> {
+        let principal = ["STANDBY_AZURE_CLIENT_ID", "STANDBY_AZURE_CLIENT_SECRET", "STANDBY_AZURE_TENANT_ID"];
+        let opens = has_identity
+            || self.has("STANDBY_AZURE_STORAGE_ACCESS_KEY")
+            || self.has("STANDBY_AZURE_STORAGE_SAS_TOKEN")
+            || principal.iter().all(|name| self.has(name));
+        let switch = ["STANDBY_USE_WALG_RESTORE", "STANDBY_USE_WALG", "USE_WALG"];
+        let given = switch.iter().find(|name| self.values.contains_key(**name));
+        let by_walg = given.and_then(|name| self.raw(name)).is_some_and(|value| {
+            value.eq_ignore_ascii_case("true") || !is_known(value)
+        });
+        let lacks = [
+            ("STANDBY_AZURE_STORAGE_ACCOUNT", !self.has("STANDBY_AZURE_STORAGE_ACCOUNT")),
+            ("STANDBY_AZURE_STORAGE_ACCESS_KEY", !opens),
+            ("STANDBY_USE_WALG_RESTORE", !by_walg),
+        ];
+        lacks.into_iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| name).collect()
+    }
+
+    /// What comes of `LOG_S3_TAGS` in this release.
+    pub fn log_tags(&self, release: Release) -> log_tags::Tags {
+        match self.raw("LOG_S3_TAGS") {
+            Some(tags) if !is_known(tags) => log_tags::Tags::Sound,
+            _ => log_tags::of(self.settled(), release),
+        }
     }
 
     /// What Spilo reads from the env, with its defaults.

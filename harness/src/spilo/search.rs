@@ -25,9 +25,30 @@ pub fn is_searched(searched: &str, held: &str, major: Option<u16>) -> bool {
     is_versioned(searched) && below.is_some_and(|held: u16| major.is_none_or(|major| held <= major))
 }
 
+/// The folders that WAL-G makes below a prefix.
+const WALGS: [&str; 2] = ["basebackups_005", "wal_005"];
+
+/// What is above the first folder of WAL-G's own in a prefix, and that folder.
+pub fn above_walgs_folders(prefix: &str) -> Option<(&str, &str)> {
+    let folder = prefix.split('/').skip(3).find(|part| WALGS.contains(part))?;
+    let at = prefix.find(&format!("/{folder}"))?;
+    Some((&prefix[..at], folder))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folders_of_wal_g_are_no_part_of_a_prefix() {
+        let prefix = "azure://backups/acid-orders/16";
+        for below in ["basebackups_005", "basebackups_005/", "wal_005/x"] {
+            let found = above_walgs_folders(&format!("{prefix}/{below}")).map(|(above, _)| above);
+            assert_eq!(found, Some(prefix), "{below}");
+        }
+        assert_eq!(above_walgs_folders(prefix), None);
+        assert_eq!(above_walgs_folders("azure://basebackups_005"), None);
+    }
 
     #[test]
     fn only_spilos_own_form_is_searched_by_version() {

@@ -25,6 +25,30 @@ fn find(world: &World<'_>, found: &mut Found) {
     }
 }
 
+/// Where the variable that decides about these backups was written: one setting of the operator may decide about both.
+fn decided_at(world: &World<'_>, rendered: &Rendered<'_>, archive: &Archive) -> Option<(String, String)> {
+    let (document, pointer) = world.written(rendered.entry(&archive.decided_by)?)?;
+    Some((document.to_string(), pointer.to_owned()))
+}
+
+/// Whether what decides about the cluster's own backups is a finding already, and decides about these too.
+fn is_told(world: &World<'_>, rendered: &Rendered<'_>, archive: &Archive) -> bool {
+    let Some(own) = rendered.model.archive.as_ref().filter(|_| archive.scope == Scope::Clone) else {
+        return false;
+    };
+    let at = |archive| decided_at(world, rendered, archive);
+    own.store != Store::Azure && is_meant(rendered, own).is_some() && at(own).is_some() && at(own) == at(archive)
+}
+
+/// What shows that Azure was meant, if only by the form of a value.
+fn is_meant(rendered: &Rendered<'_>, archive: &Archive) -> Option<Option<String>> {
+    let scope = archive.scope.prefix();
+    let names = [format!("{scope}WALG_AZ_PREFIX"), format!("{scope}AZURE_STORAGE_ACCOUNT")];
+    let value = rendered.pod.value(&archive.decided_by).unwrap_or_default();
+    let meant = names.into_iter().find(|name| rendered.pod.has(name));
+    (meant.is_some() || value.starts_with("azure:")).then_some(meant)
+}
+
 /// Another store than Azure decides; only what shows that Azure was meant makes a fault of it.
 fn wins(
     world: &World<'_>,
@@ -33,18 +57,12 @@ fn wins(
     rendered: &Rendered<'_>,
     archive: &Archive,
 ) {
-    let scope = archive.scope.prefix();
-    let prefix = format!("{scope}WALG_AZ_PREFIX");
-    let account = format!("{scope}AZURE_STORAGE_ACCOUNT");
-    let value = rendered.pod.value(&archive.decided_by).unwrap_or_default();
-    let is_azure = value.starts_with("azure:");
-    let meant = [&prefix, &account].into_iter().find(|name| rendered.pod.has(name));
-    if meant.is_none() && !is_azure {
-        return;
-    }
+    let Some(meant) = is_meant(rendered, archive).filter(|_| !is_told(world, rendered, archive)) else { return };
     // An account alone is a leftover rather than a wish.
-    let severity = if is_azure || meant == Some(&prefix) { Severity::Error } else { Severity::Warning };
-    add(world, found, cluster, rendered, archive, (meant.cloned(), severity));
+    let account_alone = meant.as_ref().is_some_and(|name| name.ends_with("_ACCOUNT"));
+    let is_azure = rendered.pod.value(&archive.decided_by).is_some_and(|value| value.starts_with("azure:"));
+    let severity = if account_alone && !is_azure { Severity::Warning } else { Severity::Error };
+    add(world, found, cluster, rendered, archive, (meant, severity));
 }
 
 fn add(
@@ -57,7 +75,13 @@ fn add(
 ) {
     let (name, store) = (&archive.decided_by, archive.store.name());
     let written = field(world, rendered, name);
+    let reads_too = rendered.model.source().filter(|source| {
+        archive.scope == Scope::Own && source.store != Store::Azure && is_told(world, rendered, source)
+    });
     let what = match archive.scope {
+        Scope::Own if reads_too.is_some() => {
+            format!("backups and WAL go to {store}, and the clone reads its source's backups there")
+        }
         Scope::Own => format!("backups and WAL go to {store}"),
         Scope::Clone => format!("the clone reads its source's backups from {store}"),
     };

@@ -167,7 +167,7 @@ fn in_place(world: &World<'_>, found: &mut Found) {
         _ => false,
     };
     for (cluster, rendered) in world.rendered() {
-        if !keeps || !cluster.is_in_place() || rendered.model.source().is_none() {
+        if !keeps || !world.is_in_place(cluster) || rendered.model.source().is_none() {
             continue;
         }
         let message = format!(

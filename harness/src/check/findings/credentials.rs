@@ -70,7 +70,7 @@ fn without(world: &World<'_>, found: &mut Found, scope: Scope) {
         let prefix = scope.prefix();
         let names = ["AZURE_STORAGE_ACCESS_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_SECRET"];
         let misspelt = names.iter().any(|name| rendered.meant_by(&format!("{prefix}{name}")).is_some());
-        if misspelt || identity::names(rendered, scope).is_some() {
+        if misspelt || identity::names(world, rendered, scope).is_some() {
             continue;
         }
         let Some(azure) = azure(rendered, scope).filter(|azure| azure.credential.is_none()) else { continue };

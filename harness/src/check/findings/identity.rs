@@ -18,14 +18,15 @@ const CLIENT: &str = "AZURE_CLIENT_ID";
 const OTHERS: [&str; 2] = ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST"];
 
 /// The variable that names an identity for this scope, where nothing else opens the account.
-pub(super) fn names(rendered: &Rendered<'_>, scope: Scope) -> Option<String> {
+pub(super) fn names(world: &World<'_>, rendered: &Rendered<'_>, scope: Scope) -> Option<String> {
     let has = |name: &str| rendered.pod.has(&format!("{}{name}", scope.prefix()));
     let azure = match scope {
         Scope::Own => rendered.pod.own(),
         Scope::Clone => rendered.pod.source(),
     };
-    // Two of the three of a service principal are rather one that is not complete.
-    let incomplete = has("AZURE_CLIENT_SECRET") || (has("AZURE_TENANT_ID") && !has(OTHERS[0]));
+    // Two of the three of a service principal are rather one that is not complete; workload identities have no secret, though.
+    let is_identity = world.settings.managed_identity || has(OTHERS[0]);
+    let incomplete = has("AZURE_CLIENT_SECRET") || (has("AZURE_TENANT_ID") && !is_identity);
     if azure?.credential.is_some() || incomplete {
         return None;
     }
@@ -36,7 +37,7 @@ pub(super) fn names(rendered: &Rendered<'_>, scope: Scope) -> Option<String> {
 fn find(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
         for Archive { scope, .. } in rendered.in_azure() {
-            let Some(name) = names(rendered, *scope) else { continue };
+            let Some(name) = names(world, rendered, *scope) else { continue };
             let what = match scope {
                 Scope::Own => "every backup and WAL file is refused",
                 Scope::Clone => "the clone's bootstrap fails",

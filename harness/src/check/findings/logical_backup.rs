@@ -6,6 +6,7 @@ use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
 use crate::check::operator;
 use crate::check::world::World;
+use crate::manifests::Document;
 use crate::spilo::azure::{fault_of_account, fault_of_container};
 
 pub(super) static DEFINITION: Definition = Definition {
@@ -20,6 +21,15 @@ pub(super) static DEFINITION: Definition = Definition {
 const GROUP: &str = "/logical_backup";
 /// The bucket of the release's own configuration, which is nobody's.
 const NOBODYS: &str = "my-bucket-url";
+
+const KEY: &str = "logical_backup_azure_storage_account_key";
+
+/// The job's script knows no other way in than an account key.
+fn has_key(settings: &Document) -> bool {
+    [KEY, "logical_backup_cronjob_environment_secret"]
+        .iter()
+        .any(|name| operator::text(settings, GROUP, name).is_some())
+}
 
 fn find(world: &World<'_>, found: &mut Found) {
     let Some(settings) = world.manifests.settings() else { return };
@@ -48,12 +58,20 @@ fn find(world: &World<'_>, found: &mut Found) {
                             "logical_backup_azure_storage_container",
                             format!("Azure has no containers of the name `{container}`: {why}"),
                         ),
-                        _ => continue,
+                        _ if has_key(settings) => continue,
+                        _ => (
+                            KEY,
+                            format!("no key opens the storage account `{account}`"),
+                        ),
                     }
                 }
             };
-            let repair =
-                "set logical_backup_azure_storage_account_name and logical_backup_azure_storage_container";
+            let repair = if at == KEY {
+                "set logical_backup_cronjob_environment_secret to a Secret with LOGICAL_BACKUP_AZURE_STORAGE_ACCOUNT_KEY, \
+                 or logical_backup_azure_storage_account_key"
+            } else {
+                "set logical_backup_azure_storage_account_name and logical_backup_azure_storage_container"
+            };
             (at, why, repair, Severity::Error)
         } else if provider == "s3" && text("logical_backup_s3_bucket").is_none_or(|bucket| bucket == NOBODYS)
         {
@@ -70,9 +88,10 @@ fn find(world: &World<'_>, found: &mut Found) {
             continue;
         };
         let message = format!("{}: each logical backup fails or goes elsewhere: {why}", cluster.name());
-        let place = cluster.document.place("/spec/enableLogicalBackup");
-        let finding = found.add(cluster.name(), place, "asked for here", message, repair);
+        // Of many clusters it is told once, at what decides.
+        let place = settings.place(&operator::pointer(settings, GROUP, setting));
+        let finding = found.add(cluster.name(), place, "decided here", message, repair);
         finding.as_bad_as(severity);
-        finding.beside(settings.place(&operator::pointer(settings, GROUP, setting)), "decided here");
+        finding.beside(cluster.document.place("/spec/enableLogicalBackup"), "asked for here");
     }
 }

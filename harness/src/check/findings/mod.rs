@@ -11,10 +11,12 @@ mod harmless;
 mod identity;
 mod ignored;
 mod literal;
+mod log_tags;
 mod logical_backup;
 mod memory;
 mod names_refused;
 pub(crate) mod no_backups;
+mod not_from_backups;
 mod not_read;
 mod overridden;
 mod parameters;
@@ -24,7 +26,9 @@ mod reads_elsewhere;
 mod references;
 mod sas_token;
 mod shared_prefix;
+mod standby;
 mod timestamp;
+mod too_deep;
 mod uid;
 mod upgraded_in_place;
 mod without_account;
@@ -37,6 +41,9 @@ pub(super) static ALL: &[&Definition] = &[
     &no_backups::DEFINITION,
     &clone_without_prefix::DEFINITION,
     &clone_without_prefix::NOT_READ,
+    &not_from_backups::DEFINITION,
+    &standby::DEFINITION,
+    &log_tags::DEFINITION,
     &another_store::DEFINITION,
     &not_read::DEFINITION,
     &not_read::NOT_HANDED_ON,
@@ -60,6 +67,7 @@ pub(super) static ALL: &[&Definition] = &[
     &encryption::WITHOUT_KEY,
     &encryption::OTHER_KEY,
     &encryption::MALFORMED,
+    &too_deep::DEFINITION,
     &reads_elsewhere::ELSEWHERE,
     &reads_elsewhere::OLDER,
     &shared_prefix::INTO_SOURCE,

@@ -1,6 +1,6 @@
 //! A clone that looks for its source's backups where its source does not write them.
 
-use super::names_refused;
+use super::{names_refused, too_deep};
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
 use crate::check::world::{Cluster, Rendered, World};
@@ -46,7 +46,8 @@ fn find(world: &World<'_>, found: &mut Found, why: Why) {
         let faulty = |rendered: &Rendered<'_>| {
             rendered.in_azure().any(|archive| names_refused::is_faulty(rendered, archive))
         };
-        if faulty(rendered) || faulty(source_rendered) {
+        let deep = too_deep::meant(world, cluster, rendered).is_some();
+        if faulty(rendered) || faulty(source_rendered) || deep {
             continue;
         }
         let majors = (rendered.pod.major(), source_rendered.pod.major());

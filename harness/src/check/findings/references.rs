@@ -97,10 +97,7 @@ fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
                 cluster.name(),
                 variable.name
             );
-            let repair = format!(
-                "give its manifest as well, or look with `kubectl -n {namespace} get {} {name}`",
-                kind.to_lowercase()
-            );
+            let repair = repair(world, (kind, namespace, name));
             found.add(
                 cluster.name(),
                 world.place_of(cluster, variable),
@@ -109,6 +106,34 @@ fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
                 repair,
             );
         }
+    }
+}
+
+/// What to do about an object that is not there: one of its name may be, elsewhere or with the hash of kustomize behind it.
+fn repair(world: &World<'_>, (kind, namespace, name): (&str, &str, &str)) -> String {
+    let look = format!(
+        "give its manifest as well, or look with `kubectl -n {namespace} get {} {name}`",
+        kind.to_lowercase()
+    );
+    let alike = || world.manifests.documents.iter().filter(|document| document.kind.name() == kind);
+    let hashed = |own: &str| {
+        own.strip_prefix(name)
+            .and_then(|rest| rest.strip_prefix('-'))
+            .is_some_and(|hash| hash.len() == 10 && hash.chars().all(|symbol| symbol.is_ascii_alphanumeric()))
+    };
+    if let Some(built) = alike().find(|document| document.namespace == namespace && hashed(&document.name)) {
+        return format!(
+            "set generatorOptions: {{ disableNameSuffixHash: true }} in the kustomization: it made {}, and kustomize does not \
+             follow references in the operator's objects",
+            built.name
+        );
+    }
+    match alike().find(|document| document.name == name) {
+        Some(other) => format!(
+            "make it in the namespace {namespace} too: there is one in {}, and pods take objects of their own namespace only; or {look}",
+            other.namespace
+        ),
+        None => look,
     }
 }
 
@@ -154,10 +179,7 @@ fn settings(world: &World<'_>, found: &mut Found, kind: Kind) {
             "{kind} {namespace}/{name} is not in the input; without it the operator creates no cluster in the namespace \
              ({setting} names it), and what it may add to the pods is not known"
         );
-        let repair = format!(
-            "give its manifest as well, or look with `kubectl -n {namespace} get {} {name}`",
-            kind.to_lowercase()
-        );
+        let repair = repair(world, (kind, &namespace, &name));
         found.add(String::new(), settings.place(&pointer), "not among the manifests", message, repair);
     }
 }

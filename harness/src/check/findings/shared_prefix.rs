@@ -33,7 +33,9 @@ type Member<'a, 'w> = (&'a Cluster<'w>, &'a Rendered<'w>);
 fn shared(world: &World<'_>, found: &mut Found) {
     let mut places: BTreeMap<(Option<&str>, &str), Vec<Member<'_, '_>>> = BTreeMap::new();
     for (cluster, rendered) in world.rendered() {
-        if let Some(own) = rendered.pod.own().filter(|own| is_known(&own.prefix)) {
+        // A reference that stays as it stands is a finding of its own, and what they share with it no second one.
+        let sound = !rendered.is_literal(NAME);
+        if let Some(own) = rendered.pod.own().filter(|own| sound && is_known(&own.prefix)) {
             places.entry((own.account.as_deref(), &own.prefix)).or_default().push((cluster, rendered));
         }
     }

@@ -35,7 +35,7 @@ fn rendering(version: &str, results: Vec<Result<RenderedSet, Refused>>) -> Rende
 
 fn takeover(cluster: usize, fate: Fate, restarted: usize, reasons: &[&str]) -> Takeover {
     let reasons = reasons.iter().map(|reason| (*reason).to_owned()).collect();
-    Takeover { cluster, fate, pods: 1, restarted, reasons, failure: None }
+    Takeover { cluster, fate, pods: 1, restarted, reasons, failure: None, again: Some(Vec::new()) }
 }
 
 fn input() -> RenderInput {
@@ -82,4 +82,28 @@ fn a_restart_alone_is_a_change() {
         UpgradeRecord::new("x", &input(), &Upgrade { from: same(), to: same(), taken_over }, &[]).changed
     };
     assert!(record(1) && !record(0));
+}
+
+#[test]
+fn what_differs_at_every_sync_is_told_with_the_variable_that_stands_twice() {
+    let same = |env: &[(&str, &str)]| {
+        rendering("v1", vec![Ok(set("v1", env)), Ok(set("v1", &[])), Ok(set("v1", &[]))])
+    };
+    let twice = [("SSH_PORT", "22"), ("SCOPE", "acid-a"), ("SSH_PORT", "2222"), ("SCOPE", "acid-a")];
+    let record = |again: Option<&[&str]>| {
+        let again = again.map(|reasons| reasons.iter().map(|reason| (*reason).to_owned()).collect());
+        let taken_over = vec![Takeover { again, ..takeover(0, Fate::Kept, 0, &[]) }];
+        UpgradeRecord::new("x", &input(), &Upgrade { from: same(&twice), to: same(&twice), taken_over }, &[])
+    };
+    let rolled = record(Some(&["new statefulset's environment does not match the current one"]));
+    assert!(rolled.changed);
+    let told = text(&rolled, false).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("will be rolled again and again, at every sync (resync_period)"), "{told}");
+    assert!(told.contains("; SSH_PORT stands twice in the env list with two values"), "{told}");
+    assert!(told.ends_with("1 cluster will be rolled again and again, at every sync"), "{told}");
+    // That nobody looked is no all-clear.
+    let unseen = text(&record(None), false);
+    assert!(unseen.contains("whether 1 cluster will be rolled again and again was not seen"), "{unseen}");
+    let quiet = record(Some(&[]));
+    assert!(!quiet.changed && !text(&quiet, false).contains("again"));
 }

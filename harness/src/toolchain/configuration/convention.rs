@@ -3,8 +3,8 @@
 use regex::Regex;
 use serde::Deserialize;
 
-/// Directly below a container, below `spilo` or the namespace, in a folder that is the cluster's own.
-const DEFAULT: &str = "azure://{container}[/spilo][/{namespace}]/{cluster}[/{uid}][/wal][/{version}]";
+/// In a folder that is the cluster's own, below any folders; who has a convention says it.
+const DEFAULT: &str = "azure://{container}/{path}{cluster}[/{uid}][/wal][/{version}]";
 const UID: &str = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 
 /// What a prefix is held to.
@@ -190,12 +190,12 @@ mod tests {
             "azure://backups/spilo/acid-orders/d4b7c1a2-0000-4000-8000-1234567890ab/wal/16",
             "azure://backups/spilo/acid-orders/wal",
             "azure://backups/shop/acid-orders",
+            "azure://backups/walg-folder/team/acid-orders/16",
         ] {
             assert!(holds(DEFAULT, prefix), "{prefix}");
         }
         for prefix in [
             "azure://backups/acid-orders/15",
-            "azure://backups/team/acid-orders",
             "azure://backups/acid-other",
             "azure://backups//acid-orders",
             "azure://Backups/acid-orders",

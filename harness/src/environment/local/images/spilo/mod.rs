@@ -16,7 +16,6 @@ mod env_dir;
 mod first_backup;
 mod launch;
 mod log;
-mod log_tags;
 mod objects;
 mod patroni;
 mod postgres_backup;

@@ -1,6 +1,6 @@
 //! `LOG_S3_TAGS`, which Spilo reads where logs are shipped (`LOG_S3_BUCKET`). The logs themselves are not shipped here.
 
-use crate::spilo::{Release, Variables};
+use super::{Release, Variables};
 
 /// What comes of the tags.
 #[derive(Debug, PartialEq, Eq)]
