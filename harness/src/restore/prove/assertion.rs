@@ -77,16 +77,21 @@ impl<'a> Wanted<'a> {
     }
 }
 
-struct Answer {
-    holds: bool,
-    seen: String,
-    help: String,
-    gaps: Vec<Unchecked>,
+pub(super) struct Answer {
+    pub holds: bool,
+    pub seen: String,
+    pub help: String,
+    /// What it leaves open though it holds.
+    pub gaps: Vec<Unchecked>,
 }
 
 impl Answer {
+    pub(super) fn of(holds: bool, seen: impl Into<String>) -> Self {
+        Answer { holds, seen: seen.into(), help: String::new(), gaps: Vec::new() }
+    }
+
     fn not(seen: impl Into<String>) -> Self {
-        Answer { holds: false, seen: seen.into(), help: String::new(), gaps: Vec::new() }
+        Answer::of(false, seen)
     }
 
     fn because(self, help: &str) -> Self {

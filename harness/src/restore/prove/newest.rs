@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
-use super::assertion::is_time;
+use super::assertion::{Answer, is_time};
 use super::identity::span;
 use super::query::{NoValue, answered, session, value};
 use super::{Hide, one_line};
@@ -50,7 +50,7 @@ pub async fn newest(
         };
         let found =
             answered(statement_timeout, async || ask(connect, column, target, statement_timeout, hide).await);
-        let Answer { holds, seen, gaps } = match found.await {
+        let Answer { holds, seen, gaps, .. } = match found.await {
             Ok(found) => found,
             Err(error) => {
                 Answer::of(false, error.said(&format!("the newest {table}.{name}"), database, hide)?)
@@ -62,18 +62,6 @@ pub async fn newest(
         proofs.push(proof.without(gaps));
     }
     Ok(proofs)
-}
-
-struct Answer {
-    holds: bool,
-    seen: String,
-    gaps: Vec<Unchecked>,
-}
-
-impl Answer {
-    fn of(holds: bool, seen: impl Into<String>) -> Self {
-        Answer { holds, seen: seen.into(), gaps: Vec::new() }
-    }
 }
 
 async fn ask(
@@ -106,7 +94,7 @@ async fn ask(
         Age::Of(age) => {
             let holds = column.within.is_none_or(|within| age.at_most(within));
             let gaps = age.gap().filter(|_| column.within.is_some()).into_iter().collect();
-            Answer { holds, seen: format!("{shown}, {age}"), gaps }
+            Answer { gaps, ..Answer::of(holds, format!("{shown}, {age}")) }
         }
         Age::Endless => Answer::of(column.within.is_none(), format!("{shown}, which is no time")),
     })
