@@ -32,7 +32,7 @@ const NOT_BEGUN: &str = "the drill was not begun, since nobody would have heard 
   clonedrill drill --source orders/acid-orders --into drills --compare --rto 30m --rpo 35m
   clonedrill drill --source orders/acid-orders --into drills --print     the clone's manifest only
   clonedrill drill nightly/orders.yaml --format json --junit target/junit.xml")]
-pub struct DrillArgs {
+pub(super) struct DrillArgs {
     /// The drill's file; `clonedrill schema --of restore` prints its schema
     #[arg(value_name = "FILE", required_unless_present = "source", conflicts_with_all = ["source", "into"])]
     file: Option<PathBuf>,
@@ -97,7 +97,7 @@ fn source(text: &str) -> Result<SourceName, &'static str> {
     }
 }
 
-pub fn main(args: &DrillArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &DrillArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
     let done = known_and_done(args);
     if let Err(failure) = &done {

@@ -23,7 +23,7 @@ const ARCHIVE: &str = "clonedrill-images.tar";
 #[command(after_help = "Examples:
   clonedrill images build
   clonedrill images list")]
-pub struct ImagesArgs {
+pub(super) struct ImagesArgs {
     #[command(subcommand)]
     command: ImagesCommand,
 }
@@ -71,7 +71,7 @@ struct Of {
     format: Format,
 }
 
-pub fn main(args: ImagesArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: ImagesArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     match args.command {
         ImagesCommand::Build { of, output } => {

@@ -12,7 +12,7 @@ use crate::toolchain::{self, ArchiveError, DEFAULT_OPERATORS, PartStatus};
 /// List the real programs and where they come from, or fetch them ahead of time.
 #[derive(Debug, Args)]
 #[command(after_help = help())]
-pub struct ToolsArgs {
+pub(super) struct ToolsArgs {
     #[command(subcommand)]
     command: Option<ToolsCommand>,
     /// How the list is printed.
@@ -73,7 +73,7 @@ pub(super) enum Format {
     Json,
 }
 
-pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     match args.command {
         Some(ToolsCommand::Fetch { operator, postgres }) => {
