@@ -63,7 +63,7 @@ pub(super) struct DrillArgs {
     /// Which proofs: `quick` reads everything once, `full` also looks for damage that reading does not meet
     #[arg(long, value_enum, value_name = "WHICH")]
     proofs: Option<Proofs>,
-    /// What becomes of a drill where a part of a proof could not be had
+    /// What becomes of a drill if a part of a proof could not be checked
     #[arg(long, value_enum, value_name = "WHAT")]
     partly: Option<Partly>,
     /// A file of metrics for node_exporter's textfile collector

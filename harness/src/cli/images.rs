@@ -15,7 +15,7 @@ use crate::toolchain::{self, Configuration, Tools};
 /// The archive that `--output` writes.
 const ARCHIVE: &str = "clonedrill-images.tar";
 
-/// Make the images of the environment kind where no registry has them, or list them.
+/// Make the images of the environment kind if no registry has them, or list them.
 ///
 /// They are made of the very programs that drills in the environment local run, without a base image: the Spilo
 /// stand-in, not Spilo. Where nodes can pull the releases' own images, nothing of this is needed.

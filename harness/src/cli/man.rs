@@ -13,7 +13,7 @@ use crate::exit::Verdict;
 #[command(after_help = "Examples:
   clonedrill man ~/.local/share/man/man1 && man clonedrill-run")]
 pub(super) struct ManArgs {
-    /// The folder, made where it is missing
+    /// The folder; it is made if it does not exist
     #[arg(value_name = "FOLDER")]
     into: PathBuf,
 }

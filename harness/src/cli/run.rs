@@ -47,7 +47,7 @@ pub(super) struct RunArgs {
     /// Only with this operator version; may be given more than once
     #[arg(long = "operator", value_name = "VERSION")]
     operators: Vec<String>,
-    /// Accept what was seen as the new snapshots, where everything else is as expected
+    /// Accept what was seen as the new snapshots, if everything else is as expected
     #[arg(long)]
     update: bool,
     /// What is printed on stdout at the end

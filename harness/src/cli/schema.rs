@@ -20,7 +20,7 @@ pub(super) struct SchemaArgs {
     #[arg(long, value_enum, default_value_t = Of::Scenario)]
     of: Of,
 
-    /// Compare with this file instead; exit 2 where it differs.
+    /// Compare with this file instead; exit with 2 if it differs.
     #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "write")]
     check: Option<Option<PathBuf>>,
 

@@ -61,7 +61,7 @@ Programs that you gave by path, and those of the system, are not in it.")]
     Import {
         /// The archive.
         archive: PathBuf,
-        /// What the archive's SHA-256 must be, where somebody else could have changed it.
+        /// The SHA-256 that the archive must have, if somebody else could have changed it.
         #[arg(long, value_name = "DIGEST")]
         sha256: Option<String>,
     },

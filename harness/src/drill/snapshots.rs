@@ -76,7 +76,7 @@ fn leaking(kind: ObservationKind, leaks: &[Leak]) -> Option<Finding> {
 fn nothing(kind: ObservationKind, text: &str) -> Option<Finding> {
     text.trim().is_empty().then(|| {
         Finding::new(format!("snapshot {}", kind.name()), "something to be observed", "nothing at all")
-            .with_help(format!("take `{}` out of `snapshots` where there is nothing to see", kind.name()))
+            .with_help(format!("take `{}` out of `snapshots` if there is nothing to see", kind.name()))
     })
 }
 
