@@ -1,7 +1,5 @@
 //! The order of the folders, as `ARCHITECTURE.md` has it: each uses only what stands below it.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

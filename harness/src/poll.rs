@@ -59,6 +59,7 @@ pub struct Patience {
 }
 
 impl Patience {
+    /// Patience that begins now.
     pub fn new(what: impl fmt::Display, limit: Limit) -> Self {
         Patience { what: what.to_string(), limit, start: Instant::now(), interval: limit.first_interval }
     }
@@ -92,6 +93,7 @@ pub struct Retry {
 }
 
 impl Retry {
+    /// Nothing has failed yet.
     pub fn new(what: &'static str, limit: Limit) -> Self {
         Retry { what, limit, failing: None }
     }
@@ -169,8 +171,6 @@ pub fn done_within<T, E: From<TimedOut>>(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     const SHORT: Limit = Limit {

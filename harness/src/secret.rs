@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 pub struct Secret(String);
 
 impl Secret {
+    /// Takes a value that nobody may read by accident.
     pub fn new(value: impl Into<String>) -> Self {
         Secret(value.into())
     }

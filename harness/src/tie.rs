@@ -53,7 +53,6 @@ fn bind(parent: Pid, signal: Signal) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Child, Command};
 

@@ -1,6 +1,4 @@
 //! What the examples of the pages do not show: where findings end, and what they must not be found in.
-#![allow(clippy::unwrap_used)]
-
 use std::path::Path;
 
 use serde_json::{Value, json};

@@ -23,7 +23,7 @@ use crate::exit::Verdict;
   clonedrill bench suite                    wall time and memory of all tests, as cargo nextest runs them
 
 Exit code: 0 within the limits, 1 beyond one.")]
-pub struct BenchArgs {
+pub(super) struct BenchArgs {
     #[command(subcommand)]
     what: Bench,
 }
@@ -39,7 +39,7 @@ enum Bench {
     Baseline(baseline::BaselineArgs),
 }
 
-pub fn main(args: BenchArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: BenchArgs) -> Result<Verdict, Failure> {
     match args.what {
         Bench::Check(args) => measured(check::main(&args)),
         Bench::Digest(args) => digest::main(args),

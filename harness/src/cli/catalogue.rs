@@ -12,12 +12,12 @@ use crate::observe::catalogue::{self, Entry};
 #[command(after_help = "Examples:
   clonedrill catalogue             every message
   clonedrill catalogue no-backups  those with this in their names")]
-pub struct CatalogueArgs {
+pub(super) struct CatalogueArgs {
     /// Only messages with this in their names
     part: Option<String>,
 }
 
-pub fn main(args: &CatalogueArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &CatalogueArgs) -> Result<Verdict, Failure> {
     let part = args.part.as_deref().unwrap_or_default();
     let entries: Vec<&Entry> = catalogue::entries().filter(|entry| entry.name.contains(part)).collect();
     if entries.is_empty() {

@@ -32,7 +32,7 @@ use crate::toolchain::Configuration;
   clonedrill check clone.yaml --new
   clonedrill check --list
   clonedrill check --explain clone-without-prefix")]
-pub struct CheckArgs {
+pub(super) struct CheckArgs {
     /// Files and folders of manifests; `-` is stdin
     #[arg(required_unless_present_any = ["list", "explain"], value_name = "FILE OR FOLDER")]
     paths: Vec<PathBuf>,
@@ -96,7 +96,7 @@ enum Format {
     Sarif,
 }
 
-pub fn main(args: CheckArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: CheckArgs) -> Result<Verdict, Failure> {
     if args.list {
         return output::list(args.format == Format::Json).map(|()| Verdict::Passed);
     }

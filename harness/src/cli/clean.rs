@@ -20,7 +20,7 @@ use crate::restore;
 #[command(after_help = "Examples:
   clonedrill clean --namespace drills
   clonedrill clean --namespace drills --all      also what belongs to running drills")]
-pub struct CleanArgs {
+pub(super) struct CleanArgs {
     /// The namespace that the drills make their clones in
     #[arg(long, short)]
     namespace: String,
@@ -31,7 +31,7 @@ pub struct CleanArgs {
     cluster: ClusterArgs,
 }
 
-pub fn main(args: &CleanArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &CleanArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::broken_while("start"))?;
     let cleaned = runtime.block_on(async {

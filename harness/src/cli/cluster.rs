@@ -10,7 +10,7 @@ use crate::environment::cluster::{ClusterError, Wanted};
 use crate::restore::RestoreError;
 
 #[derive(Debug, Args)]
-pub struct ClusterArgs {
+pub(super) struct ClusterArgs {
     /// The kubeconfig; without it, what kubectl would take, and in a pod its service account
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -20,13 +20,13 @@ pub struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    pub fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> Wanted {
         Wanted { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
     }
 }
 
 /// With its remedy.
-pub fn cluster_failure(error: &ClusterError) -> Failure {
+pub(super) fn cluster_failure(error: &ClusterError) -> Failure {
     let report = match error.help() {
         Some(help) => miette!(help = help, "failed to {error}"),
         None => miette!("failed to {error}"),
@@ -35,7 +35,7 @@ pub fn cluster_failure(error: &ClusterError) -> Failure {
 }
 
 /// What came of `doing`, as people read it in a report too.
-pub fn restore_failure(doing: &str, error: &RestoreError) -> Failure {
+pub(super) fn restore_failure(doing: &str, error: &RestoreError) -> Failure {
     let finding = error.finding(doing);
     let report = match finding.help.is_empty() {
         true => miette!("{}", finding.seen),

@@ -12,13 +12,13 @@ use crate::exit::Verdict;
   clonedrill completions bash > ~/.local/share/bash-completion/completions/clonedrill
   clonedrill completions zsh  > \"${fpath[1]}/_clonedrill\"
   clonedrill completions fish > ~/.config/fish/completions/clonedrill.fish")]
-pub struct CompletionsArgs {
+pub(super) struct CompletionsArgs {
     /// The shell that will read them
     #[arg(value_enum)]
     shell: Shell,
 }
 
-pub fn main(args: &CompletionsArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &CompletionsArgs) -> Result<Verdict, Failure> {
     clap_complete::generate(args.shell, &mut Cli::command(), "clonedrill", &mut std::io::stdout());
     Ok(Verdict::Passed)
 }

@@ -33,7 +33,7 @@ use crate::toolchain::SPILO_IMAGE;
 
 Exit code: 0 all held, 1 something differs, 2 a file or argument is at fault, 3 the environment is,
 130 interrupted.")]
-pub struct ConformArgs {
+pub(super) struct ConformArgs {
     /// The image, as Docker can pull it
     #[arg(long, value_name = "IMAGE")]
     image: String,
@@ -65,7 +65,7 @@ struct Ran {
     errors: Vec<RunError>,
 }
 
-pub fn main(args: &ConformArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &ConformArgs) -> Result<Verdict, Failure> {
     let failed = |why: std::io::Error| Failure::broken(miette::miette!("failed to run the scenarios: {why}"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let operator = args.operator.clone().unwrap_or_else(|| operator_of(&args.image).to_owned());

@@ -8,9 +8,9 @@ use crate::exit::Verdict;
 
 /// The process that is a container's supervisor (started by the node).
 #[derive(Debug, Args)]
-pub struct ContainerArgs {}
+pub(super) struct ContainerArgs {}
 
-pub fn main(_args: ContainerArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(_args: ContainerArgs) -> Result<Verdict, Failure> {
     // The exit code is the program's, as the node and `exec` want it, and no verdict.
     std::process::exit(container::main());
 }

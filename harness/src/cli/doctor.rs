@@ -16,7 +16,7 @@ use crate::toolchain::doctor::{self, Check, CheckState};
   clonedrill doctor --format json | jq '.[] | select(.state == \"bad\")'
 
 Exit code: 0 drills can run here, 3 something is in their way.")]
-pub struct DoctorArgs {
+pub(super) struct DoctorArgs {
     /// Versions of the operator, or names from clonedrill.yaml; without it those of the shipped scenarios and all names
     #[arg(long, value_name = "VERSION", num_args = 1..)]
     operator: Vec<String>,
@@ -31,7 +31,7 @@ enum Format {
     Json,
 }
 
-pub fn main(args: DoctorArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: DoctorArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     let given = configuration.operators();
     let operators = match args.operator.is_empty() {

@@ -12,12 +12,12 @@ use crate::exit::Verdict;
 /// Without a name it ends the one that `clonedrill up` starts without `--name`, and lists what else runs.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  clonedrill down\n  clonedrill down 20261124-101500-4711/v1.15.1")]
-pub struct DownArgs {
+pub(super) struct DownArgs {
     /// Which one, as `up --name` or `run --keep` called it
     name: Option<String>,
 }
 
-pub fn main(args: DownArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: DownArgs) -> Result<Verdict, Failure> {
     let name = args.name.as_deref().unwrap_or(up::NAME);
     if shared::outermost(name).is_err() {
         say(not_running(name));

@@ -32,7 +32,7 @@ const NOT_BEGUN: &str = "the drill was not begun, since nobody would have heard 
   clonedrill drill --source orders/acid-orders --into drills --compare --rto 30m --rpo 35m
   clonedrill drill --source orders/acid-orders --into drills --print     the clone's manifest only
   clonedrill drill nightly/orders.yaml --format json --junit target/junit.xml")]
-pub struct DrillArgs {
+pub(super) struct DrillArgs {
     /// The drill's file; `clonedrill schema --of restore` prints its schema
     #[arg(value_name = "FILE", required_unless_present = "source", conflicts_with_all = ["source", "into"])]
     file: Option<PathBuf>,
@@ -63,7 +63,7 @@ pub struct DrillArgs {
     /// Which proofs: `quick` reads everything once, `full` also looks for damage that reading does not meet
     #[arg(long, value_enum, value_name = "WHICH")]
     proofs: Option<Proofs>,
-    /// What becomes of a drill where a part of a proof could not be had
+    /// What becomes of a drill if a part of a proof could not be checked
     #[arg(long, value_enum, value_name = "WHAT")]
     partly: Option<Partly>,
     /// A file of metrics for node_exporter's textfile collector
@@ -97,7 +97,7 @@ fn source(text: &str) -> Result<SourceName, &'static str> {
     }
 }
 
-pub fn main(args: &DrillArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &DrillArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
     let done = known_and_done(args);
     if let Err(failure) = &done {

@@ -16,9 +16,9 @@ use crate::report::{DrillReport, Event, Finding};
 
 /// Run one drill. The job is read from stdin, events are written to stdout.
 #[derive(Debug, Args)]
-pub struct DrillWorkerArgs {}
+pub(super) struct DrillWorkerArgs {}
 
-pub fn main(_args: DrillWorkerArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(_args: DrillWorkerArgs) -> Result<Verdict, Failure> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(Failure::broken_while("read stdin"))?;
     let job: Job =

@@ -15,7 +15,7 @@ use crate::toolchain::Tools;
 
 /// Serve a local environment. The programs are read from stdin.
 #[derive(Debug, Args)]
-pub struct EnvironmentArgs {
+pub(super) struct EnvironmentArgs {
     /// What others find it by
     #[arg(long)]
     name: String,
@@ -27,7 +27,7 @@ pub struct EnvironmentArgs {
     publish: Option<String>,
 }
 
-pub fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
     // Ctrl-C in the terminal of one drill is nothing to those who share the environment.
     let _ = nix::unistd::setsid();

@@ -20,7 +20,7 @@ use crate::manifests::Manifests;
   clonedrill explain manifests/ --cluster acid-orders
   clonedrill explain manifests/ --format markdown > docs/restore.md
   kustomize build overlays/production | clonedrill explain -")]
-pub struct ExplainArgs {
+pub(super) struct ExplainArgs {
     /// Files and folders of manifests; `-` is stdin. A last one that is no file is taken for a cluster's name
     #[arg(required = true, value_name = "FILE OR FOLDER")]
     paths: Vec<PathBuf>,
@@ -43,7 +43,7 @@ enum Format {
     Json,
 }
 
-pub fn main(mut args: ExplainArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(mut args: ExplainArgs) -> Result<Verdict, Failure> {
     // `clonedrill explain manifests/ acid-orders`
     let is_name = |path: &PathBuf| path.as_os_str() != "-" && !path.exists();
     if args.cluster.is_none() && args.paths.len() > 1 && args.paths.last().is_some_and(is_name) {

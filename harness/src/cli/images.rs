@@ -15,7 +15,7 @@ use crate::toolchain::{self, Configuration, Tools};
 /// The archive that `--output` writes.
 const ARCHIVE: &str = "clonedrill-images.tar";
 
-/// Make the images of the environment kind where no registry has them, or list them.
+/// Make the images of the environment kind if no registry has them, or list them.
 ///
 /// They are made of the very programs that drills in the environment local run, without a base image: the Spilo
 /// stand-in, not Spilo. Where nodes can pull the releases' own images, nothing of this is needed.
@@ -23,7 +23,7 @@ const ARCHIVE: &str = "clonedrill-images.tar";
 #[command(after_help = "Examples:
   clonedrill images build
   clonedrill images list")]
-pub struct ImagesArgs {
+pub(super) struct ImagesArgs {
     #[command(subcommand)]
     command: ImagesCommand,
 }
@@ -71,7 +71,7 @@ struct Of {
     format: Format,
 }
 
-pub fn main(args: ImagesArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: ImagesArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     match args.command {
         ImagesCommand::Build { of, output } => {

@@ -9,13 +9,13 @@ use crate::exit::Verdict;
 
 /// Run a program, reap what it leaves, and pass signals on.
 #[derive(Debug, Args)]
-pub struct InitArgs {
+pub(super) struct InitArgs {
     /// The program with its arguments
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     argv: Vec<String>,
 }
 
-pub fn main(args: &InitArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &InitArgs) -> Result<Verdict, Failure> {
     match container::run_below(&args.argv) {
         // The exit code is the program's, and no verdict.
         Ok(code) => std::process::exit(code),

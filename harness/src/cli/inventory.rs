@@ -20,7 +20,7 @@ use crate::manifests::Manifests;
   clonedrill inventory manifests/ --format markdown > docs/backups.md
   clonedrill inventory --kubeconfig ~/.kube/config --context production
   kustomize build overlays/production | clonedrill inventory -")]
-pub struct InventoryArgs {
+pub(super) struct InventoryArgs {
     /// Files and folders of manifests; `-` is stdin
     #[arg(
         required_unless_present = "kubeconfig",
@@ -53,7 +53,7 @@ enum Format {
     Json,
 }
 
-pub fn main(args: InventoryArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: InventoryArgs) -> Result<Verdict, Failure> {
     let (entries, at_fault) = match &args.kubeconfig {
         Some(kubeconfig) => {
             let runtime = tokio::runtime::Runtime::new().map_err(Failure::broken_while("start"))?;

@@ -10,7 +10,7 @@ use crate::exit::Verdict;
 
 /// Serve a kind environment. What it is made of is read from stdin.
 #[derive(Debug, Args)]
-pub struct KindEnvironmentArgs {
+pub(super) struct KindEnvironmentArgs {
     /// What others find it by
     #[arg(long)]
     name: String,
@@ -19,7 +19,7 @@ pub struct KindEnvironmentArgs {
     owner: Option<i32>,
 }
 
-pub fn main(args: KindEnvironmentArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: KindEnvironmentArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
     // Ctrl-C in the terminal of one drill is nothing to those who share the environment.
     let _ = nix::unistd::setsid();

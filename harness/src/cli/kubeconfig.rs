@@ -14,13 +14,13 @@ use crate::exit::Verdict;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   (umask 077; clonedrill kubeconfig > kubeconfig); export KUBECONFIG=$PWD/kubeconfig")]
-pub struct KubeconfigArgs {
+pub(super) struct KubeconfigArgs {
     /// Which one, as `up --name` called it
     #[arg(long, default_value = up::NAME)]
     name: String,
 }
 
-pub fn main(args: &KubeconfigArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &KubeconfigArgs) -> Result<Verdict, Failure> {
     if shared::outermost(&args.name).is_err() {
         return Err(Failure::invalid(miette!(
             help = "`clonedrill up` starts one; `--name` says which one is meant",

@@ -12,13 +12,13 @@ use crate::exit::Verdict;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clonedrill man ~/.local/share/man/man1 && man clonedrill-run")]
-pub struct ManArgs {
-    /// The folder, made where it is missing
+pub(super) struct ManArgs {
+    /// The folder; it is made if it does not exist
     #[arg(value_name = "FOLDER")]
     into: PathBuf,
 }
 
-pub fn main(args: &ManArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &ManArgs) -> Result<Verdict, Failure> {
     let failed = |error: std::io::Error| {
         Failure::invalid(miette::miette!("failed to write manual pages to {}: {error}", args.into.display()))
     };

@@ -9,7 +9,7 @@ use crate::environment::Which;
 
 /// The choice of the environment.
 #[derive(Debug, Args)]
-pub struct EnvironmentArgs {
+pub(super) struct EnvironmentArgs {
     /// Where the drills run
     #[arg(long, env = "CLONEDRILL_ENVIRONMENT", default_value = Which::Local.description().name, value_parser = which())]
     pub environment: Which,

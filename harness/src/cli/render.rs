@@ -21,7 +21,7 @@ use crate::report::{Format, RenderingRecord, table};
   clonedrill render manifests/
   clonedrill render scenarios/clone/global-account-overrides.yaml --operator v1.14.0
   kustomize build overlays/production | clonedrill render - --format json")]
-pub struct RenderArgs {
+pub(super) struct RenderArgs {
     /// Scenarios, or files and folders of manifests; `-` is stdin
     #[arg(required = true, value_name = "FILE OR FOLDER")]
     paths: Vec<PathBuf>,
@@ -33,7 +33,7 @@ pub struct RenderArgs {
     format: Format,
 }
 
-pub fn main(args: &RenderArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &RenderArgs) -> Result<Verdict, Failure> {
     let given = Given::read(&args.paths)?;
     let operator = |given: &Given| {
         let named = given.versions().last().cloned();

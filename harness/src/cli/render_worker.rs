@@ -12,9 +12,9 @@ use crate::render::{RenderError, RenderEvent, RenderJob, Task, render_in, upgrad
 
 /// Render inside an environment. The job is read from stdin, events are written to stdout.
 #[derive(Debug, Args)]
-pub struct RenderWorkerArgs {}
+pub(super) struct RenderWorkerArgs {}
 
-pub fn main(_: &RenderWorkerArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(_: &RenderWorkerArgs) -> Result<Verdict, Failure> {
     let mut job = String::new();
     std::io::stdin().read_to_string(&mut job).into_diagnostic().map_err(Failure::broken)?;
     let job: RenderJob = serde_json::from_str(&job).into_diagnostic().map_err(Failure::invalid)?;

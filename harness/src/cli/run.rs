@@ -40,14 +40,14 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
   clonedrill run scenarios/clone --update              accept what differs from the snapshots
   clonedrill run scenarios --format json --junit target/junit.xml
   clonedrill run scenarios/clone --environment kind    on real images, in a cluster that kind makes in Docker")]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// Scenario files, or folders of them
     #[arg(required = true, value_name = "FILE OR FOLDER")]
     paths: Vec<PathBuf>,
     /// Only with this operator version; may be given more than once
     #[arg(long = "operator", value_name = "VERSION")]
     operators: Vec<String>,
-    /// Accept what was seen as the new snapshots, where everything else is as expected
+    /// Accept what was seen as the new snapshots, if everything else is as expected
     #[arg(long)]
     update: bool,
     /// What is printed on stdout at the end
@@ -66,7 +66,7 @@ pub struct RunArgs {
     place: EnvironmentArgs,
 }
 
-pub fn main(args: RunArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: RunArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
     let done = planned_and_run(&args);
     if let Err(failure) = &done {

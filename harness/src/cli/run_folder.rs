@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 /// A name that no other run has: its time and its process.
-pub fn new_id() -> String {
+pub(super) fn new_id() -> String {
     format!("{}-{}", jiff::Zoned::now().strftime("%Y%m%d-%H%M%S"), std::process::id())
 }
 
-pub fn of(id: &str) -> PathBuf {
+pub(super) fn of(id: &str) -> PathBuf {
     std::env::current_dir().unwrap_or_default().join("target/clonedrill").join(id)
 }

@@ -15,12 +15,12 @@ use crate::exit::Verdict;
   clonedrill schema --of restore  that of restore drills' files
   clonedrill schema --check       is the committed one that of this version?
   clonedrill schema --write       bring the committed one up to date")]
-pub struct SchemaArgs {
+pub(super) struct SchemaArgs {
     /// Of which files
     #[arg(long, value_enum, default_value_t = Of::Scenario)]
     of: Of,
 
-    /// Compare with this file instead; exit 2 where it differs.
+    /// Compare with this file instead; exit with 2 if it differs.
     #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "write")]
     check: Option<Option<PathBuf>>,
 
@@ -48,7 +48,7 @@ impl Of {
     }
 }
 
-pub fn main(args: SchemaArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: SchemaArgs) -> Result<Verdict, Failure> {
     let schema = match args.of {
         Of::Scenario => crate::scenario::json_schema(),
         Of::Restore => crate::restore::json_schema(),

@@ -9,9 +9,9 @@ use crate::exit::Verdict;
 
 /// Serve a drill's storage accounts to pods.
 #[derive(Debug, Args)]
-pub struct StorageGatewayArgs {}
+pub(super) struct StorageGatewayArgs {}
 
-pub fn main(_args: &StorageGatewayArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(_args: &StorageGatewayArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::broken_while("start"))?;
     match runtime.block_on(gateway::serve()) {

@@ -12,7 +12,7 @@ use crate::toolchain::{self, ArchiveError, DEFAULT_OPERATORS, PartStatus};
 /// List the real programs and where they come from, or fetch them ahead of time.
 #[derive(Debug, Args)]
 #[command(after_help = help())]
-pub struct ToolsArgs {
+pub(super) struct ToolsArgs {
     #[command(subcommand)]
     command: Option<ToolsCommand>,
     /// How the list is printed.
@@ -61,7 +61,7 @@ Programs that you gave by path, and those of the system, are not in it.")]
     Import {
         /// The archive.
         archive: PathBuf,
-        /// What the archive's SHA-256 must be, where somebody else could have changed it.
+        /// The SHA-256 that the archive must have, if somebody else could have changed it.
         #[arg(long, value_name = "DIGEST")]
         sha256: Option<String>,
     },
@@ -73,7 +73,7 @@ pub(super) enum Format {
     Json,
 }
 
-pub fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: ToolsArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     match args.command {
         Some(ToolsCommand::Fetch { operator, postgres }) => {

@@ -33,7 +33,7 @@ const STANDS: Duration = Duration::from_secs(240);
   clonedrill up --operator v1.14.0 --account prodbackups clonebackups
   clonedrill up --name another --namespace orders drills
   clonedrill down")]
-pub struct UpArgs {
+pub(super) struct UpArgs {
     /// The operator: a version, or a name from clonedrill.yaml
     #[arg(long, value_name = "VERSION", default_value = "v1.15.1")]
     operator: String,
@@ -59,7 +59,7 @@ fn account(name: &str) -> Result<String, &'static str> {
     }
 }
 
-pub fn main(args: UpArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: UpArgs) -> Result<Verdict, Failure> {
     super::log(std::io::stderr);
     if let Some(twice) = twice(&args.namespaces) {
         return Err(Failure::invalid(miette!("failed to make the namespace {twice}: it is named twice")));

@@ -21,7 +21,7 @@ use crate::report::{Format, UpgradeRecord, matrix, upgrade_text};
   clonedrill upgrade --from v1.15.1 --to ours manifests/        ours: under `operators` in clonedrill.yaml
   clonedrill upgrade --matrix scenarios/clone/same-account.yaml
   helm template db chart/ | clonedrill upgrade --from v1.10.1 --to v1.15.1 - --format json")]
-pub struct UpgradeArgs {
+pub(super) struct UpgradeArgs {
     /// Scenarios, or files and folders of manifests; `-` is stdin
     #[arg(required = true, value_name = "FILE OR FOLDER")]
     paths: Vec<PathBuf>,
@@ -39,7 +39,7 @@ pub struct UpgradeArgs {
     format: Format,
 }
 
-pub fn main(args: &UpgradeArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &UpgradeArgs) -> Result<Verdict, Failure> {
     let given = Given::read(&args.paths)?;
     let steps: Vec<Vec<(String, String)>> =
         given.iter().map(|given| steps(args, given)).collect::<Result<_, _>>()?;

@@ -21,7 +21,7 @@ use crate::scenario::{self, Checks, ProblemRecord};
   clonedrill validate --format json | jq -r '.[] | \"\\(.file):\\(.line): \\(.message)\"'
 
 Exit code: 0 all are sound, 2 one is not.")]
-pub struct ValidateArgs {
+pub(super) struct ValidateArgs {
     /// Scenario files, or folders of them.
     #[arg(default_value = "scenarios")]
     paths: Vec<PathBuf>,
@@ -39,7 +39,7 @@ enum Format {
     Json,
 }
 
-pub fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
     let files = match scenario::find_files(&args.paths) {
         Err(error) if args.format == Format::Json => {
             print_json(&error.problems().map(|problem| problem.record()).collect::<Vec<_>>())?;

@@ -36,7 +36,7 @@ pub(super) const EXAMPLE: &str = "acid-example";
 
 /// Stand up an operator and storage accounts, and stay. What is wanted is read from stdin.
 #[derive(Debug, Args)]
-pub struct WorldArgs {}
+pub(super) struct WorldArgs {}
 
 /// What is wanted.
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ pub(super) enum Told {
     },
 }
 
-pub fn main(_args: WorldArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(_args: WorldArgs) -> Result<Verdict, Failure> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(Failure::broken_while("read stdin"))?;
     let wanted: Wanted =

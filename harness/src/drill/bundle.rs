@@ -31,7 +31,7 @@ const MISSING: &str = "bundle/missing.txt";
 
 impl<E: Environment> World<'_, E> {
     /// Writes the bundle, and what observing did not come to, where it broke.
-    pub async fn bundle(&mut self, collected: bool) {
+    pub(super) async fn bundle(&mut self, collected: bool) {
         let learnt = within("the operator's secrets", PART, self.learn_secrets()).await;
         let learnt = learnt.map_err(DrillError::from).and_then(|learnt| learnt);
         let redactor = self.redactor();
@@ -54,7 +54,7 @@ impl<E: Environment> World<'_, E> {
 }
 
 /// The bundle of a drill whose world could not be made.
-pub async fn of_unmade<E: Environment>(environment: &E, evidence: &Evidence, redactor: Redactor) {
+pub(crate) async fn of_unmade<E: Environment>(environment: &E, evidence: &Evidence, redactor: Redactor) {
     let client = environment.client();
     let made = secrets::made_by_operator(&client, environment.namespace(), &[]);
     let made = within("the secrets in its namespace", PART, made).await;
@@ -242,8 +242,6 @@ pub(crate) fn event_lines(mut events: Vec<Event>) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use serde_json::json;
 
     use super::*;

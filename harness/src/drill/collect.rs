@@ -36,7 +36,7 @@ const ENV_LIMIT: Duration = Duration::from_secs(30);
 
 impl<E: Environment> World<'_, E> {
     /// Knows all values of this drill that vary or that nobody may read.
-    pub fn redactor(&self) -> Redactor {
+    pub(super) fn redactor(&self) -> Redactor {
         let mut redactor = Redactor::new()
             .namespace(self.environment.namespace())
             .address("gateway", &self.storage.gateway_address().to_string());
@@ -65,7 +65,7 @@ impl<E: Environment> World<'_, E> {
     }
 
     /// A text with every secret replaced by its fingerprint.
-    pub fn hide(&self, text: &str) -> String {
+    pub(super) fn hide(&self, text: &str) -> String {
         self.redactor().hide(text)
     }
 
@@ -141,7 +141,7 @@ impl<E: Environment> World<'_, E> {
     ///
     /// # Errors
     /// When something cannot be looked at: then nothing is proved.
-    pub async fn collect(&mut self) -> Result<Observed, DrillError> {
+    pub(super) async fn collect(&mut self) -> Result<Observed, DrillError> {
         self.learn_secrets().await?;
         self.still_running().await?;
         self.settled().await?;

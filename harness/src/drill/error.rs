@@ -15,6 +15,7 @@ use crate::snapshot::leak::LeakError;
 use crate::snapshot::store::SnapshotError;
 use crate::storage::BlobsError;
 
+/// Why a drill could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum DrillError {
     /// The scenario's fault, with its place in the file.

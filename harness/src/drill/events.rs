@@ -21,6 +21,7 @@ impl Teller {
         }
     }
 
+    /// Tells people what is being done.
     pub fn progress(&self, text: impl Into<String>) {
         self.tell(&Event::Progress { text: text.into() });
     }
@@ -32,6 +33,7 @@ impl Teller {
         milliseconds
     }
 
+    /// The phases so far, the one that goes on included.
     pub fn phases(self) -> Vec<Phase> {
         self.phases
     }

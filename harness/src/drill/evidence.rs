@@ -11,7 +11,7 @@ use super::error::DrillError;
 const SECRET_FIELDS: [&str; 2] = ["data", "stringData"];
 
 #[derive(Debug, Clone)]
-pub struct Evidence {
+pub(crate) struct Evidence {
     folder: PathBuf,
 }
 
@@ -20,13 +20,13 @@ impl Evidence {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn in_folder(folder: &Path) -> Result<Evidence, DrillError> {
+    pub(crate) fn in_folder(folder: &Path) -> Result<Evidence, DrillError> {
         std::fs::create_dir_all(folder)
             .map_err(|source| DrillError::Evidence { path: folder.to_owned(), source })?;
         Ok(Evidence { folder: folder.to_owned() })
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -34,7 +34,7 @@ impl Evidence {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn text(&self, name: &str, text: &str) -> Result<(), DrillError> {
+    pub(crate) fn text(&self, name: &str, text: &str) -> Result<(), DrillError> {
         let path = self.folder.join(name);
         let folder = path.parent().unwrap_or(&self.folder);
         std::fs::create_dir_all(folder)
@@ -46,7 +46,7 @@ impl Evidence {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn json(
+    pub(crate) fn json(
         &self,
         name: &str,
         value: &impl Serialize,
@@ -59,7 +59,7 @@ impl Evidence {
 }
 
 /// A copy of a Kubernetes object that can be shown: the content of a Secret is left out.
-pub fn shown(object: &Value) -> Value {
+pub(super) fn shown(object: &Value) -> Value {
     let mut shown = object.clone();
     if shown["kind"] == "Secret" {
         for field in SECRET_FIELDS {

@@ -103,7 +103,6 @@ pub(super) fn peculiar(images: &[PodImage], environment: Which) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::json;
 
     use super::*;

@@ -20,13 +20,13 @@ use crate::observe::storage::StorageObservation;
 use crate::report::{ClusterSummary, Finding};
 use crate::scenario::{ClusterExpectation, ClusterOutcome, EnvExpectation, EnvForm, EnvOrigin, Expect};
 use crate::snapshot::redact::Redactor;
-pub use data::Comparisons;
+pub(super) use data::Comparisons;
 
 /// Evidence is for reading: the files have the rest.
 const EVIDENCE_LINES: usize = 12;
 /// All observations of one drill.
 #[derive(Debug)]
-pub struct Observed {
+pub(super) struct Observed {
     pub clusters: BTreeMap<String, ObservedCluster>,
     pub marks: BTreeMap<String, DataObservation>,
     pub logs: LogObservation,
@@ -39,7 +39,7 @@ pub struct Observed {
 
 /// What was seen of one cluster.
 #[derive(Debug, Clone, Default)]
-pub struct ObservedCluster {
+pub(super) struct ObservedCluster {
     pub outcome: Option<Outcome>,
     /// At the drill's end, where it still ran.
     pub data: Option<DataObservation>,
@@ -77,7 +77,7 @@ impl Observed {
     ///
     /// # Errors
     /// When kept rows cannot be read back.
-    pub fn judge(
+    pub(super) fn judge(
         &self,
         expect: &Expect,
         value: &dyn Fn(&str, &str) -> String,
@@ -117,7 +117,7 @@ impl Observed {
     ///
     /// # Errors
     /// As [`Observed::judge`].
-    pub fn told_apart(
+    pub(super) fn told_apart(
         &self,
         alternative: &BTreeMap<String, ClusterExpectation>,
         value: &dyn Fn(&str, &str) -> String,
@@ -134,7 +134,7 @@ impl Observed {
     }
 
     /// One line of the report for each cluster.
-    pub fn summaries(&self, expect: &Expect) -> Result<Vec<ClusterSummary>, DrillError> {
+    pub(super) fn summaries(&self, expect: &Expect) -> Result<Vec<ClusterSummary>, DrillError> {
         let mut summaries = Vec::new();
         for (short, cluster) in &self.clusters {
             let data = expect.clusters.get(short).and_then(|expected| expected.data.as_ref());
@@ -228,7 +228,7 @@ impl Observed {
 }
 
 /// As it stands in a scenario.
-pub fn name(outcome: ClusterOutcome) -> &'static str {
+pub(super) fn name(outcome: ClusterOutcome) -> &'static str {
     match outcome {
         ClusterOutcome::Running => "running",
         ClusterOutcome::Empty => "empty",

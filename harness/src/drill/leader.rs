@@ -17,7 +17,7 @@ const DATABASE: &str = "postgres";
 
 /// How the operator's configuration names things.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
+pub(super) struct Names {
     /// The label of pods that has the cluster's name.
     pub cluster_label: String,
     role_label: String,
@@ -27,7 +27,7 @@ pub struct Names {
 
 impl Names {
     /// Of `OperatorConfiguration.configuration`; where it says nothing, the operator's defaults.
-    pub fn of(configuration: &Value) -> Names {
+    pub(super) fn of(configuration: &Value) -> Names {
         let text = |pointer: &str, default: &str| {
             let given =
                 configuration.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -55,7 +55,7 @@ impl Names {
 }
 
 /// What is known of a cluster's leader.
-pub enum Leader {
+pub(super) enum Leader {
     Found {
         pod: String,
         connect: Box<Connect>,
@@ -92,7 +92,7 @@ async fn find<E: Environment>(environment: &E, names: &Names, name: &str) -> Res
 }
 
 /// The same for a leader that lets the superuser in.
-pub async fn answering<E: Environment>(
+pub(super) async fn answering<E: Environment>(
     environment: &E,
     names: &Names,
     name: &str,

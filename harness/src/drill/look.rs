@@ -21,12 +21,12 @@ const _: () =
 
 impl<E: Environment> World<'_, E> {
     /// All output of all containers so far, each pod with a name of its own.
-    pub async fn container_logs(&self) -> Result<Vec<ContainerLog>, DrillError> {
+    pub(super) async fn container_logs(&self) -> Result<Vec<ContainerLog>, DrillError> {
         Ok(tell_apart(self.environment.container_logs().await?))
     }
 
     /// What the pods of this cluster have printed.
-    pub async fn printed(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
+    pub(super) async fn printed(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
         let (owners, of) = (self.pods.owners(), Owner::Cluster(short.to_owned()));
         let mut logs = self.container_logs().await?;
         logs.retain(|log| owners.get(&log.pod) == Some(&of));
@@ -34,14 +34,14 @@ impl<E: Environment> World<'_, E> {
     }
 
     /// Everything that the pods of this cluster, which runs, and their servers have printed.
-    pub async fn logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
+    pub(super) async fn logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
         let mut logs = self.printed(short).await?;
         logs.extend(self.server_logs_of(short).await?);
         Ok(logs)
     }
 
     /// The servers' logs of all pods that a cluster has. Of one that does not run, a pod may have none.
-    pub async fn server_logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
+    pub(super) async fn server_logs_of(&self, short: &str) -> Result<Vec<ContainerLog>, DrillError> {
         let mut logs = Vec::new();
         for pod in self.pods_of(short).await? {
             match server_log::read(self.environment, &pod).await {
@@ -55,24 +55,24 @@ impl<E: Environment> World<'_, E> {
     }
 
     /// The names of all pods that a cluster has by now.
-    pub async fn pods_of(&self, short: &str) -> Result<Vec<String>, DrillError> {
+    pub(super) async fn pods_of(&self, short: &str) -> Result<Vec<String>, DrillError> {
         let name = &self.cluster(short)?.name;
         Ok(self.pods_by_now().await?.into_iter().filter(|pod| belongs(pod, name)).collect())
     }
 
     /// The names of all pods that there are by now.
-    pub async fn pods_by_now(&self) -> Result<Vec<String>, DrillError> {
+    pub(super) async fn pods_by_now(&self) -> Result<Vec<String>, DrillError> {
         Ok(self.pods_as_they_are().await?.into_iter().map(|pod| pod.name_any()).collect())
     }
 
     /// All pods that there are by now, with what the node says of them.
-    pub async fn pods_as_they_are(&self) -> Result<Vec<Pod>, DrillError> {
+    pub(super) async fn pods_as_they_are(&self) -> Result<Vec<Pod>, DrillError> {
         let api: Api<Pod> = Api::namespaced(self.client(), self.environment.namespace());
         Ok(api.list(&ListParams::default()).await?.items)
     }
 
     /// The cluster's leader as it is by now.
-    pub async fn leader(&self, name: &str) -> Result<Leader, DrillError> {
+    pub(super) async fn leader(&self, name: &str) -> Result<Leader, DrillError> {
         let names = names(&self.release, self.loaded);
         leader::answering(self.environment, &names, name).await
     }
@@ -81,7 +81,7 @@ impl<E: Environment> World<'_, E> {
     ///
     /// # Errors
     /// When none answers for longer than a leader that is gone is waited for.
-    pub async fn follow_leader(&mut self, short: &str) -> Result<(), DrillError> {
+    pub(super) async fn follow_leader(&mut self, short: &str) -> Result<(), DrillError> {
         let cluster = self.cluster(short)?;
         if !cluster.runs {
             // What wants to use it says why it cannot.
@@ -104,7 +104,7 @@ impl<E: Environment> World<'_, E> {
 }
 
 /// Pods of a StatefulSet are called after it, with a number.
-pub fn belongs(pod: &str, cluster: &str) -> bool {
+pub(super) fn belongs(pod: &str, cluster: &str) -> bool {
     let rest = pod.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-'));
     rest.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }

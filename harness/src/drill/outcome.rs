@@ -6,9 +6,10 @@ use crate::observe::logs::recovery::{self, CLONE_SCRIPT, STOPPED_AT_TARGET};
 use crate::scenario::ClusterOutcome;
 
 /// Patroni says it once for each bootstrap that failed.
-pub const FAILED_BOOTSTRAP: &str = "removing initialize key after failed attempt to bootstrap the cluster";
+pub(crate) const FAILED_BOOTSTRAP: &str =
+    "removing initialize key after failed attempt to bootstrap the cluster";
 /// One failure may be an accident of the moment; Spilo tries again by itself.
-pub const FAILURES: usize = 2;
+pub(crate) const FAILURES: usize = 2;
 /// Where nothing stopped it before, it came to the end of the WAL too.
 const RECOVERY_ENDED: [&str; 2] = ["redo done at", "archive recovery complete"];
 /// Patroni says it of every new cluster, a clone or not.
@@ -29,7 +30,7 @@ const RECOVERY: [&str; 6] = [
 
 /// An outcome with the lines that show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     pub kind: ClusterOutcome,
     /// One line for the report.
     pub why: String,
@@ -38,7 +39,7 @@ pub struct Outcome {
 
 /// A cluster that this drill made, as far as telling clusters apart needs it.
 #[derive(Debug, Clone)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// The scenario's short name.
     pub cluster: String,
     pub system_identifier: String,
@@ -46,7 +47,7 @@ pub struct Peer {
 
 /// A mark as a target of recovery: nothing but its own commit lies between both times.
 #[derive(Debug, Clone, Copy)]
-pub struct MarkedTime<'a> {
+pub(crate) struct MarkedTime<'a> {
     pub name: &'a str,
     pub commit_after: Timestamp,
     pub time: Timestamp,
@@ -56,7 +57,7 @@ pub struct MarkedTime<'a> {
 
 /// What is known of a cluster that says Running.
 #[derive(Debug, Clone, Default)]
-pub struct Seen<'a> {
+pub(crate) struct Seen<'a> {
     pub system_identifier: &'a str,
     /// The short name of the cluster that `spec.clone` names; none for one that is no clone. Empty where the
     /// scenario has no such cluster.
@@ -77,7 +78,7 @@ pub struct Seen<'a> {
 ///
 /// # Errors
 /// What is missing to tell: then nothing is proved.
-pub fn of_running(seen: &Seen<'_>, peers: &[Peer]) -> Result<Outcome, String> {
+pub(crate) fn of_running(seen: &Seen<'_>, peers: &[Peer]) -> Result<Outcome, String> {
     let outcome = |kind, why: String, evidence| Ok(Outcome { kind, why, evidence });
     let Some(source) = seen.clone_of else {
         return outcome(ClusterOutcome::Running, "it runs".to_owned(), Vec::new());
@@ -168,7 +169,7 @@ fn reached_target(logs: &[&str]) -> Result<bool, String> {
 }
 
 /// The outcome of a cluster whose bootstrap failed often enough to be no accident.
-pub fn of_failures(logs: &[&str]) -> Option<Outcome> {
+pub(crate) fn of_failures(logs: &[&str]) -> Option<Outcome> {
     let failures = logs.iter().map(|text| text.matches(FAILED_BOOTSTRAP).count()).sum::<usize>();
     (failures >= FAILURES).then(|| Outcome {
         kind: ClusterOutcome::BootstrapFails,
@@ -179,7 +180,7 @@ pub fn of_failures(logs: &[&str]) -> Option<Outcome> {
 
 /// The outcome of a cluster that the operator has given up, by its status. With a pod it was the bootstrap that failed,
 /// without one the manifest; none where neither says so.
-pub fn of_given_up(status: &str, logs: &[&str], complaints: &[String]) -> Option<Outcome> {
+pub(crate) fn of_given_up(status: &str, logs: &[&str], complaints: &[String]) -> Option<Outcome> {
     if let Some(failures) = of_failures(logs) {
         return Some(failures);
     }
@@ -193,7 +194,7 @@ pub fn of_given_up(status: &str, logs: &[&str], complaints: &[String]) -> Option
 }
 
 /// The operator's errors about a cluster, which it calls `<namespace>/<name>`.
-pub fn complaints(log: &str, cluster: &str) -> Vec<String> {
+pub(crate) fn complaints(log: &str, cluster: &str) -> Vec<String> {
     let about = |line: &&str| {
         let mut places = line.match_indices(cluster).map(|(place, _)| &line[place + cluster.len()..]);
         places.any(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-'))

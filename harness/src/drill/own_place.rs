@@ -4,11 +4,11 @@ use crate::observe::env::EnvObservation;
 use crate::storage::Access;
 
 /// The variable that switches archiving to Azure on.
-pub const OWN_PREFIX: &str = "WALG_AZ_PREFIX";
+pub(super) const OWN_PREFIX: &str = "WALG_AZ_PREFIX";
 const OWN_ACCOUNT: &str = "AZURE_STORAGE_ACCOUNT";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnPlace {
+pub(super) struct OwnPlace {
     account: String,
     container: String,
     /// Without slashes at its ends.
@@ -17,7 +17,7 @@ pub struct OwnPlace {
 
 impl OwnPlace {
     /// None where the cluster does not archive to Azure.
-    pub fn of(env: &EnvObservation) -> Option<OwnPlace> {
+    pub(super) fn of(env: &EnvObservation) -> Option<OwnPlace> {
         Self::parse(env.value(OWN_ACCOUNT)?, env.value(OWN_PREFIX)?)
     }
 
@@ -30,7 +30,7 @@ impl OwnPlace {
     }
 
     /// Whether a request is about a blob or a listing below this place.
-    pub fn holds(&self, access: &Access) -> bool {
+    pub(super) fn holds(&self, access: &Access) -> bool {
         let path = access.blob.as_deref().or(access.prefix.as_deref()).unwrap_or_default();
         let below = path.trim_start_matches('/').strip_prefix(self.path.as_str());
         access.account == self.account

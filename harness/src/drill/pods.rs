@@ -18,7 +18,7 @@ use crate::storage::{Asker, Who};
 const OPERATOR: (&str, &str) = ("name", "postgres-operator");
 
 /// All pods that the drill's namespace ever had.
-pub struct Pods {
+pub(super) struct Pods {
     known: Arc<Mutex<Known>>,
     _watcher: AbortOnDropHandle<()>,
 }
@@ -34,7 +34,7 @@ struct Known {
 
 impl Pods {
     /// Starts to watch. `label` is the label that the operator puts a cluster's name into.
-    pub fn watch(client: Client, namespace: &str, label: String) -> Self {
+    pub(super) fn watch(client: Client, namespace: &str, label: String) -> Self {
         let known = Arc::new(Mutex::new(Known::default()));
         let api: Api<Pod> = Api::namespaced(client, namespace);
         let into = known.clone();
@@ -51,7 +51,7 @@ impl Pods {
     }
 
     /// Tells the storage gateway who has an address.
-    pub fn who_is(&self) -> crate::storage::WhoIs {
+    pub(super) fn who_is(&self) -> crate::storage::WhoIs {
         let known = self.known.clone();
         Arc::new(move |address| {
             let known = known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,12 +60,12 @@ impl Pods {
     }
 
     /// From now on a cluster of this name in Kubernetes is the one that the scenario calls `short`.
-    pub fn name(&self, name: &str, short: &str) {
+    pub(super) fn name(&self, name: &str, short: &str) {
         self.known().clusters.insert(name.to_owned(), short.to_owned());
     }
 
     /// By the pods' names; of several that had one name, the later ones are called as [`tell_apart`] does.
-    pub fn owners(&self) -> BTreeMap<String, Owner> {
+    pub(super) fn owners(&self) -> BTreeMap<String, Owner> {
         let known = self.known();
         let all = known.owners.iter().flat_map(|(name, pods)| {
             pods.iter().enumerate().map(|(index, (_, owner))| (nth(name, index), owner.clone()))
@@ -74,7 +74,7 @@ impl Pods {
     }
 
     /// What the pod that has this name by now is called among all.
-    pub fn latest(&self, name: &str) -> String {
+    pub(super) fn latest(&self, name: &str) -> String {
         nth(name, self.known().owners.get(name).map_or(0, |pods| pods.len().saturating_sub(1)))
     }
 
@@ -88,7 +88,7 @@ fn nth(name: &str, index: usize) -> String {
 }
 
 /// Gives logs of pods that had one name after the other names of their own: a container's first attempt is a new pod's.
-pub fn tell_apart(logs: Vec<ContainerLog>) -> Vec<ContainerLog> {
+pub(super) fn tell_apart(logs: Vec<ContainerLog>) -> Vec<ContainerLog> {
     let mut begun: BTreeMap<(String, String), usize> = BTreeMap::new();
     let named = logs.into_iter().map(|log| {
         let count = begun.entry((log.pod.clone(), log.container.clone())).or_default();

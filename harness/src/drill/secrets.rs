@@ -20,7 +20,7 @@ const USER: &str = "username";
 ///
 /// # Errors
 /// When the API server does not answer.
-pub async fn made_by_operator(
+pub(super) async fn made_by_operator(
     client: &Client,
     namespace: &str,
     objects: &[Value],
@@ -35,7 +35,7 @@ pub async fn made_by_operator(
 }
 
 /// What stands in the scenario's own Secrets, filled in.
-pub fn of_scenario(objects: &[Value]) -> Vec<Secret> {
+pub(super) fn of_scenario(objects: &[Value]) -> Vec<Secret> {
     let texts = |secret: &Value, field: &str| -> Vec<String> {
         let values = secret[field].as_object().into_iter().flat_map(|map| map.iter());
         let values = values.filter(|(key, _)| *key != USER);

@@ -12,13 +12,16 @@ ls -tr -- "$@" | while IFS= read -r file; do cat -- "$file" || exit 1; done"#;
 /// For reading it from a tmpfs.
 const LIMIT: Duration = Duration::from_secs(60);
 /// What the log is called among the containers' logs.
-pub const CONTAINER: &str = "postgres-server";
+pub(super) const CONTAINER: &str = "postgres-server";
 
 /// The server log of one pod, in the form that the server gives it on stderr.
 ///
 /// # Errors
 /// When the environment does not answer or the container does not run: an empty log would say that all is well.
-pub async fn read<E: Environment>(environment: &E, pod: &str) -> Result<ContainerLog, EnvironmentError> {
+pub(super) async fn read<E: Environment>(
+    environment: &E,
+    pod: &str,
+) -> Result<ContainerLog, EnvironmentError> {
     let output = environment.exec(pod, "postgres", &["sh", "-c", PRINT], LIMIT).await?;
     let fail = |why: String, log: Vec<String>| EnvironmentError::Part {
         part: format!("the server's log in {pod}"),

@@ -15,7 +15,7 @@ use crate::snapshot::store::{self, Mode, SnapshotName};
 ///
 /// # Errors
 /// When a snapshot cannot be read or written, or a variant does not say why it is there.
-pub fn compare(
+pub(super) fn compare(
     observed: &Observed,
     scenario: &Scenario,
     place: Drilled<'_>,
@@ -28,10 +28,10 @@ pub fn compare(
 }
 
 /// The drill, and what of it may have snapshots of its own, most telling first.
-pub type Drilled<'a> = (&'a Job, &'a [String]);
+pub(super) type Drilled<'a> = (&'a Job, &'a [String]);
 
 /// Which snapshot a drill's observation is held against.
-pub fn name<'a>((job, peculiar): Drilled<'a>, kind: ObservationKind) -> SnapshotName<'a> {
+pub(super) fn name<'a>((job, peculiar): Drilled<'a>, kind: ObservationKind) -> SnapshotName<'a> {
     let environment = job.which.description().variant;
     SnapshotName { scenario_file: &job.scenario.file, operator: &job.operator, kind, environment, peculiar }
 }
@@ -76,7 +76,7 @@ fn leaking(kind: ObservationKind, leaks: &[Leak]) -> Option<Finding> {
 fn nothing(kind: ObservationKind, text: &str) -> Option<Finding> {
     text.trim().is_empty().then(|| {
         Finding::new(format!("snapshot {}", kind.name()), "something to be observed", "nothing at all")
-            .with_help(format!("take `{}` out of `snapshots` where there is nothing to see", kind.name()))
+            .with_help(format!("take `{}` out of `snapshots` if there is nothing to see", kind.name()))
     })
 }
 
@@ -101,8 +101,6 @@ fn sections(observed: &Observed, text: impl Fn(&super::judge::ObservedCluster) -
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     const KEY: &str = "c2VjcmV0+a2V5/b2Y=";

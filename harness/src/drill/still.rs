@@ -43,7 +43,7 @@ struct Transactions {
 ///
 /// # Errors
 /// Who writes, where somebody does all the time; whatever either of both met.
-pub async fn observe_still<T>(
+pub(super) async fn observe_still<T>(
     connect: &Connect,
     what: &str,
     folder: &Path,
@@ -87,8 +87,6 @@ async fn transactions(client: &Client, what: &str) -> Result<Result<Transactions
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::observe::data::scratch::{Origin, ScratchPostgres};
     use crate::toolchain::newest_postgres;

@@ -14,13 +14,13 @@ const STANDS: Duration = Duration::from_secs(5);
 
 /// What the containers of one cluster wait for, look after look.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub(super) struct Waiting {
     since: Option<(String, Instant)>,
 }
 
 impl Waiting {
     /// Looks at the pods of one cluster. An outcome comes out once the same thing has been missing for a while.
-    pub fn look(&mut self, pods: &[Pod]) -> Option<Outcome> {
+    pub(super) fn look(&mut self, pods: &[Pod]) -> Option<Outcome> {
         self.note(pods.iter().find_map(missing), Instant::now())
     }
 
@@ -63,8 +63,6 @@ fn at_fault(waiting: &ContainerStateWaiting) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use serde_json::json;
 
     use super::*;

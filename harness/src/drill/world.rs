@@ -25,7 +25,7 @@ use crate::storage::{Account, Blobs};
 use crate::toolchain::Tools;
 
 /// One drill's world.
-pub struct World<'e, E: Environment> {
+pub(super) struct World<'e, E: Environment> {
     pub environment: &'e E,
     pub tools: &'e Tools,
     pub loaded: &'e LoadedScenario,
@@ -47,7 +47,7 @@ pub struct World<'e, E: Environment> {
 }
 
 /// A world that could not be made, and who knows what nobody may read of why.
-pub struct NotStanding {
+pub(super) struct NotStanding {
     pub error: DrillError,
     pub teller: Teller,
     pub redactor: Redactor,
@@ -55,7 +55,7 @@ pub struct NotStanding {
 
 /// A cluster of the scenario that was created.
 #[derive(Debug, Default)]
-pub struct Cluster {
+pub(super) struct Cluster {
     /// `metadata.name` of its manifest.
     pub name: String,
     pub uid: String,
@@ -81,7 +81,7 @@ pub struct Cluster {
 
 /// A named moment on a cluster.
 #[derive(Debug, Clone)]
-pub struct Mark {
+pub(super) struct Mark {
     /// RFC 3339 with microseconds and the zone `+00:00`.
     pub time: String,
     pub lsn: String,
@@ -95,7 +95,7 @@ impl<'e, E: Environment> World<'e, E> {
     ///
     /// # Errors
     /// The part that did not come up, or the object that the API server refused.
-    pub async fn stand_up(
+    pub(super) async fn stand_up(
         environment: &'e E,
         tools: &'e Tools,
         loaded: &'e LoadedScenario,
@@ -189,11 +189,11 @@ impl<'e, E: Environment> World<'e, E> {
         Ok((release, postgres_major, storage, pods))
     }
 
-    pub fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         self.environment.client()
     }
 
-    pub fn lookup(&self) -> Lookup<'_> {
+    pub(super) fn lookup(&self) -> Lookup<'_> {
         Lookup {
             namespace: self.environment.namespace(),
             accounts: &self.accounts,
@@ -204,21 +204,21 @@ impl<'e, E: Environment> World<'e, E> {
     }
 
     /// The storage account's blobs, with its key.
-    pub fn blobs(&self, account: &str) -> Result<Blobs, DrillError> {
+    pub(super) fn blobs(&self, account: &str) -> Result<Blobs, DrillError> {
         let account =
             self.accounts.get(account).ok_or_else(|| DrillError::step("find a storage account", account))?;
         Ok(Blobs::new(account, self.storage.blobs_address()))
     }
 
     /// A cluster that was created.
-    pub fn cluster(&self, short: &str) -> Result<&Cluster, DrillError> {
+    pub(super) fn cluster(&self, short: &str) -> Result<&Cluster, DrillError> {
         self.clusters
             .get(short)
             .ok_or_else(|| DrillError::step(format!("use cluster {short}"), "it was not created"))
     }
 
     /// The way into a cluster that runs.
-    pub fn connect(&self, short: &str) -> Result<Connect, DrillError> {
+    pub(super) fn connect(&self, short: &str) -> Result<Connect, DrillError> {
         let cluster = self.cluster(short)?;
         cluster.connect.clone().ok_or_else(|| {
             let what = format!("connect to cluster {short}");
@@ -234,7 +234,7 @@ impl<'e, E: Environment> World<'e, E> {
     }
 
     /// All values that nobody may read.
-    pub fn secrets(&self) -> Vec<Secret> {
+    pub(super) fn secrets(&self) -> Vec<Secret> {
         self.accounts
             .values()
             .map(|account| account.key.clone())
@@ -244,7 +244,7 @@ impl<'e, E: Environment> World<'e, E> {
     }
 
     /// Learns of the secrets that the operator has made by now.
-    pub async fn learn_secrets(&mut self) -> Result<(), DrillError> {
+    pub(super) async fn learn_secrets(&mut self) -> Result<(), DrillError> {
         let objects = &self.loaded.scenario.objects;
         let made = secrets::made_by_operator(&self.client(), self.environment.namespace(), objects).await?;
         // The operator may have copied one that is known already.
@@ -270,7 +270,7 @@ type Parts<E> = (Release, u16, <E as Environment>::Storage, Pods);
 
 /// What `${…}` stands for at this moment.
 #[derive(Clone, Copy)]
-pub struct Lookup<'w> {
+pub(super) struct Lookup<'w> {
     namespace: &'w str,
     accounts: &'w BTreeMap<String, Account>,
     clusters: &'w BTreeMap<String, Cluster>,
@@ -279,7 +279,7 @@ pub struct Lookup<'w> {
 }
 
 impl Lookup<'_> {
-    pub fn value(&self, variable: &Variable) -> Option<String> {
+    pub(super) fn value(&self, variable: &Variable) -> Option<String> {
         match variable {
             Variable::ClusterUid(name) => self.clusters.get(name).map(|cluster| cluster.uid.clone()),
             Variable::MarkTime(name) => self.marks.get(name).map(|mark| mark.time.clone()),
@@ -294,13 +294,13 @@ impl Lookup<'_> {
         }
     }
 
-    pub fn fill(&self, value: &Value) -> Result<Value, DrillError> {
+    pub(super) fn fill(&self, value: &Value) -> Result<Value, DrillError> {
         Ok(fill(value, &|variable| self.value(variable))?)
     }
 }
 
 /// The newest installed major that this release's manifests may name.
-pub fn postgres_major(tools: &Tools, release: &Release) -> u16 {
+pub(crate) fn postgres_major(tools: &Tools, release: &Release) -> u16 {
     newest_of(&installed(tools), release)
 }
 
@@ -315,7 +315,7 @@ fn newest_of(installed: &[u16], release: &Release) -> u16 {
 }
 
 /// How the operator names things, by the scenario's settings laid over the release's.
-pub fn names(release: &Release, loaded: &LoadedScenario) -> Names {
+pub(super) fn names(release: &Release, loaded: &LoadedScenario) -> Names {
     Names::of(&release.configuration(&loaded.scenario.operator.configuration)["configuration"])
 }
 
@@ -335,7 +335,7 @@ async fn objects<E: Environment>(
 }
 
 /// `OperatorConfiguration.configuration` of the scenario, filled in.
-pub fn configuration(
+pub(super) fn configuration(
     loaded: &LoadedScenario,
     lookup: &Lookup<'_>,
 ) -> Result<serde_json::Map<String, Value>, DrillError> {
@@ -344,7 +344,7 @@ pub fn configuration(
 }
 
 /// A refusal by the API server, with the place in the scenario that it is about.
-pub fn placed(
+pub(super) fn placed(
     loaded: &LoadedScenario,
     release: &Release,
     pointer: &str,
@@ -367,7 +367,7 @@ fn siblings(release: &Release, kind: &str, field: Option<&str>, message: &str) -
 }
 
 /// A refusal of the `OperatorConfiguration` is about the scenario's settings: the rest is the release's own.
-pub fn settings(
+pub(super) fn settings(
     loaded: &LoadedScenario,
     release: &Release,
     error: crate::operator::InstallError,

@@ -16,7 +16,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When the text is none, or its keys cannot be used.
-pub async fn client(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> {
+pub(super) async fn client(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> {
     limited_client(kubeconfig, ANSWER).await
 }
 
@@ -28,7 +28,7 @@ async fn limited_client(kubeconfig: &str, limit: Duration) -> Result<kube::Clien
 ///
 /// # Errors
 /// As [`client`].
-pub async fn unlimited(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> {
+pub(super) async fn unlimited(kubeconfig: &str) -> Result<kube::Client, EnvironmentError> {
     let mut config = configuration(kubeconfig).await?;
     // A forwarded port may be silent for as long as a query takes.
     config.read_timeout = None;
@@ -44,7 +44,7 @@ async fn configuration(kubeconfig: &str) -> Result<kube::Config, EnvironmentErro
 }
 
 /// The same client, none of whose requests waits for ever. Not for what goes on, such as followed logs.
-pub fn limited(client: kube::Client) -> kube::Client {
+pub(super) fn limited(client: kube::Client) -> kube::Client {
     bounded(client, ANSWER)
 }
 
@@ -77,7 +77,6 @@ fn is_watch(uri: &http::Uri) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use k8s_openapi::api::core::v1::Pod;
     use kube::Api;
 

@@ -24,20 +24,20 @@ const ACCEPT: Limit = Limit::seconds(30);
 
 /// What those who wait for the environment are told.
 #[derive(Debug, Clone)]
-pub enum State {
+pub(super) enum State {
     Starting(String),
     Ready,
     Failed(String),
 }
 
 impl State {
-    pub fn starting(doing: impl Into<String>) -> Self {
+    pub(super) fn starting(doing: impl Into<String>) -> Self {
         State::Starting(doing.into())
     }
 }
 
 /// Who gives drills their places in an environment that is ready.
-pub trait Places: Send + Sync + 'static {
+pub(super) trait Places: Send + Sync + 'static {
     /// Makes a place of these namespaces, tells it as a [`Place`], and removes it when the other side has closed. The
     /// first is the place's own, and gets a name where there is none.
     ///
@@ -62,7 +62,7 @@ pub trait Places: Send + Sync + 'static {
 }
 
 /// Every connection goes through it.
-pub struct Door<P> {
+pub(super) struct Door<P> {
     inner: Shared<P>,
     state: watch::Sender<State>,
     opened: watch::Sender<Option<Arc<P>>>,
@@ -92,13 +92,13 @@ impl<P> Clone for Shared<P> {
 }
 
 /// What was asked of the environment as a whole.
-pub struct Asked {
+pub(super) struct Asked {
     down: watch::Receiver<bool>,
 }
 
 impl Asked {
     /// Waits until somebody asks for the end.
-    pub async fn down(mut self) {
+    pub(super) async fn down(mut self) {
         if self.down.wait_for(|down| *down).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -108,7 +108,7 @@ impl Asked {
 impl<P: Places> Door<P> {
     /// `doing` is what the environment, which is described, starts with; `keep` is called when somebody asks for the environment to outlive
     /// its owner.
-    pub fn new(
+    pub(super) fn new(
         described: &Description,
         doing: &str,
         keep: impl Fn() -> Result<(), EnvironmentError> + Send + Sync + 'static,
@@ -120,29 +120,29 @@ impl<P: Places> Door<P> {
         (Door { inner, state, opened, outside: TaskTracker::new() }, Asked { down: asked })
     }
 
-    pub fn state(&self) -> &watch::Sender<State> {
+    pub(super) fn state(&self) -> &watch::Sender<State> {
         &self.state
     }
 
     /// Answers whoever comes to the outer socket. Comes back only when no connection can be accepted.
-    pub async fn accept(&self, listener: UnixListener) -> EnvironmentError {
+    pub(super) async fn accept(&self, listener: UnixListener) -> EnvironmentError {
         accept(listener, &self.inner, &self.outside).await
     }
 
     /// From now on there are places, and the environment is ready.
-    pub fn ready(&self, places: Arc<P>) {
+    pub(super) fn ready(&self, places: Arc<P>) {
         self.opened.send_replace(Some(places));
         self.state.send_replace(State::Ready);
     }
 
     /// The same, with a socket inside too.
-    pub async fn opened(&self, places: Arc<P>, inside: UnixListener) -> EnvironmentError {
+    pub(super) async fn opened(&self, places: Arc<P>, inside: UnixListener) -> EnvironmentError {
         self.ready(places);
         accept(inside, &self.inner, &TaskTracker::new()).await
     }
 
     /// Tells those who wait, and gives them a moment to hear it.
-    pub async fn failed(&self, error: &EnvironmentError) {
+    pub(super) async fn failed(&self, error: &EnvironmentError) {
         self.state.send_replace(State::Failed(error.to_string()));
         self.outside.close();
         let _ = tokio::time::timeout(LAST_WORDS, self.outside.wait()).await;
@@ -150,7 +150,7 @@ impl<P: Places> Door<P> {
 }
 
 /// A name for a drill's namespace.
-pub fn namespace() -> String {
+pub(super) fn namespace() -> String {
     format!("drill-{:06x}", rand::rng().random_range(0..0x0100_0000))
 }
 
@@ -158,7 +158,7 @@ pub fn namespace() -> String {
 ///
 /// # Errors
 /// When the other side has gone before it heard.
-pub async fn held(
+pub(super) async fn held(
     made: Result<Place, EnvironmentError>,
     from: &mut BufReader<OwnedReadHalf>,
     to: &mut OwnedWriteHalf,
@@ -178,7 +178,7 @@ pub async fn held(
 ///
 /// # Errors
 /// When it cannot be listened on.
-pub fn listener(outer: StdListener) -> Result<UnixListener, EnvironmentError> {
+pub(super) fn listener(outer: StdListener) -> Result<UnixListener, EnvironmentError> {
     let listening = |source| EnvironmentError::Sandbox { what: "listen for drills".to_owned(), source };
     UnixListener::from_std(outer).map_err(listening)
 }

@@ -46,6 +46,7 @@ pub const PLACE_LABEL: &str = "clonedrill/place";
 /// Dropping it lets go of the environment, which then removes the namespace.
 #[allow(async_fn_in_trait)]
 pub trait Environment: Send + Sync {
+    /// The storage accounts of a drill in it.
     type Storage: Storage;
 
     /// What is to be known of it before there is one.
@@ -173,6 +174,7 @@ pub struct ContainerLog {
     pub text: String,
 }
 
+/// What a program that was run in a container left.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExecOutput {
     /// The exit code, or 128 + the signal's number.

@@ -16,11 +16,11 @@ use crate::storage::AuthorityPem;
 use crate::toolchain::Tools;
 
 /// The inner socket.
-pub const INNER: &str = "/run/clonedrill/socket";
+pub(crate) const INNER: &str = "/run/clonedrill/socket";
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case")]
-pub enum Request {
+pub(crate) enum Request {
     /// Answered with [`Response::Starting`] until the environment is ready, then with [`Response::Ready`]; if it fails,
     /// then or later, with [`Response::Failed`].
     AwaitReady,
@@ -57,7 +57,7 @@ pub enum Request {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "response", rename_all = "kebab-case")]
-pub enum Response {
+pub(crate) enum Response {
     Starting {
         doing: String,
     },
@@ -85,7 +85,7 @@ pub enum Response {
 
 /// A drill's place in an environment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Place {
+pub(crate) struct Place {
     pub namespace: String,
     pub gateway: Ipv4Addr,
     pub authority: AuthorityPem,
@@ -100,20 +100,20 @@ pub struct Place {
 ///
 /// # Errors
 /// When the name is too long for a socket.
-pub fn outer(name: &str) -> Result<SocketAddr, EnvironmentError> {
+pub(crate) fn outer(name: &str) -> Result<SocketAddr, EnvironmentError> {
     use std::os::linux::net::SocketAddrExt;
     SocketAddr::from_abstract_name(format!("{}{name}", outer_prefix()))
         .map_err(|error| EnvironmentError::Connection(format!("name the socket: {error}")))
 }
 
 /// What the outer sockets' names of this user's environments begin with.
-pub fn outer_prefix() -> String {
+pub(crate) fn outer_prefix() -> String {
     format!("clonedrill/{}/", nix::unistd::geteuid())
 }
 
 /// # Errors
 /// When the other side has gone.
-pub async fn write(
+pub(crate) async fn write(
     to: &mut (impl AsyncWrite + Unpin),
     message: &impl Serialize,
 ) -> Result<(), EnvironmentError> {
@@ -126,7 +126,7 @@ pub async fn write(
 ///
 /// # Errors
 /// When what comes is no such message.
-pub async fn read<T: DeserializeOwned>(
+pub(crate) async fn read<T: DeserializeOwned>(
     from: &mut (impl AsyncBufRead + Unpin),
 ) -> Result<Option<T>, EnvironmentError> {
     let mut line = String::new();

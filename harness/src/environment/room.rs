@@ -39,7 +39,6 @@ fn why_not(pod: &Pod, now: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::{Value, json};
 
     use super::*;

@@ -31,7 +31,6 @@ fn of_container(container: &ContainerStatus) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::json;
 
     use super::*;

@@ -18,14 +18,18 @@ pub enum Which {
 /// Who does something in an environment, whichever it is.
 #[allow(async_fn_in_trait)]
 pub trait Guest {
+    /// What comes of the stay.
     type Output;
 
+    /// Does its work in the environment.
     async fn stay<E: Environment>(self, environment: &E) -> Self::Output;
 }
 
 impl Which {
+    /// All that there are.
     pub const ALL: [Which; 2] = [Which::Local, Which::Kind];
 
+    /// What is to be known of it before there is one.
     pub fn description(self) -> &'static Description {
         match self {
             Which::Local => LocalEnvironment::DESCRIPTION,

@@ -23,7 +23,7 @@ pub(super) struct Covered {
 
 impl Covered {
     /// Adds what is secret in a document that was parsed.
-    pub fn document(&mut self, value: &Value, places: &Places) {
+    pub(super) fn document(&mut self, value: &Value, places: &Places) {
         self.value(value, "", places);
     }
 
@@ -88,7 +88,7 @@ impl Covered {
     }
 
     /// Adds what may be secret in a document that is no YAML: too much rather than too little.
-    pub fn unparsed(&mut self, document: &str, start: usize) {
+    pub(super) fn unparsed(&mut self, document: &str, start: usize) {
         let is_secret = SECRET.is_match(document);
         let mut told = false;
         let mut at = start;

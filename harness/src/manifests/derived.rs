@@ -26,7 +26,7 @@ impl Derived {
     }
 
     /// As an object of Kubernetes, in the namespace of what it is made from.
-    pub fn object(&self, namespace: Option<&str>) -> Value {
+    pub(super) fn object(&self, namespace: Option<&str>) -> Value {
         let field = if self.kind == "Secret" { "stringData" } else { "data" };
         let data: Map<String, Value> =
             self.keys.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
@@ -171,7 +171,6 @@ fn is_filled_in(value: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn derived(yaml: &str) -> Vec<(String, Vec<String>, bool)> {

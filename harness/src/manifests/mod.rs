@@ -116,6 +116,7 @@ impl Manifests {
         self.settings.and_then(|index| self.documents.get(index))
     }
 
+    /// The documents of one kind, in the order in which they were read.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Document> {
         self.documents.iter().filter(move |document| document.kind == kind)
     }

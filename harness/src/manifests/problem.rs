@@ -64,6 +64,7 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A problem without help; where it stands, if that is known.
     pub fn new(kind: ProblemKind, place: Option<Place>) -> Self {
         Problem { kind, help: None, place, other: None }
     }
@@ -72,6 +73,7 @@ impl Problem {
         Problem::new(kind, None)
     }
 
+    /// The same, with what to do about it.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -139,6 +141,7 @@ impl Related {
         self.place.file() == place.file()
     }
 
+    /// The second place as a label beside the first.
     pub fn label(&self) -> LabeledSpan {
         LabeledSpan::new_with_span(Some(self.words.clone()), self.place.span)
     }

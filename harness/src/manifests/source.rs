@@ -78,6 +78,7 @@ impl SourceFile {
         &self.shown.inner().0
     }
 
+    /// The text for a snippet.
     pub fn source_code(&self) -> &dyn miette::SourceCode {
         &self.shown
     }
@@ -109,6 +110,7 @@ impl Place {
         Some(Place { source, span: (at, word.len()).into() })
     }
 
+    /// The file that it is in.
     pub fn file(&self) -> &Path {
         &self.source.file
     }

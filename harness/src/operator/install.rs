@@ -17,6 +17,7 @@ pub const WORKING: &str = "started working in background";
 /// The label that the release's Deployment gives its pod.
 const POD_LABEL: &str = "name=postgres-operator";
 
+/// Why an operator could not be installed or does not work.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
     #[error("install the operator: {0}")]
@@ -235,7 +236,6 @@ fn last_lines(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::json;
 
     use super::*;

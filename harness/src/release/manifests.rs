@@ -17,6 +17,7 @@ const OPERATOR_ROLE: &str = "postgres-operator";
 /// Says which release a cluster-wide object came from.
 pub const RELEASE_ANNOTATION: &str = "clonedrill/operator-release";
 
+/// Why a release's manifests could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     #[error("read {path}: {source}")]
@@ -59,6 +60,7 @@ impl Release {
         })
     }
 
+    /// The release's version, or the name that the configuration gives it.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -223,8 +225,6 @@ fn single(path: &Path) -> Result<Value, ManifestError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     const SHIPPED: [(&str, &str); 2] = [

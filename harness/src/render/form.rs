@@ -96,8 +96,6 @@ pub(super) fn texts(value: &Value) -> Vec<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use serde_json::json;
 
     use super::*;

@@ -49,6 +49,7 @@ impl Kind {
         }
     }
 
+    /// As the record writes it.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Outcome => "outcome",
@@ -81,6 +82,7 @@ pub struct Line {
     pub differs: Vec<Difference>,
 }
 
+/// One thing that an image does otherwise.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Difference {
     pub kind: Kind,
@@ -103,6 +105,7 @@ pub struct Conformance {
 }
 
 impl Conformance {
+    /// The record of these drills on an image.
     pub fn of(image: &str, operator: &str, verdict: Verdict, drills: &[DrillReport]) -> Self {
         let mut ran: Vec<PodImage> = Vec::new();
         for image in drills.iter().flat_map(|drill| &drill.images) {
@@ -195,8 +198,6 @@ fn line(drill: &DrillReport) -> Line {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::report::samples;
 

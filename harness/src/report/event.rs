@@ -8,6 +8,7 @@ use super::image::PodImage;
 use super::restore::Restore;
 use crate::exit::Verdict;
 
+/// What a drill tells whoever runs it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
@@ -93,6 +94,7 @@ pub struct Phase {
     pub note: String,
 }
 
+/// What became of one cluster of a drill.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClusterSummary {
     pub cluster: String,

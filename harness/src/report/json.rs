@@ -45,7 +45,7 @@ pub struct JsonError {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write(path: &Path, drills: &[DrillReport], verdict: Verdict) -> Result<(), JsonError> {
+pub(super) fn write(path: &Path, drills: &[DrillReport], verdict: Verdict) -> Result<(), JsonError> {
     let fail = |source| JsonError { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
@@ -66,8 +66,6 @@ pub(super) fn render(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::report::samples;
 

@@ -126,8 +126,6 @@ fn message(finding: &Finding) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::report::samples;
 

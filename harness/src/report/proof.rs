@@ -13,6 +13,7 @@ pub enum ProofState {
 }
 
 impl ProofState {
+    /// All states.
     pub const ALL: [ProofState; 3] = [ProofState::Holds, ProofState::Fails, ProofState::Partly];
 
     /// As it stands in reports, metrics and JSON.
@@ -141,8 +142,6 @@ impl From<Proof> for Written {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

@@ -73,6 +73,7 @@ pub struct Measure {
 }
 
 impl Measure {
+    /// Whether it is within its budget; without one it is.
     pub fn within_budget(&self) -> bool {
         self.budget.is_none_or(|budget| self.milliseconds <= budget)
     }
@@ -97,6 +98,7 @@ pub enum RecoveryPhaseName {
 }
 
 impl RecoveryPhaseName {
+    /// All phases, in their order.
     pub const ALL: [RecoveryPhaseName; 6] = [
         RecoveryPhaseName::Start,
         RecoveryPhaseName::ListBackups,
@@ -119,6 +121,7 @@ impl RecoveryPhaseName {
     }
 }
 
+/// One phase of a recovery, and how long it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoveryPhase {
     pub phase: RecoveryPhaseName,

@@ -45,6 +45,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
+    /// A terminal that prints in this format at the end.
     pub fn new(format: Format) -> Self {
         Terminal { format, start: Instant::now(), progress: Mutex::new(Progress::on_stderr()) }
     }

@@ -22,7 +22,7 @@ const WAL: &str = "wal_005/";
 
 /// Why the archive did not answer. Fits after "failed to ".
 #[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
+pub(super) enum ArchiveError {
     #[error("run WAL-G in the clone: {0}")]
     Server(String),
     #[error("ask the archive by the clone's WAL-G (exit code {code}): {said}")]
@@ -31,7 +31,7 @@ pub enum ArchiveError {
 
 impl ArchiveError {
     /// WAL-G's own words, where it has some.
-    pub fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         match self {
             ArchiveError::WalG { said, .. } => format!("WAL-G says: {said}"),
             ArchiveError::Server(_) => format!("failed to {self}"),
@@ -41,7 +41,7 @@ impl ArchiveError {
 
 /// A file of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub(super) struct Stored {
     /// Without what its compression adds.
     pub name: String,
     /// When it was last written, by the storage's clock.
@@ -49,7 +49,7 @@ pub struct Stored {
 }
 
 /// The way to it.
-pub struct Archive<'c> {
+pub(super) struct Archive<'c> {
     /// Of the clone, as its superuser.
     client: &'c Client,
     env_dir: String,
@@ -57,7 +57,7 @@ pub struct Archive<'c> {
 
 impl<'c> Archive<'c> {
     /// `env_dir`: the folder with WAL-G's variables, in the clone's container.
-    pub fn new(client: &'c Client, env_dir: &str) -> Self {
+    pub(super) fn new(client: &'c Client, env_dir: &str) -> Self {
         Archive { client, env_dir: env_dir.to_owned() }
     }
 
@@ -65,7 +65,7 @@ impl<'c> Archive<'c> {
     ///
     /// # Errors
     /// When WAL-G cannot be run, or the storage does not answer.
-    pub async fn wal(&self) -> Result<Vec<Stored>, ArchiveError> {
+    pub(super) async fn wal(&self) -> Result<Vec<Stored>, ArchiveError> {
         Ok(listing(&self.wal_g(&format!("st ls {WAL}")).await?))
     }
 
@@ -73,7 +73,7 @@ impl<'c> Archive<'c> {
     ///
     /// # Errors
     /// When it cannot be fetched, with WAL-G's words.
-    pub async fn fetch(&self, file: &str) -> Result<(), ArchiveError> {
+    pub(super) async fn fetch(&self, file: &str) -> Result<(), ArchiveError> {
         self.wal_g(&format!("wal-fetch {file} \"$place/{file}\"")).await.map(drop)
     }
 
@@ -81,7 +81,7 @@ impl<'c> Archive<'c> {
     ///
     /// # Errors
     /// As [`Archive::wal`].
-    pub async fn host_of(&self, backup: &str) -> Result<Option<String>, ArchiveError> {
+    pub(super) async fn host_of(&self, backup: &str) -> Result<Option<String>, ArchiveError> {
         Ok(host(&self.wal_g("backup-list --detail --json").await?, backup))
     }
 
@@ -199,8 +199,6 @@ fn host(text: &str, backup: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

@@ -9,7 +9,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Bears errors that may pass, one after the other, until they have lasted too long.
 #[derive(Debug, Default)]
-pub struct Bearing {
+pub(super) struct Bearing {
     since: Option<Instant>,
 }
 
@@ -18,7 +18,7 @@ impl Bearing {
     ///
     /// # Errors
     /// One that does not pass by itself, or that has lasted for [`PATIENCE`].
-    pub fn bear<T, E: Into<RestoreError>>(
+    pub(super) fn bear<T, E: Into<RestoreError>>(
         &mut self,
         result: Result<T, E>,
     ) -> Result<Result<T, String>, RestoreError> {
@@ -40,8 +40,6 @@ impl Bearing {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::environment::cluster::ClusterError;
 

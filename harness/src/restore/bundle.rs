@@ -28,7 +28,7 @@ const CONTROLDATA: &str = "drills have no right to run programs in pods; \
                            logs/postgres-server.log and the proofs say what the server knows of itself";
 
 /// What the bundle is of.
-pub struct Bundled<'a> {
+pub(super) struct Bundled<'a> {
     pub access: &'a ClusterAccess,
     pub drill: &'a RestoreDrill,
     pub plan: &'a Plan,
@@ -38,7 +38,7 @@ pub struct Bundled<'a> {
 }
 
 /// Writes the bundle into the evidence folder.
-pub async fn keep(of: &Bundled<'_>) {
+pub(super) async fn keep(of: &Bundled<'_>) {
     let mut bundle = Bundle { of, missing: Vec::new() };
     bundle.events().await;
     bundle.objects().await;

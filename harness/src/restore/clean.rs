@@ -55,7 +55,7 @@ const STILL_WITHOUT_SET: Duration = Duration::from_secs(10);
 
 /// A clone that a drill made.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leftover {
+pub(super) struct Leftover {
     pub name: String,
     /// The Lease of its drill.
     pub lease: String,
@@ -64,7 +64,7 @@ pub struct Leftover {
 }
 
 /// What removing clones must be allowed to list and delete.
-pub fn removed() -> impl Iterator<Item = &'static str> {
+pub(super) fn removed() -> impl Iterator<Item = &'static str> {
     KINDS.into_iter().map(|(resource, _)| resource)
 }
 
@@ -72,7 +72,7 @@ pub fn removed() -> impl Iterator<Item = &'static str> {
 ///
 /// # Errors
 /// When the API server says no.
-pub async fn clones(access: &ClusterAccess, namespace: &str) -> Result<Vec<Leftover>, ClusterError> {
+pub(super) async fn clones(access: &ClusterAccess, namespace: &str) -> Result<Vec<Leftover>, ClusterError> {
     let api = postgresqls(access.client(), namespace);
     let listed = api.list(&ListParams::default().labels(LABEL)).await;
     let listed = listed.map_err(ClusterError::api(format!("list the clones in {namespace}")))?;
@@ -88,7 +88,7 @@ pub async fn clones(access: &ClusterAccess, namespace: &str) -> Result<Vec<Lefto
 ///
 /// # Errors
 /// When something of it stays, or the API server says no.
-pub async fn remove(
+pub(super) async fn remove(
     access: &ClusterAccess,
     namespace: &str,
     name: &str,

@@ -15,11 +15,11 @@ use crate::spilo::archive::switches;
 use crate::spilo::{CredentialKind, is_known};
 
 /// Everything that a drill makes carries it: the name of the drill's Lease.
-pub const LABEL: &str = "clonedrill/drill";
+pub(super) const LABEL: &str = "clonedrill/drill";
 /// After this time no drill can be going on with it.
 const EXPIRES: &str = "clonedrill/expires";
 /// Which label of what the operator makes of it has its name.
-pub const CLUSTER_LABEL: &str = "clonedrill/cluster-label";
+pub(super) const CLUSTER_LABEL: &str = "clonedrill/cluster-label";
 const SOURCE: &str = "clonedrill/source";
 /// What the names of clones hold, before a part of their own.
 const MIDDLE: &str = "-drill-";
@@ -123,13 +123,13 @@ pub struct PlannedClone {
 }
 
 /// Whether a name is one that [`name`] gives.
-pub fn is_name_of_clone(name: &str) -> bool {
+pub(super) fn is_name_of_clone(name: &str) -> bool {
     name.rsplit_once(MIDDLE)
         .is_some_and(|(_, own)| own.len() == OWN && own.chars().all(|letter| letter.is_ascii_lowercase()))
 }
 
 /// A name that nothing has yet.
-pub fn name(source: &str) -> String {
+pub(super) fn name(source: &str) -> String {
     let room = LONGEST - MIDDLE.len() - OWN;
     let head: String = source.chars().take(room).collect();
     let mut rng = rand::rng();

@@ -29,7 +29,7 @@ const NOTED: Duration = Duration::from_secs(45);
 const ARCHIVED: Duration = Duration::from_secs(120);
 
 /// Where a recovery ended.
-pub struct Ended {
+pub(super) struct Ended {
     /// None where nothing tells.
     pub at: Option<Lsn>,
     pub proofs: Vec<Proof>,
@@ -44,7 +44,7 @@ pub struct Ended {
 ///
 /// # Errors
 /// When the clone or the API server does not answer.
-pub async fn ended(
+pub(super) async fn ended(
     restored: &Restored<'_>,
     client: &Client,
     (identity, recovery, replay): (&Identity, &Recovery, &Replay),

@@ -7,6 +7,7 @@ use crate::observe::data::DataError;
 use crate::poll::TimedOut;
 use crate::report::Finding;
 
+/// Why a restore drill could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     #[error("{0}")]
@@ -35,10 +36,12 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
+    /// The drill will not do this; `help` says what to do instead.
     pub fn refused(why: impl Into<String>, help: impl Into<String>) -> Self {
         RestoreError::Refused { why: why.into(), help: help.into() }
     }
 
+    /// Whose fault it is.
     pub fn verdict(&self) -> Verdict {
         match self {
             RestoreError::Cluster(error) => error.verdict(),

@@ -8,7 +8,7 @@ use crate::secret::Secret;
 use crate::snapshot::redact::Redactor;
 
 /// Where files go, and what must not be in them.
-pub struct Evidence {
+pub(super) struct Evidence {
     folder: PathBuf,
     known: Mutex<Known>,
 }
@@ -23,13 +23,13 @@ struct Known {
 impl Evidence {
     /// # Errors
     /// When the folder cannot be made.
-    pub fn in_folder(folder: &Path) -> Result<Self, RestoreError> {
+    pub(super) fn in_folder(folder: &Path) -> Result<Self, RestoreError> {
         let made = std::fs::create_dir_all(folder);
         made.map_err(|source| RestoreError::Evidence { path: folder.to_owned(), source })?;
         Ok(Evidence { folder: folder.to_owned(), known: Mutex::default() })
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -38,7 +38,7 @@ impl Evidence {
     }
 
     /// From now on nothing shows it.
-    pub fn learn(&self, secret: Secret) {
+    pub(super) fn learn(&self, secret: Secret) {
         let mut known = self.known();
         if !known.secrets.contains(&secret) {
             known.redactor = std::mem::take(&mut known.redactor).literal(&secret);
@@ -46,18 +46,18 @@ impl Evidence {
         }
     }
 
-    pub fn secrets(&self) -> Vec<Secret> {
+    pub(super) fn secrets(&self) -> Vec<Secret> {
         self.known().secrets.clone()
     }
 
     /// The text with every secret that is known by now as its fingerprint.
-    pub fn hide(&self, text: &str) -> String {
+    pub(super) fn hide(&self, text: &str) -> String {
         self.known().redactor.hide(text)
     }
 
     /// # Errors
     /// When the file cannot be written.
-    pub fn text(&self, name: &str, text: &str) -> Result<(), RestoreError> {
+    pub(super) fn text(&self, name: &str, text: &str) -> Result<(), RestoreError> {
         let path = self.folder.join(name);
         let folder = path.parent().unwrap_or(&self.folder);
         let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, self.hide(text)));

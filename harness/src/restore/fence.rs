@@ -13,7 +13,7 @@ const PORTS: [(&str, u16); 6] =
     [("UDP", 53), ("TCP", 53), ("UDP", 5353), ("TCP", 5353), ("TCP", 443), ("TCP", 6443)];
 
 /// A NetworkPolicy for the clone's pods. Networks that know no policies leave it without effect.
-pub fn of(
+pub(super) fn of(
     clone: &PlannedClone,
     drill: &RestoreDrill,
     cluster_label: &str,

@@ -41,7 +41,7 @@ pub struct RestoreDrill {
     /// How much is looked at; without it, `full`.
     #[serde(default)]
     pub proofs: Proofs,
-    /// Whether the drill may pass where a part of a proof could not be had, which its report names and counts. Without it, it may:
+    /// Whether the drill may pass if a part of a proof could not be checked, which its report names and counts. Without it, it may:
     /// what fails the drill is what was seen. A drill of whose proofs none holds in full does not pass either way.
     #[serde(default)]
     pub partly: Partly,
@@ -118,7 +118,7 @@ pub struct CloneSettings {
     pub egress_ports: Vec<u16>,
 }
 
-/// What becomes of a drill where a part of a proof could not be had.
+/// What becomes of a drill if a part of a proof could not be checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Partly {

@@ -38,13 +38,13 @@ const SUSPICIOUS: Duration = Duration::from_secs(60);
 const STANDS: Duration = Duration::from_secs(20);
 
 /// What became of a clone.
-pub enum Fate {
+pub(super) enum Fate {
     Usable(Usable),
     Failed(Failure),
 }
 
 /// A clone that takes connections as a leader.
-pub struct Usable {
+pub(super) struct Usable {
     pub since: Timestamp,
     pub connect: Connect,
     /// The operator's word for it.
@@ -55,13 +55,13 @@ pub struct Usable {
 }
 
 /// A clone that will not come up.
-pub struct Failure {
+pub(super) struct Failure {
     pub verdict: Verdict,
     pub finding: Finding,
 }
 
 /// Follows one clone.
-pub struct Follow<'a> {
+pub(super) struct Follow<'a> {
     pub access: &'a ClusterAccess,
     pub source: &'a Source,
     pub clone: &'a PlannedClone,
@@ -76,7 +76,7 @@ pub struct Follow<'a> {
 }
 
 impl<'a> Follow<'a> {
-    pub fn new(
+    pub(super) fn new(
         (access, source, clone): (&'a ClusterAccess, &'a Source, &'a PlannedClone),
         logs: &'a mut PodLogs,
         told: &'a (dyn Fn(String) + Sync),
@@ -88,7 +88,7 @@ impl<'a> Follow<'a> {
 
     /// # Errors
     /// When the API server does not answer. A clone that is not usable within the limit is a failure, and said as one.
-    pub async fn fate(mut self) -> Result<Fate, RestoreError> {
+    pub(super) async fn fate(mut self) -> Result<Fate, RestoreError> {
         let limit = Limit {
             total: self.limit,
             first_interval: Duration::from_millis(200),

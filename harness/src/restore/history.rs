@@ -59,7 +59,7 @@ fn same(one: &Switch, another: &Switch) -> bool {
 
 /// How a recovery's timelines are to its source's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Followed {
+pub(super) enum Followed {
     /// It ended on the timeline that the source is on.
     Current,
     /// It ended on an earlier one, before the source left that, as this switch says.
@@ -72,7 +72,7 @@ pub enum Followed {
 
 /// Holds the switches of a recovery against those of its source. The last of the recovery's is where it ended. `on`: the
 /// timeline that the source is on, where that is known for certain.
-pub fn followed(source: &History, on: Option<u32>, recovery: &History) -> Option<Followed> {
+pub(super) fn followed(source: &History, on: Option<u32>, recovery: &History) -> Option<Followed> {
     let (end, before) = recovery.0.split_last()?;
     // Patroni may be told to keep only the newest.
     let kept_from = source.0.first().and_then(|first| before.iter().position(|switch| same(switch, first)));
@@ -103,8 +103,6 @@ pub fn followed(source: &History, on: Option<u32>, recovery: &History) -> Option
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     fn switch(timeline: u32, at: u64) -> Switch {

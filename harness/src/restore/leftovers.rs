@@ -62,7 +62,7 @@ pub async fn clean(
 ///
 /// # Errors
 /// As [`clean`].
-pub async fn of_lease(
+pub(super) async fn of_lease(
     access: &ClusterAccess,
     (namespace, lease): (&str, &str),
     noted: Option<String>,
@@ -83,7 +83,7 @@ pub async fn of_lease(
 }
 
 /// What a drill writes into its Lease before it makes anything: the clone's name, and the label that will have it.
-pub fn note(name: &str, cluster_label: &str) -> String {
+pub(super) fn note(name: &str, cluster_label: &str) -> String {
     format!("{name} {cluster_label}")
 }
 

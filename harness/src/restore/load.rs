@@ -122,8 +122,6 @@ pub fn named(source: super::SourceName, into: super::Destination) -> RestoreDril
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     const SOUND: &str = "source: { namespace: prod, name: acid-orders }\ninto: { namespace: drills }\n";

@@ -32,7 +32,7 @@ impl fmt::Display for Lsn {
 
 /// A WAL segment's file name in its parts: `000000020000000A000000FF`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Segment {
+pub(super) struct Segment {
     pub timeline: u32,
     /// Counted from the cluster's beginning.
     pub number: u64,
@@ -41,7 +41,7 @@ pub struct Segment {
 impl Segment {
     /// Of the first 24 characters, which must be hexadecimal digits in capitals, and followed by nothing or by the end of a
     /// compressed file's name; `size` of a segment in bytes. A `.partial` or `.backup` is no segment.
-    pub fn parse(name: &str, size: u64) -> Option<Self> {
+    pub(super) fn parse(name: &str, size: u64) -> Option<Self> {
         let digits = name.get(..24)?;
         let rest = &name[24..];
         let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte));
@@ -56,7 +56,7 @@ impl Segment {
     }
 
     /// As PostgreSQL calls the file.
-    pub fn name(self, size: u64) -> String {
+    pub(super) fn name(self, size: u64) -> String {
         let in_half = (1_u64 << 32) / size.max(1);
         format!("{:08X}{:08X}{:08X}", self.timeline, self.number / in_half, self.number % in_half)
     }
@@ -64,8 +64,6 @@ impl Segment {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     const MIB: u64 = 1 << 20;

@@ -10,13 +10,13 @@ use super::recovery::Spent;
 use super::verify::{Proved, Restored};
 use crate::report::{Finding, Measure, Proof};
 
-pub struct Measured {
+pub(super) struct Measured {
     pub rpo: Option<Measure>,
     pub rto: Option<Measure>,
     pub findings: Vec<Finding>,
 }
 
-pub fn of(proved: &Proved, spent: &Spent, restored: &Restored<'_>) -> Measured {
+pub(super) fn of(proved: &Proved, spent: &Spent, restored: &Restored<'_>) -> Measured {
     let Budgets { rto: rto_budget, rpo: rpo_budget } = restored.drill.within;
     let budget = |span: Option<super::Span>| span.and_then(|span| u64::try_from(span.0.as_millis()).ok());
     let rto = Measure { milliseconds: spent.milliseconds(), at_most: false, budget: budget(rto_budget) };
@@ -107,7 +107,7 @@ fn over(what: &str, measure: &Measure, help: &str) -> Finding {
 }
 
 /// What is committed is safe only once it is archived.
-pub fn archived(moment: &Moment) -> Proof {
+pub(super) fn archived(moment: &Moment) -> Proof {
     let after =
         if moment.archived.commit_after { "" } else { "; no commit after it is known to be archived" };
     let seen = format!("{} after {:.1?}{after}", moment.archived.file, moment.archived_after);

@@ -30,7 +30,7 @@ const ASK: Duration = Duration::from_secs(60);
 const STATEMENT: Duration = Duration::from_secs(30 * 60);
 
 /// What the clone must equal.
-pub struct Moment {
+pub(super) struct Moment {
     pub moment: QuietMoment,
     pub data: DataObservation,
     pub archived: Archived,
@@ -45,7 +45,7 @@ pub struct Moment {
 ///
 /// # Errors
 /// When there was no such moment, it was not archived in time, or the source cannot be read.
-pub async fn of(
+pub(super) async fn of(
     access: &ClusterAccess,
     source: &Source,
     compare: (&Compare, Duration),

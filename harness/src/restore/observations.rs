@@ -25,7 +25,7 @@ const SHOWN: usize = 20;
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn env(evidence: &Evidence, variables: &[EnvItem]) -> Result<(), RestoreError> {
+pub(super) fn env(evidence: &Evidence, variables: &[EnvItem]) -> Result<(), RestoreError> {
     let lines = variables.iter().enumerate().map(|(index, variable)| {
         let again = variables[index + 1..].iter().any(|later| later.name == variable.name);
         let note = if again { "   (overridden by a later one)" } else { "" };
@@ -46,7 +46,7 @@ fn value(name: &str, item: &Value) -> String {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn logs(
+pub(super) fn logs(
     evidence: &Evidence,
     clone: &PlannedClone,
     logs: &PodLogs,

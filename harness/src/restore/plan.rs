@@ -15,6 +15,7 @@ use crate::environment::cluster::{ClusterAccess, ClusterError, Lock, Right, miss
 /// The longest name that a label's value may have.
 const LONGEST: usize = 63;
 
+/// What a drill is going to do, looked up in the cluster before anything is made.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub source: Source,
@@ -98,7 +99,7 @@ async fn allowed(access: &ClusterAccess, rights: &[Right]) -> Result<(), Cluster
 }
 
 /// How long the drill may take.
-pub fn limit(drill: &RestoreDrill) -> std::time::Duration {
+pub(super) fn limit(drill: &RestoreDrill) -> std::time::Duration {
     drill.limits.time.map_or(std::time::Duration::from_secs(2 * 60 * 60), |Span(limit)| limit)
 }
 

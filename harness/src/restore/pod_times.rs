@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 /// Whole seconds, as the API has them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PodTimes {
+pub(super) struct PodTimes {
     pub created: Option<Timestamp>,
     pub scheduled: Option<Timestamp>,
     /// Its container's first start that is still known.
@@ -13,7 +13,7 @@ pub struct PodTimes {
 }
 
 impl PodTimes {
-    pub fn of(pod: &Pod) -> Self {
+    pub(super) fn of(pod: &Pod) -> Self {
         let status = pod.status.as_ref();
         let mut conditions = status.into_iter().flat_map(|status| status.conditions.iter().flatten());
         let scheduled = conditions.find(|condition| condition.type_ == "PodScheduled");
@@ -29,7 +29,7 @@ impl PodTimes {
     }
 
     /// Who took how long, from the clone's creation on.
-    pub fn shown(&self, clone_created: Timestamp) -> String {
+    pub(super) fn shown(&self, clone_created: Timestamp) -> String {
         let steps = [
             ("the operator", Some(clone_created), self.created),
             ("the scheduler", self.created, self.scheduled),
@@ -45,8 +45,6 @@ impl PodTimes {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use serde_json::json;
 
     use super::*;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::report::{Event, Phase};
 
 /// Tells events and remembers phases.
-pub struct Progress<'t> {
+pub(super) struct Progress<'t> {
     told: &'t (dyn Fn(&Event) + Sync),
     /// How many steps there are in all.
     of: usize,
@@ -14,17 +14,17 @@ pub struct Progress<'t> {
 }
 
 impl<'t> Progress<'t> {
-    pub fn new(told: &'t (dyn Fn(&Event) + Sync), of: usize) -> Self {
+    pub(super) fn new(told: &'t (dyn Fn(&Event) + Sync), of: usize) -> Self {
         Progress { told, of, phases: Mutex::default() }
     }
 
     /// What is waited for now.
-    pub fn say(&self, text: String) {
+    pub(super) fn say(&self, text: String) {
         (self.told)(&Event::Progress { text });
     }
 
     /// A step, from its begin to its end.
-    pub async fn step<T, E>(
+    pub(super) async fn step<T, E>(
         &self,
         title: &str,
         work: impl Future<Output = Result<(T, String), E>>,
@@ -47,7 +47,7 @@ impl<'t> Progress<'t> {
         done.map(|(value, _)| value)
     }
 
-    pub fn phases(&self) -> Vec<Phase> {
+    pub(super) fn phases(&self) -> Vec<Phase> {
         self.phases.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

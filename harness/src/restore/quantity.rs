@@ -1,7 +1,7 @@
 //! Sizes as Kubernetes writes them: `10Gi`, `500M`, `1.5Ti`, `1e9`.
 
 /// Bytes, rounded down; none where it is no size.
-pub fn bytes(text: &str) -> Option<u64> {
+pub(super) fn bytes(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let factor: u64 = match unit {

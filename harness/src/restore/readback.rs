@@ -11,7 +11,7 @@ use crate::spilo::EnvItem;
 use crate::spilo::Pod;
 
 /// The first thing that the clone's pods would get otherwise. One that would archive elsewhere comes first: it could do harm.
-pub fn finding(source: &Source, clone: &PlannedClone, variables: &[EnvItem]) -> Option<Finding> {
+pub(super) fn finding(source: &Source, clone: &PlannedClone, variables: &[EnvItem]) -> Option<Finding> {
     let pod = Pod::of_items(variables, &clone.namespace);
     let wanted =
         clone.variable("WALG_AZ_PREFIX").and_then(|variable| variable["value"].as_str()).unwrap_or_default();
@@ -57,7 +57,7 @@ pub fn finding(source: &Source, clone: &PlannedClone, variables: &[EnvItem]) -> 
 
 /// An operator that calls clusters by another label than its source's does: what looks for the clone's pods by the
 /// source's would find none, and the fence would hold none of them.
-pub fn label(source: &Source, clone: &PlannedClone, set: &StatefulSet) -> Option<Finding> {
+pub(super) fn label(source: &Source, clone: &PlannedClone, set: &StatefulSet) -> Option<Finding> {
     let label = &source.cluster_label;
     let labels = set.spec.as_ref()?.selector.match_labels.clone().unwrap_or_default();
     (labels.get(label) != Some(&clone.name)).then(|| Finding {

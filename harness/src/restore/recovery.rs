@@ -24,14 +24,14 @@ const REPLAYED: [&str; 4] =
 
 /// One line of one of the logs, at its time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub(super) struct Said {
     pub time: Timestamp,
     pub text: String,
 }
 
 /// When what happened to the clone, by our own clock.
 #[derive(Debug, Clone, Copy)]
-pub struct Course {
+pub(super) struct Course {
     /// The API server took the manifest.
     pub created: Timestamp,
     /// It took connections as a leader.
@@ -42,7 +42,7 @@ pub struct Course {
 
 /// What the logs tell of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recovery {
+pub(super) struct Recovery {
     pub backup: Option<Backup>,
     /// Commit time of the last transaction that was replayed.
     pub recovered_to: Option<Timestamp>,
@@ -58,7 +58,7 @@ pub struct Recovery {
 
 /// Where a recovery's time went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spent {
+pub(super) struct Spent {
     /// In the order of time; they add up to the whole.
     pub phases: Vec<RecoveryPhase>,
     /// The longest phase, and what it was.
@@ -67,7 +67,7 @@ pub struct Spent {
 
 impl Recovery {
     /// `said` in the order of time, of a clone that was created then; attempts that failed may be among it.
-    pub fn of(said: &[Said], created: Timestamp) -> Self {
+    pub(super) fn of(said: &[Said], created: Timestamp) -> Self {
         // The last attempt is the one that came to its end.
         let begins = |line: &Said| SCRIPT.iter().all(|text| line.text.contains(text));
         let begin = said.iter().rposition(begins);
@@ -95,7 +95,7 @@ impl Recovery {
     }
 
     /// Where the time went, once it is known when the clone could be used and was verified.
-    pub fn spent(&self, course: Course) -> Spent {
+    pub(super) fn spent(&self, course: Course) -> Spent {
         let seen = self
             .ends
             .iter()
@@ -116,7 +116,7 @@ impl Recovery {
 }
 
 impl Spent {
-    pub fn milliseconds(&self) -> u64 {
+    pub(super) fn milliseconds(&self) -> u64 {
         self.phases.iter().map(|phase| phase.milliseconds).sum()
     }
 }
@@ -175,8 +175,6 @@ fn largest(phases: &[RecoveryPhase], wal_files: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {

@@ -56,7 +56,7 @@ const STORAGE: &str = ".blob.";
 /// Lines that show the cause.
 const SHOWN: usize = 4;
 
-pub struct Refusal {
+pub(super) struct Refusal {
     pub why: String,
     pub help: String,
     /// Lines that show it, where there are any besides the last errors.
@@ -71,7 +71,7 @@ impl Refusal {
     }
 
     /// As the catalogue knows it.
-    pub fn known(entry: &Entry, lines: Vec<String>) -> Self {
+    pub(super) fn known(entry: &Entry, lines: Vec<String>) -> Self {
         let why = format!("{} ({})", entry.means, entry.name);
         Refusal { lines, ..Refusal::of_backup(why, entry.do_.to_owned()) }
     }
@@ -95,7 +95,7 @@ fn credential(clone: &PlannedClone) -> String {
 }
 
 /// The most telling reason in the logs.
-pub fn refusal(logs: &[&str], source: &Source, clone: &PlannedClone) -> Refusal {
+pub(super) fn refusal(logs: &[&str], source: &Source, clone: &PlannedClone) -> Refusal {
     let says = |texts: &[&str]| logs.iter().any(|log| texts.iter().any(|text| log.contains(text)));
     let account = source.backups.account.as_deref().filter(|account| is_known(account));
     let account = account.unwrap_or("that a Secret names");
@@ -193,8 +193,6 @@ fn says_something(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use jiff::Timestamp;
 
     use super::*;

@@ -11,7 +11,7 @@ use crate::environment::cluster::PodLogs;
 use crate::observe::catalogue;
 
 /// One of them stands in each line of WAL-G that tells of a part which it could not unpack.
-pub const FAILED_PART: [&str; 2] = ["Extraction error in", "DecryptAndDecompressTar"];
+pub(super) const FAILED_PART: [&str; 2] = ["Extraction error in", "DecryptAndDecompressTar"];
 /// One failure may be an accident of the moment.
 const FAILURES: usize = 2;
 /// By which the network is at fault, not the part.
@@ -25,7 +25,7 @@ static FAILED: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// A part of a backup that failed twice with one error.
-pub fn repeated(logs: &PodLogs) -> Option<Refusal> {
+pub(super) fn repeated(logs: &PodLogs) -> Option<Refusal> {
     // Looking through all lines is for when there is something to find.
     if FAILED_PART.iter().map(|text| logs.seen(text)).max()? < FAILURES {
         return None;
@@ -58,8 +58,6 @@ fn refusal<'l>(lines: impl Iterator<Item = &'l str>) -> Option<Refusal> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

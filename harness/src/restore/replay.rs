@@ -43,7 +43,7 @@ static AT: LazyLock<Regex> =
 
 /// What is known of the recovery that gave the clone its data.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Replay {
+pub(super) struct Replay {
     /// Names of WAL files that came from the archive and were read.
     pub restored: BTreeSet<String>,
     /// The last thing that was wrong with what had come; nothing was restored after it.
@@ -58,7 +58,7 @@ pub struct Replay {
 
 /// Bytes that are no WAL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
+pub(super) struct Complaint {
     /// The server's words, without the frame of its log.
     pub says: String,
     /// The file that it names.
@@ -68,7 +68,7 @@ pub struct Complaint {
 
 impl Replay {
     /// Of lines in the order of time.
-    pub fn of(said: &[Said]) -> Self {
+    pub(super) fn of(said: &[Said]) -> Self {
         let is = |line: &Said, texts: &[&str]| texts.iter().any(|text| line.text.contains(text));
         let Some(begin) = said.iter().rposition(|line| is(line, &BEGINS)) else { return Replay::default() };
         let mut replay = Replay::default();
@@ -96,14 +96,14 @@ impl Replay {
     }
 
     /// The last segment that came from the archive; `size` of one in bytes.
-    pub fn last_restored(&self, size: u64) -> Option<Segment> {
+    pub(super) fn last_restored(&self, size: u64) -> Option<Segment> {
         let segments = self.restored.iter().filter_map(|name| Segment::parse(name, size));
         segments.max_by_key(|segment| (segment.number, segment.timeline))
     }
 
     /// The file from the archive that is no WAL from some place on, and what the server says of it. What did not come from the
     /// archive is none: the server also looks into files that it has kept for later use.
-    pub fn broken(&self, ended: Lsn, size: u64) -> Option<(String, &str)> {
+    pub(super) fn broken(&self, ended: Lsn, size: u64) -> Option<(String, &str)> {
         let complaint = self.complaint.as_ref()?;
         let number = match (&complaint.file, complaint.at) {
             (Some(file), _) => Segment::parse(file, size)?.number,
@@ -130,8 +130,6 @@ impl Complaint {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     const SIZE: u64 = 16 << 20;

@@ -3,7 +3,7 @@
 use super::file::{Partly, Proofs, RestoreDrill};
 
 /// With the file where there is one; what a shell would take apart is in quotes.
-pub fn commands(drill: &RestoreDrill, context: &str) -> Vec<String> {
+pub(super) fn commands(drill: &RestoreDrill, context: &str) -> Vec<String> {
     let mut what = match &drill.file {
         Some(file) => quoted(&file.display().to_string()),
         None => {

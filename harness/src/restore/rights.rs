@@ -45,7 +45,7 @@ pub fn useful(drill: &RestoreDrill) -> Vec<Right> {
 }
 
 /// What a comparison needs besides, once it is known which Secret has the source's password: a role may name just that one.
-pub fn of_password(source: &Source) -> Option<Right> {
+pub(super) fn of_password(source: &Source) -> Option<Right> {
     let (secret, _) = super::way_in::password_key(&source.variables)?;
     Some(Right::new("get", "secrets", &source.namespace).on(&secret))
 }

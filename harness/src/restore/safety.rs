@@ -9,13 +9,13 @@ use super::source::Source;
 use crate::spilo::is_known;
 
 /// Where a clone reads.
-pub const READS: &str = "CLONE_WALG_AZ_PREFIX";
+pub(super) const READS: &str = "CLONE_WALG_AZ_PREFIX";
 
 /// A volume that is bigger than allowed.
 ///
 /// # Errors
 /// Then, and when its size cannot be told although there is a limit.
-pub fn volume(spec: &Map<String, Value>, drill: &RestoreDrill) -> Result<(), RestoreError> {
+pub(super) fn volume(spec: &Map<String, Value>, drill: &RestoreDrill) -> Result<(), RestoreError> {
     let Some(limit) = &drill.limits.volume else { return Ok(()) };
     let size = spec.get("volume").and_then(|volume| volume.get("size")).and_then(Value::as_str);
     let help = "`limits.volume` allows more, `clone.volume` asks for less";
@@ -32,7 +32,7 @@ pub fn volume(spec: &Map<String, Value>, drill: &RestoreDrill) -> Result<(), Res
 ///
 /// # Errors
 /// Then.
-pub fn archive(env: &[Value], source: &Source) -> Result<(), RestoreError> {
+pub(super) fn archive(env: &[Value], source: &Source) -> Result<(), RestoreError> {
     let last = env.iter().rev().find(|variable| variable["name"] == "WALG_AZ_PREFIX");
     let Some(prefix) = last.and_then(|variable| variable["value"].as_str()) else {
         return Err(RestoreError::refused(

@@ -1,24 +1,22 @@
 //! A source as tests need one.
 
-#![allow(clippy::unwrap_used)]
-
 use serde_json::{Value, json};
 
 use super::source::{Course, Source};
 use crate::spilo::{Azure, CredentialKind, EnvItem};
 
-pub const KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
+pub(super) const KEY: &str = "AZURE_STORAGE_ACCESS_KEY";
 
-pub fn variable(item: Value) -> EnvItem {
+pub(super) fn variable(item: Value) -> EnvItem {
     let name = item["name"].as_str().unwrap().to_owned();
     EnvItem { name, item }
 }
 
-pub fn reference(name: &str) -> Value {
+pub(super) fn reference(name: &str) -> Value {
     json!({ "name": name, "valueFrom": { "secretKeyRef": { "name": "backup-keys", "key": "prod" } } })
 }
 
-pub fn source() -> Source {
+pub(super) fn source() -> Source {
     let variables = [
         json!({ "name": "SCOPE", "value": "acid-orders" }),
         json!({ "name": "PGVERSION", "value": "15" }),

@@ -13,8 +13,6 @@ pub fn json_schema() -> Result<String, serde_json::Error> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     #[test]
     fn the_committed_schema_is_that_of_the_types() {
         let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/restore.schema.json");

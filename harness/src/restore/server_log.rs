@@ -24,7 +24,7 @@ const START_PLACE: &str = "START WAL LOCATION: ";
 ///
 /// # Errors
 /// The server's.
-pub async fn read(client: &Client) -> Result<String, tokio_postgres::Error> {
+pub(super) async fn read(client: &Client) -> Result<String, tokio_postgres::Error> {
     let rows = client.query(FILES, &[]).await?;
     let mut text = String::new();
     for row in rows {
@@ -36,7 +36,7 @@ pub async fn read(client: &Client) -> Result<String, tokio_postgres::Error> {
 
 /// What a base backup says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Label {
+pub(super) struct Label {
     pub begun: Option<Timestamp>,
     /// The WAL file that it begins in, which is part of WAL-G's name for it.
     pub file: Option<String>,
@@ -46,7 +46,7 @@ pub struct Label {
 ///
 /// # Errors
 /// The server's.
-pub async fn label(client: &Client) -> Result<Option<Label>, tokio_postgres::Error> {
+pub(super) async fn label(client: &Client) -> Result<Option<Label>, tokio_postgres::Error> {
     let label: Option<String> = client.query_one(LABEL, &[]).await?.try_get(0)?;
     let zone = zone(client).await;
     Ok(label.map(|text| Label::of(&text, zone.as_ref())))
@@ -65,7 +65,7 @@ impl Label {
 ///
 /// # Errors
 /// The server's.
-pub async fn history(client: &Client, timeline: u32) -> Result<Option<String>, tokio_postgres::Error> {
+pub(super) async fn history(client: &Client, timeline: u32) -> Result<Option<String>, tokio_postgres::Error> {
     const FILE: &str = "SELECT pg_read_file($1, 0, 1048576, true)";
     client.query_one(FILE, &[&format!("pg_wal/{timeline:08X}.history")]).await?.try_get(0)
 }
@@ -74,20 +74,20 @@ pub async fn history(client: &Client, timeline: u32) -> Result<Option<String>, t
 ///
 /// # Errors
 /// The server's.
-pub async fn segment_size(client: &Client) -> Result<u64, tokio_postgres::Error> {
+pub(super) async fn segment_size(client: &Client) -> Result<u64, tokio_postgres::Error> {
     const SIZE: &str = "SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'";
     let size: i64 = client.query_one(SIZE, &[]).await?.try_get(0)?;
     Ok(size.unsigned_abs().max(1))
 }
 
 /// The zone of the times in its log; none where nobody here knows its name.
-pub async fn zone(client: &Client) -> Option<TimeZone> {
+pub(super) async fn zone(client: &Client) -> Option<TimeZone> {
     let row = client.query_one("SELECT current_setting('log_timezone')", &[]).await.ok()?;
     TimeZone::get(row.try_get(0).ok()?).ok()
 }
 
 /// The lines with a time at their start: `2026-11-24 03:00:00.000 UTC [42]: LOG:  …`.
-pub fn said(text: &str, zone: Option<&TimeZone>) -> Vec<Said> {
+pub(super) fn said(text: &str, zone: Option<&TimeZone>) -> Vec<Said> {
     let lines = text.lines().filter_map(|line| {
         let (time, rest) = time_at_start(line, zone)?;
         Some(Said { time, text: rest.to_owned() })

@@ -35,7 +35,7 @@ impl Sibling {
 
 /// A pod that is not the source's, which took the base backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TakenBy {
+pub(super) struct TakenBy {
     pub backup: String,
     pub host: String,
     /// Whose pod it is, where such a cluster is seen.
@@ -43,7 +43,7 @@ pub struct TakenBy {
 }
 
 impl TakenBy {
-    pub fn said(&self) -> String {
+    pub(super) fn said(&self) -> String {
         let TakenBy { backup, host, owner } = self;
         let of = owner.as_ref().map_or(String::new(), |owner| format!(", a pod of {owner}"));
         format!("{backup} was taken by {host}{of}")
@@ -51,14 +51,14 @@ impl TakenBy {
 }
 
 /// `acid-orders-0` is a pod of `acid-orders`.
-pub fn has_pod(cluster: &str, pod: &str) -> bool {
+pub(super) fn has_pod(cluster: &str, pod: &str) -> bool {
     let number = pod.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-'));
     number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// All others that this user may list: in all namespaces, else in the source's. Where nothing may be listed, nothing is known,
 /// and that is no error.
-pub async fn everyone(access: &ClusterAccess, source: &Source) -> Vec<Sibling> {
+pub(super) async fn everyone(access: &ClusterAccess, source: &Source) -> Vec<Sibling> {
     let major = source.pod().major();
     let others = sets(access, &source.namespace).await.into_iter().filter_map(|set| {
         let (namespace, name) = (set.namespace()?, set.name_any());
@@ -85,7 +85,7 @@ async fn sets(access: &ClusterAccess, namespace: &str) -> Vec<StatefulSet> {
 }
 
 /// The cluster that has this switch in its own history.
-pub async fn whose<'s>(
+pub(super) async fn whose<'s>(
     access: &ClusterAccess,
     siblings: &'s [Sibling],
     switch: &Switch,
@@ -104,7 +104,7 @@ pub async fn whose<'s>(
 }
 
 /// What `clonedrill check` would say of them: in such a place no backup can be relied on.
-pub fn finding(source: &Source, sharing: &[Sibling]) -> Option<Finding> {
+pub(super) fn finding(source: &Source, sharing: &[Sibling]) -> Option<Finding> {
     let first = sharing.first()?;
     let code = if first.reads { "prefix-shared-with-source" } else { "prefix-shared-by-clusters" };
     let names: Vec<String> = sharing.iter().map(Sibling::shown).collect();

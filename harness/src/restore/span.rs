@@ -64,8 +64,6 @@ impl JsonSchema for Span {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

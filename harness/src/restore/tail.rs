@@ -16,7 +16,7 @@ const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// The end of a recovery that no commit after its target had stopped.
 #[derive(Debug, Clone, Copy)]
-pub struct End<'a> {
+pub(super) struct End<'a> {
     pub at: Lsn,
     /// The timeline that was left there.
     pub timeline: u32,
@@ -36,7 +36,7 @@ pub struct End<'a> {
 
 /// What there is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tail {
+pub(super) enum Tail {
     /// Recovery took all of it.
     Nothing,
     /// The next file came while the clone was made, or is newer.
@@ -55,7 +55,7 @@ pub enum Tail {
 
 impl End<'_> {
     /// The number of the segment that recovery asked for last, and did not get.
-    pub fn next(&self) -> u64 {
+    pub(super) fn next(&self) -> u64 {
         let here = self.at.segment(self.size) + u64::from(!self.at.begins_segment(self.size));
         let after_restored = self.replay.last_restored(self.size).map_or(0, |last| last.number + 1);
         // A record may go on in a file that is not there, and begin some files before.
@@ -63,7 +63,7 @@ impl End<'_> {
     }
 
     /// `now` is what the files' times are held against.
-    pub fn tail(&self, files: &[Stored], now: Timestamp) -> Tail {
+    pub(super) fn tail(&self, files: &[Stored], now: Timestamp) -> Tail {
         if let Some(found) = self.history_of_next(files, now) {
             return found;
         }
@@ -144,7 +144,7 @@ impl End<'_> {
     }
 
     /// Whether the source has written such a segment: on a timeline that it was on then.
-    pub fn of_source(&self, segment: Segment) -> bool {
+    pub(super) fn of_source(&self, segment: Segment) -> bool {
         let Some(history) = self.history else { return segment.timeline == self.timeline };
         match history.0.iter().find(|switch| switch.timeline == segment.timeline) {
             Some(left) => segment.number <= left.at.segment(self.size),
@@ -174,8 +174,6 @@ impl End<'_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::super::history::Switch;
     use super::*;
 

@@ -49,14 +49,12 @@ impl Default for Target {
 }
 
 /// As a `postgresql` manifest wants it: with an offset, since a `Z` is refused.
-pub fn in_manifest(time: Timestamp) -> String {
+pub(super) fn in_manifest(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.6f+00:00").to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

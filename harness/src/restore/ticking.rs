@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Does `work`, and tells once a second that it goes on.
-pub async fn ticking<T>(
+pub(super) async fn ticking<T>(
     what: &str,
     limit: Option<Duration>,
     told: &(dyn Fn(String) + Sync),
@@ -13,7 +13,7 @@ pub async fn ticking<T>(
 }
 
 /// The same of something whose name changes while it goes on.
-pub async fn ticking_as<T>(
+pub(super) async fn ticking_as<T>(
     what: &(dyn Fn() -> String + Sync),
     limit: Option<Duration>,
     told: &(dyn Fn(String) + Sync),

@@ -33,7 +33,7 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(2);
 const PLACE: &str = "clonedrill.place.";
 
 /// What a drill needs before it may make anything.
-pub struct Turn {
+pub(super) struct Turn {
     /// Of its source: no other drill of it goes on.
     pub source: Held,
     /// In its namespace.
@@ -46,7 +46,7 @@ pub struct Turn {
 
 impl Turn {
     /// Comes back when either is held no more.
-    pub async fn lost(&self) -> ClusterError {
+    pub(super) async fn lost(&self) -> ClusterError {
         tokio::select! {
             lost = self.source.lost() => lost,
             lost = self.place.lost() => lost,
@@ -55,14 +55,14 @@ impl Turn {
 
     /// # Errors
     /// When the API server says no.
-    pub async fn release(self) -> Result<(), ClusterError> {
+    pub(super) async fn release(self) -> Result<(), ClusterError> {
         self.source.release().await?;
         self.place.release().await
     }
 }
 
 /// What a turn is asked for with.
-pub struct Asking<'a> {
+pub(super) struct Asking<'a> {
     pub access: &'a ClusterAccess,
     /// The source's.
     pub lock: &'a Lock,
@@ -115,7 +115,7 @@ impl Asking<'_> {
     ///
     /// # Errors
     /// When it does not come within `limits.wait`, or the API server says no. Nothing is held then.
-    pub async fn turn(&self) -> Result<Option<Turn>, RestoreError> {
+    pub(super) async fn turn(&self) -> Result<Option<Turn>, RestoreError> {
         let limit = Limit {
             total: self.wait() + SILENCE,
             first_interval: Duration::from_millis(200),

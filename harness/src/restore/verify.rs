@@ -38,7 +38,7 @@ const DAMAGE: Duration = Duration::from_secs(30 * 60);
 const NOTES: [&str; 4] = ["row counts", "log of the clone", "subscriptions", "the moment is archived"];
 
 /// A clone that came up, with all that it is held against.
-pub struct Restored<'a> {
+pub(super) struct Restored<'a> {
     pub access: &'a ClusterAccess,
     pub plan: &'a Plan,
     pub clone: &'a PlannedClone,
@@ -51,7 +51,7 @@ pub struct Restored<'a> {
 }
 
 /// What was seen of it.
-pub struct Proved {
+pub(super) struct Proved {
     pub proofs: Vec<Proof>,
     pub identity: Identity,
     pub recovery: Recovery,
@@ -67,7 +67,7 @@ pub struct Proved {
 ///
 /// # Errors
 /// When the clone does not answer any more. What does not hold is a proof that does not.
-pub async fn all(
+pub(super) async fn all(
     restored: &Restored<'_>,
     evidence: &Evidence,
     told: &(dyn Fn(String) + Sync),
@@ -187,7 +187,7 @@ async fn subscriptions(client: &tokio_postgres::Client) -> Result<Option<Proof>,
 
 impl Proved {
     /// Puts what was measured and proved into the report; gives what does not hold.
-    pub fn into_report(
+    pub(super) fn into_report(
         self,
         restored: &Restored<'_>,
         verified: Timestamp,
@@ -284,7 +284,7 @@ fn timeline_of(backup: &str) -> Option<u32> {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn keep_logs(evidence: &Evidence, logs: &PodLogs) -> Result<(), RestoreError> {
+pub(super) fn keep_logs(evidence: &Evidence, logs: &PodLogs) -> Result<(), RestoreError> {
     for log in logs.so_far() {
         let name = format!("logs/{}-{}-{}.log", log.pod, log.container, log.attempt);
         let mut text = joined(&log.lines);
@@ -300,7 +300,10 @@ pub fn keep_logs(evidence: &Evidence, logs: &PodLogs) -> Result<(), RestoreError
 ///
 /// # Errors
 /// When a Secret is missing in the clone's namespace, or the API server says no.
-pub async fn referred(access: &ClusterAccess, clone: &PlannedClone) -> Result<Vec<Secret>, RestoreError> {
+pub(super) async fn referred(
+    access: &ClusterAccess,
+    clone: &PlannedClone,
+) -> Result<Vec<Secret>, RestoreError> {
     let api: Api<KubeSecret> = Api::namespaced(access.client(), &clone.namespace);
     let mut secrets = Vec::new();
     for variable in &clone.env {
@@ -334,8 +337,6 @@ pub async fn referred(access: &ClusterAccess, clone: &PlannedClone) -> Result<Ve
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::restore::samples;
 

@@ -18,7 +18,7 @@ const POSTGRES: u16 = 5432;
 ///
 /// # Errors
 /// When the API server says no, or no port can be had here.
-pub async fn open(
+pub(super) async fn open(
     access: &ClusterAccess,
     namespace: &str,
     leader: &Pod,
@@ -54,7 +54,7 @@ async fn superuser(
 }
 
 /// The Secret that holds the superuser's password, and its key.
-pub fn password_key(variables: &[EnvItem]) -> Option<(String, String)> {
+pub(super) fn password_key(variables: &[EnvItem]) -> Option<(String, String)> {
     let reference = &last(variables, "PGPASSWORD_SUPERUSER")?.item["valueFrom"]["secretKeyRef"];
     Some((reference["name"].as_str()?.to_owned(), reference["key"].as_str()?.to_owned()))
 }

@@ -56,8 +56,6 @@ pub fn fill_text(text: &str, lookup: &dyn Fn(&Variable) -> Option<String>) -> Re
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use serde_json::json;
 
     use super::*;

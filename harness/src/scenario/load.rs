@@ -71,7 +71,7 @@ pub(crate) struct Parsed<T> {
 
 impl<T> Parsed<T> {
     /// What is wrong with the value, each at the place of its JSON pointer.
-    pub fn contradictions(&self, found: Vec<(String, String)>) -> Vec<Problem> {
+    pub(crate) fn contradictions(&self, found: Vec<(String, String)>) -> Vec<Problem> {
         let problem = |(pointer, what): (String, String)| {
             let span = self.places.locate(&pointer);
             Problem::new(ProblemKind::Contradiction(what), None, &self.file, &self.source, span)

@@ -21,8 +21,6 @@ pub(crate) fn titled(mut schema: schemars::Schema, title: &str) -> Result<String
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use serde_json::Value;
 
     #[test]

@@ -111,7 +111,7 @@ impl fmt::Display for Variable {
 
 /// A stretch of a text.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub(super) enum Piece<'a> {
     /// As it is; `$${` has become `${`.
     Text(&'a str),
     /// `${…}`, with its bytes in the text.
@@ -119,7 +119,7 @@ pub enum Piece<'a> {
 }
 
 /// Splits a text at its `${…}`.
-pub fn pieces(text: &str) -> Vec<Piece<'_>> {
+pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let piece = |part| match part {
         Part::Text(text) => Piece::Text(text),
         Part::Braces { range, inside } => Piece::Variable {

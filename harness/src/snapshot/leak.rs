@@ -124,8 +124,6 @@ fn search<'s>(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use base64::Engine;
 
     use super::*;

@@ -41,6 +41,7 @@ impl fmt::Debug for Redactor {
 }
 
 impl Redactor {
+    /// A redactor that knows no secret yet.
     pub fn new() -> Self {
         Self::default()
     }

@@ -124,7 +124,6 @@ fn read_target(text: &str) -> Result<(Timestamp, Offset), String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const LIST: &str = "INFO: 2026/01/01 some other line

@@ -4,7 +4,7 @@ use super::{Release, Variables};
 
 /// What comes of the tags.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Tags {
+pub(super) enum Tags {
     Sound,
     /// They are left out.
     Warned(String),
@@ -13,7 +13,7 @@ pub enum Tags {
 }
 
 /// The operator sets a bucket and no tags.
-pub fn of(variables: &Variables, release: Release) -> Tags {
+pub(super) fn of(variables: &Variables, release: Release) -> Tags {
     let why = match variables.set("LOG_S3_TAGS") {
         _ if !release.reads_log_tags() => return Tags::Sound,
         None => "TypeError('the JSON object must be str, bytes or bytearray, not NoneType')".to_owned(),
@@ -32,7 +32,6 @@ pub fn of(variables: &Variables, release: Release) -> Tags {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn tags(release: &str, given: Option<&str>) -> Tags {

@@ -59,7 +59,6 @@ pub fn over(user: Value, generated: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use serde_json::json;
 

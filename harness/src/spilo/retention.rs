@@ -74,7 +74,6 @@ fn oldest_kept(mut backups: Vec<Backup>, retain: usize, now: Timestamp) -> Optio
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const NOW: &str = "2026-01-10T00:00:00Z";

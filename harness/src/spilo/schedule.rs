@@ -131,7 +131,6 @@ fn values(field: &str, lowest: i8, highest: i8, names: &[&str]) -> Option<Vec<i8
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn next(schedule: &str, now: &str) -> String {

@@ -69,7 +69,7 @@ impl Store {
 }
 
 /// Every store that is configured, the one that decides first, each with the variable (with its `CLONE_`) that configures it.
-pub fn configured(variables: &Variables, scope: Scope) -> Vec<(Store, String)> {
+pub(super) fn configured(variables: &Variables, scope: Scope) -> Vec<(Store, String)> {
     let found = SWITCHES.iter().filter_map(|(store, names)| {
         let full = names.iter().map(|name| format!("{}{name}", scope.prefix()));
         Some((*store, full.into_iter().find(|name| variables.set(name).is_some())?))

@@ -163,8 +163,6 @@ fn valid_params() -> CertificateParams {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::sync::Arc;
 
     use rustls::pki_types::pem::PemObject;

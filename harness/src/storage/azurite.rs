@@ -103,7 +103,7 @@ impl Azurite {
 ///
 /// # Errors
 /// Why it has ended, by what `failed` says then.
-pub async fn look(blobs: &Blobs, failed: impl Fn() -> Option<String>) -> Result<Seen<()>, String> {
+pub(crate) async fn look(blobs: &Blobs, failed: impl Fn() -> Option<String>) -> Result<Seen<()>, String> {
     let answer = tokio::time::timeout(PROBE_LIMIT, blobs.containers()).await;
     match (failed(), answer) {
         (Some(failure), _) => Err(failure),

@@ -1,7 +1,5 @@
 //! The real Azurite, where the toolchain has all programs already; without them these tests tell so and end.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;

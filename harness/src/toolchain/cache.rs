@@ -19,14 +19,14 @@ const HELD_AT_MOST: Limit = Limit::seconds(100 * 60);
 
 /// Where programs are kept between runs.
 #[derive(Debug, Clone)]
-pub struct Cache {
+pub(super) struct Cache {
     root: PathBuf,
 }
 
 /// What was made, as it stands in the part's folder.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Manifest {
+pub(super) struct Manifest {
     /// Where it came from, for people.
     pub from: String,
     /// Files outside the cache without which it no longer works, such as Python's own program.
@@ -42,7 +42,7 @@ pub struct Manifest {
 
 /// The place of one part.
 #[derive(Debug, Clone)]
-pub struct Slot {
+pub(super) struct Slot {
     pub folder: PathBuf,
     making: PathBuf,
     lock: PathBuf,
@@ -51,16 +51,16 @@ pub struct Slot {
 }
 
 impl Cache {
-    pub fn new(root: PathBuf) -> Self {
+    pub(super) fn new(root: PathBuf) -> Self {
         Cache { root }
     }
 
-    pub fn root(&self) -> &Path {
+    pub(super) fn root(&self) -> &Path {
         &self.root
     }
 
     /// The place of `part` in `version`, made by the recipe with this digest (eight hex digits).
-    pub fn slot(&self, part: &str, version: &str, digest: &str) -> Slot {
+    pub(super) fn slot(&self, part: &str, version: &str, digest: &str) -> Slot {
         let key = format!("{version}-{digest}");
         Slot {
             folder: self.root.join(part).join(&key),
@@ -76,7 +76,7 @@ impl Manifest {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn of(folder: &Path) -> Result<Self, MakeError> {
+    pub(super) fn of(folder: &Path) -> Result<Self, MakeError> {
         let path = folder.join(MANIFEST);
         let text = fs::read(&path).map_err(MakeError::io("read", &path))?;
         serde_json::from_slice(&text)
@@ -87,12 +87,12 @@ impl Manifest {
 impl Slot {
     /// One whose part is made anew where `works` says no.
     #[must_use]
-    pub fn that_works(self, works: fn(&Path) -> bool) -> Self {
+    pub(super) fn that_works(self, works: fn(&Path) -> bool) -> Self {
         Slot { works: Some(works), ..self }
     }
 
     /// The part's manifest, where it is there and still works.
-    pub fn read(&self) -> Option<Manifest> {
+    pub(super) fn read(&self) -> Option<Manifest> {
         let manifest = Manifest::of(&self.folder).ok()?;
         let works = self.works.is_none_or(|works| works(&self.folder));
         (works && manifest.needs.iter().all(|path| path.exists())).then_some(manifest)
@@ -105,7 +105,7 @@ impl Slot {
     ///
     /// # Errors
     /// Those of `make`, or of the file system.
-    pub fn fill(
+    pub(super) fn fill(
         &self,
         progress: &dyn PartProgress,
         make: impl FnOnce(&Path) -> Result<Manifest, MakeError>,
@@ -220,7 +220,6 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::os::fd::{AsRawFd, FromRawFd};
     use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -47,7 +47,7 @@ pub enum CommandError {
 ///
 /// # Errors
 /// When it cannot be started, fails, is not done within `limit`, or nobody wants it any more.
-pub fn run(
+pub(crate) fn run(
     command: &mut Command,
     limit: Duration,
     progress: &dyn PartProgress,
@@ -89,7 +89,7 @@ pub fn run(
 }
 
 /// What a program says to a question such as `--version`; nothing where it fails or does not answer.
-pub fn ask(command: &mut Command) -> Option<String> {
+pub(crate) fn ask(command: &mut Command) -> Option<String> {
     run(command, QUESTION, &Silent).ok().map(|said| said.trim().to_owned())
 }
 
@@ -189,7 +189,6 @@ fn shown(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::sync::Mutex;
 
     use super::*;

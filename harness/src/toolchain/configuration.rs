@@ -20,7 +20,7 @@ pub use check::{Acceptance, CheckSettings, Retention};
 pub use cluster::{ImageSettings, KindSettings};
 pub use convention::PrefixNames;
 pub use file::ConfigurationError;
-pub use stand_in::{FirstBackup, StandInSettings};
+pub(super) use stand_in::{FirstBackup, StandInSettings};
 
 /// The configuration file's name, looked for in the working directory and above it.
 const FILE: &str = "clonedrill.yaml";
@@ -110,7 +110,7 @@ The cache's folder: `cache` in clonedrill.yaml, or CLONEDRILL_CACHE."
 
 /// A path that a person gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub(super) struct Given {
     pub path: PathBuf,
     /// `CLONEDRILL_ETCD`, or the configuration file.
     pub origin: String,
@@ -142,7 +142,7 @@ impl GivenPostgres {
 /// An operator of one's own: a version that is not released as a Go module, or a build with changes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct GivenOperator {
+pub(super) struct GivenOperator {
     pub binary: PathBuf,
     /// The release's own `manifests` folder.
     pub manifests: PathBuf,
@@ -283,7 +283,6 @@ pub(super) fn given_operator(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn load(text: &str, variables: &[(&str, &str)]) -> Result<Configuration, ConfigurationError> {

@@ -10,16 +10,16 @@ use super::parts::{KUBERNETES_VERSION, Part};
 use super::plan::Source;
 
 /// The folder that envtest's `setup-envtest` makes, with etcd and the API server.
-pub const ASSETS: &str = "KUBEBUILDER_ASSETS";
+pub(super) const ASSETS: &str = "KUBEBUILDER_ASSETS";
 
 /// The oldest minor of etcd 3 that this Kubernetes works with.
 const OLDEST_ETCD: u32 = 5;
 
 /// A program that was found and is not used, and why.
-pub type PassedOver = (Program, String);
+pub(super) type PassedOver = (Program, String);
 
 /// The first that does, else the part that has it; what was found and does not do goes to `passed_over`.
-pub fn source(
+pub(super) fn source(
     program: Program,
     part: Part,
     configuration: &Configuration,
@@ -39,7 +39,7 @@ pub fn source(
 }
 
 /// What it says of its version: `etcd Version: 3.6.6`, `Kubernetes v1.34.4`.
-pub fn version(program: &Path) -> Option<String> {
+pub(super) fn version(program: &Path) -> Option<String> {
     let said = command::ask(Command::new(program).arg("--version"))?;
     let version = said.lines().next()?.split_whitespace().next_back()?.trim_start_matches('v');
     version.starts_with(|first: char| first.is_ascii_digit()).then(|| version.to_owned())

@@ -40,7 +40,7 @@ const USERS: [&str; 17] = [
 
 /// How one or more programs are built. Everything in it is part of the cache's key.
 #[derive(Debug, Clone)]
-pub struct GoRecipe {
+pub(super) struct GoRecipe {
     /// `go.mod`, `go.sum` and `tools.go`.
     pub files: Vec<(&'static str, String)>,
     /// Packages, and what their programs are called.
@@ -55,14 +55,14 @@ pub struct GoRecipe {
 
 impl GoRecipe {
     /// Eight hex digits that change with anything that changes the result.
-    pub fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         // Keys of the architecture that was there first stay as they were.
         let architecture = Some(std::env::consts::ARCH).filter(|name| *name != "x86_64").unwrap_or_default();
         digest(&format!("{self:?}{architecture}"))
     }
 
     /// The oldest Go that can build it, for example `1.25.3`.
-    pub fn oldest_go(&self) -> Option<&str> {
+    pub(super) fn oldest_go(&self) -> Option<&str> {
         let text = &self.files.iter().find(|(name, _)| *name == "go.mod")?.1;
         text.lines().find_map(|line| line.strip_prefix("go ")).map(str::trim)
     }
@@ -71,7 +71,7 @@ impl GoRecipe {
     ///
     /// # Errors
     /// When Go fails; its last lines are in the error.
-    pub fn build(
+    pub(super) fn build(
         &self,
         context: &Context,
         into: &Path,
@@ -108,7 +108,7 @@ impl GoRecipe {
     }
 
     /// Runs a `go` command in the module, with nothing of the user's settings that could change what comes out.
-    pub fn go<A: AsRef<OsStr>>(
+    pub(super) fn go<A: AsRef<OsStr>>(
         &self,
         context: &Context,
         into: &Path,
@@ -184,12 +184,12 @@ impl PartProgress for Counting<'_> {
 }
 
 /// Eight hex digits of a SHA-256.
-pub fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     Sha256::digest(text).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `go1.26.8` or `1.26` as numbers; `None` for a development version, which is taken as new enough.
-pub fn version(text: &str) -> Option<Vec<u32>> {
+pub(super) fn version(text: &str) -> Option<Vec<u32>> {
     let numbers = text.trim().trim_start_matches("go").split(['r', 'b', '-', ' ']).next()?;
     numbers.split('.').map(|number| number.parse().ok()).collect()
 }

@@ -11,7 +11,7 @@ const OLDEST_NODE: u32 = 20;
 
 /// A program of the machine, found by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum HostProgram {
+pub(super) enum HostProgram {
     Go,
     Node,
     Npm,
@@ -20,10 +20,10 @@ pub enum HostProgram {
 }
 
 impl HostProgram {
-    pub const ALL: [HostProgram; 5] =
+    pub(super) const ALL: [HostProgram; 5] =
         [HostProgram::Go, HostProgram::Node, HostProgram::Npm, HostProgram::Python, HostProgram::Cc];
 
-    pub fn names(self) -> &'static [&'static str] {
+    pub(super) fn names(self) -> &'static [&'static str] {
         match self {
             HostProgram::Go => &["go"],
             HostProgram::Node => &["node"],
@@ -34,18 +34,18 @@ impl HostProgram {
     }
 
     /// What it calls itself in a sentence: the first line of what it says of its version.
-    pub fn says(self, program: &Path) -> Option<String> {
+    pub(super) fn says(self, program: &Path) -> Option<String> {
         let question = if self == HostProgram::Go { "version" } else { "--version" };
         let said = command::ask(Command::new(program).arg(question))?;
         said.lines().next().map(str::to_owned)
     }
 
     /// The first one on PATH.
-    pub fn find(self) -> Option<PathBuf> {
+    pub(super) fn find(self) -> Option<PathBuf> {
         self.names().iter().find_map(|name| on_path(name).into_iter().next())
     }
 
-    pub fn remedy(self) -> Remedy {
+    pub(super) fn remedy(self) -> Remedy {
         let (problem, remedy) = match self {
             HostProgram::Go => (
                 "there is no `go` on PATH",
@@ -69,7 +69,7 @@ impl HostProgram {
 }
 
 /// What to say where this Node.js cannot run Azurite.
-pub fn node_lack(node: &Path) -> Option<Remedy> {
+pub(super) fn node_lack(node: &Path) -> Option<Remedy> {
     let said = HostProgram::Node.says(node);
     let major = |said: &str| said.trim_start_matches('v').split('.').next()?.parse::<u32>().ok();
     let major = said.as_deref().and_then(major);
@@ -85,18 +85,18 @@ pub fn node_lack(node: &Path) -> Option<Remedy> {
 }
 
 /// All programs of this name on PATH, in its order.
-pub fn on_path(name: &str) -> Vec<PathBuf> {
+pub(super) fn on_path(name: &str) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join(name)).filter(|file| is_program(file)).collect()
 }
 
 /// Whether it is a file that may be run by somebody.
-pub fn is_program(path: &Path) -> bool {
+pub(super) fn is_program(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether every container sees it anyway, since the host's `/usr` is in its root file system.
-pub fn always_visible(path: &Path) -> bool {
+pub(super) fn always_visible(path: &Path) -> bool {
     ["/usr", "/bin", "/sbin", "/lib", "/lib64"].iter().any(|folder| path.starts_with(folder))
 }

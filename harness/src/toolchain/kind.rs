@@ -84,7 +84,6 @@ fn lack(tool: &KindTool) -> Option<Remedy> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::os::unix::fs::PermissionsExt;
 
     use super::super::configuration::Given;

@@ -18,7 +18,7 @@ use super::wal_g;
 
 /// Where one program comes from.
 #[derive(Debug, Clone)]
-pub enum Source<T> {
+pub(super) enum Source<T> {
     Given(T, String),
     /// On this machine, with where it was found.
     Found(T, &'static str),
@@ -27,7 +27,7 @@ pub enum Source<T> {
 
 /// The sources of all programs of a run.
 #[derive(Debug)]
-pub struct Plan {
+pub(super) struct Plan {
     pub cache: Cache,
     pub etcd: Source<PathBuf>,
     pub kube_apiserver: Source<PathBuf>,
@@ -60,7 +60,7 @@ impl Plan {
     ///
     /// # Errors
     /// A given path that is not what it must be, or an operator that cannot be had.
-    pub fn new(configuration: &Configuration, operators: &[String]) -> Result<Self, ToolchainError> {
+    pub(super) fn new(configuration: &Configuration, operators: &[String]) -> Result<Self, ToolchainError> {
         let mut passed_over = Vec::new();
         let mut program =
             |program: Program, part: Part, says: &str| match configuration.programs.get(&program) {
@@ -107,7 +107,7 @@ impl Plan {
     }
 
     /// The parts that the cache must have.
-    pub fn parts(&self) -> BTreeSet<Part> {
+    pub(super) fn parts(&self) -> BTreeSet<Part> {
         fn part<T>(source: &Source<T>) -> Option<Part> {
             match source {
                 Source::Made(part) => Some(part.clone()),
@@ -128,12 +128,12 @@ impl Plan {
     }
 
     /// Those of them that it has not.
-    pub fn missing(&self) -> Vec<Part> {
+    pub(super) fn missing(&self) -> Vec<Part> {
         self.parts().into_iter().filter(|part| part.slot(&self.cache).read().is_none()).collect()
     }
 
     /// The answer, once every part is there; `manifest` reads a part's.
-    pub fn tools(
+    pub(super) fn tools(
         &self,
         manifest: impl Fn(&Part) -> Result<Manifest, ToolchainError>,
     ) -> Result<Tools, ToolchainError> {
@@ -218,7 +218,7 @@ impl Plan {
     }
 
     /// An answer with nothing but the operators, for drills whose other programs are in images.
-    pub fn operators_alone(&self) -> Tools {
+    pub(super) fn operators_alone(&self) -> Tools {
         let none = PathBuf::new;
         Tools {
             etcd: none(),
@@ -235,7 +235,7 @@ impl Plan {
     }
 
     /// The program that runs Azurite.
-    pub fn node(&self) -> Option<PathBuf> {
+    pub(super) fn node(&self) -> Option<PathBuf> {
         match self.node.as_ref()? {
             Source::Given(node, _) | Source::Found(node, _) => Some(node.clone()),
             Source::Made(_) => None,
@@ -243,13 +243,13 @@ impl Plan {
     }
 
     /// All installations of PostgreSQL.
-    pub fn all_postgres(&self) -> impl Iterator<Item = &Source<PostgresTool>> {
+    pub(super) fn all_postgres(&self) -> impl Iterator<Item = &Source<PostgresTool>> {
         self.postgres.iter().chain(&self.named_postgres)
     }
 
     /// # Errors
     /// When a major is wanted that can be had from nowhere.
-    pub fn is_whole(&self) -> Result<(), ToolchainError> {
+    pub(super) fn is_whole(&self) -> Result<(), ToolchainError> {
         match self.no_postgres.is_empty() {
             true => Ok(()),
             false => Err(ToolchainError::Missing(self.no_postgres.clone())),
@@ -260,7 +260,7 @@ impl Plan {
     ///
     /// # Errors
     /// When an unpacked one does not run.
-    pub fn postgres(&self) -> Result<Vec<PostgresTool>, ToolchainError> {
+    pub(super) fn postgres(&self) -> Result<Vec<PostgresTool>, ToolchainError> {
         let tool = |source: &Source<PostgresTool>, named_only| match source {
             Source::Given(tool, _) | Source::Found(tool, _) => {
                 Ok(PostgresTool { named_only, ..tool.clone() })

@@ -13,7 +13,7 @@ const PROGRAMS: [&str; 8] =
 
 /// What was found on this machine.
 #[derive(Debug, Default)]
-pub struct Installations {
+pub(super) struct Installations {
     /// Those that can be used, oldest major first.
     pub usable: Vec<PostgresTool>,
     /// The others: the folder of the programs, and what it lacks, as a fragment after it.
@@ -21,7 +21,7 @@ pub struct Installations {
 }
 
 /// Those of the system.
-pub fn installed() -> Installations {
+pub(super) fn installed() -> Installations {
     let mut folders: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|entries| entries.flatten().map(|entry| entry.path().join("bin")).collect())
         .unwrap_or_default();
@@ -55,7 +55,7 @@ fn sorted(looked_at: impl Iterator<Item = (Result<PostgresTool, String>, PathBuf
 ///
 /// # Errors
 /// What it lacks, as a fragment after "it".
-pub fn unpacked(folder: &Path) -> Result<PostgresTool, String> {
+pub(super) fn unpacked(folder: &Path) -> Result<PostgresTool, String> {
     let mut versions = std::fs::read_dir(folder.join("usr/lib/postgresql")).into_iter().flatten().flatten();
     let version = versions.next().ok_or("has no folder usr/lib/postgresql")?;
     inspect(&version.path().join("bin"))
@@ -65,7 +65,7 @@ pub fn unpacked(folder: &Path) -> Result<PostgresTool, String> {
 ///
 /// # Errors
 /// What it lacks, as a fragment after the path.
-pub fn inspect(bin: &Path) -> Result<PostgresTool, String> {
+pub(super) fn inspect(bin: &Path) -> Result<PostgresTool, String> {
     if let Some(why) = lacks(bin) {
         return Err(why);
     }
@@ -79,13 +79,13 @@ pub fn inspect(bin: &Path) -> Result<PostgresTool, String> {
 }
 
 /// The program that is not in `bin`, as a fragment after the path.
-pub fn lacks(bin: &Path) -> Option<String> {
+pub(super) fn lacks(bin: &Path) -> Option<String> {
     let missing = PROGRAMS.iter().find(|program| !is_program(&bin.join(program)))?;
     Some(format!("has no program {missing}"))
 }
 
 /// Major and version of what a server says of itself: `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`.
-pub fn version(said: &str) -> Option<(u16, String)> {
+pub(super) fn version(said: &str) -> Option<(u16, String)> {
     let version = said.split("(PostgreSQL) ").nth(1)?.split_whitespace().next()?;
     let major = version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
     Some((major, version.to_owned()))
@@ -117,7 +117,6 @@ fn ask(program: &Path, question: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 

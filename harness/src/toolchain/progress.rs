@@ -64,6 +64,7 @@ pub struct Terminal {
 }
 
 impl Terminal {
+    /// Progress on stderr, in place on a terminal.
     pub fn new() -> Self {
         Terminal::until(CancellationToken::new())
     }

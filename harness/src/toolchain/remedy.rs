@@ -12,6 +12,7 @@ pub struct Remedy {
 }
 
 impl Remedy {
+    /// A problem, and what a person does about it.
     pub fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Remedy { problem: problem.into(), remedy: remedy.into() }
     }

@@ -27,6 +27,7 @@ pub struct PartStatus {
     pub note: Option<String>,
 }
 
+/// Whether a part is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PartState {
@@ -36,6 +37,7 @@ pub enum PartState {
 }
 
 impl PartState {
+    /// As `clonedrill tools` writes it.
     pub fn name(self) -> &'static str {
         match self {
             PartState::Ready => "ready",

@@ -1,7 +1,5 @@
 //! The README's table of versions, held to what this program really has.
 
-#![allow(clippy::unwrap_used)]
-
 use regex::Regex;
 
 use super::parts::postgres::MAJORS;

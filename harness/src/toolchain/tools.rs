@@ -33,6 +33,7 @@ impl Tools {
     }
 }
 
+/// A WAL-G for PostgreSQL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WalGTool {
     pub program: PathBuf,
@@ -41,6 +42,7 @@ pub struct WalGTool {
     pub predates_postgres_15: bool,
 }
 
+/// Azurite, and the Node.js that runs it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AzuriteTool {
     pub node: PathBuf,
@@ -48,6 +50,7 @@ pub struct AzuriteTool {
     pub script: PathBuf,
 }
 
+/// A python that has Patroni.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PatroniTool {
     /// The virtual environment's python; `-m patroni` runs it.
@@ -55,6 +58,7 @@ pub struct PatroniTool {
     pub version: String,
 }
 
+/// The programs of one PostgreSQL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PostgresTool {
     pub major: u16,
@@ -67,6 +71,7 @@ pub struct PostgresTool {
     pub named_only: bool,
 }
 
+/// An operator's program and its manifests.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OperatorTool {
     /// For example `v1.15.1`.

@@ -11,13 +11,13 @@ use super::tools::WalGTool;
 const KNOWS_POSTGRES_15: [u32; 3] = [2, 0, 1];
 
 /// The one on PATH, where it is newer than the one that can be built from a Go module.
-pub fn installed() -> Option<WalGTool> {
+pub(super) fn installed() -> Option<WalGTool> {
     let found = on_path("wal-g").first().and_then(|program| inspect(program))?;
     (!found.predates_postgres_15).then_some(found)
 }
 
 /// Asks the program for its version. `None` where it is no WAL-G for PostgreSQL.
-pub fn inspect(program: &Path) -> Option<WalGTool> {
+pub(super) fn inspect(program: &Path) -> Option<WalGTool> {
     let said = command::ask(Command::new(program).arg("--version"))?;
     // For example `wal-g version v3.0.5	abcdef	2025.01.02_03:04:05	PostgreSQL`.
     let version = said.strip_prefix("wal-g version ")?.split_whitespace().next()?;
@@ -25,7 +25,7 @@ pub fn inspect(program: &Path) -> Option<WalGTool> {
 }
 
 /// A build without a version is taken as an old one: the functions it then gets do a newer one no harm.
-pub fn tool(program: &Path, version: &str) -> WalGTool {
+pub(super) fn tool(program: &Path, version: &str) -> WalGTool {
     let numbers = version.trim_start_matches('v').split(['.', '-']).map_while(|number| number.parse().ok());
     let numbers: Vec<u32> = numbers.collect();
     WalGTool {

@@ -232,8 +232,6 @@ fn bytes(span: &Span, limit: usize, base: usize) -> SourceSpan {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     const SOURCE: &str = "a:\n  b: [x, {c: ü, d: y}]\n  'e/f': |\n    text\nz: &anchor {k: v}\nw: *anchor\n";

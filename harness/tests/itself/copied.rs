@@ -26,14 +26,14 @@ use serde_json::{Value, json};
 
 const OPERATOR: &str = "v1.15.1";
 /// This binary inside an environment.
-pub const INSIDE: &str = "inside-copied";
+pub(crate) const INSIDE: &str = "inside-copied";
 const ACCOUNT: &str = "system:serviceaccount:drills:clonedrill";
 
-pub fn copied() -> Result<(), Failed> {
+pub(crate) fn copied() -> Result<(), Failed> {
     super::in_environment("copied", INSIDE, OPERATOR)
 }
 
-pub fn inside(environment: &str, version: &str) -> ExitCode {
+pub(crate) fn inside(environment: &str, version: &str) -> ExitCode {
     let tools: Tools = serde_json::from_reader(std::io::stdin()).unwrap();
     enter(environment).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

@@ -22,9 +22,9 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 /// This binary as the process that tells; the file with the address comes after it.
-pub const TELLS: &str = "tells";
+pub(crate) const TELLS: &str = "tells";
 
-pub fn tells(address: &Path) -> ExitCode {
+pub(crate) fn tells(address: &Path) -> ExitCode {
     let restore = Restore { source: "prod/acid-orders".to_owned(), ..Restore::default() };
     let (file, evidence) = (Path::new("drills/orders.yaml"), Path::new("evidence"));
     let report = DrillReport {
@@ -41,7 +41,7 @@ pub fn tells(address: &Path) -> ExitCode {
     if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-pub fn trusted() -> Result<(), Failed> {
+pub(crate) fn trusted() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let authority = Authority::new()?;
     let vouches = folder.path().join("authorities.pem");

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::world::{RUNS, World, condition, container, exit_code, status};
 
-pub async fn init_containers_come_first_and_sidecars_go_last(world: &World) {
+pub(crate) async fn init_containers_come_first_and_sidecars_go_last(world: &World) {
     let shared = json!({ "volumeMounts": [{ "name": "shared", "mountPath": "/shared" }] });
     let says = |words: &str| format!("echo {words} >> /shared/order");
     let mut sidecar = container(
@@ -42,7 +42,7 @@ pub async fn init_containers_come_first_and_sidecars_go_last(world: &World) {
     assert_eq!(condition(&pod, "Ready").unwrap().reason.as_deref(), Some("PodCompleted"));
 }
 
-pub async fn a_container_that_fails_starts_again_with_a_pause_and_both_logs_are_kept(world: &World) {
+pub(crate) async fn a_container_that_fails_starts_again_with_a_pause_and_both_logs_are_kept(world: &World) {
     let script = "echo attempt >> /kept/attempts; wc -l < /kept/attempts; exit 7";
     let mounts = json!({ "volumeMounts": [{ "name": "kept", "mountPath": "/kept" }] });
     world
@@ -69,7 +69,7 @@ pub async fn a_container_that_fails_starts_again_with_a_pause_and_both_logs_are_
     assert_eq!(logs.map(|log| log.trim().to_owned()), ["1", "2"]);
 }
 
-pub async fn a_container_that_starts_again_meets_the_pod_as_it_is_by_then(world: &World) {
+pub(crate) async fn a_container_that_starts_again_meets_the_pod_as_it_is_by_then(world: &World) {
     let env =
         json!([{ "name": "ROLE", "valueFrom": { "fieldRef": { "fieldPath": "metadata.labels['role']" } } }]);
     let script = format!("echo role $ROLE; trap 'exit 1' USR1; {RUNS}");
@@ -82,7 +82,7 @@ pub async fn a_container_that_starts_again_meets_the_pod_as_it_is_by_then(world:
     world.until_logged("labelled", "it", 1, "role replica\n").await;
 }
 
-pub async fn variables_come_from_all_sources_by_kubernetes_rules(world: &World) {
+pub(crate) async fn variables_come_from_all_sources_by_kubernetes_rules(world: &World) {
     world.secret("keys", json!({ "KEY": "s3cret", "SHARED": "of the secret" })).await;
     let map = json!({
         "metadata": { "name": "settings" },

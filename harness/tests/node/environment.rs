@@ -17,7 +17,7 @@ use crate::world::{RUNS, World, container};
 /// The tools of a process that only holds a place, as JSON.
 const HOLDS: &str = "CLONEDRILL_TEST_HOLDS";
 
-pub async fn a_program_ends_with_who_asked_for_it(world: &World) {
+pub(crate) async fn a_program_ends_with_who_asked_for_it(world: &World) {
     world.pod("asked", json!({ "containers": [container("it", RUNS, json!({}))] })).await;
     world.until_ready("asked", true).await;
     let limit = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub async fn a_program_ends_with_who_asked_for_it(world: &World) {
 }
 
 /// Another process takes a place, runs a pod in it, and is killed.
-pub async fn a_place_goes_with_the_process_that_held_it(world: &World) {
+pub(crate) async fn a_place_goes_with_the_process_that_held_it(world: &World) {
     let mut holder = Command::new(std::env::current_exe().unwrap())
         .env(HOLDS, serde_json::to_string(&world.tools).unwrap())
         .stdin(Stdio::piped())
@@ -65,7 +65,7 @@ pub async fn a_place_goes_with_the_process_that_held_it(world: &World) {
 }
 
 /// Holds a place until it is killed, where this process was started to.
-pub fn holds_a_place() -> Option<()> {
+pub(crate) fn holds_a_place() -> Option<()> {
     let tools: Tools = serde_json::from_str(&std::env::var(HOLDS).ok()?).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -83,7 +83,7 @@ pub fn holds_a_place() -> Option<()> {
 }
 
 /// The environment was started with other programs than those of one who joins it.
-pub async fn a_place_brings_its_own_images(world: &World) {
+pub(crate) async fn a_place_brings_its_own_images(world: &World) {
     let mut tools = world.tools.clone();
     let mut ours = tools.operators[crate::OPERATOR].clone();
     ours.binary = "/bin/echo".into();

@@ -53,7 +53,7 @@ async fn ask(world: &World, client: Option<(&str, &str)>) -> std::io::Result<Str
     Ok(answer)
 }
 
-pub async fn it_answers_nobody_but_the_api_server(world: &World) {
+pub(crate) async fn it_answers_nobody_but_the_api_server(world: &World) {
     let script = format!("echo for few; {RUNS}");
     world.pod("secretive", json!({ "containers": [container("it", &script, json!({}))] })).await;
     world.until_logged("secretive", "it", 0, "for few").await;
@@ -68,7 +68,7 @@ pub async fn it_answers_nobody_but_the_api_server(world: &World) {
     }
 }
 
-pub async fn what_listens_on_localhost_only_is_forwarded(world: &World) {
+pub(crate) async fn what_listens_on_localhost_only_is_forwarded(world: &World) {
     let serve = "import http.server as s; s.HTTPServer(('127.0.0.1', 8000), s.SimpleHTTPRequestHandler).serve_forever()";
     let script = format!("cd /tmp; echo forwarded > it; exec python3 -c \"{serve}\"");
     let listens =

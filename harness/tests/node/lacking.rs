@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::world::{RUNS, World, container, status};
 
-pub async fn what_a_pod_lacks_is_said_until_it_is_there(world: &World) {
+pub(crate) async fn what_a_pod_lacks_is_said_until_it_is_there(world: &World) {
     let env = json!([{ "name": "KEY", "valueFrom": { "secretKeyRef": { "name": "late", "key": "key" } } }]);
     let mounts = json!([{ "name": "files", "mountPath": "/files" }]);
     let it = container("it", RUNS, json!({ "env": env, "volumeMounts": mounts }));
@@ -27,7 +27,7 @@ pub async fn what_a_pod_lacks_is_said_until_it_is_there(world: &World) {
     assert_eq!(message(&pod), None, "what no longer stands in the way is not said any more");
 }
 
-pub async fn a_hook_that_fails_ends_its_container(world: &World) {
+pub(crate) async fn a_hook_that_fails_ends_its_container(world: &World) {
     let hook = |script: &str| json!({ "lifecycle": { "postStart": { "exec": { "command": ["sh", "-c", script] } } } });
     let fails = container("fails", RUNS, hook("exit 9"));
     let works = container("works", RUNS, hook("touch /tmp/hooked"));

@@ -12,7 +12,7 @@ fn probe(command: &str) -> Value {
     json!({ "exec": { "command": ["sh", "-c", command] }, "periodSeconds": 1, "failureThreshold": 1 })
 }
 
-pub async fn readiness_follows_its_probe_and_says_why_not(world: &World) {
+pub(crate) async fn readiness_follows_its_probe_and_says_why_not(world: &World) {
     let it = container(
         "it",
         RUNS,
@@ -30,7 +30,7 @@ pub async fn readiness_follows_its_probe_and_says_why_not(world: &World) {
     assert_eq!(status(&pod, "it").unwrap().restart_count, 0, "{pod:?}");
 }
 
-pub async fn liveness_restarts_a_container_within_the_probes_own_grace(world: &World) {
+pub(crate) async fn liveness_restarts_a_container_within_the_probes_own_grace(world: &World) {
     let mut liveness = probe("test ! -e /tmp/dead");
     liveness["terminationGracePeriodSeconds"] = 2.into();
     // It does not listen, so it takes the whole grace: the probe's, not the pod's ten minutes.
@@ -48,7 +48,7 @@ pub async fn liveness_restarts_a_container_within_the_probes_own_grace(world: &W
     assert_eq!(it.last_state.as_ref().unwrap().terminated.as_ref().unwrap().exit_code, 137);
 }
 
-pub async fn a_sidecar_and_a_gate_hold_readiness_back(world: &World) {
+pub(crate) async fn a_sidecar_and_a_gate_hold_readiness_back(world: &World) {
     let mut sidecar = container("sidecar", RUNS, json!({ "readinessProbe": probe("test -e /tmp/ready") }));
     sidecar["restartPolicy"] = "Always".into();
     world

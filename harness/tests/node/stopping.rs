@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::world::{World, container};
 
-pub async fn a_container_is_asked_and_has_its_hook_and_its_grace(world: &World) {
+pub(crate) async fn a_container_is_asked_and_has_its_hook_and_its_grace(world: &World) {
     let script = "trap 'cat /tmp/hook; echo asked to end; sleep 0.5; echo ended well; exit 0' TERM
                   echo runs; while :; do sleep 0.1; done";
     let hook = json!({ "preStop": { "exec": { "command": ["sh", "-c", "sleep 0.5; echo after its hook > /tmp/hook"] } } });
@@ -21,7 +21,7 @@ pub async fn a_container_is_asked_and_has_its_hook_and_its_grace(world: &World) 
     assert!(began.elapsed() < Duration::from_secs(25), "it used the whole grace: {:?}", began.elapsed());
 }
 
-pub async fn a_container_that_does_not_listen_is_killed(world: &World) {
+pub(crate) async fn a_container_that_does_not_listen_is_killed(world: &World) {
     // The hook would take for ever, and takes the whole grace; SIGTERM still has its two seconds.
     let script = "trap 'echo does not listen' TERM; echo runs; while :; do sleep 0.1; done";
     let hook = json!({ "preStop": { "exec": { "command": ["sleep", "1000"] } } });

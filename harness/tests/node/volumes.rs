@@ -40,7 +40,7 @@ async fn ran_with_claim(world: &World, pod: &str, script: &str) -> String {
     world.log(pod, "it", 0).await
 }
 
-pub async fn a_claim_outlives_its_pod_and_goes_with_its_data(world: &World) {
+pub(crate) async fn a_claim_outlives_its_pod_and_goes_with_its_data(world: &World) {
     claim(world, "data").await;
     let write = "echo kept > /data/file; echo lost > /scratch/file; ls /data /scratch";
     assert_eq!(ran_with_claim(world, "first", write).await, "/data:\nfile\n\n/scratch:\nfile\n");
@@ -63,7 +63,7 @@ pub async fn a_claim_outlives_its_pod_and_goes_with_its_data(world: &World) {
     assert_eq!(ran_with_claim(world, "third", "ls /data").await, "", "another claim has another's data");
 }
 
-pub async fn each_kind_of_volume_holds_what_it_should(world: &World) {
+pub(crate) async fn each_kind_of_volume_holds_what_it_should(world: &World) {
     world.secret("keys", json!({ "a": "secret a", "b": "secret b" })).await;
     let map =
         json!({ "metadata": { "name": "map" }, "data": { "text": "t" }, "binaryData": { "binary": "AP8=" } });
@@ -108,7 +108,7 @@ pub async fn each_kind_of_volume_holds_what_it_should(world: &World) {
     );
 }
 
-pub async fn a_secret_for_the_group_is_read_by_the_group_only(world: &World) {
+pub(crate) async fn a_secret_for_the_group_is_read_by_the_group_only(world: &World) {
     world.secret("tls", json!({ "tls.key": "key" })).await;
     let volumes = json!([{ "name": "tls", "secret": { "secretName": "tls", "defaultMode": 0o640 } }]);
     let script = "cat /tls/tls.key 2>/dev/null || echo refused";
@@ -126,7 +126,7 @@ pub async fn a_secret_for_the_group_is_read_by_the_group_only(world: &World) {
     }
 }
 
-pub async fn a_token_is_the_pods_own(world: &World) {
+pub(crate) async fn a_token_is_the_pods_own(world: &World) {
     let token =
         json!({ "serviceAccountToken": { "path": "token", "audience": "test", "expirationSeconds": 600 } });
     world

@@ -18,14 +18,14 @@ use serde_json::{Value, json};
 const SOON: Limit = Limit::seconds(60);
 const EXEC: Duration = Duration::from_secs(30);
 
-pub struct World {
+pub(crate) struct World {
     pub tools: Tools,
     pub environment: LocalEnvironment,
 }
 
 impl World {
     /// Runs one test in a place of its own.
-    pub fn run(tools: Option<&Tools>, test: impl AsyncFnOnce(&World)) -> Result<(), Failed> {
+    pub(crate) fn run(tools: Option<&Tools>, test: impl AsyncFnOnce(&World)) -> Result<(), Failed> {
         let tools = tools.ok_or("the tests are only listed")?.clone();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         runtime.block_on(async {
@@ -35,7 +35,7 @@ impl World {
         })
     }
 
-    pub fn api<K>(&self) -> Api<K>
+    pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
@@ -43,7 +43,7 @@ impl World {
     }
 
     /// Creates an object; the test names only what it is about.
-    pub async fn create<K>(&self, object: Value)
+    pub(crate) async fn create<K>(&self, object: Value)
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
         K: DeserializeOwned + serde::Serialize + Clone + std::fmt::Debug,
@@ -52,20 +52,20 @@ impl World {
         self.api::<K>().create(&PostParams::default(), &object).await.unwrap();
     }
 
-    pub async fn secret(&self, name: &str, data: Value) {
+    pub(crate) async fn secret(&self, name: &str, data: Value) {
         let object = json!({ "metadata": { "name": name }, "stringData": data });
         self.create::<k8s_openapi::api::core::v1::Secret>(object).await;
     }
 
-    pub async fn pod(&self, name: &str, spec: Value) {
+    pub(crate) async fn pod(&self, name: &str, spec: Value) {
         self.create::<Pod>(json!({ "metadata": { "name": name }, "spec": spec })).await;
     }
 
-    pub async fn delete(&self, pod: &str, parameters: &DeleteParams) {
+    pub(crate) async fn delete(&self, pod: &str, parameters: &DeleteParams) {
         self.api::<Pod>().delete(pod, parameters).await.unwrap();
     }
 
-    pub async fn until<T>(&self, name: &str, what: &str, see: impl Fn(&Pod) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, name: &str, what: &str, see: impl Fn(&Pod) -> Option<T>) -> T {
         let api = self.api::<Pod>();
         let seen = poll(format!("{name} {what}"), SOON, async || {
             let pod = api.get(name).await?;
@@ -77,14 +77,14 @@ impl World {
         seen.await.unwrap()
     }
 
-    pub async fn until_phase(&self, name: &str, phase: &str) -> Pod {
+    pub(crate) async fn until_phase(&self, name: &str, phase: &str) -> Pod {
         self.until(name, &format!("to be {phase}"), |pod| {
             (pod.status.as_ref()?.phase.as_deref() == Some(phase)).then(|| pod.clone())
         })
         .await
     }
 
-    pub async fn until_ready(&self, name: &str, ready: bool) -> Pod {
+    pub(crate) async fn until_ready(&self, name: &str, ready: bool) -> Pod {
         let status = if ready { "True" } else { "False" };
         self.until(name, &format!("to have Ready={status}"), |pod| {
             (condition(pod, "Ready")?.status == status).then(|| pod.clone())
@@ -92,7 +92,7 @@ impl World {
         .await
     }
 
-    pub async fn until_gone(&self, name: &str) {
+    pub(crate) async fn until_gone(&self, name: &str) {
         let api = self.api::<Pod>();
         let gone = poll(format!("{name} to be gone"), SOON, async || {
             Ok::<_, kube::Error>(match api.get_opt(name).await? {
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// What one attempt of a container has printed.
-    pub async fn log(&self, pod: &str, container: &str, attempt: u32) -> String {
+    pub(crate) async fn log(&self, pod: &str, container: &str, attempt: u32) -> String {
         let logs = self.environment.container_logs().await.unwrap();
         let of = |log: &&clonedrill::environment::ContainerLog| {
             (log.pod.as_str(), log.container.as_str(), log.attempt) == (pod, container, attempt)
@@ -112,7 +112,7 @@ impl World {
         logs.iter().filter(of).map(|log| log.text.as_str()).collect()
     }
 
-    pub async fn until_logged(&self, pod: &str, container: &str, attempt: u32, words: &str) -> String {
+    pub(crate) async fn until_logged(&self, pod: &str, container: &str, attempt: u32, words: &str) -> String {
         let logged = poll(format!("{pod} to print {words:?}"), SOON, async || {
             let log = self.log(pod, container, attempt).await;
             Ok::<_, std::convert::Infallible>(match log.contains(words) {
@@ -124,7 +124,7 @@ impl World {
     }
 
     /// Runs a shell command in a container; it must succeed.
-    pub async fn sh(&self, pod: &str, container: &str, script: &str) -> String {
+    pub(crate) async fn sh(&self, pod: &str, container: &str, script: &str) -> String {
         let output = self.environment.exec(pod, container, &["sh", "-c", script], EXEC).await.unwrap();
         assert_eq!(output.code, 0, "{script}: {}{}", output.stdout, output.stderr);
         output.stdout
@@ -132,7 +132,7 @@ impl World {
 }
 
 /// A container that runs a script; `more` are further fields of it.
-pub fn container(name: &str, script: &str, more: Value) -> Value {
+pub(crate) fn container(name: &str, script: &str, more: Value) -> Value {
     let mut container = json!({ "name": name, "image": "clonedrill/shell", "args": ["-ec", script] });
     if let (Some(fields), Value::Object(more)) = (container.as_object_mut(), more) {
         fields.extend(more);
@@ -140,19 +140,22 @@ pub fn container(name: &str, script: &str, more: Value) -> Value {
     container
 }
 
-pub fn status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
+pub(crate) fn status<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
     let status = pod.status.as_ref()?;
     let mut all = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
     all.find(|status| status.name == container)
 }
 
-pub fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a k8s_openapi::api::core::v1::PodCondition> {
+pub(crate) fn condition<'a>(
+    pod: &'a Pod,
+    kind: &str,
+) -> Option<&'a k8s_openapi::api::core::v1::PodCondition> {
     pod.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == kind)
 }
 
-pub fn exit_code(status: &ContainerStatus) -> Option<i32> {
+pub(crate) fn exit_code(status: &ContainerStatus) -> Option<i32> {
     Some(status.state.as_ref()?.terminated.as_ref()?.exit_code)
 }
 
 /// Runs until it is asked to end.
-pub const RUNS: &str = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
+pub(crate) const RUNS: &str = "trap 'exit 0' TERM; while :; do sleep 0.1; done";

@@ -12,14 +12,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 /// From exec to the operator ready takes 8 s on a quiet machine of two cores.
-pub const MIDDLE: Limit = Limit::seconds(180);
+pub(crate) const MIDDLE: Limit = Limit::seconds(180);
 /// For a run that has all reason to end, environment included.
-pub const END: Limit = Limit::seconds(60);
+pub(crate) const END: Limit = Limit::seconds(60);
 /// The kernel ends a PID namespace at once; on a busy machine that takes a moment.
-pub const GONE: Limit = Limit::seconds(20);
+pub(crate) const GONE: Limit = Limit::seconds(20);
 
 /// A running `clonedrill`, and every process that was seen below it.
-pub struct Run {
+pub(crate) struct Run {
     pub child: Child,
     output: PathBuf,
     /// By number and start time, since numbers come again.
@@ -28,27 +28,27 @@ pub struct Run {
 
 impl Run {
     /// Starts `command`, whose output goes to a file.
-    pub fn start(mut command: Command, output: PathBuf) -> Self {
+    pub(crate) fn start(mut command: Command, output: PathBuf) -> Self {
         let file = File::create(&output).unwrap();
         command.stdout(file.try_clone().unwrap()).stderr(file);
         Run { child: command.spawn().unwrap(), output, seen: BTreeMap::new() }
     }
 
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned()
     }
 
-    pub fn id(&self) -> i32 {
+    pub(crate) fn id(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    pub fn look(&mut self) {
+    pub(crate) fn look(&mut self) {
         let roots = [self.id()];
         self.seen.extend(descendants(&roots).into_iter().map(|process| (process.key(), process)));
     }
 
     /// Waits until a program of this name, as the kernel cuts it to 15 bytes, runs below it.
-    pub fn until_runs(&mut self, name: &str) -> i32 {
+    pub(crate) fn until_runs(&mut self, name: &str) -> i32 {
         wait(&format!("{name} to run"), MIDDLE, || {
             self.look();
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -59,17 +59,17 @@ impl Run {
         })
     }
 
-    pub fn until_cluster_runs(&mut self) {
+    pub(crate) fn until_cluster_runs(&mut self) {
         // Before there is an environment, PostgreSQL runs too, to be asked for its version.
         self.until_runs("kube-controller");
         self.until_runs("postgres");
     }
 
-    pub fn end(&mut self) -> ExitStatus {
+    pub(crate) fn end(&mut self) -> ExitStatus {
         self.end_within(END)
     }
 
-    pub fn end_within(&mut self, limit: Limit) -> ExitStatus {
+    pub(crate) fn end_within(&mut self, limit: Limit) -> ExitStatus {
         wait("the run to end", limit, || {
             self.look();
             self.child.try_wait().unwrap().ok_or_else(|| self.said())
@@ -77,14 +77,14 @@ impl Run {
     }
 
     /// Nothing that was ever seen below it still lives, a moment after its end.
-    pub fn leaves_nothing(&self) {
+    pub(crate) fn leaves_nothing(&self) {
         wait("all processes to be gone", GONE, || {
             let left: Vec<&Process> = self.seen.values().filter(|process| process.lives()).collect();
             if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
         });
     }
 
-    pub fn names(&self) -> String {
+    pub(crate) fn names(&self) -> String {
         let names: Vec<&str> = self.seen.values().map(|process| process.name.as_str()).collect();
         format!("{}; said {}", names.join(" "), self.said())
     }
@@ -99,7 +99,7 @@ impl Drop for Run {
 }
 
 #[derive(Debug, Clone)]
-pub struct Process {
+pub(crate) struct Process {
     pub id: i32,
     pub parent: i32,
     pub name: String,
@@ -108,7 +108,7 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn read(id: i32) -> Option<Process> {
+    pub(crate) fn read(id: i32) -> Option<Process> {
         let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
         // The name may hold anything, brackets too.
         let (before, after) = (text.find('(')?, text.rfind(')')?);
@@ -122,17 +122,17 @@ impl Process {
         })
     }
 
-    pub fn key(&self) -> (i32, u64) {
+    pub(crate) fn key(&self) -> (i32, u64) {
         (self.id, self.start)
     }
 
     /// One that is dead and not yet reaped holds nothing any more.
-    pub fn lives(&self) -> bool {
+    pub(crate) fn lives(&self) -> bool {
         Process::read(self.id).is_some_and(|now| now.start == self.start && now.state != "Z")
     }
 }
 
-pub fn descendants(roots: &[i32]) -> Vec<Process> {
+pub(crate) fn descendants(roots: &[i32]) -> Vec<Process> {
     let ids = fs::read_dir("/proc").unwrap().flatten();
     let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let all: Vec<Process> = ids.filter_map(Process::read).collect();
@@ -148,7 +148,7 @@ pub fn descendants(roots: &[i32]) -> Vec<Process> {
 }
 
 /// Waits until `look` gives something; it says what it saw instead.
-pub fn wait<T>(what: &str, limit: Limit, mut look: impl FnMut() -> Result<T, String>) -> T {
+pub(crate) fn wait<T>(what: &str, limit: Limit, mut look: impl FnMut() -> Result<T, String>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let waited = runtime.block_on(poll(what, limit, async || {
         Ok::<_, std::convert::Infallible>(match look() {
@@ -159,6 +159,6 @@ pub fn wait<T>(what: &str, limit: Limit, mut look: impl FnMut() -> Result<T, Str
     waited.unwrap()
 }
 
-pub fn signal(id: i32, signal: Signal) {
+pub(crate) fn signal(id: i32, signal: Signal) {
     kill(Pid::from_raw(id), signal).unwrap();
 }

@@ -18,23 +18,23 @@ use serde_json::{Value, json};
 use crate::world::{ACCOUNT, ORDERS, World};
 
 /// The first argument of that process.
-pub const INSIDE: &str = "blobs-inside";
+pub(crate) const INSIDE: &str = "blobs-inside";
 
 impl World {
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         let secrets: Api<KubeSecret> = Api::namespaced(self.client.clone(), ORDERS);
         let keys = self.runtime.block_on(secrets.get("storage-accounts")).unwrap();
         String::from_utf8(keys.data.unwrap().remove(ACCOUNT).unwrap().0).unwrap()
     }
 
     /// Every blob, as `container/name`.
-    pub fn blobs(&self) -> Vec<String> {
+    pub(crate) fn blobs(&self) -> Vec<String> {
         let blobs: Vec<StoredBlob> = self.at_the_storage(&[]);
         blobs.into_iter().map(|blob| format!("{}/{}", blob.container, blob.name)).collect()
     }
 
     /// Does these to the container `backups`, one after the other; gives all blobs as they are then.
-    pub fn at_the_storage(&self, todo: &[Do]) -> Vec<StoredBlob> {
+    pub(crate) fn at_the_storage(&self, todo: &[Do]) -> Vec<StoredBlob> {
         let wanted = json!({ "address": azurite(self.name()), "key": self.key(), "todo": todo });
         let mut inside = Command::new(std::env::current_exe().unwrap())
             .args([INSIDE, self.name()])
@@ -51,7 +51,7 @@ impl World {
 
 /// What is done to blobs. A name is that of the first blob, in their order, that begins so.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Do {
+pub(crate) enum Do {
     /// All blobs below a folder into another one, but those whose names hold one of these.
     Copy {
         from: String,
@@ -127,7 +127,7 @@ impl Do {
     }
 }
 
-pub fn inside(environment: &str) -> ExitCode {
+pub(crate) fn inside(environment: &str) -> ExitCode {
     let wanted: Value = serde_json::from_reader(std::io::stdin()).unwrap();
     enter(environment).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

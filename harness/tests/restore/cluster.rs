@@ -18,9 +18,9 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::process::MIDDLE;
 use crate::world::{ACCOUNT, ORDERS, World, until};
 
-pub const SOURCE: &str = "acid-orders";
+pub(crate) const SOURCE: &str = "acid-orders";
 /// All that it writes lies below it.
-pub const PREFIX: &str = "backups/acid-orders/";
+pub(crate) const PREFIX: &str = "backups/acid-orders/";
 
 const ROWS: &str = "
     CREATE TABLE public.orders (id bigserial PRIMARY KEY, total numeric NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
@@ -29,11 +29,11 @@ const ROWS: &str = "
     INSERT INTO public.orders (total) SELECT n FROM generate_series(1, 500) n;";
 const WRITE: &str = "INSERT INTO public.orders (total) VALUES (1)";
 /// So that what was committed comes into the archive: gives the file that has it.
-pub const SWITCH: &str = "SELECT pg_walfile_name(pg_switch_wal())";
-pub const ARCHIVED: &str = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver";
+pub(crate) const SWITCH: &str = "SELECT pg_walfile_name(pg_switch_wal())";
+pub(crate) const ARCHIVED: &str = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver";
 
 /// The manifest of a cluster that archives into the account.
-pub fn archiving(name: &str) -> Value {
+pub(crate) fn archiving(name: &str) -> Value {
     let key = json!({ "secretKeyRef": { "name": "storage-accounts", "key": ACCOUNT } });
     let mut cluster = plain(name);
     cluster["spec"]["env"] = json!([
@@ -45,7 +45,7 @@ pub fn archiving(name: &str) -> Value {
 }
 
 /// The manifest of a cluster that archives nothing.
-pub fn plain(name: &str) -> Value {
+pub(crate) fn plain(name: &str) -> Value {
     json!({
         "apiVersion": "acid.zalan.do/v1",
         "kind": "postgresql",
@@ -62,14 +62,14 @@ pub fn plain(name: &str) -> Value {
 }
 
 /// The source's own database, reached as any client would.
-pub struct Source {
+pub(crate) struct Source {
     pub sql: tokio_postgres::Client,
     _forward: Forward,
 }
 
 impl Source {
     /// Ends its WAL file, and waits until that is archived; gives its name.
-    pub async fn archives(&self) -> String {
+    pub(crate) async fn archives(&self) -> String {
         let file: String = self.sql.query_one(SWITCH, &[]).await.unwrap().get(0);
         let archived = async || {
             let last: String = self.sql.query_one(ARCHIVED, &[]).await.unwrap().get(0);
@@ -82,7 +82,7 @@ impl Source {
 
 impl World {
     /// Makes it, with a backup and rows that are archived.
-    pub fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Source {
         self.create(ORDERS, &archiving(SOURCE));
         self.runtime.block_on(async {
             self.has_backed_up(SOURCE).await;
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// Waits until a cluster runs and has taken its first base backup.
-    pub async fn has_backed_up(&self, cluster: &str) {
+    pub(crate) async fn has_backed_up(&self, cluster: &str) {
         let object: DynamicObject = serde_json::from_value(plain(cluster)).unwrap();
         let clusters = self.of_kind(ORDERS, &object);
         let running = async || {
@@ -112,16 +112,16 @@ impl World {
         until(&format!("the first backup of {cluster}"), MIDDLE, backed_up).await;
     }
 
-    pub fn uid_of(&self, cluster: &str) -> String {
+    pub(crate) fn uid_of(&self, cluster: &str) -> String {
         let object: DynamicObject = serde_json::from_value(plain(cluster)).unwrap();
         self.runtime.block_on(self.of_kind(ORDERS, &object).get(cluster)).unwrap().uid().unwrap()
     }
 
-    pub async fn open(&self, pod: &str) -> Source {
+    pub(crate) async fn open(&self, pod: &str) -> Source {
         self.open_database(pod, "orders").await
     }
 
-    pub async fn open_database(&self, pod: &str, database: &str) -> Source {
+    pub(crate) async fn open_database(&self, pod: &str, database: &str) -> Source {
         let secrets: Api<KubeSecret> = Api::namespaced(self.client.clone(), ORDERS);
         let name = format!("postgres.{SOURCE}.credentials.postgresql.acid.zalan.do");
         let password = secrets.get(&name).await.unwrap().data.unwrap().remove("password").unwrap();
@@ -140,7 +140,7 @@ impl World {
     }
 
     /// Merges this into the operator's configuration, and starts the operator again.
-    pub fn configure_operator(&self, configuration: &Value) {
+    pub(crate) fn configure_operator(&self, configuration: &Value) {
         let kind =
             json!({ "apiVersion": "acid.zalan.do/v1", "kind": "OperatorConfiguration", "metadata": {} });
         let kind: DynamicObject = serde_json::from_value(kind).unwrap();
@@ -169,7 +169,7 @@ impl World {
 
     /// Goes on writing until it is dropped, ten times a second. Every `switch`th time a WAL file is ended, which each later
     /// recovery must replay.
-    pub fn writes(&self, source: Source, switch: u64) -> AbortOnDropHandle<()> {
+    pub(crate) fn writes(&self, source: Source, switch: u64) -> AbortOnDropHandle<()> {
         AbortOnDropHandle::new(self.runtime.spawn(async move {
             // As a whole, or the port would be forwarded no more.
             let source = source;
@@ -183,7 +183,7 @@ impl World {
 }
 
 /// One that this machine has.
-pub fn postgres_major() -> String {
+pub(crate) fn postgres_major() -> String {
     let binary = env!("CARGO_BIN_EXE_clonedrill");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output =

@@ -14,16 +14,16 @@ use crate::process::{signal, wait};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clonedrill");
 /// A drill takes half a minute on a quiet machine.
-pub const DRILL: Limit = Limit::seconds(240);
+pub(crate) const DRILL: Limit = Limit::seconds(240);
 
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     output: [PathBuf; 2],
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -31,14 +31,14 @@ pub struct Ended {
 
 impl Ended {
     /// Both, with lines joined that were broken for a narrow terminal.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         let both = format!("{}\n{}", self.stderr, self.stdout);
         both.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
     }
 }
 
 /// With `folder` as its own, and nothing of the caller's.
-pub fn clonedrill(folder: &Path) -> Command {
+pub(crate) fn clonedrill(folder: &Path) -> Command {
     let mut command = Command::new(BINARY);
     command.current_dir(folder).env("TMPDIR", folder);
     command.env_remove("CLONEDRILL_SHARE").env_remove("KUBECONFIG");
@@ -47,7 +47,7 @@ pub fn clonedrill(folder: &Path) -> Command {
 
 impl Running {
     /// Its output goes to files in `folder`.
-    pub fn start(mut command: Command, folder: &Path) -> Self {
+    pub(crate) fn start(mut command: Command, folder: &Path) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let output = ["stdout", "stderr"].map(|name| folder.join(format!("{count}.{name}")));
@@ -55,16 +55,16 @@ impl Running {
         Running { child: command.spawn().unwrap(), output }
     }
 
-    pub fn signal(&self, what: Signal) {
+    pub(crate) fn signal(&self, what: Signal) {
         signal(i32::try_from(self.child.id()).unwrap(), what);
     }
 
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 
     /// Waits until it has said `text` on stderr.
-    pub fn until_says(&mut self, text: &str) {
+    pub(crate) fn until_says(&mut self, text: &str) {
         wait(&format!("it to say `{text}`"), DRILL, || {
             let ended = self.child.try_wait().unwrap();
             let said = read(&self.output[1]);
@@ -79,15 +79,15 @@ impl Running {
     }
 
     /// Whether it has said `text` on stderr.
-    pub fn has_said(&self, text: &str) -> bool {
+    pub(crate) fn has_said(&self, text: &str) -> bool {
         read(&self.output[1]).contains(text)
     }
 
-    pub fn end(&mut self) -> Ended {
+    pub(crate) fn end(&mut self) -> Ended {
         self.end_within(DRILL)
     }
 
-    pub fn end_within(&mut self, limit: Limit) -> Ended {
+    pub(crate) fn end_within(&mut self, limit: Limit) -> Ended {
         let status = wait("the command to end", limit, || {
             self.child.try_wait().unwrap().ok_or_else(|| read(&self.output[1]))
         });

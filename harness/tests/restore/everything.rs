@@ -36,7 +36,7 @@ COPY (SELECT 1) TO PROGRAM :'overwrite';
 const BACKUP: &str =
     "cat > /dev/null; envdir /run/etc/wal-e.d/env /scripts/postgres_backup.sh \"$PWD\" > /dev/null";
 
-pub fn everything_is_held_and_damage_is_named() {
+pub(crate) fn everything_is_held_and_damage_is_named() {
     let world = World::up("everything", &[INTO]);
     let source = world.source();
     world.runtime.block_on(source.runs("orders", KINDS));

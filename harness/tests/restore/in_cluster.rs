@@ -17,7 +17,7 @@ cp -r "$1" /run/secrets/kubernetes.io/serviceaccount && shift && exec "$@""#;
 
 impl World {
     /// Runs `clonedrill` with what the account of a kubeconfig would have in a pod.
-    pub fn run_as_in_a_pod(&self, kubeconfig: &Path, arguments: &[&str]) -> Ended {
+    pub(crate) fn run_as_in_a_pod(&self, kubeconfig: &Path, arguments: &[&str]) -> Ended {
         let kubeconfig: Value = serde_json::from_slice(&fs::read(kubeconfig).unwrap()).unwrap();
         let cluster = &kubeconfig["clusters"][0]["cluster"];
         let server = cluster["server"].as_str().unwrap().trim_start_matches("https://");

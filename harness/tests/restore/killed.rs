@@ -15,7 +15,7 @@ use crate::world::{ORDERS, SOON, World, until};
 
 const NAMESPACES: [&str; 6] = ["created", "starting", "verified", "removed", "interrupted", "turns"];
 
-pub fn a_drill_that_is_killed_is_cleaned_by_the_next() {
+pub(crate) fn a_drill_that_is_killed_is_cleaned_by_the_next() {
     let world = World::up("killed", &NAMESPACES);
     drop(world.source());
     std::thread::scope(|scope| {

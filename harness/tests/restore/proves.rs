@@ -46,7 +46,7 @@ const PROOFS: [&str; 11] = [
     "amcheck",
 ];
 
-pub fn a_drill_proves_and_leaves_nothing() {
+pub(crate) fn a_drill_proves_and_leaves_nothing() {
     let world = World::up("proves", &[DRILLS]);
     let source = world.source();
     let kubeconfig = world.only_their_rights();

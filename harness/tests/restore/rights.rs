@@ -16,7 +16,7 @@ use crate::cluster::SOURCE;
 use crate::world::{ORDERS, SOON, World, until};
 
 const FILES: [&str; 3] = ["rbac.yaml", "rbac-compare.yaml", "rbac-events.yaml"];
-pub const DRILLS: &str = "drills";
+pub(crate) const DRILLS: &str = "drills";
 /// As many refused drills as are done at once.
 const AT_ONCE: usize = 3;
 
@@ -105,7 +105,7 @@ fn granted() -> Vec<Right> {
 
 impl World {
     /// Applies the files as they are; gives a kubeconfig of their service account, which has no other rights.
-    pub fn only_their_rights(&self) -> PathBuf {
+    pub(crate) fn only_their_rights(&self) -> PathBuf {
         for object in copied() {
             self.create(object["metadata"]["namespace"].as_str().unwrap(), &object);
         }
@@ -118,14 +118,14 @@ impl World {
     }
 
     /// The administrator's kubeconfig with another user.
-    pub fn kubeconfig_of(&self, user: &Value) -> Value {
+    pub(crate) fn kubeconfig_of(&self, user: &Value) -> Value {
         let mut kubeconfig = self.kubeconfig.clone();
         kubeconfig["users"][0]["user"] = user.clone();
         kubeconfig
     }
 
     /// Each right that the files grant is one that `drill` asks for before it makes anything: a user for each lacks it.
-    pub fn each_right_is_asked_for(&self, file: &str) {
+    pub(crate) fn each_right_is_asked_for(&self, file: &str) {
         let granted = granted();
         assert!(granted.len() > 30, "{granted:?}");
         let asked_for = granted.iter().filter(|right| !right.is_a_help_only());

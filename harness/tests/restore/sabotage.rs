@@ -55,7 +55,7 @@ impl Wal {
     }
 }
 
-pub fn what_is_wrong_with_wal_is_named() {
+pub(crate) fn what_is_wrong_with_wal_is_named() {
     let world = World::sabotaged("wal");
     let source = world.source();
     world.create(ORDERS, &archiving(OTHER));
@@ -88,7 +88,7 @@ pub fn what_is_wrong_with_wal_is_named() {
     }
 }
 
-pub fn what_is_wrong_with_a_base_backup_is_named() {
+pub(crate) fn what_is_wrong_with_a_base_backup_is_named() {
     let world = World::sabotaged("backup");
     drop(world.source());
     let part = "part/basebackups_005/base_000000010000000000000002/tar_partitions/part_001";
@@ -223,7 +223,7 @@ impl World {
         (!is).then(|| format!("{}: {:?}, and it does not say {lacks:?}: {said}", case.name, ended.code))
     }
 
-    pub fn drilled(&self, name: &str, namespace: &str, more: &Value) -> Ended {
+    pub(crate) fn drilled(&self, name: &str, namespace: &str, more: &Value) -> Ended {
         let mut file = json!({
             "name": name,
             "source": { "namespace": ORDERS, "name": SOURCE },
@@ -239,7 +239,7 @@ impl World {
     }
 
     /// Its pod goes, and the next one leads on a new timeline.
-    pub fn fails_over(&self, source: Source) -> Source {
+    pub(crate) fn fails_over(&self, source: Source) -> Source {
         drop(source);
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), ORDERS);
         let name = format!("{SOURCE}-0");

@@ -20,12 +20,12 @@ use crate::command::{Ended, Running, clonedrill};
 use crate::process::{MIDDLE, Run};
 
 /// The namespace of the sources.
-pub const ORDERS: &str = "orders";
-pub const ACCOUNT: &str = "production";
+pub(crate) const ORDERS: &str = "orders";
+pub(crate) const ACCOUNT: &str = "production";
 /// Made by the operator for a namespace, when it has its first cluster: all that come later use them too.
 const OF_NAMESPACE: [&str; 2] = ["ServiceAccount postgres-pod ", "RoleBinding postgres-pod "];
 /// For what takes a second or two on a quiet machine.
-pub const SOON: Limit = Limit::seconds(60);
+pub(crate) const SOON: Limit = Limit::seconds(60);
 const COLLECTED: Limit = Limit::seconds(20);
 
 /// Ends it, also where an assertion fails.
@@ -40,7 +40,7 @@ impl Drop for Kept {
     }
 }
 
-pub struct World {
+pub(crate) struct World {
     pub runtime: Runtime,
     pub client: Client,
     /// The administrator's.
@@ -50,7 +50,7 @@ pub struct World {
 
 impl World {
     /// An operator that watches [`ORDERS`] and these namespaces, and a storage account.
-    pub fn up(test: &str, namespaces: &[&str]) -> Self {
+    pub(crate) fn up(test: &str, namespaces: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("test-{test}-{}", std::process::id());
         let mut command = clonedrill(folder.path());
@@ -70,16 +70,16 @@ impl World {
     }
 
     /// As the environment is known.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.kept.name
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.kept.folder.path()
     }
 
     /// A file in the test's folder that only its user may read.
-    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder().join(name);
         let file = fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&path);
         std::io::Write::write_all(&mut file.unwrap(), text.as_bytes()).unwrap();
@@ -87,23 +87,23 @@ impl World {
     }
 
     /// Starts `clonedrill` as the administrator, unless the arguments name another kubeconfig.
-    pub fn start(&self, arguments: &[&str]) -> Running {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
         let mut command = clonedrill(self.folder());
         command.args(arguments).env("KUBECONFIG", self.folder().join("kubeconfig"));
         Running::start(command, self.folder())
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).end()
     }
 
     /// Every object of a namespace, of whatever kind, with its version.
-    pub fn objects(&self, namespace: &str) -> BTreeMap<String, String> {
+    pub(crate) fn objects(&self, namespace: &str) -> BTreeMap<String, String> {
         self.runtime.block_on(self.all_objects(namespace))
     }
 
     /// Waits until they are these again: what the drill or the operator owned, the garbage collector removes a moment later.
-    pub fn is_again(&self, namespace: &str, before: &BTreeMap<String, String>) {
+    pub(crate) fn is_again(&self, namespace: &str, before: &BTreeMap<String, String>) {
         let same = async || {
             let now = self.all_objects(namespace).await;
             Ok(if now == *before { Ok(()) } else { Err(format!("{:?}", changed(before, &now))) })
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// Makes an object of any kind in a namespace.
-    pub fn create(&self, namespace: &str, object: &Value) {
+    pub(crate) fn create(&self, namespace: &str, object: &Value) {
         self.runtime.block_on(async {
             let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
             let api = self.of_kind(namespace, &object);
@@ -144,21 +144,21 @@ impl World {
         });
     }
 
-    pub fn of_kind(&self, namespace: &str, object: &DynamicObject) -> Api<DynamicObject> {
+    pub(crate) fn of_kind(&self, namespace: &str, object: &DynamicObject) -> Api<DynamicObject> {
         let types = object.types.as_ref().unwrap();
         let kind = GroupVersionKind::try_from(types).unwrap();
         Api::namespaced_with(self.client.clone(), namespace, &ApiResource::from_gvk(&kind))
     }
 }
 
-pub async fn client(kubeconfig: &Value) -> Client {
+pub(crate) async fn client(kubeconfig: &Value) -> Client {
     let parsed: Kubeconfig = serde_json::from_value(kubeconfig.clone()).unwrap();
     let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await.unwrap();
     Client::try_from(config).unwrap()
 }
 
 /// Waits for what the API server has to say; `look` gives what it saw instead.
-pub async fn until<T>(
+pub(crate) async fn until<T>(
     what: &str,
     limit: Limit,
     mut look: impl AsyncFnMut() -> Result<Result<T, String>, kube::Error>,

@@ -22,7 +22,7 @@ const UNKNOWN_IMAGE: &str = "acid-image";
 /// It archives nothing.
 const BARE: &str = "acid-bare";
 
-pub fn what_goes_wrong_is_said() {
+pub(crate) fn what_goes_wrong_is_said() {
     let world = World::up("wrong", &[LATE, KEY, QUOTA, IMAGE, OVERRIDDEN]);
     drop(world.source());
     world.create(ORDERS, &plain(BARE));

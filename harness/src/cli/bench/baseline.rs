@@ -26,7 +26,7 @@ const AZURITE_PORT: u16 = 10000;
 
 /// Run the baseline once, inside an environment; the programs are read from stdin.
 #[derive(Debug, Args)]
-pub struct BaselineArgs {
+pub(super) struct BaselineArgs {
     /// The environment's name
     #[arg(long)]
     environment: String,
@@ -36,7 +36,7 @@ pub struct BaselineArgs {
 }
 
 /// Prints the milliseconds that the script took.
-pub fn main(args: &BaselineArgs) -> Result<Verdict> {
+pub(super) fn main(args: &BaselineArgs) -> Result<Verdict> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).into_diagnostic()?;
     let tools: Tools = serde_json::from_str(&text).into_diagnostic()?;

@@ -20,7 +20,7 @@ const ONE_AT_MOST: Duration = Duration::from_secs(10);
 
 /// Measure how long a check of many clusters takes, and of one.
 #[derive(Debug, Args)]
-pub struct CheckBenchArgs {
+pub(super) struct CheckBenchArgs {
     #[arg(long, default_value = "v1.15.1")]
     operator: String,
     #[arg(long, default_value_t = 100)]
@@ -33,7 +33,7 @@ pub struct CheckBenchArgs {
 }
 
 /// Prints medians; failed when they are more than they may be.
-pub fn main(args: &CheckBenchArgs) -> Result<Verdict> {
+pub(super) fn main(args: &CheckBenchArgs) -> Result<Verdict> {
     let folder = tempfile::tempdir().into_diagnostic()?;
     let (many, one) = (folder.path().join("many"), folder.path().join("one"));
     write(&many, args.clusters)?;

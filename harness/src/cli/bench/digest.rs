@@ -25,7 +25,7 @@ const CHANGE: &str = "UPDATE public.accounts SET abalance = 1 WHERE aid % 100 = 
 /// Passes when it is at least as fast, also where it keeps every row as drills do, and takes less than 100 MiB, also while it
 /// looks for the rows that differ.
 #[derive(Debug, Args)]
-pub struct DigestArgs {
+pub(super) struct DigestArgs {
     /// Rows of the table, each as wide as one of pgbench's accounts.
     #[arg(long, default_value_t = 5_000_000)]
     rows: u64,
@@ -37,7 +37,7 @@ pub struct DigestArgs {
     folder: PathBuf,
 }
 
-pub fn main(args: DigestArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: DigestArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     let newest = programs::alone(move |progress| toolchain::ensure_postgres(&configuration, progress))?.pop();
     let tool = newest.ok_or_else(|| Failure::broken(miette!("failed to find a PostgreSQL")))?;

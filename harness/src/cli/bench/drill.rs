@@ -22,7 +22,7 @@ const AT_MOST: f64 = 6.0;
 
 /// Measure a drill against a hand-written shell script doing the same work.
 #[derive(Debug, Args)]
-pub struct DrillBenchArgs {
+pub(super) struct DrillBenchArgs {
     #[arg(default_value = "scenarios/clone/into-another-account.yaml")]
     scenario: PathBuf,
     /// The folder with the scenario's orders.sql, after-backup.sql and mistake.sql
@@ -36,7 +36,7 @@ pub struct DrillBenchArgs {
 }
 
 /// Prints the figures; failed when the drill takes more than it may.
-pub fn main(args: &DrillBenchArgs) -> Result<Verdict, Failure> {
+pub(super) fn main(args: &DrillBenchArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     programs::can_sandbox()?;
     let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;

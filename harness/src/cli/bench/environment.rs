@@ -26,7 +26,7 @@ expect: {}
 
 /// Measure how long the environment and the operator take to be ready.
 #[derive(Debug, Args)]
-pub struct EnvironmentBenchArgs {
+pub(super) struct EnvironmentBenchArgs {
     #[arg(long, default_value = "v1.15.1")]
     operator: String,
     /// How often each is measured, in turn
@@ -35,7 +35,7 @@ pub struct EnvironmentBenchArgs {
 }
 
 /// Prints both medians; failed when one is more than it may be.
-pub fn main(args: &EnvironmentBenchArgs) -> Result<Verdict> {
+pub(super) fn main(args: &EnvironmentBenchArgs) -> Result<Verdict> {
     let folder = tempfile::tempdir().into_diagnostic()?;
     let group = folder.path().join("bench");
     fs::create_dir(&group).into_diagnostic()?;

@@ -6,17 +6,17 @@ use std::fs;
 /// What the processes below this one take, in KiB: their private memory, their parts of what they share (PSS), and the
 /// growth of all shared memory of the machine, which holds the files of sandboxes. What is mapped from it counts
 /// twice, so this is an upper bound.
-pub struct Gauge {
+pub(super) struct Gauge {
     shared_at_first: u64,
 }
 
 impl Gauge {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Gauge { shared_at_first: shared() }
     }
 
     /// The memory at this moment, and of how many processes.
-    pub fn read(&self) -> (u64, usize) {
+    pub(super) fn read(&self) -> (u64, usize) {
         let processes = below(std::process::id());
         let proportional: u64 = processes.iter().map(|process| proportional(*process)).sum();
         (proportional + shared().saturating_sub(self.shared_at_first), processes.len())
@@ -66,7 +66,6 @@ fn kib(text: &str, key: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::process::Command;
 
     use super::*;

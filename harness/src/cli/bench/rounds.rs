@@ -17,7 +17,7 @@ struct Run {
 ///
 /// # Errors
 /// When the drill did not pass: a figure of one that failed means nothing.
-pub fn drill(
+pub(super) fn drill(
     scenario: &Path,
     operator: &str,
     share: Option<&str>,
@@ -48,12 +48,12 @@ pub fn drill(
 }
 
 /// What the last round took.
-pub fn last(durations: &[Duration]) -> Duration {
+pub(super) fn last(durations: &[Duration]) -> Duration {
     durations.last().copied().unwrap_or_default()
 }
 
 /// The middle one; of an even number the lower of the two.
-pub fn median(mut durations: Vec<Duration>) -> Duration {
+pub(super) fn median(mut durations: Vec<Duration>) -> Duration {
     durations.sort_unstable();
     durations.get(durations.len().saturating_sub(1) / 2).copied().unwrap_or_default()
 }

@@ -23,14 +23,14 @@ const LIMIT: Limit = Limit {
 
 /// Measure the wall time and the peak memory of the whole suite, tools and tests built before.
 #[derive(Debug, Args)]
-pub struct SuiteArgs {
+pub(super) struct SuiteArgs {
     /// What is run
     #[arg(last = true, default_values_t = ["cargo", "nextest", "run", "--locked"].map(str::to_owned))]
     command: Vec<String>,
 }
 
 /// Prints both figures; failed when one is more than it may be.
-pub fn main(args: &SuiteArgs) -> Result<Verdict> {
+pub(super) fn main(args: &SuiteArgs) -> Result<Verdict> {
     // Environments outlive the test that started them; they shall stay below this process.
     nix::sys::prctl::set_child_subreaper(true).into_diagnostic()?;
     let (program, arguments) =

@@ -6,7 +6,7 @@ use crate::report::RunError;
 use crate::scenario::ScenarioError;
 
 /// Each reason with its place, where it has one.
-pub fn errors(failure: &Failure) -> Vec<RunError> {
+pub(crate) fn errors(failure: &Failure) -> Vec<RunError> {
     let report = &failure.report;
     if let Some(error) = report.downcast_ref::<ScenarioError>() {
         return problems(error).collect();

@@ -15,7 +15,7 @@ use crate::scenario::{Checks, LoadedScenario, Scenario, ScenarioError, Step, fin
 use crate::toolchain::{Configuration, ToolchainError};
 
 /// One drill of the run.
-pub struct Planned {
+pub(super) struct Planned {
     pub loaded: Arc<LoadedScenario>,
     pub operator: String,
 }
@@ -23,7 +23,7 @@ pub struct Planned {
 /// More than one scenario is invalid.
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("{} of {of} scenarios are invalid; nothing was started", .scenarios.len())]
-pub struct InvalidScenarios {
+pub(super) struct InvalidScenarios {
     #[related]
     pub scenarios: Vec<ScenarioError>,
     of: usize,
@@ -33,7 +33,7 @@ pub struct InvalidScenarios {
 ///
 /// # Errors
 /// For a file that is at fault, or where nothing is left to run.
-pub fn plan(
+pub(super) fn plan(
     configuration: &Configuration,
     paths: &[PathBuf],
     operators: &[String],
@@ -95,7 +95,7 @@ fn list(names: &BTreeSet<&str>) -> String {
 ///
 /// # Errors
 /// When one cannot be had, or `stop` was cancelled meanwhile.
-pub async fn prepare(
+pub(super) async fn prepare(
     configuration: &Configuration,
     plan: &[Planned],
     which: Which,

@@ -19,8 +19,6 @@ pub(super) async fn side_by_side<T, R, F: Future<Output = R>>(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::time::Duration;
 
     use tokio::sync::Notify;

@@ -22,7 +22,11 @@ const STDERR_LINES: usize = 20;
 ///
 /// # Errors
 /// What to report of a worker that ended without one.
-pub async fn run(job: &Job, stop: &CancellationToken, told: impl Fn(&Event)) -> Result<DrillReport, Finding> {
+pub(super) async fn run(
+    job: &Job,
+    stop: &CancellationToken,
+    told: impl Fn(&Event),
+) -> Result<DrillReport, Finding> {
     let mut child =
         spawn(job).await.map_err(|error| finding(&format!("it did not start: {error}"), Vec::new()))?;
     let mut stderr = child.stderr.take();

@@ -13,11 +13,11 @@ use crate::scenario::DataExpectation;
 
 /// Each pair is compared once, however often it is asked for.
 #[derive(Debug, Default)]
-pub struct Comparisons(RefCell<BTreeMap<(String, String), Rc<Comparison>>>);
+pub(crate) struct Comparisons(RefCell<BTreeMap<(String, String), Rc<Comparison>>>);
 
 impl Comparisons {
     /// All of them as texts, each with the name of a file for it.
-    pub fn files(&self) -> Vec<(String, String)> {
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
         let all = self.0.borrow();
         let file = |(short, other): &(String, String)| format!("data/{short}-against-{other}.txt");
         all.iter().map(|(pair, comparison)| (file(pair), format!("{comparison}\n"))).collect()

@@ -131,7 +131,7 @@ impl Observed {
                     format!("the known message {name}"),
                     "it was not logged",
                 )
-                .with_help(format!("take `{name}` out of `logs.known` where it is not expected any more")),
+                .with_help(format!("take `{name}` out of `logs.known` if it is no longer expected")),
             );
         }
         findings

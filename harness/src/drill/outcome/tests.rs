@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::*;
 
 const BOOTSTRAP_LINE: &str = "2026-11-24 03:00:00,100 INFO: trying to bootstrap a new cluster\n";

@@ -109,7 +109,6 @@ impl From<Infallible> for DrillError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::observe::env::{EnvInputs, EnvObservation};
 

@@ -21,7 +21,7 @@ impl<E: Environment> World<'_, E> {
     ///
     /// # Errors
     /// When the step could not be done; a cluster that does not come up is no error but its outcome.
-    pub async fn step(&mut self, step: &Step) -> Result<String, DrillError> {
+    pub(super) async fn step(&mut self, step: &Step) -> Result<String, DrillError> {
         if let Step::Sql(SqlStep { on, .. }) | Step::Mark(MarkStep { on, .. }) | Step::Backup(on) = step {
             self.follow_leader(on).await?;
         }
@@ -39,7 +39,7 @@ impl<E: Environment> World<'_, E> {
 }
 
 /// A step in a few words, for reports.
-pub fn title(step: &Step) -> String {
+pub(super) fn title(step: &Step) -> String {
     match step {
         Step::Create(cluster) => format!("create {cluster}"),
         Step::Sql(step) => format!("sql on {}", step.on),

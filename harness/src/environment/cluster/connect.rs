@@ -57,6 +57,7 @@ impl ClusterAccess {
         self.streams.clone()
     }
 
+    /// The kubeconfig's context; in a pod, what stands for one.
     pub fn context(&self) -> &str {
         &self.context
     }

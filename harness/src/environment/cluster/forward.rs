@@ -57,6 +57,7 @@ impl Forward {
         Ok(Forward { address, _task: AbortOnDropHandle::new(tokio::spawn(serve)) })
     }
 
+    /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

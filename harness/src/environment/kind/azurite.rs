@@ -20,7 +20,7 @@ const START: Duration = Duration::from_secs(120);
 const ANSWERS: Limit = Limit::seconds(60);
 
 /// A running container. Dropping it removes it; so does the environment's process when the drill's has ended.
-pub struct AzuriteContainer {
+pub(super) struct AzuriteContainer {
     inside: SocketAddr,
     outside: SocketAddr,
     failure: Arc<OnceLock<String>>,
@@ -33,7 +33,7 @@ impl AzuriteContainer {
     ///
     /// # Errors
     /// When Docker refuses, or it does not answer in a minute.
-    pub async fn start(
+    pub(super) async fn start(
         image: &str,
         cluster: &str,
         place: &str,
@@ -91,17 +91,17 @@ impl AzuriteContainer {
     }
 
     /// As pods reach it.
-    pub fn inside(&self) -> SocketAddr {
+    pub(super) fn inside(&self) -> SocketAddr {
         self.inside
     }
 
     /// As the harness reaches it.
-    pub fn outside(&self) -> SocketAddr {
+    pub(super) fn outside(&self) -> SocketAddr {
         self.outside
     }
 
     /// Why it has ended, with its last lines; `None` while it runs. Fits after "failed to".
-    pub fn failed(&self) -> Option<String> {
+    pub(super) fn failed(&self) -> Option<String> {
         self.failure.get().cloned()
     }
 

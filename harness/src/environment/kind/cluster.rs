@@ -21,7 +21,7 @@ const LOAD: Duration = Duration::from_secs(900);
 const READY: Limit = Limit::seconds(180);
 
 /// A cluster that was made and is ready.
-pub struct Cluster {
+pub(super) struct Cluster {
     pub kubeconfig: Secret,
     pub client: Client,
     name: String,
@@ -34,7 +34,7 @@ impl Cluster {
     ///
     /// # Errors
     /// What kind or Docker said, as one of [`KindError`] where it is known.
-    pub async fn make(order: &Order) -> Result<Cluster, EnvironmentError> {
+    pub(super) async fn make(order: &Order) -> Result<Cluster, EnvironmentError> {
         let kubeconfig = kubeconfig_file(&order.cluster)?;
         let path = kubeconfig.display().to_string();
         let mut arguments =
@@ -71,7 +71,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When there is no room for them, or kind fails.
-    pub async fn load(&self, images: &[String]) -> Result<(), KindError> {
+    pub(super) async fn load(&self, images: &[String]) -> Result<(), KindError> {
         let mut arguments = vec!["load", "docker-image", "--name", self.name.as_str()];
         arguments.extend(images.iter().map(String::as_str));
         let what = format!("load images into the kind cluster {}", self.name);
@@ -91,7 +91,7 @@ impl Cluster {
     ///
     /// # Errors
     /// What is missing after three minutes.
-    pub async fn ready(&self) -> Result<(), EnvironmentError> {
+    pub(super) async fn ready(&self) -> Result<(), EnvironmentError> {
         let api: Api<Node> = Api::all(self.client.clone());
         let ready = poll(format!("the nodes of {} to be ready", self.name), READY, async || {
             let nodes = api.list(&Default::default()).await?.items;
@@ -106,7 +106,7 @@ impl Cluster {
     }
 
     /// Comes back when one of its nodes has ended.
-    pub async fn end(&self) -> KindError {
+    pub(super) async fn end(&self) -> KindError {
         let ends = self.nodes.iter().map(|node| Box::pin(async move { (node, docker::end_of(node).await) }));
         let ((node, why), ..) = futures::future::select_all(ends).await;
         KindError::NodeEnded { name: self.name.clone(), node: node.clone(), why }

@@ -7,6 +7,7 @@ use crate::environment::{Description, EnvironmentError, Prepared, Wishes};
 use crate::poll::Limit;
 use crate::toolchain::{Configuration, Progress, ToolchainError, ensure_for_images, ensure_kind};
 
+/// What is to be known of `kind` before there is one.
 pub static DESCRIPTION: Description = Description {
     name: "kind",
     about: "A cluster that kind makes in Docker, with real images",

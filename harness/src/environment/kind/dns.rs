@@ -29,7 +29,7 @@ const READY: Limit = Limit::seconds(180);
 ///
 /// # Errors
 /// When its configuration is none that we know, or it does not come up.
-pub async fn set_up(client: &Client) -> Result<(), EnvironmentError> {
+pub(super) async fn set_up(client: &Client) -> Result<(), EnvironmentError> {
     edit(client, |text| with_lines(&text.replace("\n    reload\n", "\n    reload 2s 1s\n"), &zones()))
         .await?;
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), SYSTEM);
@@ -60,7 +60,7 @@ pub async fn set_up(client: &Client) -> Result<(), EnvironmentError> {
 ///
 /// # Errors
 /// When the API server refuses.
-pub async fn set(
+pub(super) async fn set(
     client: &Client,
     namespace: &str,
     host: &str,
@@ -127,7 +127,6 @@ async fn edit(client: &Client, change: impl Fn(&str) -> Option<String>) -> Resul
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -13,7 +13,7 @@ const IMAGES: Duration = Duration::from_secs(1800);
 
 /// # Errors
 /// When there is no such program, or nobody answers it.
-pub async fn reach() -> Result<(), KindError> {
+pub(super) async fn reach() -> Result<(), KindError> {
     let asked = program::run("docker", &["version", "--format", "{{.Server.Version}}"], "", ANSWER).await;
     match asked {
         Ok(ended) if ended.succeeded => Ok(()),
@@ -32,7 +32,7 @@ async fn docker(what: &str, arguments: &[&str], limit: Duration) -> Result<Ended
 ///
 /// # Errors
 /// When Docker does not answer.
-pub async fn containers(label: &str) -> Result<Vec<String>, KindError> {
+pub(super) async fn containers(label: &str) -> Result<Vec<String>, KindError> {
     let filter = format!("label={label}");
     let listed = docker("list containers", &["ps", "--all", "--quiet", "--filter", &filter], ANSWER).await?;
     Ok(listed.stdout.lines().map(str::to_owned).collect())
@@ -42,7 +42,7 @@ pub async fn containers(label: &str) -> Result<Vec<String>, KindError> {
 ///
 /// # Errors
 /// When one is still there afterwards.
-pub async fn remove_containers(label: &str) -> Result<(), KindError> {
+pub(super) async fn remove_containers(label: &str) -> Result<(), KindError> {
     let found = containers(label).await?;
     if found.is_empty() {
         return Ok(());
@@ -63,7 +63,7 @@ pub async fn remove_containers(label: &str) -> Result<(), KindError> {
 ///
 /// # Errors
 /// When Docker does not answer.
-pub async fn inspect(container: &str, template: &str) -> Result<Option<String>, KindError> {
+pub(super) async fn inspect(container: &str, template: &str) -> Result<Option<String>, KindError> {
     field(&["inspect", "--format", template, container]).await
 }
 
@@ -71,7 +71,7 @@ pub async fn inspect(container: &str, template: &str) -> Result<Option<String>, 
 ///
 /// # Errors
 /// As there.
-pub async fn inspect_image(reference: &str, template: &str) -> Result<Option<String>, KindError> {
+pub(super) async fn inspect_image(reference: &str, template: &str) -> Result<Option<String>, KindError> {
     field(&["image", "inspect", "--format", template, reference]).await
 }
 
@@ -79,7 +79,7 @@ pub async fn inspect_image(reference: &str, template: &str) -> Result<Option<Str
 ///
 /// # Errors
 /// When Docker cannot be asked.
-pub async fn list_in_image(reference: &str, folder: &str) -> Result<Vec<String>, KindError> {
+pub(super) async fn list_in_image(reference: &str, folder: &str) -> Result<Vec<String>, KindError> {
     let failed = |why| KindError::Docker { what: "look into an image".to_owned(), why };
     let arguments = ["run", "--rm", "--network", "none", "--entrypoint", "ls", reference, folder];
     let ended = program::run("docker", &arguments, "", ANSWER).await.map_err(failed)?;
@@ -101,7 +101,7 @@ async fn field(arguments: &[&str]) -> Result<Option<String>, KindError> {
 ///
 /// # Errors
 /// When it is none.
-pub async fn load(archive: &Path) -> Result<(), KindError> {
+pub(super) async fn load(archive: &Path) -> Result<(), KindError> {
     let failed = |why| KindError::Archive { path: archive.to_owned(), why };
     let path = archive.display().to_string();
     let ended = program::run("docker", &["load", "--quiet", "--input", &path], "", IMAGES).await;
@@ -113,7 +113,7 @@ pub async fn load(archive: &Path) -> Result<(), KindError> {
 ///
 /// # Errors
 /// When it can neither be found nor pulled.
-pub async fn have(reference: &str) -> Result<(), KindError> {
+pub(super) async fn have(reference: &str) -> Result<(), KindError> {
     if inspect_image(reference, "{{.Id}}").await?.is_some() {
         return Ok(());
     }
@@ -126,7 +126,7 @@ pub async fn have(reference: &str) -> Result<(), KindError> {
 ///
 /// # Errors
 /// When Docker refuses.
-pub async fn name(image: &str, other: &str) -> Result<(), KindError> {
+pub(super) async fn name(image: &str, other: &str) -> Result<(), KindError> {
     docker("name an image", &["tag", image, other], ANSWER).await.map(drop)
 }
 
@@ -134,7 +134,7 @@ pub async fn name(image: &str, other: &str) -> Result<(), KindError> {
 ///
 /// # Errors
 /// When Docker refuses.
-pub async fn make_volume(name: &str, labels: &[(&str, String)]) -> Result<(), KindError> {
+pub(super) async fn make_volume(name: &str, labels: &[(&str, String)]) -> Result<(), KindError> {
     let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let mut arguments = vec!["volume", "create"];
     for label in &labels {
@@ -148,7 +148,7 @@ pub async fn make_volume(name: &str, labels: &[(&str, String)]) -> Result<(), Ki
 ///
 /// # Errors
 /// When Docker does not answer.
-pub async fn volumes(label: &str) -> Result<Vec<String>, KindError> {
+pub(super) async fn volumes(label: &str) -> Result<Vec<String>, KindError> {
     let filter = format!("label={label}");
     let listed = docker("list volumes", &["volume", "ls", "--quiet", "--filter", &filter], ANSWER).await?;
     Ok(listed.stdout.lines().map(str::to_owned).collect())
@@ -158,19 +158,19 @@ pub async fn volumes(label: &str) -> Result<Vec<String>, KindError> {
 ///
 /// # Errors
 /// When Docker does not answer.
-pub async fn volume_label(name: &str, label: &str) -> Result<Option<String>, KindError> {
+pub(super) async fn volume_label(name: &str, label: &str) -> Result<Option<String>, KindError> {
     let template = format!("{{{{index .Labels {label:?}}}}}");
     field(&["volume", "inspect", "--format", &template, name]).await
 }
 
 /// # Errors
 /// When it is still there afterwards.
-pub async fn remove_volume(name: &str) -> Result<(), KindError> {
+pub(super) async fn remove_volume(name: &str) -> Result<(), KindError> {
     docker("remove the mark of a cluster", &["volume", "rm", "--force", name], ANSWER).await.map(drop)
 }
 
 /// Waits for a container's end; how it ended.
-pub async fn end_of(container: &str) -> String {
+pub(super) async fn end_of(container: &str) -> String {
     // As long as the cluster lives.
     const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
     match program::run("docker", &["wait", container], "", FOR_EVER).await {
@@ -181,7 +181,7 @@ pub async fn end_of(container: &str) -> String {
 }
 
 /// The last lines that a container printed.
-pub async fn last_lines(container: &str) -> Vec<String> {
+pub(super) async fn last_lines(container: &str) -> Vec<String> {
     match program::run("docker", &["logs", "--tail", "15", container], "", ANSWER).await {
         Ok(ended) => ended.stdout.lines().map(str::to_owned).chain(ended.errors).collect(),
         Err(why) => vec![why],

@@ -16,7 +16,7 @@ use crate::environment::cluster::{ContainerLines, Line, PodLogs, parse_line};
 use crate::environment::{ContainerLog, EnvironmentError};
 
 /// Follows the logs of a namespace until it is dropped.
-pub struct NamespaceLogs {
+pub(super) struct NamespaceLogs {
     pods: Api<Pod>,
     followed: Arc<Mutex<Followed>>,
     _watching: AbortOnDropHandle<()>,
@@ -43,7 +43,7 @@ impl Followed {
 
 impl NamespaceLogs {
     /// `streams` is a client whose requests may go on for ever.
-    pub fn follow(client: Client, streams: Client, namespace: &str) -> Self {
+    pub(super) fn follow(client: Client, streams: Client, namespace: &str) -> Self {
         let logs = PodLogs::new(streams, namespace, &[]);
         let followed = Arc::new(Mutex::new(Followed { logs, order: Vec::new() }));
         let pods: Api<Pod> = Api::namespaced(client, namespace);
@@ -67,7 +67,7 @@ impl NamespaceLogs {
     ///
     /// # Errors
     /// When the API server does not answer.
-    pub async fn all(&self) -> Result<Vec<ContainerLog>, EnvironmentError> {
+    pub(super) async fn all(&self) -> Result<Vec<ContainerLog>, EnvironmentError> {
         let pods = self.pods.list(&ListParams::default()).await?.items;
         let (mut lines, order) = {
             let mut followed = locked(&self.followed);

@@ -23,7 +23,7 @@ const COMING: Limit = Limit::seconds(60);
 const SETTLED: Duration = Duration::from_secs(3);
 
 /// Where kind's own kubeconfig of a cluster stands while the cluster does.
-pub fn folder(cluster: &str) -> PathBuf {
+pub(super) fn folder(cluster: &str) -> PathBuf {
     std::env::temp_dir().join(format!("{cluster}-{}", nix::unistd::geteuid()))
 }
 
@@ -35,7 +35,7 @@ fn volume(cluster: &str) -> String {
 ///
 /// # Errors
 /// When there is a cluster of that name already that is not ours to remove.
-pub async fn take(cluster: &str) -> Result<(), KindError> {
+pub(super) async fn take(cluster: &str) -> Result<(), KindError> {
     sweep().await?;
     let nodes = nodes(cluster).await?;
     match docker::volume_label(&volume(cluster), PROCESS).await? {
@@ -62,7 +62,7 @@ pub async fn take(cluster: &str) -> Result<(), KindError> {
 ///
 /// # Errors
 /// What is still there.
-pub async fn remove(cluster: &str) -> Result<(), KindError> {
+pub(super) async fn remove(cluster: &str) -> Result<(), KindError> {
     remove_parts(cluster).await?;
     let folder = folder(cluster);
     match fs::remove_dir_all(&folder) {
@@ -104,7 +104,7 @@ async fn nothing_more_comes(cluster: &str) -> Result<(), KindError> {
 ///
 /// # Errors
 /// When Docker does not answer, or does not remove one.
-pub async fn sweep() -> Result<(), KindError> {
+pub(super) async fn sweep() -> Result<(), KindError> {
     for volume in docker::volumes(CLUSTER_LABEL).await? {
         let label =
             async |name| Ok::<_, KindError>(docker::volume_label(&volume, name).await?.unwrap_or_default());
@@ -160,6 +160,6 @@ fn of_kind(cluster: &str) -> String {
 ///
 /// # Errors
 /// When Docker does not answer.
-pub async fn nodes(cluster: &str) -> Result<Vec<String>, KindError> {
+pub(super) async fn nodes(cluster: &str) -> Result<Vec<String>, KindError> {
     docker::containers(&of_kind(cluster)).await
 }

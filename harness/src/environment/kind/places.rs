@@ -19,7 +19,7 @@ use crate::toolchain::Tools;
 
 /// What a drill makes its own storage of in a kind cluster.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct InKind {
+pub(super) struct InKind {
     pub cluster: String,
     pub azurite_image: String,
     pub gateway_image: String,
@@ -32,7 +32,7 @@ const REMOVAL: Limit = Limit::seconds(300);
 const SERVICE_ACCOUNT: Limit = Limit::seconds(60);
 
 /// Makes and removes places.
-pub struct Places {
+pub(super) struct Places {
     cluster: Cluster,
     order: Order,
     authority: Authority,
@@ -41,7 +41,7 @@ pub struct Places {
 }
 
 impl Places {
-    pub fn new(
+    pub(super) fn new(
         cluster: Cluster,
         order: Order,
         authority: Authority,
@@ -51,7 +51,7 @@ impl Places {
         Places { cluster, order, authority, provided, postgres_majors }
     }
 
-    pub fn cluster(&self) -> &Cluster {
+    pub(super) fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 

@@ -12,7 +12,7 @@ use crate::tie::tie;
 
 /// What a program that has ended said.
 #[derive(Debug)]
-pub struct Ended {
+pub(super) struct Ended {
     pub succeeded: bool,
     pub stdout: String,
     /// Without terminal's colours and empty lines.
@@ -21,11 +21,11 @@ pub struct Ended {
 
 impl Ended {
     /// The last thing it complained about.
-    pub fn why(&self) -> String {
+    pub(super) fn why(&self) -> String {
         self.errors.last().cloned().unwrap_or_else(|| "it said nothing".to_owned())
     }
 
-    pub fn last_lines(&self) -> Vec<String> {
+    pub(super) fn last_lines(&self) -> Vec<String> {
         self.errors[self.errors.len().saturating_sub(15)..].to_vec()
     }
 }
@@ -35,7 +35,7 @@ impl Ended {
 ///
 /// # Errors
 /// When it cannot be started, or does not end.
-pub async fn run(
+pub(super) async fn run(
     program: impl AsRef<OsStr>,
     arguments: &[&str],
     input: &str,
@@ -48,7 +48,7 @@ pub async fn run(
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_in(
+pub(super) async fn run_in(
     temporary: &Path,
     program: impl AsRef<OsStr>,
     arguments: &[&str],

@@ -14,7 +14,7 @@ use crate::spilo::Release;
 use crate::toolchain::{ImageSettings, Silent, Tools};
 
 /// What Docker needs to have before there is a cluster, and what its nodes have by now.
-pub struct Provided {
+pub(super) struct Provided {
     settings: ImageSettings,
     loaded: Mutex<BTreeSet<String>>,
     pub gateway: String,
@@ -26,7 +26,7 @@ impl Provided {
     ///
     /// # Errors
     /// The image that cannot be had.
-    pub async fn prepare(
+    pub(super) async fn prepare(
         settings: &ImageSettings,
         tools: &Tools,
         told: impl Fn(&str),
@@ -50,7 +50,7 @@ impl Provided {
     ///
     /// # Errors
     /// The image that cannot be had, or a node without room for it.
-    pub async fn load(&self, cluster: &Cluster, tools: &Tools) -> Result<(), EnvironmentError> {
+    pub(super) async fn load(&self, cluster: &Cluster, tools: &Tools) -> Result<(), EnvironmentError> {
         let mut loaded = self.loaded.lock().await;
         let mut missing = vec![self.gateway.clone()];
         for (image, from) in wanted(&self.settings, tools)? {
@@ -105,7 +105,7 @@ const POSTGRESQLS: &str = "/usr/lib/postgresql";
 ///
 /// # Errors
 /// When Docker does not answer.
-pub async fn majors(settings: &ImageSettings, tools: &Tools) -> Result<Option<Vec<u16>>, KindError> {
+pub(super) async fn majors(settings: &ImageSettings, tools: &Tools) -> Result<Option<Vec<u16>>, KindError> {
     let spilo = wanted(settings, tools)?.into_iter().find(|(image, _)| image.what == What::Spilo);
     let Some((_, from)) = spilo else { return Ok(None) };
     let template = format!("{{{{index .Config.Labels {MAJORS:?}}}}}");

@@ -37,7 +37,7 @@ const CONTROLLERS: [&str; 14] = [
 ];
 
 /// The three programs; dropping it ends them.
-pub struct ControlPlane {
+pub(super) struct ControlPlane {
     parts: [Part; 3],
     credentials: Credentials,
     kubeconfig: String,
@@ -50,7 +50,11 @@ impl ControlPlane {
     ///
     /// # Errors
     /// Which part did not come up, with its last lines.
-    pub async fn start(tools: &Tools, authority: &Authority, state: &Path) -> Result<Self, EnvironmentError> {
+    pub(super) async fn start(
+        tools: &Tools,
+        authority: &Authority,
+        state: &Path,
+    ) -> Result<Self, EnvironmentError> {
         let files = Files::write(authority, state)?;
         let logs = state.join("logs");
         make_folder(&logs)?;
@@ -92,33 +96,33 @@ impl ControlPlane {
     }
 
     /// A client with full rights.
-    pub fn client(&self) -> kube::Client {
+    pub(super) fn client(&self) -> kube::Client {
         self.client.clone()
     }
 
     /// The kubeconfig with full rights, its keys within.
-    pub fn kubeconfig(&self) -> &str {
+    pub(super) fn kubeconfig(&self) -> &str {
         &self.kubeconfig
     }
 
     /// The same for who reaches the API server at `address`, with this namespace as the one that `kubectl` means.
-    pub fn kubeconfig_at(&self, address: SocketAddr, namespace: &str) -> String {
+    pub(super) fn kubeconfig_at(&self, address: SocketAddr, namespace: &str) -> String {
         self.credentials.kubeconfig(&format!("https://{address}"), Some(namespace))
     }
 
     /// The certificate that the API server shows to the node.
-    pub fn kubelet_client_pem(&self) -> &str {
+    pub(super) fn kubelet_client_pem(&self) -> &str {
         &self.kubelet_client_pem
     }
 
     /// The error for controllers that run and yet do not do their work.
-    pub fn useless_controllers(&self, why: String) -> EnvironmentError {
+    pub(super) fn useless_controllers(&self, why: String) -> EnvironmentError {
         let [.., manager] = &self.parts;
         manager.useless(why)
     }
 
     /// Waits as long as all parts run; the error of the first that ended by itself.
-    pub async fn end(&self) -> EnvironmentError {
+    pub(super) async fn end(&self) -> EnvironmentError {
         let ends = self.parts.iter().map(|part| Box::pin(part.end()));
         futures::future::select_all(ends).await.0
     }

@@ -8,6 +8,7 @@ use crate::poll::Limit;
 use crate::toolchain::doctor::why_no_sandbox;
 use crate::toolchain::{Configuration, Progress, ToolchainError, ensure};
 
+/// What is to be known of `local` before there is one.
 pub static DESCRIPTION: Description = Description {
     name: "local",
     about: "Namespaces of this machine's kernel: no Docker, no root, no images",

@@ -26,11 +26,11 @@ const STORAGE: &str = "blob.core.windows.net";
 const TTL: u32 = 0;
 
 /// Tells which namespace a source address belongs to: a pod's by its address.
-pub type NamespaceOf = Arc<dyn Fn(IpAddr) -> Option<String> + Send + Sync>;
+pub(super) type NamespaceOf = Arc<dyn Fn(IpAddr) -> Option<String> + Send + Sync>;
 
 /// Which namespace reaches the storage through which gateway, and which hosts it can no longer resolve.
 #[derive(Debug, Default)]
-pub struct StorageHosts {
+pub(super) struct StorageHosts {
     drills: RwLock<HashMap<String, Hosts>>,
 }
 
@@ -41,17 +41,17 @@ struct Hosts {
 }
 
 impl StorageHosts {
-    pub fn add(&self, namespace: &str, gateway: Ipv4Addr) {
+    pub(super) fn add(&self, namespace: &str, gateway: Ipv4Addr) {
         let mut drills = self.drills.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         drills.insert(namespace.to_owned(), Hosts { gateway, forgotten: HashSet::new() });
     }
 
-    pub fn remove(&self, namespace: &str) {
+    pub(super) fn remove(&self, namespace: &str) {
         self.drills.write().unwrap_or_else(std::sync::PoisonError::into_inner).remove(namespace);
     }
 
     /// Whether `host` resolves in `namespace` from now on, as every account's does at first.
-    pub fn set(&self, namespace: &str, host: &str, resolves: bool) {
+    pub(super) fn set(&self, namespace: &str, host: &str, resolves: bool) {
         let mut drills = self.drills.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(hosts) = drills.get_mut(namespace) {
             let host = host.to_ascii_lowercase();
@@ -70,7 +70,7 @@ impl StorageHosts {
 
 /// What the server answers from.
 #[derive(Clone)]
-pub struct Zones {
+pub(super) struct Zones {
     #[allow(deprecated, reason = "see the import")]
     pub endpoints: Store<Endpoints>,
     pub storage: Arc<StorageHosts>,
@@ -158,7 +158,7 @@ fn sent<E>(result: Result<ResponseInfo, E>, metadata: Metadata) -> ResponseInfo 
 ///
 /// # Errors
 /// When port 53 cannot be bound.
-pub async fn serve(zones: Zones) -> Result<[Server<Zones>; 2], EnvironmentError> {
+pub(super) async fn serve(zones: Zones) -> Result<[Server<Zones>; 2], EnvironmentError> {
     let bind = |source| EnvironmentError::Sandbox { what: "serve DNS".to_owned(), source };
     // One for each kind of socket, since a server has ended only when all of its sockets have.
     let (mut udp, mut tcp) = (Server::new(zones.clone()), Server::new(zones));
@@ -169,7 +169,7 @@ pub async fn serve(zones: Zones) -> Result<[Server<Zones>; 2], EnvironmentError>
 }
 
 /// Waits as long as both serve; why one no longer does.
-pub async fn end([mut udp, mut tcp]: [Server<Zones>; 2]) -> String {
+pub(super) async fn end([mut udp, mut tcp]: [Server<Zones>; 2]) -> String {
     let (kind, ended) = tokio::select! {
         ended = udp.block_until_done() => ("UDP", ended),
         ended = tcp.block_until_done() => ("TCP", ended),

@@ -14,16 +14,16 @@ use rtnetlink::{Handle, LinkBridge, LinkUnspec};
 
 use crate::environment::EnvironmentError;
 
-pub const BRIDGE: &str = "cd0";
-pub const API_SERVER: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
-pub const DNS: Ipv4Addr = API_SERVER;
+pub(super) const BRIDGE: &str = "cd0";
+pub(super) const API_SERVER: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
+pub(super) const DNS: Ipv4Addr = API_SERVER;
 /// Two services for each cluster that is rendered, and a check may have hundreds, each in two worlds.
-pub const SERVICES: &str = "10.244.0.0/20";
+pub(super) const SERVICES: &str = "10.244.0.0/20";
 const PREFIX: u8 = 16;
 
 /// The sandbox's own network namespace.
 #[derive(Debug, Clone)]
-pub struct Network {
+pub(super) struct Network {
     handle: Handle,
     bridge: u32,
 }
@@ -33,7 +33,7 @@ impl Network {
     ///
     /// # Errors
     /// What the kernel refused.
-    pub async fn make() -> Result<Self, EnvironmentError> {
+    pub(super) async fn make() -> Result<Self, EnvironmentError> {
         let (connection, handle, _) = rtnetlink::new_connection()
             .map_err(|source| EnvironmentError::Sandbox { what: "open netlink".to_owned(), source })?;
         tokio::spawn(connection);
@@ -58,7 +58,7 @@ impl Network {
     ///
     /// # Errors
     /// What the kernel refused.
-    pub async fn add_address(&self, address: Ipv4Addr) -> Result<(), EnvironmentError> {
+    pub(super) async fn add_address(&self, address: Ipv4Addr) -> Result<(), EnvironmentError> {
         let add = self.handle.address().add(self.bridge, IpAddr::V4(address), PREFIX);
         add.execute().await.map_err(refused("add an address"))
     }
@@ -67,7 +67,7 @@ impl Network {
     ///
     /// # Errors
     /// What the kernel refused.
-    pub async fn remove_address(&self, address: Ipv4Addr) -> Result<(), EnvironmentError> {
+    pub(super) async fn remove_address(&self, address: Ipv4Addr) -> Result<(), EnvironmentError> {
         let all = self.handle.address().get().set_link_index_filter(self.bridge);
         let mut found =
             all.set_prefix_length_filter(PREFIX).set_address_filter(IpAddr::V4(address)).execute();

@@ -17,7 +17,7 @@ use crate::tie::tie;
 const TAIL: usize = 15;
 
 /// A running program. Dropping it kills it; so does the end of the process that started it.
-pub struct Part {
+pub(super) struct Part {
     name: &'static str,
     log: PathBuf,
     /// The program's exit status once it has ended by itself.
@@ -30,7 +30,7 @@ impl Part {
     ///
     /// # Errors
     /// When the program cannot be executed.
-    pub fn start(
+    pub(super) fn start(
         name: &'static str,
         program: &Path,
         arguments: &[String],
@@ -67,13 +67,13 @@ impl Part {
     }
 
     /// The error to report when the program has ended by itself.
-    pub fn ended(&self) -> Option<EnvironmentError> {
+    pub(super) fn ended(&self) -> Option<EnvironmentError> {
         let status = self.status.borrow().clone()?;
         Some(self.useless(format!("it ended by itself ({status})")))
     }
 
     /// Waits as long as the program runs; the error to report when it has ended by itself.
-    pub async fn end(&self) -> EnvironmentError {
+    pub(super) async fn end(&self) -> EnvironmentError {
         let mut status = self.status.clone();
         // The sender lives as long as this part: its task ends after sending, or with this part.
         let _ = status.wait_for(Option::is_some).await;
@@ -81,7 +81,7 @@ impl Part {
     }
 
     /// The error for a part that runs and yet does not do its work.
-    pub fn useless(&self, why: impl Into<String>) -> EnvironmentError {
+    pub(super) fn useless(&self, why: impl Into<String>) -> EnvironmentError {
         EnvironmentError::Part {
             part: self.name.to_owned(),
             why: why.into(),

@@ -11,7 +11,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
 /// Made before the fork; then the parent holds its end, and the child binds itself.
-pub struct Tie {
+pub(super) struct Tie {
     parent: PipeWriter,
     child: PipeReader,
 }
@@ -19,14 +19,14 @@ pub struct Tie {
 impl Tie {
     /// # Errors
     /// When there are no descriptors left.
-    pub fn new() -> io::Result<Self> {
+    pub(super) fn new() -> io::Result<Self> {
         let (child, parent) = io::pipe()?;
         Ok(Tie { parent, child })
     }
 
     /// In the parent: keep what this gives until its end.
     #[must_use]
-    pub fn hold(self) -> PipeWriter {
+    pub(super) fn hold(self) -> PipeWriter {
         self.parent
     }
 
@@ -35,7 +35,7 @@ impl Tie {
     ///
     /// # Errors
     /// When the parent has ended already.
-    pub fn bind(self) -> io::Result<()> {
+    pub(super) fn bind(self) -> io::Result<()> {
         drop(self.parent);
         set_pdeathsig(Signal::SIGKILL)?;
         let mut seen = [PollFd::new(self.child.as_fd(), PollFlags::empty())];
@@ -49,7 +49,6 @@ impl Tie {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

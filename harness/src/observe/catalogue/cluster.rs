@@ -134,7 +134,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         source: Source::WalG,
         standing: TimingDependent,
         pattern: r"^Archive '\S+' does not exist",
-        means: "recovery asks for the next timeline's history and for the file after the last one, and learns so that there is none",
+        means: "recovery asks for the next timeline's history and for the file after the last one, and so learns that there is none",
         do_: "",
     },
     Entry {

@@ -25,6 +25,7 @@ pub struct Entry {
     pub do_: &'static str,
 }
 
+/// How bad a message is; the worst is the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Error,
@@ -33,6 +34,7 @@ pub enum Level {
 }
 
 impl Level {
+    /// As reports and `clonedrill catalogue` write it.
     pub fn name(self) -> &'static str {
         match self {
             Level::Error => "error",
@@ -58,6 +60,7 @@ pub enum Source {
 }
 
 impl Source {
+    /// As reports and `clonedrill catalogue` write it.
     pub fn name(self) -> &'static str {
         match self {
             Source::Operator => "operator",
@@ -102,6 +105,7 @@ impl Standing {
         )
     }
 
+    /// Whether two runs may differ in it.
     pub fn varies(self) -> bool {
         matches!(self, Standing::TimingDependent | Standing::ReleaseDependent | Standing::Passing(_))
     }
@@ -175,8 +179,6 @@ pub fn ends(name: &str, words: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::collections::BTreeSet;
 
     use super::*;

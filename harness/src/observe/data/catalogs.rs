@@ -1,6 +1,4 @@
 //! Holds `catalogs.txt`, the list of what is observed of PostgreSQL's catalogs, to the servers at hand and to the queries.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

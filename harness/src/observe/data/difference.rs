@@ -61,6 +61,7 @@ pub enum RowDifference {
     Changed { row: String, columns: Vec<ColumnDifference> },
 }
 
+/// One column of a row that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnDifference {
     pub column: String,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of one row.
-pub type RowHash = [u8; 32];
+pub(super) type RowHash = [u8; 32];
 
 /// The sum modulo 2^256 of the SHA-256 of each row. A sum, not an XOR: two equal rows do not cancel out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -14,7 +14,7 @@ pub type RowHash = [u8; 32];
 pub struct MultisetDigest([u64; 4]);
 
 /// The hash of one row as COPY wrote it, without its line end.
-pub fn hash_row(text: &[u8]) -> RowHash {
+pub(super) fn hash_row(text: &[u8]) -> RowHash {
     Sha256::digest(text).into()
 }
 
@@ -100,8 +100,6 @@ impl TryFrom<String> for MultisetDigest {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use proptest::prelude::*;
 
     use super::*;

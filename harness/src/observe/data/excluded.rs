@@ -19,11 +19,11 @@
 //! - Rows of unlogged tables in a cluster that has recovered: no backup holds them. They are noted.
 
 /// Databases that are not looked at.
-pub const DATABASES: &str = "'template0', 'template1'";
+pub(crate) const DATABASES: &str = "'template0', 'template1'";
 
 /// A condition on `pg_namespace` as `n`: schemas that are looked at.
-pub const SCHEMA_IS_OBSERVED: &str =
+pub(super) const SCHEMA_IS_OBSERVED: &str =
     "(n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp_)')";
 
 /// A condition on `pg_roles` as `r`: roles that are looked at.
-pub const ROLE_IS_OBSERVED: &str = "(r.rolname !~ '^pg_')";
+pub(super) const ROLE_IS_OBSERVED: &str = "(r.rolname !~ '^pg_')";

@@ -71,6 +71,7 @@ pub struct Role {
     pub member_of: Vec<String>,
 }
 
+/// What was seen of one database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Database {
     pub name: String,
@@ -95,6 +96,7 @@ pub struct Database {
     pub damage: Vec<String>,
 }
 
+/// An extension of a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension {
     pub name: String,
@@ -113,6 +115,7 @@ pub struct SchemaObject {
     pub definition: String,
 }
 
+/// A sequence, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
     pub name: String,
@@ -127,6 +130,7 @@ pub struct Sequence {
     pub unlogged: bool,
 }
 
+/// The large objects of a database.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LargeObjects {
     pub count: u64,
@@ -156,6 +160,7 @@ pub struct Table {
     pub left_out: bool,
 }
 
+/// What holds rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TableKind {

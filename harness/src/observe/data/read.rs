@@ -55,22 +55,22 @@ pub(super) struct Reading {
 }
 
 impl Source {
-    pub fn new(name: String, select: String, blocks: Option<u64>, spool: Option<TableSpool>) -> Self {
+    pub(super) fn new(name: String, select: String, blocks: Option<u64>, spool: Option<TableSpool>) -> Self {
         Source { name, select, by_parts: None, blocks, spool, found: Mutex::default() }
     }
 
     /// With the query that reads it by parts.
-    pub fn or_by_parts(self, by_parts: String) -> Source {
+    pub(super) fn or_by_parts(self, by_parts: String) -> Source {
         Source { by_parts: Some(by_parts), ..self }
     }
 
     /// Whether it has to be read once more, by parts.
-    pub fn is_too_long(&self) -> bool {
+    pub(super) fn is_too_long(&self) -> bool {
         self.by_parts.is_some() && self.found().too_long
     }
 
     /// The same, to be read by parts.
-    pub fn by_parts(self) -> Source {
+    pub(super) fn by_parts(self) -> Source {
         let spool = self.spool.map(|spool| spool.anew());
         Source {
             select: self.by_parts.unwrap_or(self.select),
@@ -82,7 +82,7 @@ impl Source {
     }
 
     /// What was found after [`read_all`], or why it could not be read.
-    pub fn finish(&self) -> Result<TableRows, String> {
+    pub(super) fn finish(&self) -> Result<TableRows, String> {
         let found = self.found();
         match &found.damage {
             Some(why) => Err(why.clone()),

@@ -63,7 +63,7 @@ impl Spool {
     ///
     /// # Errors
     /// When no file can be made there.
-    pub fn in_folder(folder: &Path, at_most: KeepAtMost) -> Result<Arc<Self>, DataError> {
+    pub(super) fn in_folder(folder: &Path, at_most: KeepAtMost) -> Result<Arc<Self>, DataError> {
         let failed = |source| DataError::Spool { folder: folder.to_owned(), source };
         let file = tempfile::tempfile_in(folder).map_err(failed)?;
         let system = nix::sys::statvfs::fstatvfs(&file).map_err(|error| failed(error.into()))?;
@@ -123,7 +123,7 @@ pub(super) struct Piece {
 
 impl TableSpool {
     /// For a table of about so many blocks.
-    pub fn new(spool: Arc<Spool>, key: Vec<usize>, blocks: u64) -> Self {
+    pub(super) fn new(spool: Arc<Spool>, key: Vec<usize>, blocks: u64) -> Self {
         let parts = (blocks / PART_BLOCKS).next_power_of_two().clamp(1, PARTS);
         // At most PARTS, which fits.
         let parts = usize::try_from(parts).unwrap_or(1);
@@ -137,17 +137,17 @@ impl TableSpool {
     }
 
     /// The same with nothing kept yet.
-    pub fn anew(self) -> Self {
+    pub(super) fn anew(self) -> Self {
         let kept = Mutex::new(vec![Part::default(); self.parts]);
         TableSpool { kept, full: AtomicBool::new(false), ..self }
     }
 
-    pub fn piece(&self) -> Piece {
+    pub(super) fn piece(&self) -> Piece {
         Piece { parts: vec![Default::default(); self.parts] }
     }
 
     /// Keeps one row in the reader's own piece, which goes to disk some rows at a time.
-    pub fn keep(&self, piece: &mut Piece, text: &[u8], hash: &RowHash) -> Result<(), DataError> {
+    pub(super) fn keep(&self, piece: &mut Piece, text: &[u8], hash: &RowHash) -> Result<(), DataError> {
         // COPY writes a tab inside a value as `\t`, so a tab byte always ends a value.
         let value = |column: usize| text.split(|&byte| byte == b'\t').nth(column).unwrap_or_default();
         // Rows of one key must come into one part, whatever else stands in them.
@@ -187,7 +187,7 @@ impl TableSpool {
     }
 
     /// Hands over what is left in a reader's piece.
-    pub fn hand_over(&self, mut piece: Piece) -> Result<(), DataError> {
+    pub(super) fn hand_over(&self, mut piece: Piece) -> Result<(), DataError> {
         for (index, (digest, records)) in piece.parts.iter_mut().enumerate() {
             locked(&self.kept)[index].digest.merge(digest);
             if !records.is_empty() {
@@ -207,7 +207,7 @@ impl TableSpool {
     }
 
     /// Once all readers have handed over.
-    pub fn finish(&self) -> KeptRows {
+    pub(super) fn finish(&self) -> KeptRows {
         let parts = std::mem::take(&mut *locked(&self.kept));
         KeptRows { spool: self.spool.clone(), parts, complete: !self.full.load(Ordering::Relaxed) }
     }

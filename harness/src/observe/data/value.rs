@@ -116,8 +116,6 @@ pub(super) fn number(text: &[u8]) -> Option<i128> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     fn plain(text: &str) -> String {

@@ -62,6 +62,7 @@ pub struct EnvObservation {
 }
 
 impl EnvObservation {
+    /// What these inputs come to, with the source of each variable.
     pub fn new(inputs: &EnvInputs) -> Self {
         let known = inputs.secrets.iter().fold(Redactor::new(), Redactor::password);
         let hider = |name: &str, value: &str| shown(name, value, &known);

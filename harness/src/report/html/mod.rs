@@ -33,7 +33,7 @@ pub struct HtmlError {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write(path: &Path, reports: &[DrillReport]) -> Result<(), HtmlError> {
+pub(super) fn write(path: &Path, reports: &[DrillReport]) -> Result<(), HtmlError> {
     let fail = |source| HtmlError { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;

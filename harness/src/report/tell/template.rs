@@ -27,13 +27,11 @@ const NAMES: [&str; 12] = [
 /// A template that cannot be filled in.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    #[error("read the webhook's template as JSON, in whose texts alone `${{…}}` may stand: {0}")]
+    #[error("read the webhook's template as JSON: {0} (`${{…}}` may stand only inside of its texts)")]
     Json(serde_json::Error),
     #[error("fill in `${{{name}}}` of the webhook's template: there is no such name; {help}")]
     Name { name: String, help: String },
-    #[error(
-        "fill in the webhook's template: no `}}` after `${{` in `{0}`; write `$${{` where that itself is meant"
-    )]
+    #[error("fill in the webhook's template: no `}}` after `${{` in `{0}`; write `$${{` for `${{` itself")]
     Unclosed(String),
 }
 

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -53,7 +53,12 @@ impl Amcheck {
     ///
     /// # Errors
     /// When the server does not answer, or ends a session, with the name of the relation that was being checked.
-    pub async fn database(&mut self, own: &Own, proofs: Proofs, until: Until) -> Result<(), DataError> {
+    pub(super) async fn database(
+        &mut self,
+        own: &Own,
+        proofs: Proofs,
+        until: Until,
+    ) -> Result<(), DataError> {
         let begin = Instant::now();
         let done = self.check(own, proofs, until).await;
         self.inspected.took(begin);
@@ -143,7 +148,7 @@ impl Amcheck {
     }
 
     /// `219 tables and 327 indexes checked`
-    pub fn seen(&self) -> String {
+    pub(super) fn seen(&self) -> String {
         let tables = super::count(self.tables, "table");
         format!("{tables} and {} checked", super::indexes_counted(self.indexes))
     }

@@ -209,8 +209,6 @@ const LOST: &str = "what was committed since then cannot be restored from this a
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::restore::history::Switch;
 

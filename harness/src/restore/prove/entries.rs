@@ -62,7 +62,7 @@ struct Index {
 impl Entries {
     /// # Errors
     /// When the server does not answer, or ends a session.
-    pub async fn database(&mut self, own: &Own, until: Until) -> Result<(), DataError> {
+    pub(super) async fn database(&mut self, own: &Own, until: Until) -> Result<(), DataError> {
         let begin = Instant::now();
         let done = self.check(own, until).await;
         self.inspected.took(begin);
@@ -98,7 +98,7 @@ impl Entries {
     }
 
     /// `327 indexes with 81402 entries held against their tables`
-    pub fn seen(&self) -> String {
+    pub(super) fn seen(&self) -> String {
         let entries = match self.entries {
             1 => "1 entry".to_owned(),
             entries => format!("{entries} entries"),

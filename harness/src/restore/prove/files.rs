@@ -42,7 +42,7 @@ pub(super) const HELP: &str = "a visibility map is made anew by `VACUUM (DISABLE
 impl Files {
     /// # Errors
     /// When the server does not answer, or ends a session.
-    pub async fn database(&mut self, own: &Own, until: Until) -> Result<(), DataError> {
+    pub(super) async fn database(&mut self, own: &Own, until: Until) -> Result<(), DataError> {
         let begin = Instant::now();
         let done = self.check(own, until).await;
         self.inspected.took(begin);
@@ -97,7 +97,7 @@ impl Files {
     }
 
     /// `12 visibility maps, init forks and the states of transactions looked at`
-    pub fn seen(&self) -> String {
+    pub(super) fn seen(&self) -> String {
         format!(
             "{}, init forks and the states of transactions looked at",
             super::count(self.maps, "visibility map")

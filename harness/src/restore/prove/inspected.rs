@@ -22,27 +22,27 @@ pub(super) struct Until(pub Instant);
 
 impl Until {
     /// Milliseconds, as a `statement_timeout`; none where it is over.
-    pub fn left(self) -> Option<i32> {
+    pub(super) fn left(self) -> Option<i32> {
         let left = self.0.saturating_duration_since(Instant::now());
         i32::try_from(left.as_millis()).ok().filter(|left| *left > 0)
     }
 
-    pub fn duration(self) -> Duration {
+    pub(super) fn duration(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
 }
 
 impl Inspected {
-    pub fn gap(&mut self, what: impl Into<String>, why: impl Into<String>) {
+    pub(super) fn gap(&mut self, what: impl Into<String>, why: impl Into<String>) {
         self.gaps.push(Unchecked { what: what.into(), why: why.into() });
     }
 
-    pub fn took(&mut self, since: Instant) {
+    pub(super) fn took(&mut self, since: Instant) {
         self.took += since.elapsed();
     }
 
     /// Damage, or a gap: an error that says that the server does not answer is neither.
-    pub fn error(&mut self, what: String, error: DataError) -> Result<(), DataError> {
+    pub(super) fn error(&mut self, what: String, error: DataError) -> Result<(), DataError> {
         if error.is_unanswered() {
             return Err(error);
         }
@@ -54,7 +54,7 @@ impl Inspected {
     }
 
     /// `seen` is what was checked. Gaps of one reason are one, with some of their names.
-    pub fn proof(self, name: &str, seen: &str, help: &str, hide: Hide<'_>) -> Proof {
+    pub(super) fn proof(self, name: &str, seen: &str, help: &str, hide: Hide<'_>) -> Proof {
         let gaps = joined(self.gaps, hide);
         let mut seen = format!("{seen}, in {:.1?}", self.took);
         if let Some(first) = gaps.first() {

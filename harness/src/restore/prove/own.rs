@@ -41,7 +41,7 @@ pub(super) type Extension = Result<String, String>;
 impl Own {
     /// # Errors
     /// When the database cannot be opened, or does not let a superuser change anything.
-    pub async fn open(connect: &Connect, database: &str) -> Result<Self, DataError> {
+    pub(super) async fn open(connect: &Connect, database: &str) -> Result<Self, DataError> {
         let client = connect.open_own(database).await?;
         let mut own = Own { client, database: database.to_owned(), own_path: String::new() };
         done_within(format!("a session of one's own in database {database}"), ASK, own.prepare()).await?;
@@ -62,7 +62,7 @@ impl Own {
     }
 
     /// An extension that is there is brought up to date, one that is not is made.
-    pub async fn extension(&self, name: &str) -> Result<Extension, DataError> {
+    pub(super) async fn extension(&self, name: &str) -> Result<Extension, DataError> {
         done_within(format!("the extension {name} in database {}", self.database), ASK, async {
             let found =
                 self.client.query_opt(EXTENSION, &[&name]).await.map_err(|error| self.failed(error))?;
@@ -101,19 +101,19 @@ impl Own {
     }
 
     /// Marks where each check goes back to.
-    pub async fn savepoint(&self) -> Result<(), DataError> {
+    pub(super) async fn savepoint(&self) -> Result<(), DataError> {
         self.run("SAVEPOINT one").await
     }
 
-    pub async fn run(&self, sql: &str) -> Result<(), DataError> {
+    pub(super) async fn run(&self, sql: &str) -> Result<(), DataError> {
         self.client.batch_execute(sql).await.map_err(|error| self.failed(error))
     }
 
-    pub async fn rows(&self, sql: &str) -> Result<Vec<Row>, DataError> {
+    pub(super) async fn rows(&self, sql: &str) -> Result<Vec<Row>, DataError> {
         self.client.query(sql, &[]).await.map_err(|error| self.failed(error))
     }
 
-    pub fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(
+    pub(super) fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(
         &self,
         row: &Row,
         place: usize,
@@ -121,7 +121,7 @@ impl Own {
         row.try_get(place).map_err(|error| self.failed(error))
     }
 
-    pub fn failed(&self, source: tokio_postgres::Error) -> DataError {
+    pub(super) fn failed(&self, source: tokio_postgres::Error) -> DataError {
         DataError::Query { what: "check".to_owned(), database: self.database.clone(), source }
     }
 }

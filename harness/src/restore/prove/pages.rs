@@ -29,7 +29,7 @@ pub(super) enum Method {
 }
 
 impl Method {
-    pub fn of(name: &str) -> Option<Self> {
+    pub(super) fn of(name: &str) -> Option<Self> {
         Some(match name {
             "btree" => Method::Btree,
             "hash" => Method::Hash,
@@ -42,7 +42,7 @@ impl Method {
     }
 
     /// Whether its pages say which places it points to.
-    pub fn points(self) -> bool {
+    pub(super) fn points(self) -> bool {
         matches!(self, Method::Btree | Method::Hash | Method::Gist | Method::Spgist)
     }
 }
@@ -57,7 +57,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub fn push(&mut self, items: Items) {
+    pub(super) fn push(&mut self, items: Items) {
         if !items.unused.is_empty() {
             self.unused.insert(self.blocks(), items.unused);
         }
@@ -65,11 +65,11 @@ impl Places {
         self.rows += items.rows;
     }
 
-    pub fn blocks(&self) -> u32 {
+    pub(super) fn blocks(&self) -> u32 {
         u32::try_from(self.numbers.len()).unwrap_or(u32::MAX)
     }
 
-    pub fn has(&self, tid: Tid) -> bool {
+    pub(super) fn has(&self, tid: Tid) -> bool {
         let number = self.numbers.get(tid.block as usize).copied().unwrap_or_default();
         let used =
             || self.unused.get(&tid.block).is_none_or(|unused| unused.binary_search(&tid.item).is_err());
@@ -90,7 +90,7 @@ pub(super) struct Items {
 
 impl Items {
     /// Of the bytes of a page after its header, until the end of its line pointers.
-    pub fn of(pointers: &[u8]) -> Items {
+    pub(super) fn of(pointers: &[u8]) -> Items {
         let (pointers, _) = pointers.as_chunks::<4>();
         let mut items = Items::default();
         for pointer in pointers {
@@ -104,7 +104,7 @@ impl Items {
         items
     }
 
-    pub fn has(&self, item: u16) -> bool {
+    pub(super) fn has(&self, item: u16) -> bool {
         (1..=self.number).contains(&item) && self.unused.binary_search(&item).is_err()
     }
 }
@@ -250,8 +250,6 @@ fn each(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

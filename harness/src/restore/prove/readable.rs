@@ -89,7 +89,7 @@ pub fn readable_after(
     }
     let gap = |name: String| Unchecked {
         what: format!("database {name}"),
-        why: "nobody can connect to it; one whose DROP was interrupted is like that, and can only be dropped"
+        why: "nobody can connect to it, as after a DROP that was interrupted; it can only be dropped"
             .to_owned(),
     };
     proof(true, seen).without(unknown.into_iter().map(gap).collect())

@@ -98,7 +98,7 @@ impl Walked {
     ///
     /// # Errors
     /// When the server does not answer. Where it ends the session twice as it walks the same index, that index is damaged.
-    pub async fn database(
+    pub(super) async fn database(
         &mut self,
         connect: &Connect,
         database: &str,
@@ -189,7 +189,7 @@ impl Walked {
     }
 
     /// `5 other indexes walked`
-    pub fn seen(&self) -> String {
+    pub(super) fn seen(&self) -> String {
         format!("{} that are no B-trees walked", super::indexes_counted(self.indexes))
     }
 }

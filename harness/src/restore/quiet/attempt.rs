@@ -67,16 +67,16 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    pub async fn open(source: &Connect, session: &Session, database: &str) -> Result<Self, DataError> {
+    pub(super) async fn open(source: &Connect, session: &Session, database: &str) -> Result<Self, DataError> {
         let client = source.open_as(database, session).await?;
         Ok(Seat { database: database.to_owned(), client })
     }
 
-    pub fn database(&self) -> &str {
+    pub(super) fn database(&self) -> &str {
         &self.database
     }
 
-    pub fn hold(self, snapshot: String) -> HeldSnapshot {
+    pub(super) fn hold(self, snapshot: String) -> HeldSnapshot {
         HeldSnapshot::of(self.database, snapshot, self.client)
     }
 

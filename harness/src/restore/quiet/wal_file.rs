@@ -38,8 +38,6 @@ fn not_understood(file: &str) -> DataError {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use super::*;
 
 const PLAIN: &str = "v1.15.1.env.snap";

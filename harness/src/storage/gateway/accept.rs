@@ -53,8 +53,6 @@ pub(super) async fn accept(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -139,8 +139,6 @@ impl hyper::body::Body for Cut {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 

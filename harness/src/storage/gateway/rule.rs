@@ -261,6 +261,7 @@ impl Answer {
 }
 
 impl Pattern {
+    /// Whether a name is one that it means.
     pub fn matches(&self, name: &str) -> bool {
         self.compiled.is_match(name)
     }
@@ -290,8 +291,6 @@ impl PartialEq for Pattern {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     fn pattern(text: &str) -> Pattern {

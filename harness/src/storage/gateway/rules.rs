@@ -174,8 +174,6 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::super::access::Who;
     use super::super::operation::Operation;
     use super::super::rule::{Asking, Pattern};

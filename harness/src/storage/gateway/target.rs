@@ -72,8 +72,6 @@ fn query<'a>(request: &'a Parts, name: &str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use hyper::Request;
 
     use super::*;

@@ -1,7 +1,5 @@
 //! The gateway through its front door, with an upstream of the test's own that says what it got.
 
-#![allow(clippy::unwrap_used)]
-
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::client::conn::http1 as client;

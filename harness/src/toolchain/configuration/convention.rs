@@ -167,7 +167,6 @@ fn example(parts: &[Part], names: &PrefixNames<'_>, container: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const NAMES_OF_ORDERS: PrefixNames<'_> = PrefixNames {

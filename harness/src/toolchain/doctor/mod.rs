@@ -25,6 +25,7 @@ pub struct Check {
     pub remedy: Option<String>,
 }
 
+/// What a check of the machine came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckState {

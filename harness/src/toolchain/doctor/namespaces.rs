@@ -294,7 +294,6 @@ fn diagnose(step: Step, error: &io::Error, settings: &Settings) -> Remedy {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn remedy(step: Step, settings: Settings) -> String {

@@ -12,7 +12,7 @@ use super::super::remedy::Remedy;
 use super::super::tools::PostgresTool;
 use super::Check;
 
-pub fn checks(plan: &Plan, missing: &[Part]) -> Vec<Check> {
+pub(super) fn checks(plan: &Plan, missing: &[Part]) -> Vec<Check> {
     let needed: BTreeSet<HostProgram> = missing.iter().flat_map(|part| part.needs()).copied().collect();
     let mut checks: Vec<Check> =
         HostProgram::ALL.into_iter().map(|program| check(program, plan, missing, &needed)).collect();

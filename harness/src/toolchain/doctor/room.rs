@@ -34,11 +34,11 @@ struct Folder {
 }
 
 /// The folders that fill, those of one file system together.
-pub struct Folders(Vec<Folder>);
+pub(super) struct Folders(Vec<Folder>);
 
 impl Folders {
     /// Go's caches fill only where something is left for Go to build.
-    pub fn of(plan: &Plan, missing: &[Part]) -> Self {
+    pub(super) fn of(plan: &Plan, missing: &[Part]) -> Self {
         let own = Folder {
             path: plan.cache.root().to_owned(),
             needs: if missing.is_empty() { TO_RUN } else { OWN_CACHE },
@@ -68,7 +68,7 @@ fn go_folders(go: &Path) -> [Option<PathBuf>; 2] {
     [lines.next(), lines.next()]
 }
 
-pub fn checks(folders: &Folders) -> Vec<Check> {
+pub(super) fn checks(folders: &Folders) -> Vec<Check> {
     let mut disks: Vec<(u64, u64, Vec<Folder>)> = Vec::new();
     for folder in &folders.0 {
         // The folder itself may not be there yet.

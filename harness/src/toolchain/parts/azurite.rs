@@ -12,14 +12,18 @@ use super::super::progress::PartProgress;
 use super::Context;
 
 pub const VERSION: &str = "3.35.0";
-pub const LOCK: &str = include_str!("../../../toolchain/azurite/package-lock.json");
+pub(super) const LOCK: &str = include_str!("../../../toolchain/azurite/package-lock.json");
 const PACKAGE: &str = include_str!("../../../toolchain/azurite/package.json");
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// The blob service's own program, inside the package.
-pub const SCRIPT: &str = "dist/src/blob/main.js";
+pub(crate) const SCRIPT: &str = "dist/src/blob/main.js";
 
-pub fn make(context: &Context, into: &Path, progress: &dyn PartProgress) -> Result<Manifest, MakeError> {
+pub(super) fn make(
+    context: &Context,
+    into: &Path,
+    progress: &dyn PartProgress,
+) -> Result<Manifest, MakeError> {
     for (name, text) in [("package.json", PACKAGE), ("package-lock.json", LOCK)] {
         let path = into.join(name);
         fs::write(&path, text).map_err(MakeError::io("write", path))?;

@@ -2,9 +2,9 @@
 
 use super::super::go::GoRecipe;
 
-pub const VERSION: &str = "1.34.4";
+pub(crate) const VERSION: &str = "1.34.4";
 
-pub fn recipe() -> GoRecipe {
+pub(super) fn recipe() -> GoRecipe {
     GoRecipe {
         files: vec![
             ("go.mod", include_str!("../../../toolchain/kubernetes/go.mod").to_owned()),

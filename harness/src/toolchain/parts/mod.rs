@@ -14,15 +14,19 @@ use super::go::{GoRecipe, digest};
 use super::host::HostProgram;
 use super::progress::PartProgress;
 
-pub use azurite::{SCRIPT as AZURITE_SCRIPT, VERSION as AZURITE_VERSION};
-pub use kubernetes::VERSION as KUBERNETES_VERSION;
-pub use operator::{DEFAULT_OPERATORS, check_version, look_up, unknown};
-pub use patroni::{inspect as inspect_patroni, python};
-pub use postgres::{can_be_had, distribution, has_packages, major_of, nowhere, remedy as postgres_remedy};
+pub(super) use azurite::SCRIPT as AZURITE_SCRIPT;
+pub use azurite::VERSION as AZURITE_VERSION;
+pub(super) use kubernetes::VERSION as KUBERNETES_VERSION;
+pub use operator::{DEFAULT_OPERATORS, check_version};
+pub(super) use operator::{look_up, unknown};
+pub(super) use patroni::{inspect as inspect_patroni, python};
+pub(super) use postgres::{
+    can_be_had, distribution, has_packages, major_of, nowhere, remedy as postgres_remedy,
+};
 
 /// Something that is fetched or built once and kept in the cache.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub(super) enum Part {
     /// kube-apiserver and kube-controller-manager.
     Kubernetes,
     WalG,
@@ -37,7 +41,7 @@ pub enum Part {
 
 /// What making needs to know of the machine.
 #[derive(Debug)]
-pub struct Context {
+pub(super) struct Context {
     pub go: PathBuf,
     pub npm: PathBuf,
     pub cc: PathBuf,
@@ -47,7 +51,7 @@ pub struct Context {
 
 impl Part {
     /// Its folder in the cache.
-    pub fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> &'static str {
         match self {
             Part::Kubernetes => "kubernetes",
             Part::WalG => "wal-g",
@@ -61,7 +65,7 @@ impl Part {
     }
 
     /// Of what it stands for, as its own people write it.
-    pub fn version(&self) -> &str {
+    pub(super) fn version(&self) -> &str {
         match self {
             Part::Kubernetes => kubernetes::VERSION,
             Part::WalG => "1.1.3-rc-with-build",
@@ -76,12 +80,12 @@ impl Part {
     }
 
     /// For people: name and version.
-    pub fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         format!("{} {}", self.name(), self.version())
     }
 
     /// Where it is kept, whether it is there or not.
-    pub fn slot(&self, cache: &Cache) -> Slot {
+    pub(super) fn slot(&self, cache: &Cache) -> Slot {
         let digest = match self.go() {
             Some(recipe) => recipe.digest(),
             None => digest(match self {
@@ -98,7 +102,7 @@ impl Part {
     }
 
     /// How it is built, where it is written in Go.
-    pub fn go(&self) -> Option<GoRecipe> {
+    pub(super) fn go(&self) -> Option<GoRecipe> {
         match self {
             Part::Kubernetes => Some(kubernetes::recipe()),
             Part::Operator(version) => Some(operator::recipe(version)),
@@ -143,7 +147,7 @@ impl Part {
     }
 
     /// Programs of the machine without which it cannot be made.
-    pub fn needs(&self) -> &'static [HostProgram] {
+    pub(super) fn needs(&self) -> &'static [HostProgram] {
         match self {
             Part::Kubernetes | Part::Operator(_) | Part::Etcd | Part::Kind => &[HostProgram::Go],
             Part::WalG => &[HostProgram::Go, HostProgram::Cc],
@@ -157,7 +161,7 @@ impl Part {
     ///
     /// # Errors
     /// When a build or download fails, with its last lines.
-    pub fn make(
+    pub(super) fn make(
         &self,
         context: &Context,
         into: &Path,

@@ -37,7 +37,7 @@ macro_rules! pinned {
     };
 }
 
-pub fn recipe(version: &str) -> GoRecipe {
+pub(super) fn recipe(version: &str) -> GoRecipe {
     let pinned = match version {
         "v1.10.1" => pinned!("v1.10.1"),
         "v1.14.0" => pinned!("v1.14.0"),
@@ -94,7 +94,7 @@ pub fn check_version(version: &str, given: &[&str]) -> Result<(), ToolchainError
 }
 
 /// The error for a version that cannot be had.
-pub fn unknown(version: &str, why: &str, given: &[&str]) -> ToolchainError {
+pub(crate) fn unknown(version: &str, why: &str, given: &[&str]) -> ToolchainError {
     let near = |name: &&str| strsim::damerau_levenshtein(version, name);
     let mut names: Vec<&str> = given.iter().copied().chain(RELEASED.iter().rev().copied()).collect();
     names.sort_by_key(near);
@@ -111,7 +111,11 @@ pub fn unknown(version: &str, why: &str, given: &[&str]) -> ToolchainError {
 ///
 /// # Errors
 /// [`MakeError::UnknownVersion`], or that nobody wants to know any more.
-pub fn look_up(version: &str, context: &Context, progress: &dyn PartProgress) -> Result<(), MakeError> {
+pub(crate) fn look_up(
+    version: &str,
+    context: &Context,
+    progress: &dyn PartProgress,
+) -> Result<(), MakeError> {
     progress.says("asking for the version");
     let mut ask = Command::new(&context.go);
     ask.args(["list", "-m", &format!("{MODULE}@{version}")]).current_dir("/");
@@ -126,7 +130,7 @@ pub fn look_up(version: &str, context: &Context, progress: &dyn PartProgress) ->
     }
 }
 
-pub fn make(
+pub(super) fn make(
     version: &str,
     context: &Context,
     into: &Path,
@@ -189,7 +193,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), MakeError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn help(version: &str) -> String {

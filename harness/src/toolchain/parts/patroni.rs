@@ -12,8 +12,8 @@ use super::super::host::{HostProgram, always_visible, is_program, on_path};
 use super::super::progress::PartProgress;
 use super::Context;
 
-pub const VERSION: &str = "4.1.5";
-pub const RECIPE: &str = concat!(
+pub(super) const VERSION: &str = "4.1.5";
+pub(super) const RECIPE: &str = concat!(
     include_str!("../../../toolchain/patroni/build.txt"),
     include_str!("../../../toolchain/patroni/requirements.txt")
 );
@@ -46,7 +46,7 @@ fn find(progress: &dyn PartProgress) -> Option<Python> {
 ///
 /// # Errors
 /// What it lacks, as a fragment after the path.
-pub fn inspect(python: &Path) -> Result<String, String> {
+pub(crate) fn inspect(python: &Path) -> Result<String, String> {
     const PROBE: &str =
         "import patroni.__main__, psycopg; from patroni.version import __version__; print(__version__)";
     let mut probe = Command::new(python);
@@ -62,11 +62,15 @@ pub fn inspect(python: &Path) -> Result<String, String> {
 }
 
 /// The machine's Python that would make the environment.
-pub fn python() -> Option<PathBuf> {
+pub(crate) fn python() -> Option<PathBuf> {
     find(&super::super::progress::Silent).map(|python| python.program)
 }
 
-pub fn make(context: &Context, into: &Path, progress: &dyn PartProgress) -> Result<Manifest, MakeError> {
+pub(super) fn make(
+    context: &Context,
+    into: &Path,
+    progress: &dyn PartProgress,
+) -> Result<Manifest, MakeError> {
     let python = find(progress).ok_or_else(|| MakeError::Needs(HostProgram::Python.remedy()))?;
     let environment = into.join("venv");
     let temporary = into.join("tmp");

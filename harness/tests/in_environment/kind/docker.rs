@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// The lines that `docker` prints; it must succeed.
-pub fn docker(arguments: &[&str]) -> Vec<String> {
+pub(super) fn docker(arguments: &[&str]) -> Vec<String> {
     let output = Command::new("docker").args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "docker {arguments:?}: {errors}");
@@ -11,7 +11,7 @@ pub fn docker(arguments: &[&str]) -> Vec<String> {
 }
 
 /// All containers, volumes and folders that clonedrill made for a cluster, and the cluster's own containers.
-pub fn left_of(cluster: &str) -> Vec<String> {
+pub(super) fn left_of(cluster: &str) -> Vec<String> {
     let by_label = |label: String| {
         let filter = format!("label={label}");
         docker(&["ps", "--all", "--filter", &filter, "--format", "container {{.Names}}"])

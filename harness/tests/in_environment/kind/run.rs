@@ -9,24 +9,24 @@ use clonedrill::poll::Limit;
 
 use crate::process::Run;
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_clonedrill");
-pub const OPERATOR: &str = "v1.15.1";
+pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_clonedrill");
+pub(super) const OPERATOR: &str = "v1.15.1";
 /// A cluster is made in half a minute where its images are at hand.
-pub const STANDS: Limit = Limit::seconds(400);
-pub const SCENARIO: &str = "scenarios/clone/into-another-account.yaml";
+pub(super) const STANDS: Limit = Limit::seconds(400);
+pub(super) const SCENARIO: &str = "scenarios/clone/into-another-account.yaml";
 
-pub fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
 }
 
 /// A folder for a run, with whom nobody shares.
-pub struct Own {
+pub(super) struct Own {
     pub folder: tempfile::TempDir,
     share: String,
 }
 
 impl Own {
-    pub fn new(what: &str) -> Self {
+    pub(super) fn new(what: &str) -> Self {
         let share = format!("test-{what}-{}", std::process::id());
         let folder = tempfile::tempdir().unwrap();
         // Snapshots stand beside the scenarios that they are of.
@@ -36,20 +36,20 @@ impl Own {
         Own { folder, share }
     }
 
-    pub fn environment(&self) -> String {
+    pub(super) fn environment(&self) -> String {
         format!("kind/{}/{OPERATOR}", self.share)
     }
 
-    pub fn cluster(&self) -> String {
+    pub(super) fn cluster(&self) -> String {
         Order::cluster_name(&self.environment())
     }
 
     /// What stands in its `clonedrill.yaml`.
-    pub fn configure(&self, text: &str) {
+    pub(super) fn configure(&self, text: &str) {
         fs::write(self.folder.path().join("clonedrill.yaml"), text).unwrap();
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(arguments).current_dir(self.folder.path());
         // The environment ends with this test's process, if not before.
@@ -58,7 +58,7 @@ impl Own {
     }
 
     /// A run in kind whose environment ends with it.
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(super) fn run(&self, arguments: &[&str]) -> Run {
         let mut command = self.command(&["run", "--operator", OPERATOR, "--environment", "kind"]);
         command.args(arguments);
         Run::start(command, self.folder.path().join("output"))

@@ -30,7 +30,7 @@ struct ClusterShape {
     parameters: bool,
 }
 
-pub const NAMESPACES: [&str; 3] = ["default", "team-a", "team-b"];
+pub(super) const NAMESPACES: [&str; 3] = ["default", "team-a", "team-b"];
 
 /// Texts of the operator's settings: section, key, and what surrounds the word in it.
 const SETTINGS: [(&str, &str, &str); 18] = [
@@ -116,13 +116,13 @@ fn shapes(clusters: usize) -> impl Strategy<Value = Shape> {
 }
 
 /// An input, and the place of every word in it.
-pub struct Generated {
+pub(super) struct Generated {
     pub input: RenderInput,
     pub words: Vec<(String, InputObject, String)>,
 }
 
 /// The same for the same seed.
-pub fn generate(seed: u64, clusters: usize) -> Generated {
+pub(super) fn generate(seed: u64, clusters: usize) -> Generated {
     let mut bytes = [7u8; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);

@@ -14,12 +14,12 @@ use serde_json::Value;
 use super::generate::{Generated, generate};
 
 /// What came of a batch.
-pub struct Held {
+pub(super) struct Held {
     pub rendered: usize,
     pub failures: Vec<String>,
 }
 
-pub async fn batch(
+pub(super) async fn batch(
     environment: &LocalEnvironment,
     tools: &Tools,
     version: &str,

@@ -13,9 +13,9 @@ use clonedrill::toolchain::Tools;
 use futures::StreamExt;
 use libtest_mimic::Failed;
 
-pub const VERSIONS: [&str; 3] = ["v1.10.1", "v1.14.0", "v1.15.1"];
+pub(crate) const VERSIONS: [&str; 3] = ["v1.10.1", "v1.14.0", "v1.15.1"];
 /// This binary inside an environment.
-pub const INSIDE: &str = "inside-render";
+pub(crate) const INSIDE: &str = "inside-render";
 /// Combinations of a batch: one operator's settings with so many clusters.
 const CLUSTERS: usize = 8;
 /// Batches at the same time. The oldest operator waits most of the time, for its own limit of requests.
@@ -26,11 +26,11 @@ fn batches_for(version: &str) -> u64 {
     if version == VERSIONS[0] { 7 } else { 16 }
 }
 
-pub fn property(version: &str) -> Result<(), Failed> {
+pub(crate) fn property(version: &str) -> Result<(), Failed> {
     super::in_environment("property", INSIDE, version)
 }
 
-pub fn inside(environment: &str, version: &str) -> ExitCode {
+pub(crate) fn inside(environment: &str, version: &str) -> ExitCode {
     let tools: Tools = serde_json::from_reader(std::io::stdin()).unwrap();
     enter(environment).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();

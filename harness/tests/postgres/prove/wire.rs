@@ -10,7 +10,7 @@ use clonedrill::observe::data::scratch::ScratchPostgres;
 
 /// What becomes of a connection.
 #[derive(Clone)]
-pub enum Fate {
+pub(super) enum Fate {
     Whole,
     /// It breaks when the server has sent so many bytes.
     BreaksAfter(usize),
@@ -19,13 +19,13 @@ pub enum Fate {
 }
 
 #[derive(Default)]
-pub struct Valve {
+pub(super) struct Valve {
     open: Mutex<bool>,
     turned: Condvar,
 }
 
 impl Valve {
-    pub fn open(&self) {
+    pub(super) fn open(&self) {
         *self.open.lock().unwrap() = true;
         self.turned.notify_all();
     }
@@ -36,14 +36,14 @@ impl Valve {
 }
 
 /// A socket before the server's.
-pub struct Wire {
+pub(super) struct Wire {
     folder: tempfile::TempDir,
     connect: Connect,
 }
 
 impl Wire {
     /// `fate` of each connection, counted from 0.
-    pub fn to(server: &ScratchPostgres, fate: impl Fn(usize) -> Fate + Send + 'static) -> Wire {
+    pub(super) fn to(server: &ScratchPostgres, fate: impl Fn(usize) -> Fate + Send + 'static) -> Wire {
         let folder = tempfile::tempdir().unwrap();
         let connect = server.connect();
         let name = format!(".s.PGSQL.{}", connect.port);
@@ -66,7 +66,7 @@ impl Wire {
         Wire { folder, connect }
     }
 
-    pub fn connect(&self) -> Connect {
+    pub(super) fn connect(&self) -> Connect {
         Connect { host: self.folder.path().display().to_string(), ..self.connect.clone() }
     }
 }

@@ -32,11 +32,11 @@ const PATRONI: &str = "#!/bin/sh\necho 4.1.5\n";
 const WAL_G: &str = "#!/bin/sh\necho 'wal-g version v3.0.5 abc 2025 PostgreSQL'\n";
 
 /// The folder of such a machine: programs in `bin`, a home, an empty cache.
-pub struct Machine(tempfile::TempDir);
+pub(super) struct Machine(tempfile::TempDir);
 
 impl Machine {
     /// With all programs but PostgreSQL, which is looked for in the system, and Patroni, which is given.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let machine = Machine::bare();
         for (name, text) in
             [("go", GO), ("npm", NPM), ("node", NODE), ("cc", NODE), ("patroni-python", PATRONI)]
@@ -47,7 +47,7 @@ impl Machine {
     }
 
     /// With no program on PATH but those of the shell scripts themselves, which lie elsewhere.
-    pub fn bare() -> Self {
+    pub(super) fn bare() -> Self {
         let machine = Machine(tempfile::tempdir().unwrap());
         for folder in ["bin", "home", "home/operator/manifests", "tmp", "group"] {
             fs::create_dir_all(machine.path(folder)).unwrap();
@@ -55,11 +55,11 @@ impl Machine {
         machine
     }
 
-    pub fn path(&self, inside: impl AsRef<Path>) -> PathBuf {
+    pub(super) fn path(&self, inside: impl AsRef<Path>) -> PathBuf {
         self.0.path().join(inside)
     }
 
-    pub fn program(&self, name: &str, text: &str) -> PathBuf {
+    pub(super) fn program(&self, name: &str, text: &str) -> PathBuf {
         // The scripts' own programs are not on the machine's PATH.
         let text = text.replacen("#!/bin/sh\n", "#!/bin/sh\nPATH=/usr/bin:/bin\n", 1);
         let path = self.path("bin").join(name);
@@ -69,12 +69,12 @@ impl Machine {
     }
 
     /// A WAL-G that is newer than the one that can be built.
-    pub fn has_wal_g(&self) {
+    pub(super) fn has_wal_g(&self) {
         self.program("wal-g", WAL_G);
     }
 
     /// A scenario that is sound but for what `operator` and `more` make of it.
-    pub fn scenario(&self, slug: &str, operator: &str, more: &str) -> String {
+    pub(super) fn scenario(&self, slug: &str, operator: &str, more: &str) -> String {
         let text = format!(
             "name: group-{slug}\nabout: Nothing to do.\noperator: {{ versions: [{operator}] }}\n\
              storage: {{ accounts: [unused] }}\nclusters: {{}}\nsteps: []\nexpect: {{}}\n{more}"
@@ -84,7 +84,7 @@ impl Machine {
         file
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BINARY);
         command.args(arguments).current_dir(self.0.path()).env_clear();
         for (name, inside) in [
@@ -102,18 +102,18 @@ impl Machine {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(super) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
     /// What the programs were asked for, a line for each time.
-    pub fn record(&self) -> Vec<String> {
+    pub(super) fn record(&self) -> Vec<String> {
         let text = fs::read_to_string(self.path("record")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
     /// Folders that a build was left in.
-    pub fn half_made(&self) -> Vec<PathBuf> {
+    pub(super) fn half_made(&self) -> Vec<PathBuf> {
         let parts = fs::read_dir(self.path("cache/making")).into_iter().flatten().flatten();
         parts.flat_map(|part| fs::read_dir(part.path()).unwrap().flatten()).map(|made| made.path()).collect()
     }

@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 pub struct Holder(pub(super) String);
 
 impl Holder {
+    /// The holder that this process is.
     pub fn this_process() -> Self {
         let id = std::process::id();
         let host = nix::unistd::gethostname().unwrap_or_default();
@@ -71,8 +72,6 @@ fn machine() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
 
     #[test]

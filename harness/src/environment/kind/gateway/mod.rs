@@ -294,8 +294,6 @@ impl RemoteGateway {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use super::*;
     use crate::storage::{Act, Asker, Asking, Often, Selection};
 

@@ -104,7 +104,6 @@ impl Read for Exactly {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::super::tree::ROOT;
     use super::*;
     use crate::toolchain::Silent;

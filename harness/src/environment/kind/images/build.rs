@@ -23,6 +23,7 @@ pub struct Built {
     pub time: Duration,
 }
 
+/// What building an image came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
@@ -187,7 +188,6 @@ fn make(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::super::docker::tests::{fake, recipe};
     use super::*;
     use crate::toolchain::Silent;

@@ -157,7 +157,6 @@ fn is_absence(error: &std::io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;

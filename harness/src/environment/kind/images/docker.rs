@@ -217,7 +217,6 @@ fn last_lines(said: Option<impl std::io::Read>) -> Vec<String> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

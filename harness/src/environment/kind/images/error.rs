@@ -50,6 +50,7 @@ pub enum ImagesError {
 }
 
 impl ImagesError {
+    /// Whose fault it is.
     pub fn verdict(&self) -> Verdict {
         match self {
             ImagesError::Interrupted => Verdict::Interrupted,

@@ -91,7 +91,6 @@ fn number(bytes: &[u8], at: usize, length: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -15,6 +15,7 @@ pub struct Needed {
     pub what: What,
 }
 
+/// What an image is needed for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
@@ -108,7 +109,6 @@ pub(super) fn gateway(own: &OwnProgram) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn tools() -> Option<(Tools, Vec<String>)> {

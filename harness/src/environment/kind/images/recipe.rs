@@ -123,7 +123,6 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::super::tree::Content;
     use super::*;
     use crate::environment::local::images::ImageFile;

@@ -79,7 +79,6 @@ fn reap(child: Pid) -> Result<Option<i32>, Errno> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::os::unix::process::ExitStatusExt;
 
     use super::*;

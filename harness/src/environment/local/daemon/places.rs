@@ -30,7 +30,7 @@ const SERVICE_ACCOUNT: Duration = Duration::from_secs(30);
 const REMOVAL: Limit = Limit::seconds(300);
 
 /// Makes and removes places.
-pub struct Places {
+pub(super) struct Places {
     control_plane: Arc<ControlPlane>,
     network: Network,
     node: Arc<Node>,
@@ -42,7 +42,7 @@ pub struct Places {
 }
 
 impl Places {
-    pub fn new(
+    pub(super) fn new(
         control_plane: Arc<ControlPlane>,
         network: Network,
         node: Arc<Node>,

@@ -37,10 +37,12 @@ impl Published {
         Ok(Published { listener, address, namespace })
     }
 
+    /// The port of the host's loopback.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// The namespace that its clients mean.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used)]
-
 use kube::runtime::reflector;
 use kube::runtime::watcher::Event;
 use serde_json::json;

@@ -38,6 +38,7 @@ pub struct ImageFile {
     pub content: ImageContent,
 }
 
+/// What an image is made of.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum ImageContent {
     Text { text: String, mode: u32 },

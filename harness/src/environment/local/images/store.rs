@@ -25,6 +25,7 @@ pub struct ImageError {
 const OPERATOR_ID: u32 = 1000;
 
 impl ImageStore {
+    /// A store whose images are made of these programs.
     pub fn new(tools: Tools) -> Self {
         ImageStore { tools, configured: BTreeMap::new() }
     }
@@ -99,7 +100,6 @@ fn split(reference: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn store() -> ImageStore {

@@ -45,7 +45,6 @@ pub(super) async fn bind(client: &Client, pod: &Pod) -> Result<(), kube::Error> 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn pod(metadata: serde_json::Value) -> Pod {

@@ -14,7 +14,7 @@ pub(super) enum Kind {
 
 /// A Secret or ConfigMap of the pod's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ObjectRef {
+pub(crate) struct ObjectRef {
     kind: Kind,
     name: String,
 }

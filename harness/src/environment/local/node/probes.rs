@@ -257,7 +257,6 @@ fn seconds(given: Option<i32>, default: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::json;
 
     use super::*;

@@ -169,7 +169,6 @@ fn resolv_conf(dns: Ipv4Addr, namespace: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::json;
 
     use super::*;

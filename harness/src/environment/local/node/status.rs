@@ -247,7 +247,6 @@ fn time(at: Timestamp) -> Time {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn view(state: State) -> ContainerView {

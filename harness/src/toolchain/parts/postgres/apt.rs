@@ -11,7 +11,7 @@ use super::super::super::error::MakeError;
 use super::super::super::progress::PartProgress;
 use super::suites::PackageSource;
 
-pub const LIMIT: Duration = Duration::from_secs(15 * 60);
+pub(super) const LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Read after the machine's own configuration, so that its mirrors, proxies and logins hold. Nothing is installed in it, so
 /// that a package's dependencies are all of its libraries.
@@ -37,14 +37,14 @@ APT::Update::Error-Mode \"any\";
 ";
 
 /// Apt in a folder of its own.
-pub struct Apt<'a> {
+pub(super) struct Apt<'a> {
     work: &'a Path,
     pub progress: &'a dyn PartProgress,
 }
 
 impl<'a> Apt<'a> {
     /// Makes the folder `work`, for the package sources of `place`.
-    pub fn new(
+    pub(super) fn new(
         work: &'a Path,
         place: &PackageSource,
         progress: &'a dyn PartProgress,
@@ -74,17 +74,17 @@ impl<'a> Apt<'a> {
         Ok(command::run(&mut command, LIMIT, self.progress)?)
     }
 
-    pub fn update(&self) -> Result<(), MakeError> {
+    pub(super) fn update(&self) -> Result<(), MakeError> {
         self.progress.says("reading the package lists");
         self.run("apt-get", &["update"]).map(drop)
     }
 
-    pub fn has(&self, package: &str) -> Result<bool, MakeError> {
+    pub(super) fn has(&self, package: &str) -> Result<bool, MakeError> {
         Ok(self.run("apt-cache", &["pkgnames", package])?.lines().any(|name| name == package))
     }
 
     /// The major of the distribution's own `postgresql`.
-    pub fn default_postgres(&self) -> Result<Option<u16>, MakeError> {
+    pub(super) fn default_postgres(&self) -> Result<Option<u16>, MakeError> {
         if !self.has("postgresql")? {
             return Ok(None);
         }
@@ -94,7 +94,7 @@ impl<'a> Apt<'a> {
     }
 
     /// The server, its clients, all libraries that they are loaded with, and `besides`.
-    pub fn packages(&self, major: u16, besides: &str) -> Result<BTreeSet<String>, MakeError> {
+    pub(super) fn packages(&self, major: u16, besides: &str) -> Result<BTreeSet<String>, MakeError> {
         let server = format!("postgresql-{major}");
         let plan = self.run("apt-get", &["-s", "--no-install-recommends", "install", &server, besides])?;
         let names = plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
@@ -104,7 +104,7 @@ impl<'a> Apt<'a> {
     }
 
     /// The files of these packages, whose hashes apt has checked.
-    pub fn download(&self, packages: &BTreeSet<String>) -> Result<Vec<PathBuf>, MakeError> {
+    pub(super) fn download(&self, packages: &BTreeSet<String>) -> Result<Vec<PathBuf>, MakeError> {
         self.progress.says("downloading packages");
         let names = packages.iter().map(String::as_str);
         self.run("apt-get", &std::iter::once("download").chain(names).collect::<Vec<_>>())?;

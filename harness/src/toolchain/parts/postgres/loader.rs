@@ -13,7 +13,7 @@ use super::LIMIT;
 
 /// The loader of an unpacked root and the folders of its libraries, from the root on.
 #[derive(Debug)]
-pub struct Loader {
+pub(super) struct Loader {
     program: PathBuf,
     libraries: Vec<PathBuf>,
 }
@@ -23,7 +23,7 @@ impl Loader {
     ///
     /// # Errors
     /// When there is none.
-    pub fn of(root: &Path) -> Result<Self, MakeError> {
+    pub(super) fn of(root: &Path) -> Result<Self, MakeError> {
         let mut libraries = Vec::new();
         for folder in ["usr/lib", "lib"] {
             for name in names(&root.join(folder)) {
@@ -49,7 +49,7 @@ impl Loader {
     }
 
     /// What a program of `root` says.
-    pub fn run(
+    pub(super) fn run(
         &self,
         root: &Path,
         program: &str,
@@ -64,7 +64,7 @@ impl Loader {
 
     /// Writes loader and libraries into all programs of the folder `bin` of `root`, as they are found when the root is the
     /// folder `home`.
-    pub fn set(
+    pub(super) fn set(
         &self,
         root: &Path,
         bin: &str,

@@ -20,10 +20,10 @@ use suites::PackageSource;
 
 #[cfg(test)]
 pub(in super::super) use suites::MAJORS;
-pub use suites::{distribution, major_of};
+pub(crate) use suites::{distribution, major_of};
 
 /// Changes when the way of unpacking does.
-pub const RECIPE: &str = "2";
+pub(crate) const RECIPE: &str = "2";
 
 /// Sets the loader of programs; of the same suite, since it runs with its libraries.
 const PATCHELF: &str = "patchelf";
@@ -35,7 +35,7 @@ const COMPILER: [&str; 3] = ["lib/bitcode", "lib/llvmjit.so", "lib/llvmjit_types
 ///
 /// # Errors
 /// When no package source of this machine has it, or it cannot be downloaded.
-pub fn make(
+pub(crate) fn make(
     version: &str,
     into: &Path,
     home: &Path,
@@ -117,17 +117,17 @@ fn finish(
 }
 
 /// Whether this is a system of Debian's family.
-pub fn has_packages() -> bool {
+pub(crate) fn has_packages() -> bool {
     !on_path("apt-get").is_empty() && !on_path("dpkg-deb").is_empty()
 }
 
 /// Whether a package source that this machine knows of has, as far as can be told without asking it, this major.
-pub fn can_be_had(major: u16) -> bool {
+pub(crate) fn can_be_had(major: u16) -> bool {
     has_packages() && suites::may_have(major)
 }
 
 /// What to do where there are no Debian packages.
-pub fn remedy() -> Remedy {
+pub(crate) fn remedy() -> Remedy {
     Remedy::new(
         "there is no PostgreSQL with OpenSSL and all of its programs",
         "install it with the system's package manager (postgresql-server and postgresql-contrib on Fedora, postgresql on \
@@ -136,7 +136,7 @@ pub fn remedy() -> Remedy {
 }
 
 /// What to do where a major can be had from nowhere; `at_hand` are those that can be used now.
-pub fn nowhere(major: u16, at_hand: &str) -> Remedy {
+pub(crate) fn nowhere(major: u16, at_hand: &str) -> Remedy {
     let at_hand = if at_hand.is_empty() { "no other" } else { at_hand };
     let packages: Vec<String> =
         suites::MAJORS.iter().filter(|major| can_be_had(**major)).map(u16::to_string).collect();

@@ -15,7 +15,7 @@ const SUITES: [(u16, &[&str]); 4] =
     [(13, &["bullseye"]), (15, &["bookworm"]), (17, &["trixie"]), (18, &["testing", "sid"])];
 
 /// The majors that Debian has.
-pub const MAJORS: [u16; 4] = [SUITES[0].0, SUITES[1].0, SUITES[2].0, SUITES[3].0];
+pub(in super::super::super) const MAJORS: [u16; 4] = [SUITES[0].0, SUITES[1].0, SUITES[2].0, SUITES[3].0];
 
 /// The keys that Debian's suites are signed with, where its systems have them.
 const KEYS: [&str; 2] =
@@ -23,7 +23,7 @@ const KEYS: [&str; 2] =
 
 /// Where packages come from.
 #[derive(Debug, PartialEq, Eq)]
-pub enum PackageSource {
+pub(super) enum PackageSource {
     /// What the machine's own configuration of apt names.
     Own,
     Debian {
@@ -42,7 +42,7 @@ impl fmt::Display for PackageSource {
 }
 
 /// Where to look for a major, in this order; without one, for the distribution's own.
-pub fn places(wanted: Option<u16>) -> Vec<PackageSource> {
+pub(super) fn places(wanted: Option<u16>) -> Vec<PackageSource> {
     let Some(major) = wanted else { return vec![PackageSource::Own] };
     let mut others = other_suites(major);
     match own_has(major) {
@@ -54,12 +54,12 @@ pub fn places(wanted: Option<u16>) -> Vec<PackageSource> {
 }
 
 /// Whether one of them may have it: Debian's suites by their table, the machine's own sources by the lists that it has.
-pub fn may_have(major: u16) -> bool {
+pub(super) fn may_have(major: u16) -> bool {
     !other_suites(major).is_empty() || own_has(major) || !has_lists()
 }
 
 /// The major that is the own one of a distribution, as [`distribution`] calls it.
-pub fn major_of(distribution: &str) -> Option<u16> {
+pub(crate) fn major_of(distribution: &str) -> Option<u16> {
     let release: u16 = distribution.strip_prefix("debian-")?.parse().ok()?;
     // Debian 11 has PostgreSQL 13, and each release since has the next but one.
     (11..=13).contains(&release).then(|| 2 * release - 9)
@@ -132,7 +132,7 @@ impl Mirror {
 }
 
 /// Whose packages the machine's own are, such as `debian-12`: those of another release are other ones.
-pub fn distribution() -> &'static str {
+pub(crate) fn distribution() -> &'static str {
     static NAME: LazyLock<String> = LazyLock::new(|| name_of(&os_release_file()));
     &NAME
 }
@@ -162,7 +162,6 @@ fn value(os_release: &str, key: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -7,13 +7,13 @@ use nix::unistd::{Gid, Uid, getegid, geteuid};
 
 use super::log::Voice;
 
-pub const PASSWD: &str = "/etc/passwd";
+pub(super) const PASSWD: &str = "/etc/passwd";
 
 /// Gives the image's user the id that the pod runs as, as Spilo's launcher does: `spiloRunAsUser` is mostly another.
 ///
 /// # Errors
 /// When the file cannot be read. One that cannot be written stays as it is, as in Spilo, and the log says so.
-pub fn name_current_user(passwd: &Path) -> io::Result<()> {
+pub(super) fn name_current_user(passwd: &Path) -> io::Result<()> {
     let text = fs::read_to_string(passwd)?;
     let named = with_current_user(&text, geteuid(), getegid());
     if named != text

@@ -7,7 +7,7 @@ use crate::spilo::retention;
 
 /// The backup before which all others are deleted: the newest of those that are so many days old, where at least as many
 /// younger ones are left. None where nothing is deleted; nothing is said then.
-pub fn to_delete(backups: &[Backup], retain: &str, now: Timestamp) -> Option<String> {
+pub(super) fn to_delete(backups: &[Backup], retain: &str, now: Timestamp) -> Option<String> {
     let days = retention::kept(retain)?;
     let whole_days = i64::try_from(days).unwrap_or(i64::MAX / 24);
     let is_old = |backup: &&Backup| {
@@ -20,7 +20,6 @@ pub fn to_delete(backups: &[Backup], retain: &str, now: Timestamp) -> Option<Str
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn before(ages: &[i64], retain: &str) -> Option<String> {

@@ -9,7 +9,7 @@ use crate::spilo::Settings;
 
 /// Why PostgreSQL has no certificate.
 #[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
+pub(super) enum CertificateError {
     #[error("make a self-signed certificate: {0}")]
     Make(#[from] rcgen::Error),
     #[error("write the certificate: {0}")]
@@ -20,7 +20,7 @@ pub enum CertificateError {
 ///
 /// # Errors
 /// When no certificate can be made or written.
-pub fn write(settings: &Settings) -> Result<(), CertificateError> {
+pub(super) fn write(settings: &Settings) -> Result<(), CertificateError> {
     let certificate_file = Path::new(settings.text("SSL_CERTIFICATE_FILE"));
     let key_file = Path::new(settings.text("SSL_PRIVATE_KEY_FILE"));
     let given = |name: &str| settings.variables.is_there(name).then(|| settings.text(name));
@@ -49,7 +49,6 @@ pub fn write(settings: &Settings) -> Result<(), CertificateError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::spilo::Variables;
     use std::fs;

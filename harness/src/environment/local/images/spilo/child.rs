@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::tie::tie;
 
 /// A command as the shell scripts of Spilo run it, tied to this process.
-pub fn command(program: &str, arguments: &[&str]) -> Command {
+pub(super) fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments);
     tie(&mut command);
@@ -15,7 +15,7 @@ pub fn command(program: &str, arguments: &[&str]) -> Command {
 
 /// What becomes of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Output {
+pub(super) enum Output {
     /// It is the script's own.
     Shown,
     /// It is read.
@@ -26,7 +26,7 @@ pub enum Output {
 ///
 /// # Errors
 /// When it cannot be started.
-pub fn execute(mut command: Command, output: Output) -> io::Result<(i32, String)> {
+pub(super) fn execute(mut command: Command, output: Output) -> io::Result<(i32, String)> {
     Ok(match output {
         Output::Shown => (code(command.status()?), String::new()),
         Output::Read => {
@@ -37,14 +37,13 @@ pub fn execute(mut command: Command, output: Output) -> io::Result<(i32, String)
 }
 
 /// The exit code as a shell gives it: 128 + the signal's number where a signal ended it.
-pub fn code(status: std::process::ExitStatus) -> i32 {
+pub(super) fn code(status: std::process::ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@ use crate::spilo::cleaned::is_kept;
 const FALLBACK_LOCALE: &str = "C.UTF-8";
 
 /// What Patroni is started with.
-pub fn of_patroni(variables: &Variables, locales: &Locales) -> Variables {
+pub(super) fn of_patroni(variables: &Variables, locales: &Locales) -> Variables {
     let mut cleaned = clean(variables);
     cleaned.put("LC_ALL", locales.nearest(variables.set("LC_ALL").unwrap_or(FALLBACK_LOCALE)));
     cleaned

@@ -29,7 +29,7 @@ struct Options {
 }
 
 /// The line of the password file for the source.
-pub fn pgpass_line(settings: &Settings) -> String {
+pub(super) fn pgpass_line(settings: &Settings) -> String {
     let escaped = |name: &str| settings.text(name).replace('\\', "\\\\").replace(':', "\\:");
     format!(
         "{}:{}:*:{}:{}",
@@ -41,7 +41,7 @@ pub fn pgpass_line(settings: &Settings) -> String {
 }
 
 /// Streams a base backup, and recovers it.
-pub fn main() -> ExitCode {
+pub(super) fn main() -> ExitCode {
     let options = <Options as clap::Parser>::parse();
     let recovery = Programs::of_this_container()
         .map_err(|error| error.to_string())
@@ -96,7 +96,6 @@ fn quoted(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -61,7 +61,7 @@ enum CloneError {
 }
 
 /// Finds a backup, fetches it and recovers it.
-pub fn main() -> ExitCode {
+pub(super) fn main() -> ExitCode {
     let options = <Options as clap::Parser>::parse();
     let target = match target_of(&options.recovery_target_time) {
         Ok(target) => target,

@@ -15,7 +15,7 @@ use crate::spilo::archive::EnvDir;
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn write_new(path: &Path, content: &str, mode: u32) -> io::Result<()> {
+pub(super) fn write_new(path: &Path, content: &str, mode: u32) -> io::Result<()> {
     let file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     match file {
         Ok(mut file) => {
@@ -37,7 +37,7 @@ pub fn write_new(path: &Path, content: &str, mode: u32) -> io::Result<()> {
 ///
 /// # Errors
 /// When the folder or a file cannot be written.
-pub fn write(folder: &Path, content: &EnvDir) -> io::Result<()> {
+pub(super) fn write(folder: &Path, content: &EnvDir) -> io::Result<()> {
     for warning in &content.warnings {
         Voice::Bootstrapping.warning(warning);
     }
@@ -55,7 +55,7 @@ pub fn write(folder: &Path, content: &EnvDir) -> io::Result<()> {
 ///
 /// # Errors
 /// When the folder or a file cannot be read.
-pub fn read(folder: &Path) -> io::Result<Vec<(OsString, Option<OsString>)>> {
+pub(super) fn read(folder: &Path) -> io::Result<Vec<(OsString, Option<OsString>)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -80,7 +80,7 @@ fn value_of(content: &[u8]) -> Option<OsString> {
 }
 
 /// `envdir <folder> <program> …`: becomes the program.
-pub fn main() -> ExitCode {
+pub(super) fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     let (Some(folder), Some(program)) = (words.next().map(PathBuf::from), words.next()) else {
         eprintln!("usage: envdir dir prog");
@@ -108,7 +108,6 @@ pub fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -43,7 +43,7 @@ const LATER: Limit = Limit {
 ///
 /// Where it never is, nothing is said, as in Spilo. With `WALG_BACKUP_FROM_REPLICA` the script declines on the primary:
 /// then there is no first backup at all, in Spilo neither.
-pub async fn run(settings: &Settings, as_spilo: bool) {
+pub(super) async fn run(settings: &Settings, as_spilo: bool) {
     let limits: &[Limit] = if as_spilo { &[AS_SPILO] } else { &[AT_FIRST, LATER] };
     for limit in limits.iter().copied() {
         if wait_until_primary(PRIMARY, limit).await.is_ok() {
@@ -74,7 +74,7 @@ fn first(settings: &Settings) -> Command {
 }
 
 /// The backup script with these variables, the env dir on top, and nothing else.
-pub fn backup(settings: &Settings, variables: &Variables) -> Command {
+pub(super) fn backup(settings: &Settings, variables: &Variables) -> Command {
     let mut command = Command::new("envdir");
     command.args([settings.text("WALE_ENV_DIR"), "/scripts/postgres_backup.sh", settings.text("PGDATA")]);
     command.env_clear().envs(variables.iter());
@@ -82,7 +82,7 @@ pub fn backup(settings: &Settings, variables: &Variables) -> Command {
 }
 
 /// The script prints what it does; whether it succeeded is seen in the storage.
-pub async fn run_backup(mut command: Command) {
+pub(super) async fn run_backup(mut command: Command) {
     tie(&mut command);
     if let Err(error) = tokio::process::Command::from(command).status().await {
         Voice::Bootstrapping.error(format_args!("failed to run the base backup: {error}"));
@@ -91,7 +91,6 @@ pub async fn run_backup(mut command: Command) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

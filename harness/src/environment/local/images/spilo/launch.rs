@@ -59,7 +59,7 @@ fn prepare(what: impl AsRef<Path>) -> impl FnOnce(io::Error) -> LaunchError {
 }
 
 /// Configures the container, then runs Patroni, the first base backup and the schedule until it is stopped.
-pub fn main() -> ExitCode {
+pub(super) fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),

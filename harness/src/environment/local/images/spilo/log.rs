@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 /// Which of Spilo's programs speaks; each has its own format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Voice {
+pub(super) enum Voice {
     /// `2026-01-02 03:04:05,678 - bootstrapping - INFO - …`, of the configuration at start.
     Bootstrapping,
     /// `2026-01-02 03:04:05,678 INFO: …`, of the clone scripts.
@@ -15,20 +15,20 @@ pub enum Voice {
 }
 
 impl Voice {
-    pub fn info(self, message: impl Display) {
+    pub(super) fn info(self, message: impl Display) {
         self.say("INFO", message);
     }
 
-    pub fn warning(self, message: impl Display) {
+    pub(super) fn warning(self, message: impl Display) {
         self.say("WARNING", message);
     }
 
-    pub fn error(self, message: impl Display) {
+    pub(super) fn error(self, message: impl Display) {
         self.say("ERROR", message);
     }
 
     /// Says what the stand-in leaves out, and why: Spilo's image has everything.
-    pub fn left_out(what: &str, why: &str) {
+    pub(super) fn left_out(what: &str, why: &str) {
         Voice::Bootstrapping.info(format_args!("The stand-in leaves out {what}: {why}"));
     }
 
@@ -46,7 +46,7 @@ impl Voice {
 }
 
 /// `2026-01-02 03:04:05.678 - /scripts/postgres_backup.sh - …`, of the shell scripts, on stdout.
-pub fn shell(script: &str, message: impl Display) {
+pub(super) fn shell(script: &str, message: impl Display) {
     println!("{}", shell_line(Timestamp::now(), script, &message.to_string()));
 }
 
@@ -57,7 +57,6 @@ fn shell_line(now: Timestamp, script: &str, message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -18,7 +18,7 @@ const DATABASES: &str =
     "SELECT pg_catalog.quote_ident(datname) FROM pg_catalog.pg_database WHERE datallowconn";
 
 /// Makes them all, as far as they can be made.
-pub fn make(human: &str, connection: &str) -> io::Result<()> {
+pub(super) fn make(human: &str, connection: &str) -> io::Result<()> {
     let listed = child::command("psql", &["-XtA", "-d", connection, "-c", DATABASES]).output()?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let human = format!("human={human}");

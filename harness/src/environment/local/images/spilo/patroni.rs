@@ -6,7 +6,7 @@ mod locale;
 
 use serde_json::{Map, Value, json};
 
-pub use locale::Locales;
+pub(super) use locale::Locales;
 
 use super::programs::{Programs, ProgramsError};
 use crate::spilo::merge::{self, ConfigurationError};
@@ -14,7 +14,7 @@ use crate::spilo::{CloneMethod, Settings};
 
 /// What the configuration takes from the machine rather than from the environment.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub(super) struct Machine {
     pub hostname: String,
     /// In MiB: the container's limit, or the machine's memory where that is less.
     pub memory: u64,
@@ -23,7 +23,7 @@ pub struct Machine {
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum PatroniError {
+pub(super) enum PatroniError {
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
     #[error(transparent)]
@@ -31,14 +31,14 @@ pub enum PatroniError {
 }
 
 /// Where the configuration is written; a link to it is in the home folder.
-pub const FILE_NAME: &str = "postgres.yml";
+pub(super) const FILE_NAME: &str = "postgres.yml";
 
 /// The generated configuration with `SPILO_CONFIGURATION` (or `PATRONI_CONFIGURATION`) over it, and
 /// with what this machine does not have left out.
 ///
 /// # Errors
 /// When the user's configuration cannot be read, or this machine lacks the PostgreSQL that is asked for.
-pub fn configuration(
+pub(super) fn configuration(
     settings: &Settings,
     machine: &Machine,
     programs: &Programs,
@@ -66,7 +66,7 @@ pub fn configuration(
 }
 
 /// The text at a JSON pointer, or an empty one.
-pub fn text_at(config: &Value, pointer: &str) -> String {
+pub(super) fn text_at(config: &Value, pointer: &str) -> String {
     config.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 

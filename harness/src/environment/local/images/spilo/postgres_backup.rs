@@ -20,7 +20,7 @@ fn say(message: impl std::fmt::Display) {
 }
 
 /// Backs up, where this node's role is the one that backups are taken from.
-pub fn main() -> ExitCode {
+pub(super) fn main() -> ExitCode {
     let Some(pgdata) = std::env::args().nth(1) else {
         println!("Usage: /scripts/postgres_backup.sh PGDATA");
         return ExitCode::FAILURE;
@@ -117,7 +117,6 @@ fn push(pgdata: &str, variables: &Variables) -> Command {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const NOW: &str = "2026-01-10T00:00:00Z";

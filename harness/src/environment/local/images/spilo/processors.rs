@@ -4,7 +4,7 @@
 const ONLINE: &str = "/sys/devices/system/cpu/online";
 
 /// Of this machine; where that cannot be read, what this process may use.
-pub fn of_the_machine() -> usize {
+pub(super) fn of_the_machine() -> usize {
     let listed = std::fs::read_to_string(ONLINE).ok().and_then(|list| count(&list));
     listed.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

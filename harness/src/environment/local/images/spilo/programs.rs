@@ -13,7 +13,7 @@ pub const FILE: &str = "/etc/clonedrill/spilo.json";
 
 /// The programs that the launcher runs.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Programs {
+pub(super) struct Programs {
     /// Patroni's python.
     pub python: PathBuf,
     /// Newest major last, never empty.
@@ -30,7 +30,7 @@ pub struct Programs {
 
 /// Why the launcher does not know its programs.
 #[derive(Debug, thiserror::Error)]
-pub enum ProgramsError {
+pub(super) enum ProgramsError {
     #[error("read {FILE}: {0}")]
     Read(#[from] io::Error),
     #[error("understand {FILE}: {0}")]
@@ -49,7 +49,7 @@ const SPILOS: &str = "/usr/lib/postgresql/";
 
 impl Programs {
     /// Those of an image of this reference, whose tag names a release of Spilo.
-    pub fn of(tools: &Tools, reference: &str) -> Self {
+    pub(super) fn of(tools: &Tools, reference: &str) -> Self {
         Programs {
             release: Release::of_image(reference).unwrap_or_default(),
             spilos_first_backup: tools.spilos_first_backup,
@@ -61,7 +61,7 @@ impl Programs {
 
     /// # Errors
     /// When the image's file is missing, unreadable or names no PostgreSQL.
-    pub fn of_this_container() -> Result<Self, ProgramsError> {
+    pub(super) fn of_this_container() -> Result<Self, ProgramsError> {
         let programs: Programs = serde_json::from_str(&fs::read_to_string(FILE)?)?;
         if programs.postgres.is_empty() {
             return Err(ProgramsError::NoPostgres);
@@ -74,7 +74,7 @@ impl Programs {
     ///
     /// # Errors
     /// When this machine lacks what is asked for. What is no version number asks for nothing, as in Spilo.
-    pub fn choose(
+    pub(super) fn choose(
         &self,
         pgdata: &Path,
         bin_dir: &str,
@@ -115,13 +115,13 @@ impl Programs {
     }
 
     /// The majors that a clone may come from, newest first: up to that of the programs in `bin`.
-    pub fn majors_up_to(&self, bin: &str) -> Vec<u16> {
+    pub(super) fn majors_up_to(&self, bin: &str) -> Vec<u16> {
         let newest = self.in_folder(bin).map_or(u16::MAX, |tool| tool.major);
         self.postgres.iter().rev().map(|tool| tool.major).filter(|major| *major <= newest).collect()
     }
 
     /// The PostgreSQL whose programs are in this folder.
-    pub fn in_folder(&self, bin: &str) -> Option<&PostgresTool> {
+    pub(super) fn in_folder(&self, bin: &str) -> Option<&PostgresTool> {
         self.postgres.iter().find(|tool| tool.bin == Path::new(bin))
     }
 }
@@ -133,7 +133,6 @@ fn version_number(text: &str) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// PostgreSQL unpacked from packages: not where Spilo has it.

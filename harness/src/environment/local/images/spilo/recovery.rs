@@ -8,19 +8,19 @@ use super::programs::Programs;
 use super::{child, patroni};
 
 /// Our program for Patroni's python: recovers, retries with no target where recovery stopped short of it.
-pub const SCRIPT: &str = include_str!("recovery.py");
-pub const SCRIPT_PATH: &str = "/scripts/maybe_pg_upgrade.py";
+pub(super) const SCRIPT: &str = include_str!("recovery.py");
+pub(super) const SCRIPT_PATH: &str = "/scripts/maybe_pg_upgrade.py";
 
 /// The recovery's process, which loads Patroni while the data are being fetched.
 #[derive(Debug)]
-pub struct Recovery(Child);
+pub(super) struct Recovery(Child);
 
 impl Recovery {
     /// Starts the process; it waits for [`Recovery::run`], and ends by itself where this is dropped.
     ///
     /// # Errors
     /// When Patroni's python cannot be started.
-    pub fn prepare(programs: &Programs) -> io::Result<Self> {
+    pub(super) fn prepare(programs: &Programs) -> io::Result<Self> {
         let folder = std::env::var("RW_DIR").unwrap_or_else(|_| "/run".to_owned());
         let config = format!("{folder}/{}", patroni::FILE_NAME);
         let python = programs.python.to_string_lossy();
@@ -29,7 +29,7 @@ impl Recovery {
     }
 
     /// Recovers what was fetched; PostgreSQL runs afterwards, and Patroni takes it over.
-    pub fn run(mut self) -> ExitCode {
+    pub(super) fn run(mut self) -> ExitCode {
         // Where it has ended already, its exit code says so.
         let _ = self.0.stdin.take().map(|mut stdin| stdin.write_all(b"fetched\n"));
         match self.0.wait() {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::child::{self, Output};
 use crate::poll::{Limit, Seen, poll};
 
-pub use restore::main as wale_restore;
+pub(super) use restore::main as wale_restore;
 
 /// Patroni's `--name=value` arguments.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ fn block_on(script: impl Future<Output = ExitCode>) -> ExitCode {
 }
 
 /// `basebackup.sh`: streams a base backup from the leader.
-pub fn basebackup() -> ExitCode {
+pub(super) fn basebackup() -> ExitCode {
     // Spilo's second pause is 20 s.
     let pauses = Pauses(Duration::from_secs(10), Duration::from_secs(20));
     let arguments = Arguments::of_this_process();
@@ -120,7 +120,6 @@ fn base_backup(data: &str, connection: &str) -> Command {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     pub(super) const NO_PAUSE: Pauses = Pauses(Duration::ZERO, Duration::ZERO);

@@ -13,7 +13,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What follows a child's end.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next {
+pub(super) enum Next {
     StartAfter(Duration),
     /// The container goes on without Patroni, until it is stopped.
     StayDown,
@@ -21,7 +21,7 @@ pub enum Next {
 
 /// Counts the restarts of one service.
 #[derive(Debug)]
-pub struct Restarts {
+pub(super) struct Restarts {
     pauses: Vec<Duration>,
     failures: usize,
 }
@@ -34,12 +34,12 @@ impl Default for Restarts {
 
 impl Restarts {
     /// With other pauses than Spilo's: one start more than there are pauses.
-    pub fn with_pauses(pauses: &[Duration]) -> Self {
+    pub(super) fn with_pauses(pauses: &[Duration]) -> Self {
         Restarts { pauses: pauses.to_owned(), failures: 0 }
     }
 
     /// `code` is -1 where a signal ended it; `signal` is 0 where none did. Logs as runit's scripts do.
-    pub fn after(&mut self, service: &str, code: i32, signal: i32) -> Next {
+    pub(super) fn after(&mut self, service: &str, code: i32, signal: i32) -> Next {
         println!("{service}: finished with code={code} signal={signal}");
         if code != 0 && code != 2 {
             // Killed for lack of memory: not counted.

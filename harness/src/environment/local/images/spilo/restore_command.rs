@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use std::{env, fs};
 
 /// Moves the file from the folder of a base backup's own stream, or becomes `wal-g wal-fetch`.
-pub fn main() -> ExitCode {
+pub(super) fn main() -> ExitCode {
     let mut words = env::args().skip(1);
     let (Some(name), Some(destination)) = (words.next(), words.next()) else { return ExitCode::FAILURE };
     if let Some(near) = streamed(&name, Path::new(&destination)) {
@@ -49,7 +49,6 @@ fn is_for_rewind(name: &str, destination: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -9,7 +9,7 @@ use super::{child, objects};
 use crate::poll::{Limit, PollError, Seen, poll};
 
 /// `post_init.sh <human role> <connection string>`, after every bootstrap.
-pub fn post_init() -> ExitCode {
+pub(super) fn post_init() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let (Some(human), Some(connection)) = (words.next(), words.next()) else {
         eprintln!("usage: post_init.sh HUMAN_ROLE CONNECTION");
@@ -39,7 +39,7 @@ pub fn post_init() -> ExitCode {
 }
 
 /// `on_role_change.sh <human role> <callback> on_role_change <role> <scope>`, as Patroni calls it.
-pub fn on_role_change() -> ExitCode {
+pub(super) fn on_role_change() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if let Some(mut callback) = callback(&words)
         && let Err(error) = callback.status()

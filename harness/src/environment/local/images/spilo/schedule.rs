@@ -12,7 +12,7 @@ use super::log::Voice;
 use crate::spilo::{Schedule, Settings, Variables};
 
 /// Takes a base backup at each time of the schedule, for ever.
-pub async fn run(settings: &Settings) {
+pub(super) async fn run(settings: &Settings) {
     let text = settings.text("BACKUP_SCHEDULE");
     if text.trim() == AT_START {
         // Cron starts with the container, and then there is no server: the script finds none, and that is all.

@@ -107,7 +107,6 @@ fn amount(quantity: &Quantity) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn pod() -> Pod {

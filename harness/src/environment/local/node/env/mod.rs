@@ -23,7 +23,7 @@ pub(super) struct ApiServerAddress {
 
 /// Why an environment cannot be made yet. The container waits with `CreateContainerConfigError` and tries again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EnvError {
+pub(crate) enum EnvError {
     #[error("{0} not found")]
     Missing(ObjectRef),
     #[error("couldn't find key {key} in {object}")]

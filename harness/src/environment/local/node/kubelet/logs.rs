@@ -66,7 +66,6 @@ fn options(query: &str, now: Timestamp) -> Result<LogOptions, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

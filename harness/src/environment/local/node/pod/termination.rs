@@ -87,7 +87,6 @@ pub(super) async fn finish(client: &Client, mut known: watch::Receiver<Known>, p
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

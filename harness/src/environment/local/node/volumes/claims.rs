@@ -135,7 +135,6 @@ fn wanted_status(claim: &PersistentVolumeClaim) -> Option<serde_json::Value> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn claim(asks: &str, status: serde_json::Value) -> PersistentVolumeClaim {

@@ -119,7 +119,6 @@ pub(super) fn replace(path: &Path, content: &[u8], mode: u32) -> std::io::Result
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::super::super::objects::Kind;
     use super::*;
 

@@ -26,7 +26,7 @@ const DEFAULT_MODE: i32 = 0o644;
 
 /// Why a volume cannot be made yet. The pod waits with `ContainerCreating` and tries again.
 #[derive(Debug, thiserror::Error)]
-pub enum VolumeError {
+pub(super) enum VolumeError {
     #[error("volume \"{volume}\": {object} not found")]
     Missing { volume: String, object: ObjectRef },
     #[error("volume \"{volume}\": references non-existent key {key} in {object}")]

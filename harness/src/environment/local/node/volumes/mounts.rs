@@ -11,7 +11,7 @@ use super::files::checked;
 
 /// A mount that names what is not there.
 #[derive(Debug, thiserror::Error)]
-pub enum MountError {
+pub(crate) enum MountError {
     #[error("mount \"{path}\": the pod has no volume \"{volume}\"")]
     NoVolume { path: String, volume: String },
     #[error("mount \"{path}\": the sub-path \"{sub_path}\" leads out of its volume")]
@@ -73,7 +73,6 @@ pub(in super::super) fn container_mounts(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use serde_json::json;
 
     use super::*;

@@ -88,7 +88,6 @@ pub(in super::super) async fn keep_fresh(client: Client, pod: Pod, file: TokenFi
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used)]
 use super::*;
 
 const PATH: &str = "azure://backups/spilo/acid-orders/uid/wal";

@@ -6,7 +6,7 @@ use crate::environment::local::images::spilo::log::Voice;
 use crate::spilo::{Release, Settings};
 
 /// Adds the sections `kubernetes` and `namespace` where the operator asked for Kubernetes as the store.
-pub fn add(config: &mut Map<String, Value>, settings: &Settings, release: Release) {
+pub(super) fn add(config: &mut Map<String, Value>, settings: &Settings, release: Release) {
     let variables = &settings.variables;
     if !variables.is_there("KUBERNETES_SERVICE_HOST") || !settings.is_set("DCS_ENABLE_KUBERNETES_API") {
         return;

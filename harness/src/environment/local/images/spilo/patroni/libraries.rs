@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::environment::local::images::spilo::log::Voice;
 
 /// Takes libraries that are not installed out of `shared_preload_libraries`: PostgreSQL would not start.
-pub fn leave_out_missing(config: &mut Value, bin: &Path) {
+pub(super) fn leave_out_missing(config: &mut Value, bin: &Path) {
     let Some(Value::String(list)) = config.pointer_mut("/postgresql/parameters/shared_preload_libraries")
     else {
         return;
@@ -34,7 +34,6 @@ fn library_folders(bin: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -6,10 +6,10 @@ use crate::environment::local::images::spilo::log::Voice;
 
 /// The locales of this machine, as `locale -a` names them.
 #[derive(Debug, Clone)]
-pub struct Locales(Vec<String>);
+pub(crate) struct Locales(Vec<String>);
 
 impl Locales {
-    pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+    pub(crate) fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         Locales(names.into_iter().map(|name| plain(name.as_ref())).collect())
     }
 
@@ -18,7 +18,7 @@ impl Locales {
     }
 
     /// The locale itself, or the nearest that this machine has.
-    pub fn nearest<'n>(&self, wanted: &'n str) -> &'n str {
+    pub(crate) fn nearest<'n>(&self, wanted: &'n str) -> &'n str {
         match wanted {
             wanted if self.has(wanted) => wanted,
             _ if self.has("C.UTF-8") => "C.UTF-8",
@@ -27,7 +27,7 @@ impl Locales {
     }
 
     /// Replaces locales among the options of `initdb` that it would refuse.
-    pub fn replace_missing(&self, config: &mut Value) {
+    pub(crate) fn replace_missing(&self, config: &mut Value) {
         let Some(options) = config.pointer_mut("/bootstrap/initdb") else { return };
         let dictionaries: Vec<&mut Value> = match options {
             Value::Array(list) => list.iter_mut().collect(),

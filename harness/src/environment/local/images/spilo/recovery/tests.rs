@@ -1,6 +1,5 @@
 //! Our program in the real Patroni's python, where the toolchain has all programs already.
 
-#![allow(clippy::unwrap_used)]
 use std::path::Path;
 use std::process::Command;
 

@@ -14,7 +14,7 @@ use crate::spilo::backup_list;
 const PAUSES: Pauses = Pauses(Duration::from_secs(1), Duration::from_secs(1));
 
 /// `wale_restore.sh`: the newest backup, unless streaming from the leader costs less.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let variables = of_this_container();
     let Some(restore) = Restore::of(&Arguments::of_this_process(), &variables) else {
         return ExitCode::FAILURE;

@@ -1,4 +1,3 @@
-#![allow(clippy::unwrap_used)]
 use super::super::tests::{NO_PAUSE, arguments, words};
 use super::*;
 
