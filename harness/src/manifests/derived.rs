@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 /// Stands for a value that only the cluster knows.
 pub(super) const UNKNOWN: &str = "\u{fffd}";
 
+/// In the place of a namespace: any that has clusters.
+pub(super) const EVERYWHERE: &str = "*";
+
 /// An object that will be there, with the keys that it will have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Derived {
@@ -48,6 +51,12 @@ pub(super) fn of(kind: &str, fields: &Map<String, Value>) -> Vec<Derived> {
     match (group, kind) {
         ("external-secrets.io", "ExternalSecret") => vec![external(&whole["spec"], name)],
         ("external-secrets.io", "ClusterExternalSecret") => cluster_external(&whole["spec"], name),
+        ("spv.no", "AzureKeyVaultSecret") => key_vault(&whole["spec"]),
+        ("secrets.hashicorp.com", "VaultStaticSecret" | "VaultDynamicSecret") => {
+            let made = text(&whole, "/spec/destination/name");
+            made.map(|name| Derived::secret(name, [], true)).into_iter().collect()
+        }
+        ("onepassword.com", "OnePasswordItem") => vec![Derived::secret(name, [], true)],
         ("bitnami.com", "SealedSecret") => vec![sealed(&whole["spec"], name)],
         ("secrets-store.csi.x-k8s.io", "SecretProviderClass") => provided(&whole["spec"]),
         ("kustomize.config.k8s.io", "Kustomization" | "Component") => generated(&whole),
@@ -91,8 +100,22 @@ fn external(spec: &Value, own: &str) -> Derived {
 fn cluster_external(spec: &Value, own: &str) -> Vec<Derived> {
     let name = text(spec, "/externalSecretName").unwrap_or(own);
     let made = external(&spec["externalSecretSpec"], name);
-    let namespaces = list(spec, "/namespaces").filter_map(Value::as_str);
-    namespaces.map(|namespace| Derived { namespace: Some(namespace.to_owned()), ..made.clone() }).collect()
+    let namespaces: Vec<&str> = list(spec, "/namespaces").filter_map(Value::as_str).collect();
+    // Which namespaces have the labels only the cluster knows.
+    let selected = spec.get("namespaceSelector").or_else(|| spec.get("namespaceSelectors")).is_some();
+    let namespaces = if namespaces.is_empty() && selected { vec![EVERYWHERE] } else { namespaces };
+    namespaces
+        .into_iter()
+        .map(|namespace| Derived { namespace: Some(namespace.to_owned()), ..made.clone() })
+        .collect()
+}
+
+/// As akv2k8s makes it: one key, or as many as the vault's object has.
+fn key_vault(spec: &Value) -> Vec<Derived> {
+    let Some(name) = text(spec, "/output/secret/name") else { return Vec::new() };
+    let key = text(spec, "/output/secret/dataKey").map(ToOwned::to_owned);
+    let many = key.is_none();
+    vec![Derived::secret(name, key, many)]
 }
 
 fn sealed(spec: &Value, own: &str) -> Derived {
@@ -207,6 +230,10 @@ mod tests {
         assert_eq!(derived(vault), one("keys", &["K"], false));
         let kustomize = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nsecretGenerator: [{ name: g, literals: [K=v], files: [a/F, G=b/c] }]\n";
         assert_eq!(derived(kustomize), one("g", &["K", "F", "G"], false));
+        let akv = "apiVersion: spv.no/v2beta1\nkind: AzureKeyVaultSecret\nmetadata: { name: a }\nspec:\n  output: { secret: { name: keys, dataKey: K } }\n";
+        assert_eq!(derived(akv), one("keys", &["K"], false));
+        let vault = "apiVersion: secrets.hashicorp.com/v1beta1\nkind: VaultStaticSecret\nmetadata: { name: a }\nspec: { destination: { name: keys, create: true } }\n";
+        assert_eq!(derived(vault), one("keys", &[], true));
     }
 
     #[test]

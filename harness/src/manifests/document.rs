@@ -70,6 +70,16 @@ impl Document {
         }
     }
 
+    /// The same in another namespace.
+    pub(super) fn moved_to(&self, namespace: &str) -> Document {
+        let mut moved = self.clone();
+        namespace.clone_into(&mut moved.namespace);
+        if let Some(metadata) = moved.value.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.insert("namespace".to_owned(), namespace.into());
+        }
+        moved
+    }
+
     /// The text at a JSON pointer inside the object.
     pub fn text(&self, pointer: &str) -> Option<&str> {
         self.value.pointer(pointer).and_then(Value::as_str)

@@ -171,7 +171,14 @@ impl Reader {
     }
 
     fn keep_derived(&mut self) {
-        for document in std::mem::take(&mut self.derived) {
+        let of_clusters = self.manifests.of_kind(Kind::Postgresql).map(|cluster| cluster.namespace.clone());
+        let namespaces: std::collections::BTreeSet<String> = of_clusters.collect();
+        let derived = std::mem::take(&mut self.derived);
+        let derived = derived.into_iter().flat_map(|document| match document.namespace.as_str() {
+            derived::EVERYWHERE => namespaces.iter().map(|namespace| document.moved_to(namespace)).collect(),
+            _ => vec![document],
+        });
+        for document in derived {
             let key = (document.kind.name(), document.namespace.clone(), document.name.clone());
             if let std::collections::btree_map::Entry::Vacant(free) = self.seen.entry(key) {
                 free.insert(document.place_of_name());

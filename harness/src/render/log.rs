@@ -71,9 +71,7 @@ impl OperatorLog {
 
     /// Whether the operator has looked at all of the cluster, with or without success.
     pub(super) fn has_synced(&self, cluster: &str) -> bool {
-        self.of(cluster)
-            .iter()
-            .any(|line| line.message == SYNCED || line.message.starts_with(NOT_SYNCED))
+        self.of(cluster).iter().any(|line| line.message == SYNCED || line.message.starts_with(NOT_SYNCED))
     }
 
     /// What is worth telling of a cluster until its StatefulSet was made.

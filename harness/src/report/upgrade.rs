@@ -83,8 +83,7 @@ pub struct TakeoverRecord {
     pub failure: Option<String>,
     /// What the new version finds to change at every sync, in its words; none where it has not looked a second time.
     pub again: Option<Vec<String>>,
-    /// Variables that stand twice in the env list, with two values: the API server keeps one of them, and the operator
-    /// finds another than it wrote.
+    /// Variables that stand twice in the env list, with two values: the operator compares by name, and never finds them equal.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub twice: Vec<String>,
 }
@@ -304,7 +303,7 @@ fn again(takeover: &TakeoverRecord) -> Option<String> {
     let why = match &takeover.twice[..] {
         [] => String::new(),
         names => format!(
-            "; {} twice in the env list with two values, and the API server keeps another one than the operator wants",
+            "; {} twice in the env list with two values, which the operator never finds equal to what it wants",
             if let [name] = names { format!("{name} stands") } else { format!("{} stand", names.join(", ")) }
         ),
     };

@@ -233,6 +233,12 @@ pub fn env_dir(variables: &Variables, scope: Scope) -> Option<EnvDir> {
     Some(EnvDir { entries, warnings, left_out })
 }
 
+/// A value as a program gets it from a file of an env dir: its first line without trailing blanks. So the line end that
+/// `echo … | base64` brings is harmless.
+pub fn as_read(value: &str) -> &str {
+    value.split('\n').next().unwrap_or_default().trim_end_matches([' ', '\t'])
+}
+
 /// The prefixes that Spilo makes where a store is given by its bucket, one folder a major version.
 fn made_prefixes<'v>(
     store: &[&'static str],

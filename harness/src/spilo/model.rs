@@ -51,7 +51,7 @@ pub struct Archive {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     pub name: String,
-    /// May be secret; holds U+FFFD where it is not known.
+    /// As WAL-G gets it. May be secret; holds U+FFFD where it is not known.
     pub value: String,
     /// The variable that it is from; none for what Spilo makes itself.
     pub from: Option<String>,
@@ -180,7 +180,7 @@ fn archive_of(pod: &Pod<'_>, scope: Scope) -> Option<Archive> {
         .map(|(name, value)| {
             let full = format!("{}{name}", scope.prefix());
             let from = pod.has(&full).then_some(full);
-            Written { name, value, from }
+            Written { name, value: archive::as_read(&value).to_owned(), from }
         })
         .collect();
     let switch = match scope {

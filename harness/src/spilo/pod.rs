@@ -235,9 +235,9 @@ impl<'w> Pod<'w> {
             || principal.iter().all(|name| self.has(name));
         let switch = ["STANDBY_USE_WALG_RESTORE", "STANDBY_USE_WALG", "USE_WALG"];
         let given = switch.iter().find(|name| self.values.contains_key(**name));
-        let by_walg = given.and_then(|name| self.raw(name)).is_some_and(|value| {
-            value.eq_ignore_ascii_case("true") || !is_known(value)
-        });
+        let by_walg = given
+            .and_then(|name| self.raw(name))
+            .is_some_and(|value| value.eq_ignore_ascii_case("true") || !is_known(value));
         let lacks = [
             ("STANDBY_AZURE_STORAGE_ACCOUNT", !self.has("STANDBY_AZURE_STORAGE_ACCOUNT")),
             ("STANDBY_AZURE_STORAGE_ACCESS_KEY", !opens),
@@ -297,6 +297,21 @@ impl<'w> Pod<'w> {
         self.clone.as_ref()
     }
 
+    /// What tells one storage account from another: its name where that is known, else the object that it stands in.
+    pub fn account(&self, scope: Scope) -> Option<String> {
+        let azure = match scope {
+            Scope::Own => self.own(),
+            Scope::Clone => self.source(),
+        };
+        let account = azure?.account.as_deref()?;
+        if is_known(account) {
+            return Some(account.to_owned());
+        }
+        let name = format!("{}AZURE_STORAGE_ACCOUNT", scope.prefix());
+        let object = self.stands_in(&name).unwrap_or(name);
+        Some(format!("{UNKNOWN} of {object} in {}", self.namespace))
+    }
+
     /// The Secret and key that the credential stands in, where it stands in one.
     pub fn credential_stands_in(&self, scope: Scope) -> Option<String> {
         let azure = match scope {
@@ -349,10 +364,13 @@ pub fn is_known(value: &str) -> bool {
 
 fn azure(variables: &Variables, scope: Scope) -> Option<Azure> {
     let env_dir = archive::env_dir(variables, scope)?;
-    let value = |name: &str| env_dir.entries.iter().find(|(entry, _)| entry == name).map(|(_, value)| value);
+    let value = |name: &str| {
+        let written = env_dir.entries.iter().find(|(entry, _)| entry == name);
+        written.map(|(_, value)| archive::as_read(value))
+    };
     let kinds = [CredentialKind::AccessKey, CredentialKind::SasToken, CredentialKind::ServicePrincipal];
     Some(Azure {
-        account: value("AZURE_STORAGE_ACCOUNT").cloned(),
+        account: value("AZURE_STORAGE_ACCOUNT").map(ToOwned::to_owned),
         prefix: value("WALG_AZ_PREFIX")?.trim_end_matches('/').to_owned(),
         credential: kinds.into_iter().find(|kind| value(kind.variable()).is_some()),
         warning: env_dir.warnings.into_iter().next(),

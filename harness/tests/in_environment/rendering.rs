@@ -115,6 +115,33 @@ fn the_same_version_again_changes_nothing() {
     assert!(stdout(&output).contains("0 clusters changed, 1 cluster the same; pods of 0 clusters"));
 }
 
+/// The operator's own account beside that of spec.env: one name, two values.
+#[test]
+fn a_variable_that_stands_twice_is_rolled_again_and_again_by_the_same_version() {
+    let settings = "apiVersion: acid.zalan.do/v1\nkind: OperatorConfiguration\nmetadata: { name: c }\n\
+                    configuration: { aws_or_gcp: { wal_az_storage_account: sharedbackups } }\n";
+    let clone = CLUSTER.replace("acid-orders", "acid-twice")
+        + "  env: [{ name: CLONE_AZURE_STORAGE_ACCOUNT, value: prodbackups }]\n  clone: { cluster: acid-orders, uid: \
+           c1a0ed00-0000-4000-8000-000000000001, timestamp: \"2026-01-01T12:00:00+00:00\" }\n";
+    let folder = Folder::with(&[("a.yaml", settings), ("b.yaml", clone.as_str()), ("c.yaml", CLUSTER)]);
+    let arguments = ["upgrade", "--from", "v1.15.1", "--to", "v1.15.1", folder.path()];
+    let output = clonedrill(&arguments);
+    assert_eq!(output.status.code(), Some(1), "{}{}", stdout(&output), stderr(&output));
+    let told = stdout(&output);
+    assert!(told.contains("will be rolled again and again, at every sync (resync_period)"), "{told}");
+    assert!(told.contains("CLONE_AZURE_STORAGE_ACCOUNT stands twice"), "{told}");
+    assert!(told.ends_with("1 cluster will be rolled again and again, at every sync\n"), "{told}");
+    assert!(!told.contains("was not seen"), "{told}");
+    let json = clonedrill(&[&arguments[..], &["--format", "json"]].concat());
+    let records: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let again = |name: &str| {
+        let clusters = records[0]["clusters"].as_array().unwrap().iter();
+        let takeover = clusters.filter(|cluster| cluster["cluster"].as_str().unwrap().ends_with(name));
+        takeover.map(|cluster| cluster["takeover"]["again"].as_array().unwrap().len()).sum::<usize>()
+    };
+    assert_eq!((again("acid-twice"), again("acid-orders")), (1, 0));
+}
+
 #[test]
 fn a_matrix_has_a_line_for_each_step_between_versions() {
     let output = clonedrill(&["upgrade", "--matrix", "scenarios/clone/without-walg-restore.yaml"]);

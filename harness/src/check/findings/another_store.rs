@@ -37,7 +37,10 @@ fn is_told(world: &World<'_>, rendered: &Rendered<'_>, archive: &Archive) -> boo
         return false;
     };
     let at = |archive| decided_at(world, rendered, archive);
-    own.store != Store::Azure && is_meant(rendered, own).is_some() && at(own).is_some() && at(own) == at(archive)
+    own.store != Store::Azure
+        && is_meant(rendered, own).is_some()
+        && at(own).is_some()
+        && at(own) == at(archive)
 }
 
 /// What shows that Azure was meant, if only by the form of a value.
@@ -57,7 +60,9 @@ fn wins(
     rendered: &Rendered<'_>,
     archive: &Archive,
 ) {
-    let Some(meant) = is_meant(rendered, archive).filter(|_| !is_told(world, rendered, archive)) else { return };
+    let Some(meant) = is_meant(rendered, archive).filter(|_| !is_told(world, rendered, archive)) else {
+        return;
+    };
     // An account alone is a leftover rather than a wish.
     let account_alone = meant.as_ref().is_some_and(|name| name.ends_with("_ACCOUNT"));
     let is_azure = rendered.pod.value(&archive.decided_by).is_some_and(|value| value.starts_with("azure:"));

@@ -50,6 +50,12 @@ fn schedule(world: &World<'_>, found: &mut Found) {
         let now = world.now.to_zoned(jiff::tz::TimeZone::UTC).datetime();
         let fields = text.split_whitespace().count();
         let (why, severity) = match (Schedule::parse(text), text.trim()) {
+            // It is written into the crontab as it stands, and the command behind it would be on a line of its own.
+            _ if text.contains('\n') => (
+                "has a line end in it: cron refuses the whole crontab, so no base backup is taken but the first, and none is ever \
+                 deleted",
+                Severity::Error,
+            ),
             (Ok(schedule), _) if schedule.after(now).is_none() => {
                 ("is a day that never comes, so no base backup is taken but the first", Severity::Error)
             }
@@ -68,7 +74,7 @@ fn schedule(world: &World<'_>, found: &mut Found) {
                 Severity::Error,
             ),
         };
-        let message = format!("{}: {NAME} `{text}` {why}", cluster.name());
+        let message = format!("{}: {NAME} `{}` {why}", cluster.name(), text.trim());
         let repair = "write five fields of cron (minute, hour, day, month, weekday), such as \"0 1 * * *\" for 1 o'clock \
                       (UTC) each night";
         let place = world.place_of_name(cluster, rendered, NAME);

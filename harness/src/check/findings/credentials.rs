@@ -6,8 +6,7 @@ use super::identity;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
 use crate::check::world::{Cluster, Rendered, World};
-use crate::spilo::Scope;
-use crate::spilo::{Azure, CredentialKind};
+use crate::spilo::{Azure, CredentialKind, Scope, is_known};
 
 pub(super) static CLONE_WITHOUT: Definition = Definition {
     code: "clone-without-credentials",
@@ -141,7 +140,8 @@ fn two(world: &World<'_>, found: &mut Found) {
 fn of_another_account(world: &World<'_>, found: &mut Found) {
     let mut opens: BTreeMap<String, Vec<(String, &Cluster<'_>)>> = BTreeMap::new();
     for (cluster, rendered) in world.rendered() {
-        let account = rendered.pod.own().and_then(|azure| azure.account.clone());
+        let account =
+            rendered.pod.own().and_then(|azure| azure.account.clone()).filter(|name| is_known(name));
         if let (Some(account), Some(credential)) = (account, rendered.pod.credential(Scope::Own)) {
             opens.entry(credential).or_default().push((account, cluster));
         }
@@ -157,7 +157,8 @@ fn of_another_account(world: &World<'_>, found: &mut Found) {
         let Some(kind) = azure.credential.filter(|kind| *kind != CredentialKind::ServicePrincipal) else {
             continue;
         };
-        let (Some(reads), Some(credential)) = (&azure.account, rendered.pod.credential(Scope::Clone)) else {
+        let reads = azure.account.as_ref().filter(|name| is_known(name));
+        let (Some(reads), Some(credential)) = (reads, rendered.pod.credential(Scope::Clone)) else {
             continue;
         };
         let Some(known) = opens.get(&credential) else { continue };

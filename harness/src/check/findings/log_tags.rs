@@ -31,11 +31,8 @@ fn find(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered().filter(|(_, rendered)| rendered.pod.has(BUCKET)) {
         let Some(release) = release(rendered) else { continue };
         let Tags::End(why) = rendered.pod.log_tags(release) else { continue };
-        let what = if rendered.pod.has(TAGS) {
-            format!("{TAGS} that it cannot use")
-        } else {
-            format!("no {TAGS}")
-        };
+        let what =
+            if rendered.pod.has(TAGS) { format!("{TAGS} that it cannot use") } else { format!("no {TAGS}") };
         let message = format!(
             "{}: the pods will not start, neither new ones nor those that are restarted: with {BUCKET} and {what} the \
              configuration of Spilo {release} ends with an exception ({why})",

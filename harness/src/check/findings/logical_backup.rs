@@ -59,10 +59,7 @@ fn find(world: &World<'_>, found: &mut Found) {
                             format!("Azure has no containers of the name `{container}`: {why}"),
                         ),
                         _ if has_key(settings) => continue,
-                        _ => (
-                            KEY,
-                            format!("no key opens the storage account `{account}`"),
-                        ),
+                        _ => (KEY, format!("no key opens the storage account `{account}`")),
                     }
                 }
             };

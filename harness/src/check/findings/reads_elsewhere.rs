@@ -61,11 +61,23 @@ fn find(world: &World<'_>, found: &mut Found, why: Why) {
             Some(majors) if !searched && why == Why::Older => {
                 older_version(world, found, both, (reads, writes), majors)
             }
+            // Of the time before the source was upgraded.
+            None if is_of_an_older_version((reads, writes), majors) => {}
             None if !searched && why == Why::Elsewhere => other_prefix(world, found, both, (reads, writes)),
             _ if searched && why == Why::Elsewhere => other_account(world, found, both, (reads, writes)),
             _ => {}
         }
     }
+}
+
+/// Whether the clone reads what its source archived as it was still of the clone's version.
+fn is_of_an_older_version((reads, writes): (&Azure, &Azure), majors: (Option<u16>, Option<u16>)) -> bool {
+    let version = |prefix: &str| prefix.rsplit('/').next().and_then(|last| last.parse::<u16>().ok());
+    let read = version(&reads.prefix);
+    without_version(&reads.prefix) == without_version(&writes.prefix)
+        && read.is_some()
+        && read < version(&writes.prefix)
+        && (read <= majors.0 || majors.0.is_none())
 }
 
 type Both<'a, 'w> = ((&'a Cluster<'w>, &'a Rendered<'w>), (&'a Cluster<'w>, &'a Rendered<'w>));
@@ -131,7 +143,7 @@ fn other_account(world: &World<'_>, found: &mut Found, both: Both<'_, '_>, azure
     let ((cluster, rendered), (source, source_rendered)) = both;
     let (Some(reads), Some(writes)) = (&azure.0.account, &azure.1.account) else { return };
     let chosen = cluster.spec_env(ACCOUNT).is_some();
-    if reads == writes || chosen {
+    if reads == writes || chosen || !is_known(reads) || !is_known(writes) {
         return;
     }
     let message = format!(

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
 use crate::check::world::{Cluster, Rendered, World};
-use crate::spilo::is_known;
-use crate::spilo::search;
+use crate::spilo::{Scope, is_known, search};
 
 pub(super) static SHARED: Definition = Definition {
     code: "prefix-shared-by-clusters",
@@ -31,12 +30,15 @@ const NAME: &str = "WALG_AZ_PREFIX";
 type Member<'a, 'w> = (&'a Cluster<'w>, &'a Rendered<'w>);
 
 fn shared(world: &World<'_>, found: &mut Found) {
-    let mut places: BTreeMap<(Option<&str>, &str), Vec<Member<'_, '_>>> = BTreeMap::new();
+    let mut places: BTreeMap<(Option<String>, &str), Vec<Member<'_, '_>>> = BTreeMap::new();
     for (cluster, rendered) in world.rendered() {
         // A reference that stays as it stands is a finding of its own, and what they share with it no second one.
         let sound = !rendered.is_literal(NAME);
         if let Some(own) = rendered.pod.own().filter(|own| sound && is_known(&own.prefix)) {
-            places.entry((own.account.as_deref(), &own.prefix)).or_default().push((cluster, rendered));
+            places
+                .entry((rendered.pod.account(Scope::Own), &own.prefix))
+                .or_default()
+                .push((cluster, rendered));
         }
     }
     for ((account, prefix), members) in places {
@@ -51,7 +53,7 @@ fn shared(world: &World<'_>, found: &mut Found) {
                  restore of either may get the other's data",
                 first.name(),
                 cluster.name(),
-                in_account(account)
+                in_account(account.as_deref())
             );
             let place = world.place_of_name(cluster, rendered, NAME);
             let first_place = world.place_of_name(first, first_rendered, NAME);
@@ -64,8 +66,9 @@ fn shared(world: &World<'_>, found: &mut Found) {
 
 /// Whether another cluster's backups are where this one's go: that says more than how the place is called.
 pub(super) fn is_shared(world: &World<'_>, rendered: &Rendered<'_>) -> bool {
-    let place =
-        |rendered: &Rendered<'_>| rendered.pod.own().map(|own| (own.account.clone(), own.prefix.clone()));
+    let place = |rendered: &Rendered<'_>| {
+        rendered.pod.own().map(|own| (rendered.pod.account(Scope::Own), own.prefix.clone()))
+    };
     let own = place(rendered);
     let others = world.rendered().filter(|(_, other)| place(other) == own).count();
     own.is_some() && (others > 1 || writes_into(rendered, rendered))
@@ -73,12 +76,11 @@ pub(super) fn is_shared(world: &World<'_>, rendered: &Rendered<'_>) -> bool {
 
 /// Whether the one is restored from where both write.
 fn writes_into(clone: &Rendered<'_>, source: &Rendered<'_>) -> bool {
-    let (Some(own), Some(reads), Some(others)) = (clone.pod.own(), clone.pod.source(), source.pod.own())
-    else {
-        return false;
-    };
-    own.account == others.account
-        && own.account == reads.account
+    let (Some(own), Some(reads)) = (clone.pod.own(), clone.pod.source()) else { return false };
+    let account = clone.pod.account(Scope::Own);
+    source.pod.own().is_some()
+        && account == source.pod.account(Scope::Own)
+        && account == clone.pod.account(Scope::Clone)
         && search::is_searched(&reads.prefix, &own.prefix, clone.pod.major())
 }
 
@@ -86,6 +88,22 @@ fn into_source(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
         let Some(own) = rendered.pod.own().filter(|own| is_known(&own.prefix)) else { continue };
         if !writes_into(rendered, rendered) {
+            continue;
+        }
+        // On a timeline of its own, which PostgreSQL chooses by those that it finds there.
+        if world.is_in_place(cluster) {
+            let message = format!(
+                "{}: it is restored in place, and goes on archiving where it is restored from, `{}`: on a new timeline, beside what \
+                 the old cluster archived after that moment",
+                cluster.name(),
+                own.prefix
+            );
+            let place = world.place_of_name(cluster, rendered, NAME);
+            let repair =
+                "nothing; with a new prefix the old backups stay as they are, and are no longer deleted";
+            found
+                .add(cluster.name(), place, "written here", message, repair)
+                .as_bad_as(crate::check::finding::Severity::Note);
             continue;
         }
         let message = format!(
@@ -104,5 +122,7 @@ fn into_source(world: &World<'_>, found: &mut Found) {
 }
 
 fn in_account(account: Option<&str>) -> String {
-    account.map_or(String::new(), |account| format!(" in the storage account `{account}`"))
+    account
+        .filter(|account| is_known(account))
+        .map_or(String::new(), |account| format!(" in the storage account `{account}`"))
 }

@@ -35,7 +35,10 @@ fn find(world: &World<'_>, found: &mut Found) {
                 many => format!("{} are", many.join(", ")),
             }
         );
-        let repair = format!("set {} in spec.env as the source has them, and STANDBY_USE_WALG_RESTORE to \"true\"", lacks.join(", "));
+        let repair = format!(
+            "set {} in spec.env as the source has them, and STANDBY_USE_WALG_RESTORE to \"true\"",
+            lacks.join(", ")
+        );
         let place = world.place_of_name(cluster, rendered, PREFIX);
         found.add(cluster.name(), place, "cannot be read", message, repair).unless(
             &rendered.open,

@@ -3,6 +3,8 @@
 mod cases;
 mod fixtures;
 mod input;
+mod inputs;
+mod must_hold;
 mod pages;
 mod review;
 

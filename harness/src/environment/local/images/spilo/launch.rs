@@ -19,13 +19,13 @@ use super::container::of_this_container;
 use super::first_backup;
 use super::log::Voice;
 use super::patroni::{self, Locales, Machine, PatroniError, text_at};
+use super::processors;
 use super::programs::{Programs, ProgramsError};
 use super::restart::{Next, Restarts};
 use super::schedule;
 use super::{account, clone_with_basebackup, env_dir};
-use super::processors;
-use crate::spilo::log_tags;
 use crate::spilo::archive::{self, Scope};
+use crate::spilo::log_tags;
 use crate::spilo::{CloneMethod, Settings, Variables};
 use crate::tie::tie;
 
