@@ -43,8 +43,8 @@ mod tests {
     fn folders_of_wal_g_are_no_part_of_a_prefix() {
         let prefix = "azure://backups/acid-orders/16";
         for below in ["basebackups_005", "basebackups_005/", "wal_005/x"] {
-            let found = above_walgs_folders(&format!("{prefix}/{below}")).map(|(above, _)| above);
-            assert_eq!(found, Some(prefix), "{below}");
+            let deep = format!("{prefix}/{below}");
+            assert_eq!(above_walgs_folders(&deep).map(|(above, _)| above), Some(prefix), "{below}");
         }
         assert_eq!(above_walgs_folders(prefix), None);
         assert_eq!(above_walgs_folders("azure://basebackups_005"), None);

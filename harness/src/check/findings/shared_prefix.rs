@@ -33,7 +33,8 @@ fn shared(world: &World<'_>, found: &mut Found) {
     let mut places: BTreeMap<(Option<String>, &str), Vec<Member<'_, '_>>> = BTreeMap::new();
     for (cluster, rendered) in world.rendered() {
         // A reference that stays as it stands is a finding of its own, and what they share with it no second one.
-        let sound = !rendered.is_literal(NAME);
+        // Where no account is named nothing is archived, which is another one.
+        let sound = !rendered.is_literal(NAME) && rendered.pod.account(Scope::Own).is_some();
         if let Some(own) = rendered.pod.own().filter(|own| sound && is_known(&own.prefix)) {
             places
                 .entry((rendered.pod.account(Scope::Own), &own.prefix))

@@ -95,7 +95,8 @@ fn what_differs_at_every_sync_is_told_with_the_variable_that_stands_twice() {
     };
     let rolled = record(Some(&["new statefulset's environment does not match the current one"]));
     assert!(rolled.changed);
-    let told = text(&rolled, false).split_whitespace().collect::<Vec<_>>().join(" ");
+    let report = text(&rolled, false);
+    let told = report.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(told.contains("will be rolled again and again, at every sync (resync_period)"), "{told}");
     assert!(told.contains("; SSH_PORT stands twice in the env list with two values"), "{told}");
     assert!(told.ends_with("1 cluster will be rolled again and again, at every sync"), "{told}");
