@@ -4,7 +4,7 @@ use super::{Release, Variables};
 
 /// What comes of the tags.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Tags {
+pub(crate) enum Tags {
     Sound,
     /// They are left out.
     Warned(String),
@@ -13,7 +13,7 @@ pub(super) enum Tags {
 }
 
 /// The operator sets a bucket and no tags.
-pub(super) fn of(variables: &Variables, release: Release) -> Tags {
+pub(crate) fn of(variables: &Variables, release: Release) -> Tags {
     let why = match variables.set("LOG_S3_TAGS") {
         _ if !release.reads_log_tags() => return Tags::Sound,
         None => "TypeError('the JSON object must be str, bytes or bytearray, not NoneType')".to_owned(),

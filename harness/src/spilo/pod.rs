@@ -247,7 +247,7 @@ impl<'w> Pod<'w> {
     }
 
     /// What comes of `LOG_S3_TAGS` in this release.
-    pub fn log_tags(&self, release: Release) -> log_tags::Tags {
+    pub(crate) fn log_tags(&self, release: Release) -> log_tags::Tags {
         match self.raw("LOG_S3_TAGS") {
             Some(tags) if !is_known(tags) => log_tags::Tags::Sound,
             _ => log_tags::of(self.settled(), release),

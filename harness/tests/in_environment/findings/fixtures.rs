@@ -37,7 +37,7 @@ const ACCOUNTS: [&str; 7] = [
 ];
 
 /// A text's objects but the operator's configuration, in namespaces and with storage accounts of their own, so that many files can be checked at once.
-pub fn apart(text: &str, number: usize) -> String {
+pub(super) fn apart(text: &str, number: usize) -> String {
     let mut objects: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
     objects.retain(|object| object["kind"] != "OperatorConfiguration");
     for object in &mut objects {
