@@ -270,11 +270,14 @@ pub(super) fn granted_at_start(database: &str, observed: &SchemaObject, expected
         && seen.keys().chain(wanted.keys()).all(after_a_start)
 }
 
-/// To whom what is granted, and by whom, and the definition before and after that; nothing where somebody has rights of several.
-fn grants(definition: &str) -> Option<(&str, BTreeMap<&str, (&str, &str)>, &str)> {
+/// What is granted and by whom, by the role that has it.
+type Grants<'a> = BTreeMap<&'a str, (&'a str, &'a str)>;
+
+/// These, and the definition before and after them; nothing where a role has rights from several.
+fn grants(definition: &str) -> Option<(&str, Grants<'_>, &str)> {
     let (before, rest) = definition.split_once("access {")?;
     let (list, after) = rest.split_once('}')?;
-    let mut grants = BTreeMap::new();
+    let mut grants = Grants::new();
     for grant in list.split(',').filter(|grant| !grant.is_empty()) {
         let (to, rest) = grant.split_once('=')?;
         if grants.insert(to, rest.split_once('/')?).is_some() {
