@@ -262,7 +262,8 @@ impl Compared<'_> {
                 (Some(observed), Some(expected))
                     if self.recovered
                         && (name == FIRST && sequence == spilo::CRON_RUN_NUMBERS)
-                        && observed.last_value > expected.last_value =>
+                        && observed.is_called
+                        && (observed.last_value, true) > (expected.last_value, expected.is_called) =>
                 {
                     self.spilos.push(place);
                 }

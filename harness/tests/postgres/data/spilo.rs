@@ -204,7 +204,12 @@ async fn jobs_are_peoples_and_what_became_of_them_in_a_clone_is_not() {
     assert_eq!(lines(&compared(&made, &without)), [""; 0]);
 
     let job = "INSERT INTO cron.job (schedule, command) VALUES ('* * * * *', 'VACUUM')";
-    run(&shop.server, "postgres", &format!("{job};\n{RUN};\n{RUN}")).await;
+    run(&shop.server, "postgres", job).await;
+    let before_its_first_run = seen(&shop, "spilo:1").await;
+    run(&shop.server, "postgres", RUN).await;
+    let first_run = compared(&recovered(&seen(&shop, "spilo:1").await), &before_its_first_run);
+    assert_eq!(lines(&first_run), [""; 0]);
+    run(&shop.server, "postgres", RUN).await;
     let source = seen(&shop, "spilo:1").await;
     // Jobs that nobody made there are no work of a start.
     let told = lines(&compared(&recovered(&source), &made));
