@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::style::{Paint, Style};
-use super::text::{WIDTH, count, cut, printable};
+use super::text::{WIDTH, count, cut, printable, wrap};
 use super::{DrillReport, Finding, PodImage};
 use crate::exit::Verdict;
 
@@ -163,9 +163,11 @@ impl Conformance {
         for line in self.scenarios.iter().filter(|line| !line.differs.is_empty()) {
             text.push_str(&format!("\n{}\n", style.paint(Paint::Strong, &line.scenario)));
             for Difference { kind, finding } in &line.differs {
-                let seen = printable(&format!("{}: {}", finding.subject, finding.seen)).replace('\n', " ");
-                let row = format!("  {:<8} {}", kind.name(), seen);
-                text.push_str(&format!("{}\n", cut(&row, WIDTH)));
+                let seen = wrap(&format!("{}: {}", finding.subject, finding.seen), WIDTH - MARGIN);
+                for (at, line) in seen.iter().enumerate() {
+                    let kind = if at == 0 { kind.name() } else { "" };
+                    text.push_str(&format!("  {}\n", format!("{kind:<8} {line}").trim_end()));
+                }
                 for shown in finding.evidence.iter().flat_map(|line| line.lines()).take(EVIDENCE) {
                     text.push_str(&format!("           │ {}\n", printable(shown)));
                 }
@@ -177,6 +179,8 @@ impl Conformance {
     }
 }
 
+/// Before what was seen: the kind of the difference.
+const MARGIN: usize = 11;
 /// Lines of evidence for each difference; all of them are in the record and in the drills' evidence folders.
 const EVIDENCE: usize = 8;
 
@@ -233,8 +237,10 @@ mod tests {
     }
 
     fn conformance() -> Conformance {
-        let late =
-            finding("step 3: backup source", "failed to wait for x: gave up after 60.0s, last seen: y");
+        let late = finding(
+            "step 3: backup source",
+            "failed to wait for the first base backup of cluster source: gave up after 60.0s, last seen: 0 base backups in the storage",
+        );
         let drills = [
             samples::passed(),
             samples::failed(),
@@ -252,6 +258,8 @@ mod tests {
             "differs     slow                                 time",
             "not proved",
             "This is clonedrill's own stand-in",
+            // What was waited for in vain is told to its end.
+            "last seen: 0 base backups in the storage",
             "1 of 4 scenarios held",
         ] {
             let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");

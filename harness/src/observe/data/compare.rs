@@ -181,10 +181,11 @@ impl Compared<'_> {
     /// It differs, and Spilo is the reason: its start in what was observed, or another image. What people have granted on it is theirs.
     fn is_spilos_object(&self, database: &str, pair: (Option<&SchemaObject>, Option<&SchemaObject>)) -> bool {
         let (observed, expected) = pair;
-        let Some(made) =
-            observed.or(expected).filter(|_| self.in_spilo).and_then(|object| spilo::made(database, object))
-        else {
-            return false;
+        let Some(object) = observed.or(expected).filter(|_| self.in_spilo) else { return false };
+        let Some(made) = spilo::made(database, object) else {
+            return observed.zip(expected).is_some_and(|(observed, expected)| {
+                observed != expected && spilo::granted_at_start(database, observed, expected)
+            });
         };
         granted(observed) == granted(expected)
             && match pair {
@@ -261,7 +262,8 @@ impl Compared<'_> {
                 (Some(observed), Some(expected))
                     if self.recovered
                         && (name == FIRST && sequence == spilo::CRON_RUN_NUMBERS)
-                        && observed.last_value > expected.last_value =>
+                        && observed.is_called
+                        && (observed.last_value, true) > (expected.last_value, expected.is_called) =>
                 {
                     self.spilos.push(place);
                 }

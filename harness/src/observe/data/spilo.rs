@@ -2,6 +2,8 @@
 //! in every clone. Names are those of Spilo 3.0-p1 to 4.0-p3 (`harness/docs/spilo-objects.md`). Only names that stand here are Spilo's: what
 //! else people have in its schemas is theirs.
 
+use std::collections::BTreeMap;
+
 use super::FIRST;
 use super::observation::{DataObservation, Database, Extension, SchemaObject};
 
@@ -62,7 +64,7 @@ const GRANTED: [&str; 11] = [
     "function pg_catalog.pg_switch_wal()",
     "view pg_catalog.pg_stat_activity",
     "function public.pg_stat_statements_reset(",
-    "function public.set_user(text)",
+    "function public.set_user(pg_catalog.text)",
     "view public.pg_auth_mon",
     "function cron.",
     "schema cron",
@@ -104,6 +106,11 @@ const LOG_COLUMNS: [&str; 26] = [
 
 /// Roles that Spilo makes; what it grants, it grants to them. The last one is everybody, of whom it takes rights away.
 const ROLES: [&str; 4] = ["admin", "cron_admin", "robot_zmon", ""];
+
+/// Schemas in which each start grants to these roles on all that is there, also on what is people's, and takes everybody's rights on
+/// it away; and from whom else.
+const GRANTED_ON_ALL: [(&str, bool, &[&str], &str); 2] =
+    [("metric_helpers.", true, &["admin", "robot_zmon"], ""), ("cron.", false, &["cron_admin"], "admin")];
 
 /// Where pg_cron writes what became of each run, also of those in a clone.
 pub(super) const CRON_RUNS: &str = "cron.job_run_details";
@@ -230,6 +237,56 @@ pub(super) fn granted_by_people(definition: &str) -> Vec<&str> {
     list.split(',').filter(|grant| !grant.is_empty()).filter(is_peoples).collect()
 }
 
+/// Whether a thing of people's in one of Spilo's schemas differs in no more than what a start grants on all that is there: people
+/// made it after the last start of its source.
+pub(super) fn granted_at_start(database: &str, observed: &SchemaObject, expected: &SchemaObject) -> bool {
+    let (name, kind) = (observed.name.as_str(), observed.kind.as_str());
+    let schema = GRANTED_ON_ALL
+        .iter()
+        .find(|(schema, every, ..)| name.starts_with(schema) && (*every || database == FIRST));
+    let Some((schema, _, roles, revoked)) = schema else { return false };
+    let granted = match kind {
+        "function" | "aggregate" => true,
+        "table" | "view" | "materialized view" | "foreign table" => *schema != "cron.",
+        _ => false,
+    };
+    let (Some((before, seen, after)), Some((also_before, wanted, also_after))) =
+        (grants(&observed.definition), grants(&expected.definition))
+    else {
+        return false;
+    };
+    let after_a_start = |to: &&str| match (seen.get(to), wanted.get(to)) {
+        (Some((seen, by)), Some((wanted, also_by))) if roles.contains(to) => {
+            by == also_by && wanted.chars().all(|right| seen.contains(right))
+        }
+        (Some(_), None) => roles.contains(to),
+        (None, Some(_)) => to.is_empty() || to == revoked,
+        (seen, wanted) => seen == wanted,
+    };
+    granted
+        && (before, after) == (also_before, also_after)
+        && roles.iter().all(|role| seen.contains_key(role))
+        && !seen.contains_key("")
+        && seen.keys().chain(wanted.keys()).all(after_a_start)
+}
+
+/// What is granted and by whom, by the role that has it.
+type Grants<'a> = BTreeMap<&'a str, (&'a str, &'a str)>;
+
+/// These, and the definition before and after them; nothing where a role has rights from several.
+fn grants(definition: &str) -> Option<(&str, Grants<'_>, &str)> {
+    let (before, rest) = definition.split_once("access {")?;
+    let (list, after) = rest.split_once('}')?;
+    let mut grants = Grants::new();
+    for grant in list.split(',').filter(|grant| !grant.is_empty()) {
+        let (to, rest) = grant.split_once('=')?;
+        if grants.insert(to, rest.split_once('/')?).is_some() {
+            return None;
+        }
+    }
+    Some((before, grants, after))
+}
+
 /// The images of both sides are known and differ. A digest says more than a name: a mirror's image has another one.
 pub(super) fn images_differ(observed: &DataObservation, expected: &DataObservation) -> bool {
     let (Some(one), Some(other)) = (&observed.image, &expected.image) else { return false };
@@ -278,7 +335,13 @@ mod tests {
             ("view", "public.failed_authentication_0", Some(Made::Anew)),
             ("foreign server", "pglog", Some(Made::Once)),
             ("access", "function pg_catalog.pg_switch_wal()", Some(Made::Granted)),
-            ("access", "function public.pg_stat_statements_reset(oid,oid,bigint)", Some(Made::Granted)),
+            (
+                "access",
+                "function public.pg_stat_statements_reset(pg_catalog.oid,pg_catalog.oid,bigint)",
+                Some(Made::Granted),
+            ),
+            ("access", "function public.set_user(pg_catalog.text)", Some(Made::Granted)),
+            ("access", "function public.set_user(pg_catalog.text,pg_catalog.text)", None),
             ("policy", "cron.job cron_job_policy", Some(Made::Once)),
             // People's.
             ("schema", "metric_helpers_too", None),
@@ -308,6 +371,45 @@ mod tests {
                 "{kind} {name} of another database"
             );
         }
+    }
+
+    #[test]
+    fn what_a_start_grants_on_peoples_things_in_spilos_schemas_is_its_own() {
+        let thing = |kind: &str, name: &str, access: &str| SchemaObject {
+            definition: format!("owner bob; access {{{access}}}; method heap"),
+            ..object(kind, name)
+        };
+        let granted = |kind, name, observed, expected| {
+            let (observed, expected) = (thing(kind, name, observed), thing(kind, name, expected));
+            granted_at_start("postgres", &observed, &expected)
+        };
+        let (table, job) = (("table", "metric_helpers.mine"), ("function", "cron.mine()"));
+        let (started, bobs) = ("admin=r/bob,bob=arw/bob,robot_zmon=r/bob", "bob=arw/bob");
+        assert!(granted(table.0, table.1, started, bobs));
+        assert!(granted(table.0, table.1, started, "=r/bob,bob=arw/bob"));
+        assert!(granted(job.0, job.1, "bob=X/bob,cron_admin=X/bob", "=X/bob,admin=X/bob,bob=X/bob"));
+        for (observed, expected) in [
+            // What no start does.
+            (bobs, started),
+            ("admin=r/bob,bob=arw/bob", bobs),
+            ("=r/bob,admin=r/bob,bob=arw/bob,robot_zmon=r/bob", bobs),
+            (started, "bob=r/bob"),
+            (started, "admin=rw/bob,bob=arw/bob"),
+            (started, "bob=arw/bob,grafana=r/bob"),
+            ("admin=r/bob,bob=arw/bob,grafana=r/bob,robot_zmon=r/bob", bobs),
+        ] {
+            assert!(!granted(table.0, table.1, observed, expected), "{observed} for {expected}");
+        }
+        assert!(!granted("table", "public.mine", started, bobs));
+        assert!(!granted("sequence", table.1, started, bobs));
+        assert!(!granted("table", "cron.mine", "bob=arw/bob,cron_admin=r/bob", bobs));
+        let cron = |access| thing(job.0, job.1, access);
+        assert!(!granted_at_start("shop", &cron("bob=X/bob,cron_admin=X/bob"), &cron("bob=X/bob")));
+        let other = SchemaObject {
+            definition: "owner bob; access {bob=arw/bob}; method other".to_owned(),
+            ..object(table.0, table.1)
+        };
+        assert!(!granted_at_start("postgres", &thing(table.0, table.1, started), &other));
     }
 
     #[test]

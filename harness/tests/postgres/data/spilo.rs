@@ -77,6 +77,24 @@ async fn what_a_start_of_spilo_makes_is_no_difference_and_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_start_grants_on_peoples_things_in_spilos_schemas_is_no_difference() {
+    let shop = with_roles().await;
+    start(&shop.server);
+    let mine = "CREATE TABLE metric_helpers.mine (id int);
+        CREATE FUNCTION metric_helpers.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'";
+    run(&shop.server, "shop", mine).await;
+    let source = seen(&shop, "spilo:1").await;
+    start(&shop.server);
+    let clone = seen(&shop, "spilo:1").await;
+    let comparison = compared(&clone, &source);
+    assert_eq!(lines(&comparison), [""; 0]);
+    assert!(comparison.notes[0].contains("shop: table metric_helpers.mine"), "{comparison}");
+    run(&shop.server, "shop", "GRANT SELECT ON metric_helpers.mine TO grafana").await;
+    let told = lines(&compared(&seen(&shop, "spilo:1").await, &source));
+    assert!(told.len() == 1 && told[0].starts_with("shop: table metric_helpers.mine: "), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_people_changed_or_added_among_spilos_objects_is_told() {
     let shop = with_roles().await;
     start(&shop.server);
@@ -156,4 +174,77 @@ async fn what_people_changed_or_added_among_spilos_objects_is_told() {
         }
         run(&shop.server, database, undo).await;
     }
+}
+
+/// What pg_cron has, as members of an extension that is everywhere: its own is not on every machine.
+const CRON: &str = "CREATE SCHEMA cron;
+    CREATE SEQUENCE cron.jobid_seq;
+    CREATE SEQUENCE cron.runid_seq;
+    CREATE TABLE cron.job (jobid bigint PRIMARY KEY DEFAULT nextval('cron.jobid_seq'), schedule text, command text);
+    CREATE TABLE cron.job_run_details (runid bigint PRIMARY KEY DEFAULT nextval('cron.runid_seq'), jobid bigint, status text);
+    ALTER EXTENSION plpgsql ADD SEQUENCE cron.jobid_seq;
+    ALTER EXTENSION plpgsql ADD SEQUENCE cron.runid_seq;
+    ALTER EXTENSION plpgsql ADD TABLE cron.job;
+    ALTER EXTENSION plpgsql ADD TABLE cron.job_run_details";
+const RUN: &str = "INSERT INTO cron.job_run_details (jobid, status) VALUES (1, 'succeeded')";
+
+/// As after a recovery from a backup of the other.
+fn recovered(observed: &DataObservation) -> DataObservation {
+    let mut observed = observed.clone();
+    observed.identity.timeline += 1;
+    observed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_peoples_and_what_became_of_them_in_a_clone_is_not() {
+    let shop = with_roles().await;
+    let without = seen(&shop, "spilo:1").await;
+    run(&shop.server, "postgres", CRON).await;
+    let made = seen(&shop, "spilo:1").await;
+    assert_eq!(lines(&compared(&made, &without)), [""; 0]);
+
+    let job = "INSERT INTO cron.job (schedule, command) VALUES ('* * * * *', 'VACUUM')";
+    run(&shop.server, "postgres", job).await;
+    let before_its_first_run = seen(&shop, "spilo:1").await;
+    run(&shop.server, "postgres", RUN).await;
+    let first_run = compared(&recovered(&seen(&shop, "spilo:1").await), &before_its_first_run);
+    assert_eq!(lines(&first_run), [""; 0]);
+    run(&shop.server, "postgres", RUN).await;
+    let source = seen(&shop, "spilo:1").await;
+    // Jobs that nobody made there are no work of a start.
+    let told = lines(&compared(&recovered(&source), &made));
+    assert!(told.iter().any(|line| line.starts_with("postgres.cron.job: 1 rows, expected 0")), "{told:?}");
+    let told = lines(&compared(&recovered(&source), &without));
+    assert!(told.iter().any(|line| line.starts_with("postgres.cron.job: is not expected")), "{told:?}");
+
+    run(&shop.server, "postgres", RUN).await;
+    let later = seen(&shop, "spilo:1").await;
+    let comparison = compared(&recovered(&later), &source);
+    assert_eq!(lines(&comparison), [""; 0]);
+    assert!(comparison.notes[0].contains("postgres.cron.job_run_details"), "{comparison}");
+    // Where nothing was recovered, nobody but people can have changed it; runs that are gone are lost.
+    assert!(!compared(&later, &source).equal);
+    let told = lines(&compared(&recovered(&source), &later));
+    let lost = "postgres.cron.job_run_details: 2 rows, expected 3";
+    assert!(told.iter().any(|line| line.starts_with(lost)), "{told:?}");
+
+    for (change, undo) in [
+        ("UPDATE cron.job SET command = 'VACUUM FULL'", "UPDATE cron.job SET command = 'VACUUM'"),
+        ("DELETE FROM cron.job", "INSERT INTO cron.job VALUES (1, '* * * * *', 'VACUUM')"),
+        ("SELECT setval('cron.jobid_seq', 7)", "SELECT setval('cron.jobid_seq', 1)"),
+    ] {
+        run(&shop.server, "postgres", change).await;
+        let changed = seen(&shop, "spilo:2").await;
+        assert!(!compared(&recovered(&changed), &later).equal, "after {change}");
+        assert!(!compared(&recovered(&later), &changed).equal, "after {change}");
+        run(&shop.server, "postgres", undo).await;
+        assert!(compared(&recovered(&seen(&shop, "spilo:2").await), &later).equal, "after {undo}");
+    }
+
+    // Spilo has pg_cron in one database; tables of that name elsewhere are people's.
+    run(&shop.server, "shop", CRON).await;
+    let others = seen(&shop, "spilo:1").await;
+    run(&shop.server, "shop", RUN).await;
+    let told = lines(&compared(&recovered(&seen(&shop, "spilo:1").await), &others));
+    assert!(told.iter().any(|line| line.starts_with("shop.cron.job_run_details: ")), "{told:?}");
 }
