@@ -50,7 +50,8 @@ impl Given {
             given.push(Given::Scenario(Box::new(loaded)));
         }
         if !manifests.is_empty() {
-            let read = Manifests::read(&manifests);
+            let configured = configuration.check.operator_configuration.as_deref();
+            let read = Manifests::read_with(&manifests, configured);
             for problem in &read.problems {
                 eprintln!("{:?}", miette::Report::new(problem.clone()));
             }

@@ -69,6 +69,20 @@ fn a_table_shows_each_entry_its_winner_and_where_it_is_from() {
 }
 
 #[test]
+fn the_operators_configuration_may_stand_elsewhere_as_it_may_for_check() {
+    let operator = "apiVersion: acid.zalan.do/v1\nkind: OperatorConfiguration\nmetadata: { name: operator }\n\
+        configuration: { aws_or_gcp: { wal_az_storage_account: sharedbackups } }\n";
+    let folder = Folder::with(&[
+        ("clonedrill.yaml", "check: { operator-configuration: operator.txt }\n"),
+        ("operator.txt", operator),
+        ("cluster.yaml", CLUSTER),
+    ]);
+    let arguments = ["render", "cluster.yaml", "--operator", "v1.15.1"];
+    let output = Command::new(BINARY).args(arguments).current_dir(folder.path()).output().unwrap();
+    assert!(stdout(&output).contains("sharedbackups"), "{}{}", stdout(&output), stderr(&output));
+}
+
+#[test]
 fn records_hold_every_place_and_no_secret() {
     let folder = Folder::with(&[
         (
