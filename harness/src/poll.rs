@@ -1,7 +1,9 @@
 //! The one way to wait: a probe, a limit, and the last thing seen.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// What one look at the thing waited for gave.
 pub enum Seen<T> {
