@@ -130,6 +130,10 @@ async fn serve_connection(
     client: Arc<CertificateDer<'static>>,
     shared: Arc<Shared>,
 ) {
+    // Else the end of each answer that is forwarded waits for an acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        return tracing::debug!(%error, "no connection to the kubelet's port");
+    }
     let stream = match within("the kubelet's client", HANDSHAKE, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%error, "no TLS with the kubelet's port"),
