@@ -36,7 +36,7 @@ fn find(world: &World<'_>, found: &mut Found) {
             }
         );
         let repair = format!(
-            "set {} in spec.env as the source has them, and STANDBY_USE_WALG_RESTORE to \"true\"",
+            "set {} in spec.env: the account and what opens it as the source has them, STANDBY_USE_WALG_RESTORE to \"true\"",
             lacks.join(", ")
         );
         let place = world.place_of_name(cluster, rendered, PREFIX);
