@@ -37,14 +37,16 @@ pub async fn damage(
     let full = proofs == Proofs::Full;
     let open = clone.databases.iter().filter(|database| database.connectable);
     let open: Vec<&str> = open.map(|database| database.name.as_str()).collect();
-    let mut passed_over = false;
+    let mut passed_over = None;
     let (mut amcheck, mut entries) = (Amcheck::default(), Entries::default());
     let (mut walked, mut files) = (Walked::default(), Files::default());
     for name in &open {
         let opened = Own::open(connect, name).await;
         let Some(own) = or_gap(&mut amcheck.inspected, name, opened)? else { continue };
-        let set = done_within("a setting of the server", ASK, own.rows(PASSES_OVER)).await?;
-        passed_over = passed_over || !set.is_empty();
+        if passed_over.is_none() {
+            let set = done_within("a setting of the server", ASK, own.rows(PASSES_OVER)).await?;
+            passed_over = Some(!set.is_empty());
+        }
         let done = amcheck.database(&own, proofs, until).await;
         or_gap(&mut amcheck.inspected, name, done)?;
         drop(own);
@@ -69,7 +71,7 @@ pub async fn damage(
         files.inspected.took(begin);
         or_gap(&mut files.inspected, "all databases", done)?;
     }
-    if passed_over {
+    if passed_over == Some(true) {
         amcheck.inspected.gap("what WAL had of pages that are not there", PASSED_OVER);
     }
     let seen = amcheck.seen();
