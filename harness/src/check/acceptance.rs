@@ -8,6 +8,7 @@ use super::world::World;
 use super::{by_code, definitions};
 use crate::manifests::{Document, Kind, Place};
 use crate::toolchain::Acceptance;
+use crate::yaml;
 
 /// On a cluster, or on the object where a finding points: a line each, `<code>: <reason>`.
 const ANNOTATION: &str = "clonedrill.io/accept";
@@ -87,8 +88,7 @@ fn concerns(accepted: &Accepted<'_>, finding: &Finding) -> bool {
 fn all<'w>(world: &World<'w>) -> Vec<Accepted<'w>> {
     let mut all = Vec::new();
     for document in &world.manifests.documents {
-        let key = ANNOTATION.replace('~', "~0").replace('/', "~1");
-        let pointer = format!("/metadata/annotations/{key}");
+        let pointer = yaml::child("/metadata/annotations", ANNOTATION);
         let Some(text) = document.text(&pointer) else { continue };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (code, reason) = line.split_once(':').unwrap_or((line, ""));

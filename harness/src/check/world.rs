@@ -105,11 +105,8 @@ impl<'w> World<'w> {
             .collect();
         let beside = named.iter().find(|(other, _)| other.document.namespace == namespace);
         let pod = cluster.rendered.as_ref().ok().map(|rendered| &rendered.pod);
-        let is_read = |found: &&(&Cluster<'w>, &Rendered<'w>)| {
-            let reads = pod.and_then(Pod::source);
-            let major = pod.and_then(Pod::major);
-            reads.zip(found.1.pod.own()).is_some_and(|(reads, own)| reads.finds(own, major))
-        };
+        let is_read =
+            |found: &&(&Cluster<'w>, &Rendered<'w>)| pod.is_some_and(|pod| pod.reads_from(&found.1.pod));
         beside.filter(is_read).or_else(|| named.iter().find(is_read)).or(beside).copied()
     }
 
@@ -154,7 +151,7 @@ impl<'w> World<'w> {
 impl<'w> Rendered<'w> {
     fn new(set: &'w RenderedSet, namespace: &str, manifests: &Manifests) -> Self {
         let items = set.env.iter().map(|entry| (entry.name.as_str(), &entry.item));
-        let (from, unknown) = env_from(&set.stateful_set, namespace, manifests);
+        let (from, unknown) = env_from(set, namespace, manifests);
         let pod = Pod::over(from, items, namespace, manifests);
         let open = missing::of_pods(manifests, namespace);
         let open = open
@@ -199,10 +196,12 @@ impl<'w> Rendered<'w> {
 }
 
 /// What `envFrom` of Spilo's container gives, with the objects of which that is not known in full.
-fn env_from(set: &Value, namespace: &str, manifests: &Manifests) -> (Vec<(String, String)>, Vec<String>) {
-    let containers = set.pointer("/spec/template/spec/containers").and_then(Value::as_array);
-    let postgres = containers.into_iter().flatten().find(|container| container["name"] == "postgres");
-    let sources = postgres.and_then(|container| container.get("envFrom")?.as_array());
+fn env_from(
+    set: &RenderedSet,
+    namespace: &str,
+    manifests: &Manifests,
+) -> (Vec<(String, String)>, Vec<String>) {
+    let sources = set.container().and_then(|container| container.get("envFrom")?.as_array());
     let (mut given, mut unknown) = (Vec::new(), Vec::new());
     for source in sources.into_iter().flatten() {
         let prefix = source.get("prefix").and_then(Value::as_str).unwrap_or_default();

@@ -145,11 +145,7 @@ impl Explaining<'_, '_> {
             None => format!("in no storage account: {} is missing", name("AZURE_STORAGE_ACCOUNT")),
         };
         all.push(self.says(account, &name("AZURE_STORAGE_ACCOUNT")));
-        let azure = match archive.scope {
-            Scope::Own => self.rendered.pod.own(),
-            Scope::Clone => self.rendered.pod.source(),
-        };
-        let credential = azure.and_then(|azure| azure.credential);
+        let credential = self.rendered.pod.azure(archive.scope).and_then(|azure| azure.credential);
         let (says, variable) = match credential {
             Some(kind) => {
                 let variable = name(kind.variable());

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::engine::{Prepared, Told};
 use super::error::RenderError;
-use super::upgrade::REASON;
+use super::upgrade::{REASON, for_all};
 use super::world::World;
-use crate::poll::{Limit, PollError, Seen, poll};
+use crate::poll::{PollError, Seen, poll};
 
 /// What the operator finds to change in each of these clusters when it looks a second time, in its own words: nothing, as it
 /// should be; and no entry where it has not looked in time.
@@ -25,8 +25,7 @@ pub(super) async fn look_again(
     // An operator that starts syncs every cluster that is there, as its resync_period lets it do later.
     world.end_operators().await?;
     world.start(newer.operator()).await?;
-    let limit = Limit::seconds(60 + 5 * u64::try_from(clusters.len().min(40)).unwrap_or(0));
-    let synced = poll(format!("operator {version} to look a second time"), limit, async || {
+    let synced = poll(format!("operator {version} to look a second time"), for_all(clusters), async || {
         if world.dead.is_some() || world.death().await?.is_some() {
             return Ok(Seen::Done(()));
         }

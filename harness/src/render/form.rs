@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::Value;
 
+use crate::yaml;
+
 /// Switches, numbers, durations, quantities and texts of several lines: a marker would make something else of them.
 static PARSED: LazyLock<Regex> = LazyLock::new(|| {
     let forms = [
@@ -31,7 +33,7 @@ pub(super) fn is_name(text: &str) -> bool {
 /// The schema of the field at a JSON pointer inside of what `schema` describes.
 pub(super) fn schema_at<'s>(schema: &'s Value, pointer: &str) -> Option<&'s Value> {
     pointer.split('/').skip(1).try_fold(schema, |schema, step| {
-        let step = step.replace("~1", "/").replace("~0", "~");
+        let step = yaml::step(step);
         schema
             .get("properties")
             .and_then(|properties| properties.get(&step))
@@ -82,8 +84,7 @@ pub(super) fn texts(value: &Value) -> Vec<(String, &str)> {
             }
             Value::Object(fields) => {
                 for (key, field) in fields {
-                    let key = key.replace('~', "~0").replace('/', "~1");
-                    walk(field, &format!("{pointer}/{key}"), into);
+                    walk(field, &yaml::child(pointer, key), into);
                 }
             }
             _ => {}

@@ -3,13 +3,12 @@
 use serde_json::Value;
 
 use super::markers::Markers;
-use super::types::{InputObject, Origin, RenderInput, RenderedVariable};
+use super::types::{InputObject, Origin, RenderInput, RenderedVariable, container_of};
+use crate::yaml::child;
 
 /// The env of the container `postgres` of a StatefulSet.
 pub(super) fn env_of(stateful_set: &Value) -> Vec<Value> {
-    let containers = stateful_set.pointer("/spec/template/spec/containers").and_then(Value::as_array);
-    let postgres = containers.into_iter().flatten().find(|container| container["name"] == "postgres");
-    postgres.and_then(|container| container["env"].as_array()).cloned().unwrap_or_default()
+    container_of(stateful_set).and_then(|container| container["env"].as_array()).cloned().unwrap_or_default()
 }
 
 /// The variables of a plain list, without origins.
@@ -73,7 +72,7 @@ impl Of<'_> {
             let field = if kind == "Secret" { "secretKeyRef" } else { "configMapKeyRef" };
             Some((kind, item.pointer(&format!("/valueFrom/{field}"))?))
         })?;
-        let key = reference["key"].as_str()?.replace('~', "~0").replace('/', "~1");
+        let key = reference["key"].as_str()?;
         let is = |object: &&Value| {
             let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
             object["kind"] == kind
@@ -82,7 +81,7 @@ impl Of<'_> {
         };
         let index = self.input.objects.iter().position(|object| is(&object))?;
         // Kubernetes lays `stringData` over `data`.
-        let pointers = ["stringData", "data", "binaryData"].map(|field| format!("/{field}/{key}"));
+        let pointers = ["stringData", "data", "binaryData"].map(|field| child(&format!("/{field}"), key));
         let pointer =
             pointers.into_iter().find(|pointer| self.input.objects[index].pointer(pointer).is_some())?;
         Some(Origin { object: InputObject::Object(index), pointer, release_default: false })

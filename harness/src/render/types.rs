@@ -79,6 +79,19 @@ pub struct RenderedSet {
     pub origins_unknown: Option<String>,
 }
 
+impl RenderedSet {
+    /// The container `postgres`.
+    pub fn container(&self) -> Option<&Value> {
+        container_of(&self.stateful_set)
+    }
+}
+
+/// The container `postgres` of a StatefulSet.
+pub(super) fn container_of(stateful_set: &Value) -> Option<&Value> {
+    let containers = stateful_set.pointer("/spec/template/spec/containers")?.as_array()?;
+    containers.iter().find(|container| container["name"] == "postgres")
+}
+
 /// Why there is no StatefulSet: who refused it (the API server: with the field it named; the operator: its log line).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {

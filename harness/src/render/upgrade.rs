@@ -138,7 +138,7 @@ async fn take_over(
     if world.dead.is_some() {
         return Ok(());
     }
-    let limit = Limit::seconds(60 + 5 * u64::try_from(clusters.len().min(40)).unwrap_or(0));
+    let limit = for_all(clusters);
     let done = poll(format!("operator {version} to take over"), limit, async || {
         let waiting = clusters.iter().filter(|cluster| {
             let state = world.state(**cluster);
@@ -160,6 +160,11 @@ async fn take_over(
         Err(PollError::Failed(error)) => return Err(error),
     }
     Ok(())
+}
+
+/// How long an operator may take until it has looked at so many clusters.
+pub(super) fn for_all(clusters: &[usize]) -> Limit {
+    Limit::seconds(60 + 5 * u64::try_from(clusters.len().min(40)).unwrap_or(0))
 }
 
 /// The first pod of each StatefulSet that wants one: what the newer operator marks, or not.

@@ -12,6 +12,7 @@ use crate::observe::env::{Written, shown, written};
 use crate::render::{InputObject, Origin, Refused, RefusedBy, RenderInput, RenderedVariable, Rendering};
 use crate::secret::{Secret, is_told_by_form};
 use crate::snapshot::redact::Redactor;
+use crate::yaml;
 
 /// Where the objects of an input are in what a person gave.
 pub trait Sources {
@@ -202,7 +203,7 @@ impl Of<'_> {
         variable.item.get("valueFrom")?;
         let InputObject::Object(index) = origin.object else { return None };
         let object = &self.input.objects[index];
-        let key = origin.pointer.rsplit('/').next()?.replace("~1", "/").replace("~0", "~");
+        let key = yaml::step(origin.pointer.rsplit('/').next()?);
         match object["kind"].as_str()? {
             "Secret" => {
                 let value = object.pointer(&origin.pointer)?.as_str()?;
@@ -273,7 +274,7 @@ fn pointer_of_field(field: &str) -> String {
 fn path(pointer: &str) -> String {
     let mut path = String::new();
     for step in pointer.split('/').skip(1) {
-        let step = step.replace("~1", "/").replace("~0", "~");
+        let step = yaml::step(step);
         match step.parse::<usize>() {
             Ok(index) => path.push_str(&format!("[{index}]")),
             Err(_) if path.is_empty() => path.push_str(&step),

@@ -68,8 +68,7 @@ pub(super) async fn everyone(access: &ClusterAccess, source: &Source) -> Vec<Sib
         let variables = env_of(&set)?;
         let pod = Pod::of_items(&variables, &namespace);
         let shares = pod.own().is_some_and(|own| source.backups.finds(own, major));
-        let reads =
-            pod.own().is_some_and(|own| pod.source().is_some_and(|reads| reads.finds(own, pod.major())));
+        let reads = pod.reads_from(&pod);
         Some(Sibling { namespace, name, shares, reads })
     });
     others.collect()

@@ -14,7 +14,7 @@ use super::form::Form;
 use super::load::{Parsed, parsed, read};
 use super::problem::ProblemKind;
 use super::syntax::{self, Fault};
-use crate::yaml::{Places, child};
+use crate::yaml::{Places, child, step};
 
 /// Nobody reads more.
 const MOST: usize = 50;
@@ -85,7 +85,7 @@ fn is_within(pointer: &str, outer: &str) -> bool {
 /// Puts a value at a place, or takes away what stands there; false where there is no such place.
 fn put(document: &mut Value, pointer: &str, value: Option<Value>) -> bool {
     let Some((above, name)) = pointer.rsplit_once('/') else { return false };
-    let name = name.replace("~1", "/").replace("~0", "~");
+    let name = step(name);
     match (document.pointer_mut(above), value) {
         (Some(Value::Object(map)), Some(value)) => {
             map.insert(name, value);

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::yaml;
+
 /// What stands in place of a text that is needed and not known.
 const ANY_TEXT: &str = "…";
 
@@ -22,7 +24,7 @@ impl<'s> Form<'s> {
     }
 
     fn child(self, name: &str) -> Option<Self> {
-        let name = name.replace("~1", "/").replace("~0", "~");
+        let name = yaml::step(name);
         let child = match self.schema.get("items") {
             Some(items) => items,
             None => self.schema.get("properties")?.get(&name)?,

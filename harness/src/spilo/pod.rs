@@ -297,13 +297,22 @@ impl<'w> Pod<'w> {
         self.clone.as_ref()
     }
 
-    /// What tells one storage account from another: its name where that is known, else the object that it stands in.
-    pub fn account(&self, scope: Scope) -> Option<String> {
-        let azure = match scope {
+    /// The backups of one of both.
+    pub fn azure(&self, scope: Scope) -> Option<&Azure> {
+        match scope {
             Scope::Own => self.own(),
             Scope::Clone => self.source(),
-        };
-        let account = azure?.account.as_deref()?;
+        }
+    }
+
+    /// Whether it is restored from where `other` archives.
+    pub fn reads_from(&self, other: &Pod<'_>) -> bool {
+        self.source().zip(other.own()).is_some_and(|(reads, own)| reads.finds(own, self.major()))
+    }
+
+    /// What tells one storage account from another: its name where that is known, else the object that it stands in.
+    pub fn account(&self, scope: Scope) -> Option<String> {
+        let account = self.azure(scope)?.account.as_deref()?;
         if is_known(account) {
             return Some(account.to_owned());
         }
@@ -314,11 +323,7 @@ impl<'w> Pod<'w> {
 
     /// The Secret and key that the credential stands in, where it stands in one.
     pub fn credential_stands_in(&self, scope: Scope) -> Option<String> {
-        let azure = match scope {
-            Scope::Own => self.own(),
-            Scope::Clone => self.source(),
-        };
-        let name = format!("{}{}", scope.prefix(), azure?.credential?.variable());
+        let name = format!("{}{}", scope.prefix(), self.azure(scope)?.credential?.variable());
         self.stands_in(&name).filter(|object| object.starts_with("Secret"))
     }
 
@@ -334,11 +339,7 @@ impl<'w> Pod<'w> {
 
     /// What tells one credential from another: its value where that is known, else the Secret that it stands in.
     pub fn credential(&self, scope: Scope) -> Option<String> {
-        let azure = match scope {
-            Scope::Own => self.own(),
-            Scope::Clone => self.source(),
-        };
-        let name = format!("{}{}", scope.prefix(), azure?.credential?.variable());
+        let name = format!("{}{}", scope.prefix(), self.azure(scope)?.credential?.variable());
         if let Some(value) = self.value(&name) {
             return Some(Secret::new(value).fingerprint());
         }

@@ -7,5 +7,5 @@ mod text;
 
 pub use error::{message, span_of};
 pub use nearest::{did_you_mean, help, nearest};
-pub use places::{Places, child, line_and_column, pointer_of_field};
+pub use places::{Places, child, line_and_column, pointer_of_field, step};
 pub use text::text;

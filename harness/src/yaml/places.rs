@@ -207,6 +207,11 @@ pub fn child(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
+/// One step of a pointer, as it is called in the document.
+pub fn step(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
 /// `spec.env[0].name`, as the API server names a field, as a JSON pointer.
 pub fn pointer_of_field(field: &str) -> String {
     field

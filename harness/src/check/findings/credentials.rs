@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::identity;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
-use crate::check::world::{Cluster, Rendered, World};
+use crate::check::world::{Cluster, World};
 use crate::spilo::{Azure, CredentialKind, Scope, is_known};
 
 pub(super) static CLONE_WITHOUT: Definition = Definition {
@@ -46,13 +46,6 @@ pub(super) static OF_ANOTHER_ACCOUNT: Definition = Definition {
 
 const SCOPES: [Scope; 2] = [Scope::Own, Scope::Clone];
 
-fn azure<'r>(rendered: &'r Rendered<'_>, scope: Scope) -> Option<&'r Azure> {
-    match scope {
-        Scope::Own => rendered.pod.own(),
-        Scope::Clone => rendered.pod.source(),
-    }
-}
-
 fn account(azure: &Azure) -> String {
     azure
         .account
@@ -72,7 +65,9 @@ fn without(world: &World<'_>, found: &mut Found, scope: Scope) {
         if misspelt || identity::names(world, rendered, scope).is_some() {
             continue;
         }
-        let Some(azure) = azure(rendered, scope).filter(|azure| azure.credential.is_none()) else { continue };
+        let Some(azure) = rendered.pod.azure(scope).filter(|azure| azure.credential.is_none()) else {
+            continue;
+        };
         let account = account(azure);
         let message = match scope {
             Scope::Own => format!(
@@ -106,7 +101,7 @@ fn without(world: &World<'_>, found: &mut Found, scope: Scope) {
 fn two(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
         for scope in SCOPES {
-            let Some(azure) = azure(rendered, scope).filter(|azure| azure.warning.is_some()) else {
+            let Some(azure) = rendered.pod.azure(scope).filter(|azure| azure.warning.is_some()) else {
                 continue;
             };
             let Some(taken) = azure.credential else { continue };

@@ -20,14 +20,10 @@ const OTHERS: [&str; 2] = ["AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST"]
 /// The variable that names an identity for this scope, where nothing else opens the account.
 pub(super) fn names(world: &World<'_>, rendered: &Rendered<'_>, scope: Scope) -> Option<String> {
     let has = |name: &str| rendered.pod.has(&format!("{}{name}", scope.prefix()));
-    let azure = match scope {
-        Scope::Own => rendered.pod.own(),
-        Scope::Clone => rendered.pod.source(),
-    };
     // Two of the three of a service principal are rather one that is not complete; workload identities have no secret, though.
     let is_identity = world.settings.managed_identity || has(OTHERS[0]);
     let incomplete = has("AZURE_CLIENT_SECRET") || (has("AZURE_TENANT_ID") && !is_identity);
-    if azure?.credential.is_some() || incomplete {
+    if rendered.pod.azure(scope)?.credential.is_some() || incomplete {
         return None;
     }
     let named = [CLIENT, OTHERS[0], OTHERS[1]].into_iter().find(|name| has(name));

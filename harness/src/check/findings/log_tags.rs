@@ -22,9 +22,7 @@ const TAGS: &str = "LOG_S3_TAGS";
 
 /// The release of Spilo that the cluster's pods run; none where the image's tag is no release's.
 fn release(rendered: &Rendered<'_>) -> Option<Release> {
-    let containers = rendered.set.stateful_set.pointer("/spec/template/spec/containers")?.as_array()?;
-    let postgres = containers.iter().find(|container| container["name"] == "postgres")?;
-    Release::of_image(postgres.get("image").and_then(Value::as_str)?)
+    Release::of_image(rendered.set.container()?.get("image").and_then(Value::as_str)?)
 }
 
 fn find(world: &World<'_>, found: &mut Found) {

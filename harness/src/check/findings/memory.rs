@@ -47,9 +47,7 @@ fn buffers(archive: &Archive) -> Option<(u64, String)> {
 }
 
 fn limit(rendered: &Rendered<'_>) -> Option<u64> {
-    let containers = rendered.set.stateful_set.pointer("/spec/template/spec/containers")?.as_array()?;
-    let postgres = containers.iter().find(|container| container["name"] == "postgres")?;
-    quantity(postgres.pointer("/resources/limits/memory").and_then(Value::as_str)?)
+    quantity(rendered.set.container()?.pointer("/resources/limits/memory").and_then(Value::as_str)?)
 }
 
 /// Bytes of a quantity of Kubernetes; limits are far below what a float counts exactly.

@@ -93,11 +93,7 @@ fn consequence(rendered: &Rendered<'_>, meant: &str) -> String {
         Some(bare) => (Scope::Clone, bare),
         None => (Scope::Own, meant),
     };
-    let credential = match scope {
-        Scope::Own => rendered.pod.own(),
-        Scope::Clone => rendered.pod.source(),
-    };
-    let has_credential = credential.is_some_and(|azure| azure.credential.is_some());
+    let has_credential = rendered.pod.azure(scope).is_some_and(|azure| azure.credential.is_some());
     let text = match (scope, bare) {
         (Scope::Own, "WALG_AZ_PREFIX") if !rendered.pod.archives() => "so there will be no backups at all",
         (Scope::Clone, "WALG_AZ_PREFIX") if rendered.model.source().is_none() => {

@@ -30,16 +30,13 @@ const NAME: &str = "WALG_AZ_PREFIX";
 type Member<'a, 'w> = (&'a Cluster<'w>, &'a Rendered<'w>);
 
 fn shared(world: &World<'_>, found: &mut Found) {
-    let mut places: BTreeMap<(Option<String>, &str), Vec<Member<'_, '_>>> = BTreeMap::new();
+    let mut places: BTreeMap<(String, &str), Vec<Member<'_, '_>>> = BTreeMap::new();
     for (cluster, rendered) in world.rendered() {
         // A reference that stays as it stands is a finding of its own, and what they share with it no second one.
         // Where no account is named nothing is archived, which is another one.
-        let sound = !rendered.is_literal(NAME) && rendered.pod.account(Scope::Own).is_some();
-        if let Some(own) = rendered.pod.own().filter(|own| sound && is_known(&own.prefix)) {
-            places
-                .entry((rendered.pod.account(Scope::Own), &own.prefix))
-                .or_default()
-                .push((cluster, rendered));
+        let own = rendered.pod.own().filter(|own| !rendered.is_literal(NAME) && is_known(&own.prefix));
+        if let Some((own, account)) = own.zip(rendered.pod.account(Scope::Own)) {
+            places.entry((account, &own.prefix)).or_default().push((cluster, rendered));
         }
     }
     for ((account, prefix), members) in places {
@@ -54,7 +51,7 @@ fn shared(world: &World<'_>, found: &mut Found) {
                  restore of either may get the other's data",
                 first.name(),
                 cluster.name(),
-                in_account(account.as_deref())
+                in_account(Some(&account))
             );
             let place = world.place_of_name(cluster, rendered, NAME);
             let first_place = world.place_of_name(first, first_rendered, NAME);
@@ -102,9 +99,7 @@ fn into_source(world: &World<'_>, found: &mut Found) {
             let place = world.place_of_name(cluster, rendered, NAME);
             let repair =
                 "nothing; with a new prefix the old backups stay as they are, and are no longer deleted";
-            found
-                .add(cluster.name(), place, "written here", message, repair)
-                .as_bad_as(crate::check::finding::Severity::Note);
+            found.add(cluster.name(), place, "written here", message, repair).as_bad_as(Severity::Note);
             continue;
         }
         let message = format!(

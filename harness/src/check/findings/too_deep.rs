@@ -24,11 +24,8 @@ pub(super) fn meant<'r>(
 ) -> Option<(&'r str, &'r str)> {
     let reads = rendered.model.source().filter(|reads| reads.store == Store::Azure)?;
     let found = search::above_walgs_folders(reads.prefix()?)?;
-    let archives_there = world
-        .source_of(cluster)
-        .and_then(|(_, source)| source.pod.own().zip(rendered.pod.source()))
-        .is_some_and(|(own, reads)| reads.finds(own, rendered.pod.major()));
-    (!archives_there).then_some(found)
+    let source = world.source_of(cluster).filter(|(_, source)| rendered.pod.reads_from(&source.pod));
+    source.is_none().then_some(found)
 }
 
 fn find(world: &World<'_>, found: &mut Found) {

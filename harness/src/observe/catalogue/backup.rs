@@ -4,6 +4,12 @@ use super::Level::{Error, Info, Warning};
 use super::Standing::{Expected, TimingDependent};
 use super::{Entry, Source};
 
+/// Whoever of both finds it: WAL-G as it fetches, or PostgreSQL as it starts.
+const NO_TABLESPACE: &str =
+    "the source has a tablespace in a directory that the clone's pod does not have, or may not write to";
+const MAKE_TABLESPACE: &str = "mount a volume at the tablespace's directory (`spec.additionalVolumes` of the source with an `emptyDir` is taken over \
+     into the clone), or move its tables into the default tablespace";
+
 pub(super) static ENTRIES: &[Entry] = &[
     Entry {
         name: "no-backup-before-target",
@@ -294,9 +300,8 @@ pub(super) static ENTRIES: &[Entry] = &[
         source: Source::Postgres,
         standing: Expected,
         pattern: r#"^(could not (open|create|stat|access) directory "pg_tblspc/|directory "/\S+" does not exist|tablespace "\S+" directory)"#,
-        means: "the source has a tablespace in a directory that the clone's pod does not have, or may not write to",
-        do_: "mount a volume at the tablespace's directory (`spec.additionalVolumes` of the source with an `emptyDir` is taken over into \
-              the clone), or move its tables into the default tablespace",
+        means: NO_TABLESPACE,
+        do_: MAKE_TABLESPACE,
     },
     Entry {
         name: "tablespace-directory-not-made",
@@ -304,9 +309,8 @@ pub(super) static ENTRIES: &[Entry] = &[
         source: Source::WalG,
         standing: Expected,
         pattern: r"error creating (folder for tablespace|pg_tblspc folder|tablespace symkink|correct tablespace symlink)|error creating \S+ folder",
-        means: "the source has a tablespace in a directory that the clone's pod does not have, or may not write to",
-        do_: "mount a volume at the tablespace's directory (`spec.additionalVolumes` of the source with an `emptyDir` is taken over into \
-              the clone), or move its tables into the default tablespace",
+        means: NO_TABLESPACE,
+        do_: MAKE_TABLESPACE,
     },
     Entry {
         name: "bootstrap-failed",
