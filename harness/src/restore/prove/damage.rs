@@ -16,8 +16,8 @@ use crate::report::Proof;
 use crate::restore::Proofs;
 
 const PASSES_OVER: &str = "SELECT FROM pg_settings WHERE name = 'ignore_invalid_pages' AND setting = 'on'";
-const PASSED_OVER: &str = "the server has `ignore_invalid_pages`, so that its recovery passes over pages that are gone: take it out of the \
-                           source's parameters, and of what ALTER SYSTEM has set there";
+const PASSED_OVER: &str = "the server has `ignore_invalid_pages` set, so its recovery skips them without an error; take it out of the source's \
+                           parameters, and of what ALTER SYSTEM set there";
 
 /// On a clone, after its data were observed, in every database of it that lets clients in. What is needed for it is made in transactions that are
 /// rolled back, so nothing of it stays. With [`Proofs::Quick`] only `amcheck`, as far as it reads each thing by itself; with
@@ -72,7 +72,7 @@ pub async fn damage(
         or_gap(&mut files.inspected, "all databases", done)?;
     }
     if passed_over == Some(true) {
-        amcheck.inspected.gap("what WAL had of pages that are not there", PASSED_OVER);
+        amcheck.inspected.gap("changes to pages that do not exist", PASSED_OVER);
     }
     let seen = amcheck.seen();
     let quick = if full { "" } else { ", without a look whether each row has its entry (`proofs: quick`)" };

@@ -128,7 +128,7 @@ impl BeforeTarget {
         (ahead > CLOCKS).then(|| Unchecked {
             what: "how new the data are".to_owned(),
             why: format!(
-                "{} is after the target, and no row that was committed by then need be so new",
+                "{} is after the target: a row that is dated ahead does not show how new the data are",
                 self.time
             ),
         })
