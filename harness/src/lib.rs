@@ -7,6 +7,7 @@
 mod architecture;
 pub mod check;
 pub mod cli;
+pub mod diagnosis;
 pub mod drill;
 pub mod environment;
 pub mod exit;

@@ -6,7 +6,8 @@ use super::definition;
 use super::finding::{Definition, Finding, Found, Severity};
 use super::world::World;
 use super::{by_code, definitions};
-use crate::manifests::{Document, Kind, Place};
+use crate::diagnosis::Place;
+use crate::manifests::{Document, Kind};
 use crate::toolchain::Acceptance;
 use crate::yaml;
 

@@ -2,33 +2,11 @@
 
 use std::fmt;
 
-use miette::{Diagnostic, LabeledSpan, SourceCode};
 use serde::Serialize;
 
 use super::world::World;
-use crate::manifests::{Place, Related};
-
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// A backup or a clone will not do what it is for.
-    Error,
-    /// It may, or it will later.
-    Warning,
-    /// Nothing is wrong; something looks as if it were.
-    Note,
-}
-
-impl Severity {
-    pub fn name(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        }
-    }
-}
+pub use crate::diagnosis::Severity;
+use crate::diagnosis::{Beside, Diagnosis, Place};
 
 /// A kind of finding. Its code never changes.
 pub struct Definition {
@@ -50,8 +28,7 @@ impl fmt::Debug for Definition {
 }
 
 /// One finding.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
+#[derive(Debug, Clone)]
 pub struct Finding {
     pub definition: &'static Definition,
     /// The definition's own, or less: where it hangs on something that is not known.
@@ -68,7 +45,7 @@ pub struct Finding {
     pub repair: String,
     pub place: Place,
     label: String,
-    pub related: Vec<Related>,
+    pub related: Vec<Beside>,
     /// Other clusters that the same line befalls.
     pub also: Vec<String>,
     /// The object that the place is in, such as `Secret billing/keys`.
@@ -140,7 +117,14 @@ impl Finding {
 
     /// Shows a second place beside the first.
     pub fn beside(&mut self, place: Place, words: impl Into<String>) {
-        self.related.push(Related { words: words.into(), place });
+        self.related.push(Beside { words: words.into(), place });
+    }
+
+    /// As it is shown at its place.
+    pub fn diagnosis(&self) -> Diagnosis {
+        Diagnosis::found(self.definition.code, self.severity, &self.message, &self.place, &self.label)
+            .with_help(self.repair.clone())
+            .beside(self.related.iter().cloned())
     }
 
     /// For editors, CI and programs.
@@ -160,40 +144,6 @@ impl Finding {
             line,
             column,
         }
-    }
-}
-
-impl Diagnostic for Finding {
-    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(self.definition.code))
-    }
-
-    fn severity(&self) -> Option<miette::Severity> {
-        Some(match self.severity {
-            Severity::Error => miette::Severity::Error,
-            Severity::Warning => miette::Severity::Warning,
-            Severity::Note => miette::Severity::Advice,
-        })
-    }
-
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(&self.repair))
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(self.place.source.source_code())
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let first = LabeledSpan::new_primary_with_span(Some(self.label.clone()), self.place.span);
-        let beside = self.related.iter().filter(|related| related.is_beside(&self.place)).map(Related::label);
-        Some(Box::new(std::iter::once(first).chain(beside)))
-    }
-
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
-        let mut elsewhere = self.related.iter().filter(|related| !related.is_beside(&self.place)).peekable();
-        elsewhere.peek()?;
-        Some(Box::new(elsewhere.map(|related| related as &dyn Diagnostic)))
     }
 }
 

@@ -17,7 +17,8 @@ pub use baseline::{Baseline, BaselineError};
 pub use finding::{Definition, Finding, FindingRecord, Found, Severity};
 pub use world::{Cluster, Rendered, There, World};
 
-use crate::manifests::{Index, Manifests, Problem};
+use crate::diagnosis::Diagnosis;
+use crate::manifests::{self, Index, Manifests};
 use crate::render::{InputObject, Rendering};
 pub use crate::toolchain::{Acceptance, CheckSettings, Retention};
 
@@ -37,7 +38,7 @@ pub struct Checked {
     /// By file and place.
     pub findings: Vec<Finding>,
     /// Objects that were refused, so that nothing more can be said of them.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnosis>,
     /// Clusters that take no backups of the kind that can be cloned.
     pub without_backups: Vec<String>,
     /// What is said first where no configuration of the operator was given.
@@ -126,7 +127,7 @@ pub(crate) fn refusals(
     index: &Index,
     rendering: &Rendering,
     findings: &[Finding],
-) -> Vec<Problem> {
+) -> Vec<Diagnosis> {
     // Without settings no cluster is rendered; that is told once.
     let without_settings = rendering.refused.iter().any(|(object, _)| *object == InputObject::Settings);
     let clusters = world.clusters.iter().filter(|_| !without_settings).filter_map(|cluster| {
@@ -143,7 +144,7 @@ pub(crate) fn refusals(
     });
     let refused = clusters.chain(others);
     refused
-        .map(|(document, refused)| Problem::refused(Some(document), refused, &world.manifests.secrets))
+        .map(|(document, refused)| manifests::refused(Some(document), refused, &world.manifests.secrets))
         .collect()
 }
 

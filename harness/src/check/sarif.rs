@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::finding::{Finding, Severity};
 use super::{Checked, definitions};
-use crate::manifests::{Place, Problem};
+use crate::diagnosis::{Diagnosis, Place};
 
 #[derive(Serialize)]
 pub struct Log {
@@ -158,7 +158,7 @@ struct Descriptor {
 }
 
 /// The log of one check. Problems of the input are notifications of the tool: they are no results.
-pub fn log(checked: &Checked, problems: &[Problem]) -> Log {
+pub fn log(checked: &Checked, problems: &[Diagnosis]) -> Log {
     let rules = definitions()
         .iter()
         .map(|definition| Rule {
@@ -172,8 +172,8 @@ pub fn log(checked: &Checked, problems: &[Problem]) -> Log {
     let mut notifications: Vec<Notification> = problems
         .map(|problem| Notification {
             level: "error",
-            message: Text { text: problem.kind.to_string() },
-            descriptor: Descriptor { id: problem.kind.code().to_owned() },
+            message: Text { text: problem.message.clone() },
+            descriptor: Descriptor { id: problem.code.to_owned() },
             locations: problem.place.iter().map(location).collect(),
         })
         .collect();

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::missing;
-use crate::manifests::{Document, Index, Kind, Manifests, Place};
+use crate::diagnosis::Place;
+use crate::manifests::{Document, Index, Kind, Manifests};
 use crate::render::{InputObject, Origin, Refused, RenderedSet, RenderedVariable, Rendering};
 use crate::spilo::Objects;
 use crate::spilo::parameters::Parameters;

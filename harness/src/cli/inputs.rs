@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::checks::with_checks;
 use super::{Failure, programs, stop};
 use crate::exit::Verdict;
-use crate::manifests::{Index, Kind, Manifests, Problem};
+use crate::manifests::{self, Index, Kind, Manifests};
 use crate::operator::Release;
 use crate::render::{InputObject, Refused, RefusedBy, RenderInput, input_of, pointer_in};
 use crate::report::Sources;
@@ -157,7 +157,7 @@ impl Input {
             }
             Given::Manifests(manifests) => {
                 let document = self.index.document(object).and_then(|at| manifests.documents.get(at));
-                Problem::refused(document, refused, &self.secrets).into()
+                manifests::refused(document, refused, &self.secrets).into()
             }
         }
     }

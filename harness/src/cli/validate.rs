@@ -9,9 +9,10 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use super::checks::with_checks;
 use super::output::{WIDTH, say};
 use super::{Failure, programs};
+use crate::diagnosis::DiagnosisRecord;
 use crate::exit::Verdict;
 use crate::restore;
-use crate::scenario::{self, Checks, ProblemRecord};
+use crate::scenario::{self, Checks};
 
 /// Check scenario files without starting anything.
 #[derive(Debug, Args)]
@@ -57,7 +58,7 @@ pub(super) fn main(args: ValidateArgs) -> Result<Verdict, Failure> {
 }
 
 fn validate(files: &[PathBuf], format: Format, checks: &Checks<'_>) -> Result<Verdict, Failure> {
-    let mut records: Vec<ProblemRecord> = Vec::new();
+    let mut records: Vec<DiagnosisRecord> = Vec::new();
     for file in files {
         let result = match restore::is_drill(file) {
             true => restore::load(file).map(|_| ()),
@@ -82,7 +83,7 @@ fn validate(files: &[PathBuf], format: Format, checks: &Checks<'_>) -> Result<Ve
     Ok(if records.is_empty() { Verdict::Passed } else { Verdict::Invalid })
 }
 
-fn print_json(records: &[ProblemRecord]) -> Result<(), Failure> {
+fn print_json(records: &[DiagnosisRecord]) -> Result<(), Failure> {
     let text = serde_json::to_string_pretty(records)
         .map_err(|error| Failure::broken(miette::miette!("failed to write the problems as JSON: {error}")))?;
     say(text);

@@ -6,7 +6,8 @@ mod page;
 use serde::Serialize;
 
 use crate::check::{Cluster, Rendered, There, World};
-use crate::manifests::{Index, Manifests, Problem};
+use crate::diagnosis::Diagnosis;
+use crate::manifests::{Index, Manifests};
 use crate::render::Rendering;
 use crate::spilo::encryption::Encryption;
 use crate::spilo::{Archive, Bootstrap, Scope, Store, Why, is_known, retention};
@@ -45,7 +46,7 @@ pub fn of_rendering(
     manifests: &Manifests,
     index: &Index,
     rendering: &Rendering,
-) -> (Vec<Explanation>, Vec<Problem>) {
+) -> (Vec<Explanation>, Vec<Diagnosis>) {
     let settings = crate::toolchain::CheckSettings::default();
     let world =
         World::new(manifests, index, rendering, &settings, jiff::Timestamp::UNIX_EPOCH, &There::Unknown);

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::check::{There, World};
-use crate::manifests::{Index, Manifests, Problem};
+use crate::diagnosis::Diagnosis;
+use crate::manifests::{Index, Manifests};
 use crate::render::Rendering;
 use crate::spilo::{Azure, Pod, Scope, is_known};
 
@@ -133,7 +134,7 @@ pub fn of_rendering(
     manifests: &Manifests,
     index: &Index,
     rendering: &Rendering,
-) -> (Vec<Entry>, Vec<Problem>) {
+) -> (Vec<Entry>, Vec<Diagnosis>) {
     let settings = crate::toolchain::CheckSettings::default();
     let world =
         World::new(manifests, index, rendering, &settings, jiff::Timestamp::UNIX_EPOCH, &There::Unknown);

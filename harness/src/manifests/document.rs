@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::source::{Place, SourceFile};
+use crate::diagnosis::{Place, SourceFile};
 use crate::yaml::Places;
 
 /// The kinds of objects that say what a cluster's pods get.

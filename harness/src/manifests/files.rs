@@ -3,7 +3,9 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::problem::{Problem, ProblemKind};
+use super::problem::ProblemKind;
+
+use crate::diagnosis::Diagnosis;
 
 /// What stands for stdin among the arguments.
 pub(super) const STDIN: &str = "-";
@@ -11,7 +13,7 @@ pub(super) const STDIN: &str = "-";
 pub(super) const STDIN_SHOWN: &str = "<stdin>";
 
 /// The name and text of each file, in order of their names; what cannot be read becomes a problem.
-pub(super) fn read(paths: &[PathBuf], problems: &mut Vec<Problem>) -> Vec<(PathBuf, String)> {
+pub(super) fn read(paths: &[PathBuf], problems: &mut Vec<Diagnosis>) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     for path in paths {
         if path.as_os_str() == STDIN {
@@ -60,10 +62,10 @@ fn collect(path: &Path, named: bool, files: &mut Vec<PathBuf>) -> std::io::Resul
     Ok(())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnosis {
     let why = match error.kind() {
         std::io::ErrorKind::InvalidData => "it is no text in UTF-8".to_owned(),
         _ => error.to_string(),
     };
-    Problem::without_place(ProblemKind::Unreadable { file: path.display().to_string(), why })
+    Diagnosis::new(&ProblemKind::Unreadable { file: path.display().to_string(), why }, None)
 }

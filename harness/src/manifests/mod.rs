@@ -11,7 +11,6 @@ mod problem;
 mod read;
 mod refused;
 mod settings;
-mod source;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,9 +20,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 pub use document::{Document, Kind};
-pub use problem::{Problem, ProblemKind, ProblemRecord, Related};
-pub use source::{Place, SourceFile};
+pub(crate) use refused::refused;
 
+use crate::diagnosis::Diagnosis;
 use crate::render::{InputObject, RenderInput, Settings};
 use crate::secret::Secret;
 use crate::spilo::Objects;
@@ -34,7 +33,7 @@ pub struct Manifests {
     /// In the order of the files, each object once.
     pub documents: Vec<Document>,
     /// What could not be used, each with its place. The documents are the rest.
-    pub problems: Vec<Problem>,
+    pub problems: Vec<Diagnosis>,
     /// How many objects of each other kind were passed over.
     pub passed_over: BTreeMap<String, usize>,
     /// Values that must not be shown, whoever repeats them.

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::document::Document;
 use super::files::STDIN_SHOWN;
-use super::source::SourceFile;
+
+use crate::diagnosis::SourceFile;
 
 const ANNOTATION: &str = "/metadata/annotations/config.kubernetes.io~1origin";
 /// Folders that are looked into for a file that an annotation names from somewhere else.

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use super::cover::Covered;
 use super::document::{Document, Kind};
-use super::problem::{Problem, ProblemKind};
+use super::problem::{ProblemKind, first_here};
 use super::settings::{self, Hint};
-use super::source::{Place, SourceFile};
 use super::{Manifests, configmap, derived, parts};
+use crate::diagnosis::{Diagnosis, Place, SourceFile};
 use crate::yaml::{self, Places};
 
 /// Reads each text as the file of this name.
@@ -73,7 +73,7 @@ impl Reader {
                 Ok(value) => self.object(value, &source, &places, "", start),
                 Err((message, span)) => {
                     let place = Place { source: source.clone(), span };
-                    self.manifests.problems.push(Problem::new(ProblemKind::Syntax(message), Some(place)));
+                    self.manifests.problems.push(Diagnosis::new(&ProblemKind::Syntax(message), Some(place)));
                 }
             }
         }
@@ -93,12 +93,12 @@ impl Reader {
         };
         let Value::Object(mut fields) = value else {
             let kind = ProblemKind::NoObject(format!("it is {}", what_it_is(&value)));
-            return self.manifests.problems.push(Problem::new(kind, Some(at(""))));
+            return self.manifests.problems.push(Diagnosis::new(&kind, Some(at(""))));
         };
         let Some(kind) = fields.get("kind").and_then(Value::as_str).map(ToOwned::to_owned) else {
             if fields.contains_key("metadata") {
                 let kind = ProblemKind::NoObject("it has no `kind`".to_owned());
-                self.manifests.problems.push(Problem::new(kind, Some(at(""))));
+                self.manifests.problems.push(Diagnosis::new(&kind, Some(at(""))));
             } else if derived::is_kustomization(&fields) {
                 fields.insert("apiVersion".to_owned(), "kustomize.config.k8s.io/v1beta1".into());
                 self.derive("Kustomization", &fields, source, places, pointer);
@@ -127,8 +127,10 @@ impl Reader {
         let metadata = |key: &str| fields.get("metadata").and_then(|metadata| metadata.get(key)?.as_str());
         let Some(name) = metadata("name").filter(|name| !name.is_empty()) else {
             let object = format!("this {kind}");
-            let problem =
-                Problem::new(ProblemKind::Missing { object, field: "metadata.name" }, Some(at("/metadata")));
+            let problem = Diagnosis::new(
+                &ProblemKind::Missing { object, field: "metadata.name" },
+                Some(at("/metadata")),
+            );
             return self.manifests.problems.push(problem);
         };
         let document = Document {
@@ -191,9 +193,9 @@ impl Reader {
         let key = (document.kind.name(), document.namespace.clone(), document.name.clone());
         let place = document.place_of_name();
         if let Some(first) = self.seen.get(&key) {
-            let problem = Problem::new(ProblemKind::Duplicate { object: document.to_string() }, Some(place))
-                .held_against(first.clone(), "first here; this one is used")
-                .help("give what is applied, such as the output of `kustomize build`, and not its bases and patches");
+            let problem = Diagnosis::new(&ProblemKind::Duplicate { object: document.to_string() }, Some(place))
+                .beside([first_here(first.clone())])
+                .with_help("give what is applied, such as the output of `kustomize build`, and not its bases and patches".to_owned());
             return self.manifests.problems.push(problem);
         }
         self.seen.insert(key, place);

@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use super::Manifests;
 use super::document::Kind;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{ProblemKind, first_here};
+
+use crate::diagnosis::Diagnosis;
 
 /// What a Deployment says of where its operator's configuration is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,9 +55,9 @@ pub(super) fn choose(manifests: &mut Manifests, hints: &[Hint]) {
     for at in &candidates[1..] {
         let document = &manifests.documents[*at];
         let kind = ProblemKind::SecondSettings { object: document.to_string() };
-        let problem = Problem::new(kind, Some(document.place_of_name()))
-            .held_against(first.clone(), "first here; this one is used")
-            .help("give one operator's manifests at a time, or its Deployment as well, which names its configuration");
+        let problem = Diagnosis::new(&kind, Some(document.place_of_name()))
+            .beside([first_here(first.clone())])
+            .with_help("give one operator's manifests at a time, or its Deployment as well, which names its configuration".to_owned());
         manifests.problems.push(problem);
     }
 }

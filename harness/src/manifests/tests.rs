@@ -3,6 +3,7 @@ use std::path::Path;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use super::*;
+use crate::diagnosis::Place;
 
 fn read(text: &str) -> Manifests {
     Manifests::of_text(Path::new("all.yaml"), text)
@@ -169,7 +170,7 @@ fn folders_are_searched_and_what_is_no_manifest_is_left() {
     let manifests = Manifests::read(&[folder.path().to_owned(), folder.path().join("nowhere.yaml")]);
     let shown: Vec<String> = manifests.documents.iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["Secret keys", "postgresql shop/acid-orders"]);
-    let problems: Vec<&str> = manifests.problems.iter().map(|problem| problem.kind.code()).collect();
+    let problems: Vec<&str> = manifests.problems.iter().map(|problem| problem.code).collect();
     assert_eq!(problems, ["clonedrill::manifests::unreadable"]);
 }
 

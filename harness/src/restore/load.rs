@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(is_drill(&file), text.contains("source:"));
         load(&file).map_err(|error| {
             let problem = error.problems().next().unwrap();
-            format!("{}: {problem}", problem.place().0)
+            format!("{}: {problem}", problem.start().0)
         })
     }
 
@@ -190,7 +190,7 @@ limits: { clones: 0, time: [2h] }
             .problems()
             .map(|problem| {
                 let help = problem.help.as_deref().unwrap_or("-");
-                format!("{}: {problem} ({help})", problem.place().0)
+                format!("{}: {problem} ({help})", problem.start().0)
             })
             .collect();
         insta::assert_snapshot!(told.join("\n"));

@@ -9,11 +9,12 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::{Problem, ScenarioError};
+use super::error::{ScenarioError, problem};
 use super::form::Form;
 use super::load::{Parsed, parsed, read};
 use super::problem::ProblemKind;
 use super::syntax::{self, Fault};
+use crate::diagnosis::Diagnosis;
 use crate::yaml::{Places, child, step};
 
 /// Nobody reads more.
@@ -55,7 +56,7 @@ fn all<T: DeserializeOwned + JsonSchema>(
                 let others = check(&value).into_iter().filter(|(at, _)| untouched(at));
                 problems.extend(others.map(|(at, what)| {
                     let kind = ProblemKind::Contradiction(what);
-                    Problem::new(kind, None, path, source, places.locate(&at))
+                    problem(&kind, None, path, source, places.locate(&at))
                 }));
                 break;
             }
@@ -72,9 +73,9 @@ fn all<T: DeserializeOwned + JsonSchema>(
             break;
         }
         let help = help.or_else(|| form.map(Form::words));
-        problems.push(Problem::new(kind, help, path, source, span.or_else(|| places.locate(""))));
+        problems.push(problem(&kind, help, path, source, span.or_else(|| places.locate(""))));
     }
-    problems.sort_by_key(Problem::offset);
+    problems.sort_by_key(Diagnosis::offset);
     ScenarioError::from_all(problems)
 }
 

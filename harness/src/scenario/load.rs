@@ -9,11 +9,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::check::{self, Checks};
-use super::error::{Problem, ScenarioError};
+use super::error::{ScenarioError, problem};
 use super::folder::Location;
 use super::problem::ProblemKind;
 use super::syntax;
 use super::types::{Scenario, SqlStep, Step};
+use crate::diagnosis::Diagnosis;
 use crate::yaml::{Places, nearest, pointer_of_field};
 
 /// A scenario that is known to be sound, with the places of its parts. To another process it goes as the texts that were
@@ -71,12 +72,12 @@ pub(crate) struct Parsed<T> {
 
 impl<T> Parsed<T> {
     /// What is wrong with the value, each at the place of its JSON pointer.
-    pub(crate) fn contradictions(&self, found: Vec<(String, String)>) -> Vec<Problem> {
-        let problem = |(pointer, what): (String, String)| {
+    pub(crate) fn contradictions(&self, found: Vec<(String, String)>) -> Vec<Diagnosis> {
+        let told = |(pointer, what): (String, String)| {
             let span = self.places.locate(&pointer);
-            Problem::new(ProblemKind::Contradiction(what), None, &self.file, &self.source, span)
+            problem(&ProblemKind::Contradiction(what), None, &self.file, &self.source, span)
         };
-        found.into_iter().map(problem).collect()
+        found.into_iter().map(told).collect()
     }
 }
 
@@ -171,7 +172,7 @@ impl LoadedScenario {
         let help = name.filter(|name| !siblings.is_empty() && !siblings.contains(name));
         let help = help.map(|name| crate::yaml::help(name, siblings));
         let kind = ProblemKind::RejectedByApiServer(message.to_owned());
-        ScenarioError::one(Problem::new(kind, help, &self.file, &self.source, span))
+        ScenarioError::one(problem(&kind, help, &self.file, &self.source, span))
     }
 
     /// The problem of a `sql` step, by its number from 0, whose statements the database refused. `line` is that of its
@@ -188,7 +189,7 @@ impl LoadedScenario {
             }
         };
         let kind = ProblemKind::RefusedByDatabase(format!("{message}{}", given.1));
-        ScenarioError::one(Problem::new(kind, None, &self.file, &self.source, self.locate(&given.0)))
+        ScenarioError::one(problem(&kind, None, &self.file, &self.source, self.locate(&given.0)))
     }
 }
 
@@ -224,7 +225,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> ScenarioError {
     let kind = ProblemKind::Unreadable { file: path.display().to_string(), why: error.to_string() };
-    ScenarioError::one(Problem::new(kind, neighbour(path), path, &Arc::from(""), None))
+    ScenarioError::one(problem(&kind, neighbour(path), path, &Arc::from(""), None))
 }
 
 /// The file beside `path` with the most similar name.

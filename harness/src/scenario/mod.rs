@@ -15,7 +15,7 @@ mod types;
 mod variable;
 
 pub use check::{Checks, account_name_problem};
-pub use error::{Problem, ProblemRecord, ScenarioError};
+pub use error::ScenarioError;
 pub use expect::{Expect, RESERVED_NAMES};
 pub(crate) use faults::parse_in_full;
 pub use fill::{FillError, fill, fill_text};

@@ -1,6 +1,8 @@
 //! The kinds of problems that a scenario file can have, each with the code that people can look up.
 
-/// What is wrong. The text after `clonedrill::scenario::` of [`ProblemKind::code`] never changes.
+use crate::diagnosis::Fault;
+
+/// What is wrong. The text after `clonedrill::scenario::` of its code never changes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProblemKind {
     #[error("failed to read {file}: {why}")]
@@ -85,9 +87,8 @@ impl std::fmt::Display for What {
     }
 }
 
-impl ProblemKind {
-    /// The stable code, such as `clonedrill::scenario::unknown_field`.
-    pub fn code(&self) -> &'static str {
+impl Fault for ProblemKind {
+    fn code(&self) -> &'static str {
         match self {
             ProblemKind::Unreadable { .. } => "clonedrill::scenario::unreadable",
             ProblemKind::Syntax(_) => "clonedrill::scenario::syntax",
@@ -129,15 +130,13 @@ impl ProblemKind {
         }
     }
 
-    /// What stands beside the caret.
-    pub(super) fn label(&self) -> Option<String> {
-        let text = match self {
+    fn label(&self) -> &'static str {
+        match self {
             ProblemKind::UnknownField(_) | ProblemKind::UnknownName { .. } => "no such name",
             ProblemKind::MissingField(_) => "in here",
             ProblemKind::Duplicate { .. } => "again here",
             ProblemKind::TooEarly { .. } | ProblemKind::NotCreatedYet(_) => "used here",
             _ => "here",
-        };
-        Some(text.to_owned())
+        }
     }
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_saphyr::Error;
 
-use super::error::Problem;
+use super::error;
 use super::expect::RESERVED_NAMES;
 use super::problem::ProblemKind;
+use crate::diagnosis::Diagnosis;
 use crate::yaml::{self, Places, did_you_mean, nearest, span_of};
 
 /// The problem behind an error of the parser.
-pub(super) fn problem(error: &Error, file: &Path, source: &Arc<str>, places: &Places) -> Problem {
+pub(super) fn problem(error: &Error, file: &Path, source: &Arc<str>, places: &Places) -> Diagnosis {
     let error = error.without_snippet();
     let (kind, mut help) = kind_and_help(error);
     let mut span = error.location().map(|location| span_of(location, source));
@@ -25,7 +26,7 @@ pub(super) fn problem(error: &Error, file: &Path, source: &Arc<str>, places: &Pl
             help = help.or_else(|| near.map(did_you_mean));
         }
     }
-    Problem::new(kind, help, file, source, span.or_else(|| places.locate("")))
+    error::problem(&kind, help, file, source, span.or_else(|| places.locate("")))
 }
 
 /// What the parser found, and where.

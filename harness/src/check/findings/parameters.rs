@@ -3,7 +3,7 @@
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity};
 use crate::check::world::{Cluster, World};
-use crate::manifests::Place;
+use crate::diagnosis::Place;
 use crate::spilo::parameters::{Level, is_off};
 
 use super::timestamp;

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::Failure;
 use crate::check::{self, Checked, FindingRecord, Severity, sarif};
-use crate::manifests::{Kind, Manifests, ProblemRecord};
+use crate::diagnosis::DiagnosisRecord;
+use crate::manifests::{Kind, Manifests};
 use crate::render::Rendering;
 
 /// No line that we lay out is wider.
@@ -22,7 +23,7 @@ pub(super) fn text(manifests: &Manifests, rendering: &Rendering, checked: &Check
         println!("{}", shown(problem));
     }
     for finding in checked.findings.iter().filter(|finding| finding.counts()) {
-        println!("{}", shown(finding));
+        println!("{}", shown(&finding.diagnosis()));
     }
     for finding in &checked.findings {
         if let Some(reason) = &finding.accepted {
@@ -111,7 +112,7 @@ struct Report<'r> {
     /// Clusters that take no backups of the kind that can be cloned.
     without_backups: &'r [String],
     findings: Vec<FindingRecord>,
-    problems: Vec<ProblemRecord>,
+    problems: Vec<DiagnosisRecord>,
     passed_over: &'r BTreeMap<String, usize>,
 }
 

@@ -25,8 +25,8 @@ fn problems(error: &ScenarioError) -> impl Iterator<Item = RunError> {
         RunError {
             message: record.message,
             help: record.help,
-            code: Some(record.code),
-            file: Some(record.file),
+            code: Some(record.code.to_owned()),
+            file: record.file.map(Into::into),
             line: Some(record.line),
             column: Some(record.column),
         }

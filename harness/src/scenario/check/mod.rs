@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use miette::SourceSpan;
 
-use super::error::Problem;
+use super::error::problem;
 use super::load::LoadedScenario;
 use super::problem::{ProblemKind, What};
 use super::types::Step;
+use crate::diagnosis::Diagnosis;
 use crate::yaml;
 
 pub use header::account_name_problem;
@@ -28,14 +29,17 @@ pub struct Checks<'a> {
 }
 
 /// All problems in the order of the file, and the text of each file of SQL that was found.
-pub(super) fn all(loaded: &LoadedScenario, checks: &Checks<'_>) -> (Vec<Problem>, BTreeMap<String, String>) {
+pub(super) fn all(
+    loaded: &LoadedScenario,
+    checks: &Checks<'_>,
+) -> (Vec<Diagnosis>, BTreeMap<String, String>) {
     let mut checker = Checker::new(loaded, checks);
     checker.header();
     checker.manifests();
     checker.steps();
     checker.expectations();
     let mut problems = checker.problems;
-    problems.sort_by_key(Problem::offset);
+    problems.sort_by_key(Diagnosis::offset);
     (problems, checker.sql_files)
 }
 
@@ -43,7 +47,7 @@ pub(super) fn all(loaded: &LoadedScenario, checks: &Checks<'_>) -> (Vec<Problem>
 struct Checker<'a> {
     loaded: &'a LoadedScenario,
     checks: &'a Checks<'a>,
-    problems: Vec<Problem>,
+    problems: Vec<Diagnosis>,
     sql_files: BTreeMap<String, String>,
     /// Every name that some `mark` step gives.
     marks: BTreeSet<&'a str>,
@@ -84,7 +88,7 @@ impl<'a> Checker<'a> {
 
     fn add_at(&mut self, span: Option<SourceSpan>, kind: ProblemKind, help: Option<String>) {
         let LoadedScenario { file, source, .. } = self.loaded;
-        self.problems.push(Problem::new(kind, help, file, source, span));
+        self.problems.push(problem(&kind, help, file, source, span));
     }
 
     /// Notes a problem where `name` is none of `candidates`, and says whether it is one.

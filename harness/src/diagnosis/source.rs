@@ -1,4 +1,4 @@
-//! A file of manifests as it is shown to people: every key and password in it is covered.
+//! A file as it is shown to people: every key and password in it can be covered.
 
 use std::fmt;
 use std::ops::Range;
@@ -42,7 +42,7 @@ impl miette::SourceCode for Shown {
 
 impl SourceFile {
     /// `secret` are the parts that nobody may read, as bytes of `text`.
-    pub(super) fn new(file: &Path, text: &str, secret: &[Range<usize>]) -> Self {
+    pub(crate) fn new(file: &Path, text: &str, secret: &[Range<usize>]) -> Self {
         let mut secret = secret.to_vec();
         secret.sort_by_key(|range| range.start);
         let (mut ranges, mut end) = (secret.iter().peekable(), 0);
@@ -64,7 +64,7 @@ impl SourceFile {
     }
 
     /// The same text as of a file that is not here: what was built from it.
-    pub(super) fn elsewhere(file: &Path, built: &SourceFile) -> Self {
+    pub(crate) fn elsewhere(file: &Path, built: &SourceFile) -> Self {
         let name = format!("{} (as it was built)", file.display());
         SourceFile {
             file: file.to_owned(),
@@ -94,7 +94,7 @@ fn cover(symbol: char) -> char {
     }
 }
 
-/// A place in a file of manifests.
+/// A place in a file.
 #[derive(Debug, Clone)]
 pub struct Place {
     pub source: Arc<SourceFile>,
