@@ -22,9 +22,27 @@ pub enum ApplyError {
     Incomplete(&'static str),
     /// The API server looked at it and said no. `field` is its path where it names one.
     #[error("apply {kind} `{name}`: the API server refused it: {message}")]
-    Rejected { kind: String, name: String, message: String, field: Option<String> },
+    Rejected {
+        /// As the object itself says.
+        kind: String,
+        /// Its `metadata.name`.
+        name: String,
+        /// In the API server's words; in ours where it does not know the kind.
+        message: String,
+        /// Such as `spec.clone.timestamp`; none where the API server names no field.
+        field: Option<String>,
+    },
+    /// The request failed for another reason than what the object says.
     #[error("apply {kind} `{name}`: {source}")]
-    Kube { kind: String, name: String, source: Box<kube::Error> },
+    Kube {
+        /// As the object itself says.
+        kind: String,
+        /// Its `metadata.name`.
+        name: String,
+        /// What kube says.
+        source: Box<kube::Error>,
+    },
+    /// The API server took too long over it.
     #[error("apply an object: {0}")]
     TimedOut(#[from] TimedOut),
 }

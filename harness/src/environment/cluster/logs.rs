@@ -16,17 +16,22 @@ const KEEP: usize = 200_000;
 /// One line, with the time at which the node read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
+    /// By the node's clock; none where the line came without a time.
     pub time: Option<Timestamp>,
+    /// Without the time and the line's end.
     pub text: String,
 }
 
 /// What one attempt of one container printed.
 #[derive(Debug, Clone)]
 pub struct ContainerLines {
+    /// By its `metadata.name`.
     pub pod: String,
+    /// Its name in the pod; init containers too.
     pub container: String,
     /// 0 for the first start.
     pub attempt: i32,
+    /// In the order in which they were printed.
     pub lines: Vec<Line>,
     /// How many lines are left out before the last one.
     pub left_out: usize,

@@ -18,11 +18,15 @@ const AT_ONCE: usize = 8;
 /// One verb on one kind of object in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Right {
+    /// As RBAC has it, such as `create`.
     pub verb: &'static str,
+    /// The API group; empty for the core's.
     pub group: &'static str,
+    /// In the plural, such as `postgresqls`.
     pub resource: &'static str,
     /// Empty for the object itself.
     pub subresource: &'static str,
+    /// The one in which it is needed.
     pub namespace: String,
     /// Empty for all objects of the kind.
     pub name: String,

@@ -40,7 +40,9 @@ const TAKE: Limit = Limit {
 /// What is locked: a Lease of this name with this label.
 #[derive(Debug, Clone)]
 pub struct Lock {
+    /// Where the Lease lies.
     pub namespace: String,
+    /// By its `metadata.name`.
     pub name: String,
     /// Only a Lease with it is ours.
     pub label: (String, String),
@@ -50,7 +52,9 @@ pub struct Lock {
 
 /// What came of one attempt to take a lease.
 pub enum Taken {
+    /// It is ours until this is dropped.
     Held(Box<Held>),
+    /// Somebody else has it.
     By(Has),
     /// Somebody else was faster; who, the next attempt tells.
     Not,

@@ -30,6 +30,7 @@ struct Renewal {
 pub struct Has {
     /// For people.
     pub by: String,
+    /// When it was taken, by its holder's clock; none where the Lease does not say.
     pub since: Option<Timestamp>,
     /// Seen to renew.
     pub goes_on: bool,
