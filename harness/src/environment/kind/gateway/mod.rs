@@ -46,22 +46,29 @@ pub struct Settings {
     pub upstream: SocketAddr,
     /// The storage accounts that there are.
     pub accounts: BTreeSet<String>,
+    /// Signs the certificates of the accounts' names; the drill's own, which its pods trust.
     pub authority: AuthorityPem,
 }
 
 /// Why the gateway's pod does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// The settings, which the drill puts into the pod, are not there.
     #[error("read {SETTINGS}: {0}")]
     Read(std::io::Error),
+    /// The settings are of another form: this program and the drill's are not the same.
     #[error("understand {SETTINGS}: {0}")]
     Understand(#[from] serde_json::Error),
+    /// The certificate or the key in the settings is none.
     #[error("use the authority: {0}")]
     Authority(#[from] AuthorityError),
+    /// The gateway could not start.
     #[error("{0}")]
     Gateway(#[from] GatewayError),
+    /// The port for the drill's questions could not be opened.
     #[error("listen for the drill: {0}")]
     Listen(std::io::Error),
+    /// For so long no connection of the drill could be accepted that it gave up.
     #[error("{0}")]
     TimedOut(#[from] TimedOut),
 }

@@ -15,10 +15,13 @@ use crate::toolchain::{ImageSettings, PartProgress, Progress, Tools};
 /// An image that is there now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Built {
+    /// The name with its tag that Docker knows it by.
     pub reference: String,
     /// In bytes, unpacked.
     pub size: u64,
+    /// Whether it had to be made.
     pub how: How,
+    /// How long it took; in JSON in seconds.
     #[serde(serialize_with = "seconds", rename = "seconds")]
     pub time: Duration,
 }
@@ -27,6 +30,7 @@ pub struct Built {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum How {
+    /// Imported just now, from this machine's files.
     Made,
     /// Another name of one that is there.
     Named,

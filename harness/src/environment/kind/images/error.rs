@@ -10,20 +10,36 @@ use crate::toolchain::command::CommandError;
 /// Why images could not be had. Fits after "failed to".
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 pub enum ImagesError {
+    /// There is no program `docker` on `PATH`.
     #[error("find the program docker on PATH")]
     #[diagnostic(help(
         "install Docker's client (Debian: `apt-get install docker.io`), and start its daemon"
     ))]
     NoDocker,
+    /// Docker's client runs, and nobody answers it. Its last words.
     #[error("reach Docker's daemon: {0}")]
     #[diagnostic(help(
         "start it, or say in DOCKER_HOST where it listens; `docker version` must name a server, for this user too"
     ))]
     NoDaemon(String),
+    /// Docker did not take the layers that it was given, or not in time.
     #[error("import the image {reference}: {why}{}", last_lines(.last))]
-    Import { reference: String, why: String, last: Vec<String> },
+    Import {
+        /// The name that the image was to get.
+        reference: String,
+        /// What writing to the client or its end said.
+        why: String,
+        /// The client's last lines on stderr.
+        last: Vec<String>,
+    },
+    /// What `docker image inspect` printed is not what it should be.
     #[error("understand what Docker says of the image {reference}: {why}")]
-    Answer { reference: String, why: String },
+    Answer {
+        /// The image that was asked about.
+        reference: String,
+        /// What the JSON parser says.
+        why: String,
+    },
     /// Docker's client failed, or did not end.
     #[error(transparent)]
     Docker(CommandError),
@@ -32,19 +48,44 @@ pub enum ImagesError {
     #[diagnostic(help(
         "remove it (`docker image rm {reference}`), or give another name under `images` in clonedrill.yaml"
     ))]
-    NotOurs { reference: String },
+    NotOurs {
+        /// The name that another image has.
+        reference: String,
+    },
+    /// A file of this machine that belongs into an image, or is needed to tell what does.
     #[error("read {path}: {source}", path = .path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The folder for an archive of images could not be made.
     #[error("write {path}: {source}", path = .path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        /// The parent of the archive that was asked for.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Python was asked for its modules' files, and did not tell.
     #[error("find out what Patroni's python needs: {python} {why}", python = .python.display())]
-    Python { python: PathBuf, why: String },
+    Python {
+        /// The interpreter that Patroni runs with.
+        python: PathBuf,
+        /// What it printed on stderr, or why it did not start.
+        why: String,
+    },
+    /// The operator's release does not tell which Spilo it is for.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// Nothing on this machine stands for an image of this name.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// The name that was asked for and nobody gave a program of.
     #[error("find operator {0} among the programs of this run")]
     Operator(String),
+    /// A signal, or the failure of another part, ended it before its end.
     #[error("make the images: interrupted")]
     Interrupted,
 }

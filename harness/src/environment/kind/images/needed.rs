@@ -11,7 +11,9 @@ use crate::toolchain::{AZURITE_VERSION, ImageSettings, KIND_NODE, OperatorTool, 
 /// An image that a run needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Needed {
+    /// The name with its tag, a mirror's where `clonedrill.yaml` names one.
     pub reference: String,
+    /// Who runs in it.
     pub what: What,
 }
 
@@ -23,7 +25,9 @@ pub enum What {
     Node,
     /// By the name among the programs of the run.
     Operator(String),
+    /// The databases' pods.
     Spilo,
+    /// The storage behind the gateway.
     Azurite,
     /// The gateway before the storage accounts: this very program, made on every machine.
     Gateway,
