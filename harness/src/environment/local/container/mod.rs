@@ -29,13 +29,16 @@ pub(in crate::environment) use rootfs::{FOLDERS, SYSTEM};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
+    /// One attempt of one container, to its end.
     Start(Box<ContainerSpec>),
+    /// One program in a container that runs.
     Exec(ExecSpec),
 }
 
 /// Everything that one attempt of one container is made of.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ContainerSpec {
+    /// `spec.hostname`, else the pod's name, at most 63 characters.
     pub hostname: String,
     /// The pod's network namespace, as a path that can be opened.
     pub network: PathBuf,
@@ -45,23 +48,36 @@ pub struct ContainerSpec {
     pub own_program: PathBuf,
     /// The folder that becomes `/etc/ssl/certs`.
     pub certificates: PathBuf,
+    /// The text of `/etc/hosts`.
     pub hosts: String,
+    /// The text of `/etc/resolv.conf`.
     pub resolv_conf: String,
+    /// What its root file system is made of.
     pub image: Image,
+    /// The user: the container's context, else the pod's, else the image's.
     pub uid: u32,
+    /// The one group that it has.
     pub gid: u32,
+    /// The first is the program, looked for on the `PATH` of `env`.
     pub argv: Vec<String>,
+    /// All of it; nothing is inherited. Secrets are in it.
     pub env: Vec<(String, String)>,
+    /// Made where it is missing.
     pub working_dir: PathBuf,
+    /// One that lies in another goes after it, whatever the order here.
     pub mounts: Vec<Mount>,
+    /// Only what is mounted can be written to.
     pub read_only_root: bool,
 }
 
 /// A folder or file of the host seen in the container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
+    /// On the host.
     pub source: PathBuf,
+    /// In the container; made where it is missing.
     pub target: PathBuf,
+    /// Also for root.
     pub read_only: bool,
 }
 
@@ -70,8 +86,11 @@ pub struct Mount {
 pub struct ExecSpec {
     /// The container's init, as the node sees it.
     pub pid: i32,
+    /// The program and its arguments.
     pub argv: Vec<String>,
+    /// All of it; nothing is inherited.
     pub env: Vec<(String, String)>,
+    /// In the container.
     pub working_dir: PathBuf,
 }
 
@@ -81,6 +100,7 @@ pub struct ExecSpec {
 pub enum Report {
     /// The container's init, as the node sees it.
     Init(i32),
+    /// Why the program does not run, as the step that the kernel refused.
     Failed(String),
 }
 

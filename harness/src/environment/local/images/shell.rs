@@ -11,6 +11,7 @@ pub const REFERENCE: &str = "clonedrill/shell";
 /// The user has the number that distributions give to `nobody`.
 const NOBODY: u32 = 65534;
 
+/// A shell to begin with, as a user without rights.
 pub fn image() -> Image {
     Image {
         entrypoint: vec!["/bin/sh".to_owned()],

@@ -17,7 +17,9 @@ pub struct ImageStore {
 #[derive(Debug, thiserror::Error)]
 #[error("find image \"{reference}\" in the local image store{}", .nearest.as_ref().map(|nearest| format!("; did you mean \"{nearest}\"?")).unwrap_or_default())]
 pub struct ImageError {
+    /// As the pod's manifest has it.
     pub reference: String,
+    /// The reference that was probably meant; none where nothing is like it.
     pub nearest: Option<String>,
 }
 

@@ -60,6 +60,7 @@ pub const NODE_NAME: &str = "clonedrill";
 pub struct NodeSettings {
     /// With full rights.
     pub client: Client,
+    /// Which image a reference stands for.
     pub images: ImageStore,
     /// The bridge that pods are joined to. It has the address 10.244.0.1/16.
     pub bridge: String,
@@ -75,6 +76,7 @@ pub struct NodeSettings {
     pub self_exe: PathBuf,
     /// Where pods reach the API server.
     pub api_server: Ipv4Addr,
+    /// 443, but in tests.
     pub api_server_port: u16,
 }
 

@@ -20,13 +20,16 @@ use crate::poll::within;
 /// Why a container's program does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The process could not be started, or the node is stopping.
     #[error("start the container's process: {0}")]
     Spawn(std::io::Error),
+    /// It ended, or broke off, before it said what became of the container.
     #[error("talk to the container's process: {0}")]
     Pipe(std::io::Error),
     /// The container process says which step the kernel refused.
     #[error("{0}")]
     Setup(String),
+    /// It was not set up in time.
     #[error("{0}")]
     TimedOut(#[from] crate::poll::TimedOut),
 }

@@ -42,14 +42,19 @@ type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 /// Why there is no kubelet's port.
 #[derive(Debug, thiserror::Error)]
 pub enum KubeletError {
+    /// It could not be signed.
     #[error("make the kubelet's certificate: {0}")]
     Authority(#[from] AuthorityError),
+    /// The TLS library does not take it.
     #[error("use the kubelet's certificate: {0}")]
     Tls(#[from] rustls::Error),
+    /// The text is no certificate or key in PEM.
     #[error("read the kubelet's certificate: {0}")]
     Pem(#[from] rustls::pki_types::pem::Error),
+    /// The authority's certificate is none that clients could be checked by.
     #[error("know the kubelet's client: {0}")]
     Verifier(#[from] rustls::server::VerifierBuilderError),
+    /// The port is taken, or may not be used.
     #[error("listen on the kubelet's port: {0}")]
     Listen(std::io::Error),
 }
