@@ -43,6 +43,7 @@ pub struct Description {
 /// The programs of a run.
 #[derive(Debug, Clone)]
 pub struct Prepared {
+    /// All programs of the run, with their paths.
     pub tools: Tools,
     /// The program that makes the environment, where that is not this one.
     pub maker: Option<PathBuf>,
@@ -55,7 +56,9 @@ pub struct Wishes<'a> {
     pub name: &'a str,
     /// The operator of the first drills in it.
     pub operator: &'a str,
+    /// What was made ready before there is an environment.
     pub prepared: &'a Prepared,
+    /// What `clonedrill.yaml` says; the defaults where there is none.
     pub configuration: &'a Configuration,
     /// The image of its nodes, where it has such.
     pub node_image: Option<&'a str>,

@@ -119,10 +119,13 @@ pub trait Environment: Send + Sync {
 
 /// What a drill wants of its storage.
 pub struct StorageWanted<'a> {
+    /// The program or the image that it runs from.
     pub azurite: &'a AzuriteTool,
+    /// Each with its key; one gateway stands before all of them.
     pub accounts: &'a [Account],
     /// Made in each account.
     pub containers: &'a [String],
+    /// Tells whose an address is, for rules and records about one cluster or pod.
     pub who_is: WhoIs,
 }
 
@@ -167,10 +170,13 @@ pub trait Storage: Send + Sync {
 /// One attempt of one container, all that it printed on stdout and stderr.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ContainerLog {
+    /// By its `metadata.name`.
     pub pod: String,
+    /// Its name in the pod.
     pub container: String,
     /// 0 for the first start, 1 for the first restart, ….
     pub attempt: u32,
+    /// Both streams in the order in which they were printed.
     pub text: String,
 }
 
@@ -179,7 +185,9 @@ pub struct ContainerLog {
 pub struct ExecOutput {
     /// The exit code, or 128 + the signal's number.
     pub code: i32,
+    /// All of it, what is no UTF-8 replaced.
     pub stdout: String,
+    /// All of it, what is no UTF-8 replaced.
     pub stderr: String,
 }
 
@@ -188,27 +196,51 @@ pub struct ExecOutput {
 pub enum EnvironmentError {
     /// A part did not come up or ended by itself.
     #[error("run {part}: {why}{}", last_lines(.log))]
-    Part { part: String, why: String, log: Vec<String> },
+    Part {
+        /// A part of the environment, such as `the node`.
+        part: String,
+        /// How it ended, or what it did not do.
+        why: String,
+        /// Its last lines; empty where it wrote none, or nobody could read them.
+        log: Vec<String>,
+    },
+    /// The kernel did not allow something that the sandbox is made of.
     #[error("set up the sandbox: {what}: {source}")]
-    Sandbox { what: String, source: std::io::Error },
+    Sandbox {
+        /// What was being done, such as `open netlink`.
+        what: String,
+        /// What the kernel says.
+        source: std::io::Error,
+    },
+    /// Making an authority for the environment's TLS failed.
     #[error("make a certificate: {0}")]
     Certificate(#[from] crate::storage::AuthorityError),
     /// What the environment said of itself.
     #[error("{0}")]
     Failed(String),
+    /// The environment's process, or its API server, cannot be talked to; why.
     #[error("talk to the environment: {0}")]
     Connection(String),
+    /// No node takes a pod, or its node has put it out.
     #[error(
         "start pod {pod}: the node is full ({why}); give it more room, or run fewer drills at a time (--jobs)"
     )]
-    NoRoom { pod: String, why: String },
+    NoRoom {
+        /// By its `metadata.name`.
+        pod: String,
+        /// In the scheduler's or the node's words.
+        why: String,
+    },
     /// What only one kind of environment can say.
     #[error("{0}")]
     Own(Box<dyn std::error::Error + Send + Sync>),
+    /// A rule of the storage is none that the gateway can keep.
     #[error("{0}")]
     Rule(#[from] RuleError),
+    /// A request to the API server failed.
     #[error("ask the API server: {0}")]
     Kube(Box<kube::Error>),
+    /// Something did not happen in time.
     #[error("{0}")]
     TimedOut(#[from] crate::poll::TimedOut),
 }

@@ -125,8 +125,11 @@ pub fn order_of(tools: &Tools) -> Result<Vec<u8>, EnvironmentError> {
 /// An environment that is wanted.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
+    /// Which kind of environment, and how its process is started.
     pub described: &'static Description,
+    /// Who gives the same name shares it.
     pub name: &'a str,
+    /// The process that it ends with; none for one that ends when it is told to.
     pub owner: Option<u32>,
     /// Clients outside the sandbox may come, for [`kubeconfig`]; this is the namespace that theirs mean.
     pub publish: Option<&'a str>,

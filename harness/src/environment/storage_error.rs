@@ -8,14 +8,24 @@ use crate::storage::{AzuriteError, BlobsError, GatewayError};
 /// The part that did not come up.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
+    /// The folder for the storage's files could not be made.
     #[error("make the folder {}: {source}", .path.display())]
-    Folder { path: PathBuf, source: std::io::Error },
+    Folder {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Azurite did not come up, or ended.
     #[error("{0}")]
     Azurite(#[from] AzuriteError),
+    /// The gateway before it did not come up.
     #[error("{0}")]
     Gateway(#[from] GatewayError),
+    /// Accounts or containers could not be made ready.
     #[error("{0}")]
     Blobs(#[from] BlobsError),
+    /// The place where it should run is at fault.
     #[error("{0}")]
     Environment(#[from] EnvironmentError),
 }

@@ -11,7 +11,9 @@ use crate::toolchain::Tools;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Which {
+    /// The control plane's programs and a node of our own, in namespaces of an ordinary user.
     Local,
+    /// A cluster that the kind program makes in Docker.
     Kind,
 }
 
