@@ -170,7 +170,9 @@ fn failed(error: impl std::error::Error) -> miette::Report {
 
 /// A subcommand that could not give its result: what to print, and the exit code to leave with.
 pub struct Failure {
+    /// What the process exits with.
     pub verdict: Verdict,
+    /// What is printed on stderr, with place and help where a person's file is at fault.
     pub report: miette::Report,
 }
 

@@ -97,6 +97,7 @@ fn cover(symbol: char) -> char {
 /// A place in a file.
 #[derive(Debug, Clone)]
 pub struct Place {
+    /// The file with its text, for the lines around the place.
     pub source: Arc<SourceFile>,
     /// In bytes of the whole file.
     pub span: SourceSpan,
