@@ -17,7 +17,9 @@ pub use page::{markdown, text};
 /// One cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Explanation {
+    /// Of the manifest; `default` where it names none.
     pub namespace: String,
+    /// The `metadata.name` of the manifest.
     pub cluster: String,
     /// The major version of PostgreSQL.
     pub version: Option<u16>,
@@ -36,6 +38,7 @@ pub struct Explanation {
 /// One sentence, and what decides it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Statement {
+    /// In plain words, without a full stop at its end.
     pub says: String,
     /// File and line of what decides it; none for a default of Spilo or of the operator.
     pub place: Option<String>,

@@ -11,12 +11,15 @@ use crate::spilo::{Azure, Pod, Scope, is_known};
 /// One cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Entry {
+    /// Of the StatefulSet, and so of the cluster.
     pub namespace: String,
+    /// The `metadata.name` of the `postgresql` object.
     pub cluster: String,
     /// The major version of PostgreSQL.
     pub version: Option<u16>,
     /// Where its backups go; none where it has none.
     pub backups: Option<Backups>,
+    /// None for a cluster that is no clone.
     pub cloned_from: Option<ClonedFrom>,
     /// Objects that may bring further variables, and are not known: what is missing here may stand there.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -17,12 +17,30 @@ use crate::spilo::{Pod, env_of};
 /// Why the inventory of what runs could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
+    /// It cannot be read, or has not the context that was asked for.
     #[error("read the kubeconfig {path}: {source}")]
-    Kubeconfig { path: PathBuf, source: kube::config::KubeconfigError },
+    Kubeconfig {
+        /// As `--kubeconfig` gives it.
+        path: PathBuf,
+        /// What kube says of it.
+        source: kube::config::KubeconfigError,
+    },
+    /// It was read, and no client can be made of it.
     #[error("use the kubeconfig {path}: {source}")]
-    Client { path: PathBuf, source: Box<kube::Error> },
+    Client {
+        /// As `--kubeconfig` gives it.
+        path: PathBuf,
+        /// What kube says.
+        source: Box<kube::Error>,
+    },
+    /// The API server did not give a list.
     #[error("list {what}: {source}")]
-    List { what: &'static str, source: Box<kube::Error> },
+    List {
+        /// In the plural, such as `StatefulSets`.
+        what: &'static str,
+        /// What kube says.
+        source: Box<kube::Error>,
+    },
 }
 
 impl LiveError {
