@@ -16,10 +16,13 @@ pub struct Entry {
     pub name: &'static str,
     /// How bad it is. What its writer calls worse is not this message: nothing is ever held to be better than its writer says.
     pub level: Level,
+    /// Who writes it.
     pub source: Source,
+    /// What it says about a drill that it was seen.
     pub standing: Standing,
     /// A regular expression, looked for in what the writer says (not in its frame), and in the exception that caused it.
     pub pattern: &'static str,
+    /// What has happened when it is written, in plain words.
     pub means: &'static str,
     /// What a person does about it; empty where there is nothing to do.
     pub do_: &'static str,
@@ -28,8 +31,11 @@ pub struct Entry {
 /// How bad a message is; the worst is the least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// Something failed. A drill passes with one only if it is expected, or harmless by its [`Standing`].
     Error,
+    /// Something may go wrong later, or did and is tried again.
     Warning,
+    /// What goes on.
     Info,
 }
 
@@ -47,11 +53,17 @@ impl Level {
 /// The program that wrote a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
+    /// The postgres-operator.
     Operator,
+    /// Spilo's own scripts, such as `configure_spilo.py` or `postgres_backup.sh`.
     Spilo,
+    /// Patroni, which runs Postgres.
     Patroni,
+    /// The server, by its log.
     Postgres,
+    /// WAL-G, by what it prints where Spilo's scripts, Patroni or Postgres call it.
     WalG,
+    /// By the warnings in its answers, which the operator logs.
     ApiServer,
     /// In a container's status, not in a log.
     Kubelet,

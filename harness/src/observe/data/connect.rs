@@ -23,8 +23,11 @@ const OPEN: Duration = Duration::from_secs(30);
 pub struct Connect {
     /// A host name, an IP address, or the absolute path of a folder with a Unix socket.
     pub host: String,
+    /// TCP, or the number in the Unix socket's name.
     pub port: u16,
+    /// A superuser.
     pub user: String,
+    /// Of the user; never shown.
     pub password: Secret,
     /// The image that it runs in, as its node names it; none where nobody knows.
     pub image: Option<String>,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The outcome of a comparison. Equal only when nothing at all differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
+    /// Nothing at all differs.
     pub equal: bool,
     /// Of rows first, then of definitions.
     pub differences: Vec<Difference>,
@@ -38,6 +39,7 @@ pub enum DifferenceKind {
 /// One thing that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
+    /// Which part of the cluster the difference is in.
     pub kind: DifferenceKind,
     /// `orders.public.orders`, `role app`, `orders: index public.orders_pkey`.
     pub place: String,
@@ -54,19 +56,32 @@ pub struct Difference {
 #[serde(rename_all = "kebab-case")]
 pub enum RowDifference {
     /// Expected, and not there. The row by its key, or all of it where the table has none.
-    Missing { row: String },
+    Missing {
+        /// By its key, or all of it where the table has none.
+        row: String,
+    },
     /// There, and not expected.
-    Extra { row: String },
+    Extra {
+        /// By its key, or all of it where the table has none.
+        row: String,
+    },
     /// There, with other values.
-    Changed { row: String, columns: Vec<ColumnDifference> },
+    Changed {
+        /// By its key.
+        row: String,
+        /// Those that differ.
+        columns: Vec<ColumnDifference>,
+    },
 }
 
 /// One column of a row that is not the same on both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnDifference {
+    /// As the table calls it.
     pub column: String,
     /// As SQL would write it: `'open'`, `NULL`.
     pub observed: String,
+    /// As SQL would write it.
     pub expected: String,
 }
 

@@ -15,26 +15,76 @@ const ENCODING: [&str; 2] = ["22021", "22P05"];
 /// Fits after "failed to ".
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
+    /// No session with a database could be had.
     #[error("connect to {host}:{port}, database {database}: {}", detail(source))]
-    Connect { host: String, port: u16, database: String, source: tokio_postgres::Error },
+    Connect {
+        /// As [`super::Connect`] has it.
+        host: String,
+        /// The port that was tried.
+        port: u16,
+        /// The database of the session.
+        database: String,
+        /// What the driver says.
+        source: tokio_postgres::Error,
+    },
+    /// The server refused a query, or went away during it.
     #[error("{what} in database {database}: {}", detail(source))]
-    Query { what: String, database: String, source: tokio_postgres::Error },
+    Query {
+        /// What it was for, such as `list tables`.
+        what: String,
+        /// Where it ran.
+        database: String,
+        /// What the driver says.
+        source: tokio_postgres::Error,
+    },
+    /// No TLS client can be made; the machine is at fault, not the server.
     #[error("set up TLS: {0}")]
     Tls(#[from] rustls::Error),
+    /// A value is none that this program knows: its server is newer, or not PostgreSQL.
     #[error("{what} in database {database}: the server said {value:?}, which is not understood")]
-    Answer { what: String, database: String, value: String },
+    Answer {
+        /// What was being read.
+        what: String,
+        /// Where it was read.
+        database: String,
+        /// As the server gave it.
+        value: String,
+    },
+    /// What was read is not what the snapshot had; read again, when nobody does such things.
     #[error(
         "read database {database}: tables were rewritten, renamed or dropped while they were read: {tables}"
     )]
-    Rewritten { database: String, tables: String },
+    Rewritten {
+        /// Where the tables are.
+        database: String,
+        /// Their names, joined with commas.
+        tables: String,
+    },
+    /// Nobody holds a snapshot of a database that was to be read in one.
     #[error("read database {database}: there is no snapshot of it")]
-    NotHeld { database: String },
+    NotHeld {
+        /// The database without one.
+        database: String,
+    },
+    /// The file for rows could not be made or written.
     #[error("keep rows in {}: {source}", folder.display())]
-    Spool { folder: PathBuf, source: std::io::Error },
+    Spool {
+        /// The evidence folder, whose disk the file is on.
+        folder: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The server took longer than it may.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
+    /// A task that reads panicked or was stopped: a fault of this program.
     #[error("read database {database}: a reader ended early: {detail}")]
-    Reader { database: String, detail: String },
+    Reader {
+        /// What it was reading.
+        database: String,
+        /// What is known of its end.
+        detail: String,
+    },
 }
 
 /// SQLSTATEs, or their classes, with which a server ends a session or begins none: connection exceptions, a shutdown or a

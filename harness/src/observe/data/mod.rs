@@ -66,6 +66,7 @@ pub struct Options {
     pub keep_at_most: KeepAtMost,
     /// How long a server may take for the next row.
     pub idle: Duration,
+    /// What each session sets before it reads.
     pub session: Session,
 }
 

@@ -11,7 +11,9 @@ use super::spool::KeptRows;
 /// Everything in a cluster that a backup should bring back.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DataObservation {
+    /// Which cluster it is; not part of any comparison.
     pub identity: Identity,
+    /// Sorted by name.
     pub roles: Vec<Role>,
     /// Sorted by name.
     pub databases: Vec<Database>,
@@ -47,7 +49,9 @@ impl DataObservation {
 pub struct Identity {
     /// Made by initdb; kept by every physical copy. As text: JSON readers cannot hold 64 bits.
     pub system_identifier: String,
+    /// Counts up with each promotion, from 1.
     pub timeline: u32,
+    /// True of a replica, and of a clone that has not been promoted yet.
     pub in_recovery: bool,
     /// Write position, or replay position of a server in recovery: `16/B374D848`.
     pub lsn: String,
@@ -64,6 +68,7 @@ pub struct Identity {
 /// A role without its password: that is never read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
+    /// As in `pg_roles`, not quoted.
     pub name: String,
     /// `login`, `superuser`, … as in CREATE ROLE, and the digest of each of its settings.
     pub attributes: Vec<String>,
@@ -74,6 +79,7 @@ pub struct Role {
 /// What was seen of one database.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Database {
+    /// As in `pg_database`, not quoted.
     pub name: String,
     /// Owner, encoding, locale, access, settings; for comparison.
     pub definition: String,
@@ -82,12 +88,15 @@ pub struct Database {
     /// It let nobody in, until [`super::open_closed`] opened it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub opened: bool,
+    /// Sorted by name.
     pub extensions: Vec<Extension>,
     /// Sorted by kind and name. Not the members of extensions: the extension's version stands for them.
     pub schema: Vec<SchemaObject>,
     /// Digest of all of `schema`.
     pub schema_digest: MultisetDigest,
+    /// Sorted by name.
     pub sequences: Vec<Sequence>,
+    /// All in one: how many, who owns them, what they hold.
     pub large_objects: LargeObjects,
     /// Sorted by name.
     pub tables: Vec<Table>,
@@ -99,9 +108,13 @@ pub struct Database {
 /// An extension of a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extension {
+    /// As in `pg_extension`, not quoted.
     pub name: String,
+    /// Where its objects are; quoted where SQL needs it.
     pub schema: String,
+    /// The installed one, which need not be the newest that there is.
     pub version: String,
+    /// The role that owns it, quoted where SQL needs it.
     pub owner: String,
 }
 
@@ -112,17 +125,22 @@ pub struct SchemaObject {
     pub kind: String,
     /// Qualified, and quoted where SQL needs it.
     pub name: String,
+    /// As SQL would write it; for comparison.
     pub definition: String,
 }
 
 /// A sequence, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
+    /// Qualified, and quoted where SQL needs it.
     pub name: String,
+    /// As `SELECT last_value` of the sequence gives it.
     pub last_value: i64,
+    /// False until the first `nextval`: the next one then gives `last_value` itself.
     pub is_called: bool,
     /// How many values ahead of `last_value` the WAL already has: recovery jumps there.
     pub log_count: i64,
+    /// What each `nextval` adds; may be negative.
     pub increment: i64,
     /// Where it begins.
     pub start: i64,
@@ -133,6 +151,7 @@ pub struct Sequence {
 /// The large objects of a database.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LargeObjects {
+    /// How many there are.
     pub count: u64,
     /// Over owners and access rights.
     pub owners: MultisetDigest,
@@ -145,6 +164,7 @@ pub struct LargeObjects {
 pub struct Table {
     /// Qualified, and quoted where SQL needs it.
     pub name: String,
+    /// What kind of relation holds the rows.
     pub kind: TableKind,
     /// In the order in which rows are written.
     pub columns: Vec<String>,
@@ -164,18 +184,24 @@ pub struct Table {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TableKind {
+    /// An ordinary one, or a partition.
     Table,
     /// Recovery empties it: no backup brings its rows back.
     Unlogged,
+    /// Its rows are compared like a table's: recovery brings them back as they were.
     MaterialisedView,
+    /// Its rows lie on another server, and are not read.
     Foreign,
 }
 
 /// The rows of a table: how many, their digest, and the rows themselves where they are kept.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TableRows {
+    /// How many were read.
     pub count: u64,
+    /// Over all rows, whatever their order.
     pub digest: MultisetDigest,
+    /// None where nobody gave a folder to keep them in.
     #[serde(skip)]
     pub kept: Option<Arc<KeptRows>>,
 }

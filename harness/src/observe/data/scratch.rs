@@ -26,26 +26,44 @@ pub const USER: &str = "postgres";
 /// Fits after "failed to start a PostgreSQL for this: ".
 #[derive(Debug, thiserror::Error)]
 pub enum ScratchError {
+    /// A file, a folder or a program could not be had.
     #[error("{what}: {source}")]
-    Io { what: String, source: io::Error },
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A program of PostgreSQL ended with an error.
     #[error("{program} failed: {last}")]
-    Program { program: String, last: String },
+    Program {
+        /// Such as `initdb`.
+        program: String,
+        /// Its last lines, in one.
+        last: String,
+    },
+    /// The server ended before it took connections: how, and its last lines.
     #[error("the server ended: {0}")]
     Ended(String),
+    /// The server did not take connections in time.
     #[error(transparent)]
     NotReady(#[from] TimedOut),
+    /// It runs, and a session with it failed.
     #[error(transparent)]
     Data(#[from] DataError),
 }
 
 /// How a scratch cluster comes to be.
 pub enum Origin<'a> {
+    /// New and empty.
     Initdb,
     /// A physical copy of another cluster that has stopped.
     CopyOf(&'a ScratchPostgres),
     /// A base backup of another cluster in a folder, which recovers as the settings say.
     Backup {
+        /// Copied before the server starts; stays as it is.
         folder: &'a Path,
+        /// Whose password its superuser has.
         of: &'a ScratchPostgres,
     },
 }

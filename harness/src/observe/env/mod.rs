@@ -43,8 +43,11 @@ pub enum Written {
 /// One entry of the pod template's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvEntry {
+    /// The variable's name; may occur in several entries.
     pub name: String,
+    /// A value or a reference, as the pod template has it.
     pub written: Written,
+    /// Who brought it, as far as can be told.
     pub from: EnvOrigin,
     /// A later entry of the same name hides it.
     pub hidden: bool,

@@ -17,6 +17,7 @@ pub(crate) use line::recognise;
 /// Whose log it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
+    /// The postgres-operator of the drill.
     Operator,
     /// A cluster by the short name that the scenario gives it.
     Cluster(String),
@@ -37,9 +38,13 @@ impl std::fmt::Display for Owner {
 /// Messages of one kind from one container, folded into one.
 #[derive(Debug, Clone)]
 pub struct Message {
+    /// The operator, or which cluster.
     pub owner: Owner,
+    /// The container's name in its pod, such as `postgres`.
     pub container: String,
+    /// The catalogue's; its writer's where the catalogue has nothing of it, or excuses it.
     pub level: Level,
+    /// The program that wrote it; one container has several.
     pub source: Source,
     /// The message with all that varies replaced, such as `<time>` or `<lsn>`.
     pub template: String,

@@ -21,8 +21,11 @@ pub struct StorageObservation {
 /// A request of a cluster that the storage refused or had nothing for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Refused {
+    /// The storage account by its name.
     pub account: String,
+    /// What was asked for.
     pub operation: Operation,
+    /// The HTTP status code.
     pub status: u16,
     /// Azure's error code, empty where there was none.
     pub error_code: String,
