@@ -20,19 +20,32 @@ const POD_LABEL: &str = "name=postgres-operator";
 /// Why an operator could not be installed or does not work.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
+    /// The release's manifests cannot be used.
     #[error("install the operator: {0}")]
     Manifest(#[from] ManifestError),
+    /// The API server refused an object of the release.
     #[error("install the operator: {0}")]
     Apply(#[from] ApplyError),
+    /// The environment is at fault.
     #[error("install the operator: {0}")]
     Environment(#[from] EnvironmentError),
+    /// A request to the API server failed.
     #[error("install the operator: {0}")]
     Kube(Box<kube::Error>),
+    /// The scenario's settings give another value to one that the environment depends on.
     #[error("use the operator's setting {setting}: this environment needs it for itself")]
-    Needed { setting: String },
+    Needed {
+        /// Section and name.
+        setting: String,
+    },
     /// It did not come up; its last log lines are in `log`.
     #[error("{timed_out}; its last lines:\n  {}", .log.join("\n  "))]
-    NotReady { timed_out: TimedOut, log: Vec<String> },
+    NotReady {
+        /// What was waited for.
+        timed_out: TimedOut,
+        /// Its last log lines; empty where no pod has logged.
+        log: Vec<String>,
+    },
 }
 
 impl From<kube::Error> for InstallError {

@@ -12,16 +12,20 @@ pub struct OperatorPod {
     pub name: String,
     /// The tag that the image store knows the operator by.
     pub tag: String,
+    /// What its environment names for it to read.
     pub settings: SettingsName,
     /// It minds the clusters with this very `acid.zalan.do/controller` only.
     pub controller: String,
+    /// Of the program, after its name.
     pub arguments: Vec<String>,
 }
 
 /// Where the operator reads its settings from, in its own namespace.
 #[derive(Debug, Clone)]
 pub enum SettingsName {
+    /// An `OperatorConfiguration` of this name.
     Object(String),
+    /// A ConfigMap of this name, with flat keys.
     ConfigMap(String),
 }
 

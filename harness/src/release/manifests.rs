@@ -20,12 +20,30 @@ pub const RELEASE_ANNOTATION: &str = "clonedrill/operator-release";
 /// Why a release's manifests could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
+    /// A file that each release has is not there.
     #[error("read {path}: {source}")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// Below the release's folder of manifests.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// It is no YAML.
     #[error("parse {path}: {why}")]
-    Parse { path: PathBuf, why: String },
+    Parse {
+        /// Below the release's folder of manifests.
+        path: PathBuf,
+        /// What the YAML parser says, with the place.
+        why: String,
+    },
+    /// It is YAML, but not what a release of this operator has there.
     #[error("use {path}: {why}")]
-    Unknown { path: PathBuf, why: String },
+    Unknown {
+        /// Below the release's folder of manifests.
+        path: PathBuf,
+        /// What is missing or too much.
+        why: String,
+    },
 }
 
 /// The manifests of one operator release, as they stand in its source tree.
