@@ -17,16 +17,21 @@ pub enum Seen<T> {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("wait for {what}: gave up after {after:.1?}, last seen: {last}")]
 pub struct TimedOut {
+    /// What was waited for; fits after "wait for".
     pub what: String,
+    /// How long the wait took, which can be a little less than its limit.
     pub after: Duration,
+    /// Why the last look was not enough, in a few words.
     pub last: String,
 }
 
 /// Why a wait ended without its value.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError<E> {
+    /// The limit was reached.
     #[error(transparent)]
     TimedOut(TimedOut),
+    /// A look failed in a way that waiting cannot mend.
     #[error(transparent)]
     Failed(E),
 }
@@ -34,8 +39,11 @@ pub enum PollError<E> {
 /// How long to wait, and how often to look.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
+    /// How long to wait altogether.
     pub total: Duration,
+    /// The pause after the first look; each later one is half as long again.
     pub first_interval: Duration,
+    /// No pause is longer.
     pub longest_interval: Duration,
 }
 
