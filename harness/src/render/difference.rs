@@ -13,9 +13,11 @@ use super::types::{Refused, RenderedCluster, RenderedSet, RenderedVariable, Rend
 pub struct ClusterDifference {
     /// Index in the input's clusters.
     pub cluster: usize,
+    /// What each of the two made of it.
     pub outcome: Outcome,
 }
 
+/// What the two renderings made of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Both wrote a StatefulSet.
@@ -31,14 +33,18 @@ pub enum Outcome {
 /// What differs between two StatefulSets and the logs of their making.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SetDifference {
+    /// Of the container `postgres`, in the newer one's order.
     pub env: Vec<EnvChange>,
+    /// Lines that only the newer one has.
     pub log_new: Vec<String>,
+    /// Lines that only the older one has.
     pub log_gone: Vec<String>,
     /// Of the StatefulSet but the env of the container `postgres`.
     pub stateful_set: Vec<FieldChange>,
 }
 
 impl SetDifference {
+    /// Nothing differs.
     pub fn is_empty(&self) -> bool {
         *self == SetDifference::default()
     }
@@ -47,16 +53,24 @@ impl SetDifference {
 /// One change of an env list. An entry is known by its name and its number among those of the name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvChange {
+    /// Only the newer one has it.
     Added(RenderedVariable),
+    /// Only the older one has it.
     Removed(RenderedVariable),
+    /// Both have it, with other values or from elsewhere.
     Changed {
+        /// In the older one.
         from: RenderedVariable,
+        /// In the newer one.
         to: RenderedVariable,
     },
     /// It stands before or behind others than before: positions from 1.
     Reordered {
+        /// The variable's.
         name: String,
+        /// Its position in the older one, from 1.
         from: usize,
+        /// Its position in the newer one, from 1.
         to: usize,
     },
 }
@@ -66,7 +80,9 @@ pub enum EnvChange {
 pub struct FieldChange {
     /// Such as `spec.template.spec.containers[postgres].image`.
     pub path: String,
+    /// None where the older one has no such field.
     pub from: Option<Value>,
+    /// None where the newer one has no such field.
     pub to: Option<Value>,
 }
 
@@ -77,6 +93,7 @@ pub fn between(from: &Rendering, to: &Rendering) -> Vec<ClusterDifference> {
 }
 
 impl Outcome {
+    /// The two did not make the same of the cluster.
     pub fn is_change(&self) -> bool {
         match self {
             Outcome::Compared(difference) => !difference.is_empty(),

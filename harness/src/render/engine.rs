@@ -47,6 +47,7 @@ impl Prepared {
 
 /// A rendering, and the world that it was read from, which stands until this is dropped with its environment's place.
 pub struct Rendered<'e> {
+    /// What was read from the world.
     pub rendering: Rendering,
     pub(super) world: World<'e>,
 }

@@ -21,24 +21,35 @@ const STDERR_LINES: usize = 20;
 /// What the process inside an environment is told on stdin.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RenderJob {
+    /// The name of the environment to join.
     pub environment: String,
+    /// The programs of the run.
     pub tools: Tools,
+    /// What is to be done.
     pub task: Task,
+    /// People's objects, verbatim.
     pub input: RenderInput,
 }
 
+/// What the process inside an environment does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Task {
+    /// Renders with one operator.
     Render {
+        /// Its version.
         operator: String,
     },
+    /// Renders with both, and lets the second take over.
     Upgrade {
+        /// The older version, which makes the clusters.
         from: String,
+        /// The newer version, which takes them over.
         to: String,
     },
     /// Only let the operator write its StatefulSets, for a measurement.
     Write {
+        /// Its version.
         operator: String,
     },
 }
@@ -57,11 +68,31 @@ impl Task {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum RenderEvent {
-    Progress { text: String },
-    Rendered { rendering: Box<Rendering> },
-    Upgraded { upgrade: Box<Upgrade> },
-    Written { stateful_sets: usize },
-    Failed { why: String },
+    /// Something is being done; nothing has ended.
+    Progress {
+        /// For people, in a few words.
+        text: String,
+    },
+    /// The end of [`Task::Render`].
+    Rendered {
+        /// What came of it.
+        rendering: Box<Rendering>,
+    },
+    /// The end of [`Task::Upgrade`].
+    Upgraded {
+        /// What came of it.
+        upgrade: Box<Upgrade>,
+    },
+    /// The end of [`Task::Write`].
+    Written {
+        /// How many there are.
+        stateful_sets: usize,
+    },
+    /// The end, without a result.
+    Failed {
+        /// Fits after "failed to".
+        why: String,
+    },
 }
 
 /// Renders `input` with one operator version. Brings up a control plane of its own, or takes part in that of `share`.

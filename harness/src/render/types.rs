@@ -6,6 +6,7 @@ use serde_json::Value;
 /// What is rendered: people's own objects, verbatim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenderInput {
+    /// The operator's configuration, in one of its forms.
     pub settings: Settings,
     /// Secrets and ConfigMaps that clusters or the operator refer to. One without `metadata.namespace` is in `default`.
     pub objects: Vec<Value>,
@@ -29,8 +30,11 @@ pub enum Settings {
 /// One of the input's objects.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum InputObject {
+    /// The operator's configuration.
     Settings,
+    /// Index in `RenderInput::objects`.
     Object(usize),
+    /// Index in `RenderInput::clusters`.
     Cluster(usize),
 }
 
@@ -38,14 +42,18 @@ pub enum InputObject {
 /// configuration or the definition's defaults (where the input says nothing) has `InputObject::Settings` too and `release_default: true`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
+    /// Which object it is in.
     pub object: InputObject,
+    /// Empty for the whole object.
     pub pointer: String,
+    /// Nobody wrote it: the release or the definition brought it.
     pub release_default: bool,
 }
 
 /// One entry of the pod template's env, in its order, duplicates included.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RenderedVariable {
+    /// The variable's name; may occur in several entries.
     pub name: String,
     /// The env item verbatim (`value` or `valueFrom`).
     pub item: Value,
@@ -62,6 +70,7 @@ pub struct RenderedVariable {
 pub struct RenderedCluster {
     /// Index in `RenderInput::clusters`.
     pub cluster: usize,
+    /// What the operator wrote, or who refused the cluster.
     pub result: Result<RenderedSet, Refused>,
 }
 
@@ -95,16 +104,21 @@ pub(super) fn container_of(stateful_set: &Value) -> Option<&Value> {
 /// Why there is no StatefulSet: who refused it (the API server: with the field it named; the operator: its log line).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
+    /// Who said no.
     pub by: RefusedBy,
+    /// The API server's message, or the operator's log line.
     pub message: String,
     /// Such as `spec.clone.timestamp`.
     pub field: Option<String>,
 }
 
+/// Who refused a cluster.
 #[derive(Debug, Copy, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RefusedBy {
+    /// By the definition, before the operator saw it.
     ApiServer,
+    /// It saw the cluster and wrote no StatefulSet.
     Operator,
 }
 

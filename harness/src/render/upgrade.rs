@@ -44,9 +44,11 @@ pub struct Upgrade {
 pub struct Takeover {
     /// Index in `RenderInput::clusters`.
     pub cluster: usize,
+    /// What became of its StatefulSet.
     pub fate: Fate,
     /// Pods of the cluster that there were, and how many of them are marked for a restart or are gone.
     pub pods: usize,
+    /// Pods that are marked for a restart or are gone; never more than `pods`.
     pub restarted: usize,
     /// The operator's own reasons, in its words.
     pub reasons: Vec<String>,
