@@ -27,6 +27,7 @@ pub enum Kind {
     Storage,
     /// Something did not come within its limit.
     Time,
+    /// None of the above.
     Other,
 }
 
@@ -85,7 +86,9 @@ pub struct Line {
 /// One thing that an image does otherwise.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Difference {
+    /// By which records are grouped.
     pub kind: Kind,
+    /// What was expected and what was seen.
     #[serde(flatten)]
     pub finding: Finding,
 }
@@ -95,12 +98,17 @@ pub struct Difference {
 pub struct Conformance {
     /// As it was asked for.
     pub image: String,
+    /// Its version, or its name in the configuration file.
     pub operator: String,
+    /// The version of this program.
     pub clonedrill: String,
     /// What ran, as the pods said.
     pub ran: Vec<PodImage>,
+    /// Over all scenarios.
     pub verdict: Verdict,
+    /// What follows from the verdict, as the program ended with it.
     pub exit_code: u8,
+    /// One for each scenario that was run.
     pub scenarios: Vec<Line>,
 }
 

@@ -14,22 +14,34 @@ use crate::exit::Verdict;
 pub enum Event {
     /// What the drill waits for now, and what was last seen of it. Replaces the line before.
     Progress {
+        /// For people, one line.
         text: String,
     },
+    /// A step of the scenario or of the restore drill begins.
     StepStarted {
+        /// From 1.
         index: usize,
+        /// How many steps there are.
         of: usize,
+        /// What the step does, for people.
         title: String,
     },
+    /// It was done; a step that fails has no such event.
     StepFinished {
+        /// From 1.
         index: usize,
+        /// How many steps there are.
         of: usize,
+        /// As when it started.
         title: String,
+        /// How long it took.
         milliseconds: u64,
+        /// What came of it, in a few words; may be empty.
         note: String,
     },
     /// The drill's last event.
     Finished {
+        /// All about it.
         report: Box<DrillReport>,
     },
 }
@@ -37,14 +49,21 @@ pub enum Event {
 /// All about one drill, as reports show it. Free of secrets.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DrillReport {
+    /// What the scenario is called, such as `clone-into-another-account`; of a restore drill what that is called.
     pub scenario: String,
     /// The scenario's file as the user named it.
     pub file: PathBuf,
+    /// Its version, or its name in the configuration file; empty of a restore drill.
     pub operator: String,
+    /// Its kind, such as `local`; `cluster` of a restore drill.
     pub environment: String,
+    /// What came of it all.
     pub verdict: Verdict,
+    /// How long it took from its start to its report.
     pub milliseconds: u64,
+    /// In the order of time.
     pub phases: Vec<Phase>,
+    /// Empty for a drill that broke before anything was observed.
     pub clusters: Vec<ClusterSummary>,
     /// What the pods of its clusters ran.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -53,6 +72,7 @@ pub struct DrillReport {
     pub findings: Vec<Finding>,
     /// What was proved not to hold, one line each (`told-apart-from`).
     pub told_apart: Vec<String>,
+    /// The folder with what was collected; may not exist if the drill broke early.
     pub evidence: PathBuf,
     /// Of a drill that cloned a cluster which exists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,19 +109,26 @@ impl DrillReport {
 /// A part of the drill's time: bringing up the environment, each step, observing, comparing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Phase {
+    /// What was done, for people.
     pub title: String,
+    /// How long it took.
     pub milliseconds: u64,
+    /// What came of it, in a few words; may be empty.
     pub note: String,
 }
 
 /// What became of one cluster of a drill.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ClusterSummary {
+    /// By its short name in the scenario.
     pub cluster: String,
+    /// Such as `running` or `wrong-cluster`; `not evident` where nothing shows it.
     pub outcome: String,
     /// For example `equals before-mistake (2 databases, 7 tables, 1204 rows)`.
     pub data: String,
+    /// The storage accounts in which it looked for backups that are not its own.
     pub reads: Vec<String>,
+    /// The storage accounts that it changed something in.
     pub writes: Vec<String>,
     /// The accounts that refused every request of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -113,7 +140,9 @@ pub struct ClusterSummary {
 pub struct Finding {
     /// For example `clone: outcome`, `snapshot env`, `operator: logs`.
     pub subject: String,
+    /// In one line.
     pub expected: String,
+    /// In one line, beside what was expected.
     pub seen: String,
     /// Lines that show it: log lines, differing rows, a diff.
     #[serde(default)]

@@ -8,10 +8,13 @@ use crate::exit::Verdict;
 /// A file that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
+    /// The page for people.
     #[error(transparent)]
     Html(#[from] HtmlError),
+    /// The result for machines.
     #[error(transparent)]
     Json(#[from] JsonError),
+    /// The JUnit file for CI.
     #[error(transparent)]
     Junit(#[from] JunitError),
 }

@@ -15,13 +15,16 @@ pub struct PodImage {
     /// Spilo's release, by the image's tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spilo: Option<String>,
+    /// Its version; none where the pod does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patroni: Option<String>,
+    /// Its version; none where the pod does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wal_g: Option<String>,
     /// The version of WAL-G in the released image, where the one that ran is older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newer_wal_g: Option<String>,
+    /// Its version; none where the pod does not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postgres: Option<String>,
 }

@@ -19,16 +19,21 @@ struct Run<'r> {
 /// One reason why nothing was run, with its place where a file is at fault.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct RunError {
+    /// What is wrong, in one line.
     pub message: String,
+    /// What a person can do about it; none where there is nothing to say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Of a diagnostic, such as `clonedrill::scenario::unknown_field`; none for other errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The file at fault, as the user named it; none where no file is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Line and column, both from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
+    /// None without a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
 }

@@ -15,8 +15,15 @@ use crate::exit::Verdict;
 /// A JUnit file that could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum JunitError {
+    /// The file or its folder could not be written.
     #[error("write the JUnit report {}: {source}", .path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    Write {
+        /// As `--junit` gives it, or `junit.xml` beside the report.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The XML could not be made.
     #[error("make the JUnit report: {0}")]
     Serialize(#[from] quick_junit::SerializeError),
 }

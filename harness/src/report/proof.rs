@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProofState {
+    /// All of it was checked.
     Holds,
+    /// The opposite was seen.
     Fails,
     /// What was checked holds, and something could not be checked: [`Proof::unchecked`] says what and why.
     Partly,
@@ -47,6 +49,7 @@ pub struct Unchecked {
 pub struct Proof {
     /// For example `system identifier`, `tables readable`, `orders: SELECT count(*) FROM orders`.
     pub what: String,
+    /// Whether it holds.
     pub state: ProofState,
     /// What was asked for, one line; empty where the title says it.
     pub expected: String,

@@ -25,10 +25,13 @@ pub trait Sources {
 pub struct RenderingRecord {
     /// The file of a scenario, or `manifests`.
     pub input: String,
+    /// Its version, or its name in the configuration file.
     pub operator: String,
+    /// In the input's order.
     pub clusters: Vec<ClusterRecord>,
     /// What the operator said of no cluster.
     pub log: Vec<String>,
+    /// Objects other than clusters that the API server refused.
     pub refused: Vec<RefusedRecord>,
 }
 

@@ -16,6 +16,7 @@ pub struct Restore {
     pub clone: String,
     /// The kubeconfig's context, or `in-cluster`.
     pub context: String,
+    /// When the drill began.
     pub started: Option<Timestamp>,
     /// The point in time that was asked for.
     pub target: Option<Timestamp>,
@@ -37,6 +38,7 @@ pub struct Restore {
     pub phases: Vec<RecoveryPhase>,
     /// The phase that took most, and why as far as it is known; empty where nothing was measured.
     pub largest_cause: String,
+    /// In the order in which they were made; empty where the clone was not to be had.
     pub proofs: Vec<Proof>,
     /// The clone's manifest as it was applied, YAML.
     pub manifest: String,
@@ -64,6 +66,7 @@ pub struct Backup {
 /// A measured time beside its budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measure {
+    /// Whole ones, by the clocks that the two ends stand in.
     pub milliseconds: u64,
     /// The true value is this or less: the source may have committed nothing since.
     #[serde(default)]
@@ -124,8 +127,11 @@ impl RecoveryPhaseName {
 /// One phase of a recovery, and how long it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecoveryPhase {
+    /// Which phase it is.
     pub phase: RecoveryPhaseName,
+    /// When the phase before it ended.
     pub began: Timestamp,
+    /// How long it took.
     pub milliseconds: u64,
     /// The line or event that ended it.
     pub shown_by: String,

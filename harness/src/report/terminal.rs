@@ -14,6 +14,7 @@ use crate::exit::Verdict;
 /// Which drill an event is from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DrillId {
+    /// What the scenario or restore drill is called.
     pub scenario: String,
     /// The operator's version, or its name in the configuration file.
     pub operator: String,

@@ -21,10 +21,13 @@ use crate::snapshot::redact::Redactor;
 pub struct UpgradeRecord {
     /// The file of a scenario, or `manifests`.
     pub input: String,
+    /// The older operator's version, or its name in the configuration file.
     pub from: String,
+    /// The newer operator's version, or its name in the configuration file.
     pub to: String,
     /// Whether anything is another than before.
     pub changed: bool,
+    /// In the input's order; those without a difference too.
     pub clusters: Vec<ClusterChange>,
     /// What the operator says of no cluster.
     pub log: LogChange,

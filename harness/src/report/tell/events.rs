@@ -12,10 +12,22 @@ use crate::poll::{TimedOut, done_within};
 /// There is no event.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
+    /// There is no way to a cluster that an event could go to.
     #[error("reach the cluster: it was not reached during the drill either")]
     NoClient,
+    /// The API server did not do it.
     #[error("{verb} {resource} in the namespace {namespace}: {source}")]
-    Refused { verb: &'static str, resource: &'static str, namespace: String, source: Box<kube::Error> },
+    Refused {
+        /// As RBAC has it, such as `create`.
+        verb: &'static str,
+        /// In the plural, with its group where it has one.
+        resource: &'static str,
+        /// The source's, where the event stands.
+        namespace: String,
+        /// What kube says.
+        source: Box<kube::Error>,
+    },
+    /// The API server took too long over it.
     #[error("{0}")]
     TimedOut(#[from] TimedOut),
 }

@@ -11,10 +11,23 @@ use super::metrics::{LAST_SUCCESS, Labels, Metrics};
 /// The metrics file was not written; the one before is there as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum MetricsFileError {
+    /// The file of an earlier run is there and cannot be read, so the last success would be lost.
     #[error("read {}, which says when the drill last passed: {source}", .path.display())]
-    Before { path: PathBuf, source: io::Error },
+    Before {
+        /// As `tell.metrics_file` gives it.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The file beside it could not be written, or not take its place.
     #[error("replace {}: {source}", .path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// As `tell.metrics_file` gives it.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The metrics could not be written as text.
     #[error("lay them out: {0}")]
     Layout(#[from] std::fmt::Error),
 }

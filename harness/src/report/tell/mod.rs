@@ -26,14 +26,19 @@ use super::{DrillReport, Restore};
 /// Somebody was not told. What became of the drill stays as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum TellError {
+    /// Nobody who reads the textfile hears of the drill.
     #[error("write the metrics: {0}")]
     MetricsFile(#[from] MetricsFileError),
+    /// The Pushgateway has the numbers of an earlier drill, if any.
     #[error("push the metrics: {0}")]
     Pushgateway(#[from] PushgatewayError),
+    /// The source's namespace has no event of the drill.
     #[error("make the event: {0}")]
     Event(#[from] EventError),
+    /// The webhook's server was not called, or did not take it.
     #[error("call the webhook: {0}")]
     Webhook(#[from] WebhookError),
+    /// The report is that of a scenario: there is no source that it could be told of.
     #[error("tell of a drill that restored nothing: it has no source")]
     NotARestore,
 }

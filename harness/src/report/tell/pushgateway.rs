@@ -12,14 +12,22 @@ use super::request::{self, RequestError};
 /// The metrics did not get there.
 #[derive(Debug, thiserror::Error)]
 pub enum PushgatewayError {
+    /// As `tell.pushgateway` gives it: no address of a Pushgateway, or one with a secret in it.
     #[error(
         "use the address `{0}`: it must be like `http://pushgateway.monitoring:9091`, without user, password and query"
     )]
     Address(String),
+    /// The metrics could not be written as text.
     #[error("lay them out: {0}")]
     Layout(#[from] std::fmt::Error),
+    /// The Pushgateway was not reached, or refused them.
     #[error("send them to {address}: {source}")]
-    Request { address: String, source: RequestError },
+    Request {
+        /// Without user and password.
+        address: String,
+        /// Why not.
+        source: RequestError,
+    },
 }
 
 /// By POST, which replaces metrics of the same name only: a run that did not pass leaves the time of the last success

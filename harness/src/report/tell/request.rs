@@ -18,14 +18,19 @@ pub(super) const LIMIT: Duration = Duration::from_secs(30);
 /// A request that did not succeed. The address is in none of the texts: it may be a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
+    /// Without them no `https` server can be trusted.
     #[error("read the system's certificate authorities: {0}")]
     Authorities(std::io::Error),
+    /// The address or a header cannot stand in a request.
     #[error("make the request: {0}")]
     Request(#[from] http::Error),
+    /// No connection, or none that lasted until the answer; all causes in one line.
     #[error("reach the server: {0}")]
     Connection(String),
+    /// The answer's status is none of 2xx; redirects are not followed.
     #[error("have it accepted: the server answered {0}")]
     Refused(StatusCode),
+    /// No answer came in time.
     #[error("{0}")]
     TimedOut(#[from] TimedOut),
 }

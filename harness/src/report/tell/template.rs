@@ -27,10 +27,18 @@ const NAMES: [&str; 12] = [
 /// A template that cannot be filled in.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
+    /// It is no JSON before anything is filled in.
     #[error("read the webhook's template as JSON: {0} (`${{…}}` may stand only inside of its texts)")]
     Json(serde_json::Error),
+    /// A `${…}` has a name that there is not.
     #[error("fill in `${{{name}}}` of the webhook's template: there is no such name; {help}")]
-    Name { name: String, help: String },
+    Name {
+        /// What stands in the braces.
+        name: String,
+        /// The name that was probably meant, or all that there are.
+        help: String,
+    },
+    /// The text in which the brace is missing.
     #[error("fill in the webhook's template: no `}}` after `${{` in `{0}`; write `$${{` for `${{` itself")]
     Unclosed(String),
 }

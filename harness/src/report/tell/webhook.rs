@@ -14,18 +14,30 @@ use crate::secret::Secret;
 /// The webhook was not called, or did not take it.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
+    /// Neither or both of `url_env` and `url_file` are given.
     #[error("find its address: exactly one of `url_env` and `url_file` says where it is")]
     Nowhere,
+    /// The name that `url_env` gives.
     #[error("read its address from the environment variable {0}, which is not set")]
     Variable(String),
+    /// The file that `url_file` gives cannot be read.
     #[error("read its address from {}: {source}", .path.display())]
-    File { path: PathBuf, source: std::io::Error },
+    File {
+        /// As the drill's file gives it.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// What the variable or the file holds is no address; it is not shown, since it may be a secret.
     #[error("use its address: it does not begin with `https://` or `http://`")]
     Address,
+    /// The webhook's template is at fault.
     #[error("{0}")]
     Template(#[from] TemplateError),
+    /// The report could not be written as JSON.
     #[error("make its body: {0}")]
     Body(serde_json::Error),
+    /// Its server was not reached, or did not accept what was sent.
     #[error("{0}")]
     Request(#[from] RequestError),
 }
