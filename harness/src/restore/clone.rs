@@ -114,11 +114,15 @@ const READING: [&str; 16] = [
 /// A clone that is to be made.
 #[derive(Debug, Clone)]
 pub struct PlannedClone {
+    /// The only namespace in which anything is made.
     pub namespace: String,
+    /// With a part of its own at the end, so that no two clones have one name.
     pub name: String,
+    /// In whole microseconds, as PostgreSQL knows times.
     pub target: Timestamp,
     /// Its variables, as they stand in the manifest.
     pub env: Vec<Value>,
+    /// The `postgresql` object, as it is going to be applied.
     pub manifest: Value,
 }
 

@@ -10,10 +10,13 @@ use crate::report::Finding;
 /// Why a restore drill could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
+    /// The cluster, or the way to it, is at fault.
     #[error("{0}")]
     Cluster(#[from] ClusterError),
+    /// `namespace/name`, as the drill's file or arguments have it.
     #[error("find the source {0}: there is no such `postgresql` object")]
     NoSource(String),
+    /// `namespace/name`. Without a StatefulSet nobody knows where its backups are.
     #[error("read the env of {0}: the operator has made no StatefulSet of it")]
     NotRendered(String),
     /// The source has no backups that a clone could be made from.
@@ -21,18 +24,39 @@ pub enum RestoreError {
     NoBackups(String),
     /// It would be unsafe, or cannot be made from the source's settings.
     #[error("make the clone: {why}")]
-    Refused { why: String, help: String },
+    Refused {
+        /// What about it is unsafe or missing.
+        why: String,
+        /// What the person who asked can change; may be empty.
+        help: String,
+    },
+    /// The source or the clone could not be looked at.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// There was no quiet moment of the source, or it was not archived.
     #[error(transparent)]
     Quiet(#[from] QuietError),
+    /// The evidence folder could not be made or written.
     #[error("write {path}: {source}")]
-    Evidence { path: std::path::PathBuf, source: std::io::Error },
+    Evidence {
+        /// Below the drill's evidence folder.
+        path: std::path::PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Something did not happen in time.
     #[error("{0}")]
     TimedOut(#[from] TimedOut),
     /// Something in the cluster that the drill cannot do without did not do its work.
     #[error("{what}: {seen}")]
-    Broken { what: String, seen: String, help: String },
+    Broken {
+        /// What was being done.
+        what: String,
+        /// What was there instead.
+        seen: String,
+        /// What a person can do about it; may be empty.
+        help: String,
+    },
 }
 
 impl RestoreError {

@@ -74,7 +74,9 @@ impl RestoreDrill {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SourceName {
+    /// Where the cluster runs.
     pub namespace: String,
+    /// Its `metadata.name`.
     pub name: String,
 }
 
@@ -169,9 +171,11 @@ pub struct Compare {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Newest {
+    /// Where the table is.
     pub database: String,
     /// Qualified, as in SQL: `public.orders`.
     pub table: String,
+    /// Quoted where SQL needs it; something that can be put in order, such as a time.
     pub column: String,
     /// How much older than the target the newest value may be; without it, it is only reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]

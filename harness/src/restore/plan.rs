@@ -18,13 +18,17 @@ const LONGEST: usize = 63;
 /// What a drill is going to do, looked up in the cluster before anything is made.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// As it stood when the drill looked.
     pub source: Source,
+    /// With a part of its own at its end.
     pub clone_name: String,
     /// The point in time, unless a comparison chooses it.
     pub target: Timestamp,
     /// When the drill began.
     pub started: Timestamp,
+    /// When the clone may be removed by whoever finds it: the drill's start and `limits.time`.
     pub expires: Timestamp,
+    /// The Lease of the source: one drill of it at a time.
     pub lock: Lock,
     /// Other clusters that archive into the source's place.
     pub sharing: Vec<Sibling>,

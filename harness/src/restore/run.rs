@@ -41,12 +41,15 @@ const UP_TO_DATE: Duration = Duration::from_secs(2);
 
 /// What a drill is done with.
 pub struct Doing<'a> {
+    /// The way to the cluster, with the rights of its user.
     pub access: &'a ClusterAccess,
+    /// What was asked for, by file and arguments.
     pub drill: &'a RestoreDrill,
     /// This drill's own folder, made where missing.
     pub evidence: &'a Path,
     /// Ctrl-C, or the end of the pod that it runs in.
     pub stop: CancellationToken,
+    /// Hears of each step, and what is waited for.
     pub told: &'a (dyn Fn(&Event) + Sync),
 }
 

@@ -23,8 +23,11 @@ const CLUSTER_LABEL: &str = "cluster-name";
 /// What is known of it.
 #[derive(Debug, Clone)]
 pub struct Source {
+    /// As the drill's file has it.
     pub namespace: String,
+    /// Its `metadata.name`.
     pub name: String,
+    /// What keeps its backups apart from those of other clusters of its name.
     pub uid: String,
     /// The `spec` of its `postgresql` object.
     pub spec: Value,

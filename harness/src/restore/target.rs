@@ -9,6 +9,7 @@ use super::span::Span;
 pub enum Target {
     /// The drill's own start, or so long before it.
     Before(Span),
+    /// A time that was given with its zone.
     At(Timestamp),
 }
 

@@ -12,6 +12,7 @@ pub struct Wanted<'a> {
     pub system_identifier: Option<&'a str>,
     /// The base backup's, from its name.
     pub timeline: Option<u32>,
+    /// Where the recovery was to end.
     pub target: Timestamp,
 }
 

@@ -58,6 +58,7 @@ pub async fn default_archived_within(source: &Connect, session: Session) -> Resu
 
 /// How the archive is waited for.
 pub struct Awaiting<'a> {
+    /// How long the WAL may take.
     pub limit: Duration,
     /// The source may be asked to end its WAL file.
     pub switch_wal: bool,

@@ -42,19 +42,28 @@ FROM (SELECT pg_current_wal_insert_lsn() AS lsn OFFSET 0) now, pg_walfile_name_o
 /// Fits after "failed to ".
 #[derive(Debug, thiserror::Error)]
 pub enum QuietError {
+    /// The source could not be reached or asked.
     #[error(transparent)]
     Data(#[from] DataError),
     /// What was last seen says how many transactions were under way, and the oldest of them.
     #[error(transparent)]
     TimedOut(#[from] TimedOut),
+    /// The pod that was asked is a replica, or just lost the leader's role.
     #[error("find a quiet moment of the source: it is in recovery, so it is not the leader")]
     InRecovery,
+    /// What of its settings or its archiver says that nothing is archived.
     #[error("have the source's WAL archived: {0}")]
     NotArchiving(String),
+    /// Recovery to the moment would follow the older timeline, and what came since is on another.
     #[error(
         "have the source's WAL archived: it is on timeline {now} now and was on {then} at the quiet moment, so its leader has changed"
     )]
-    OtherTimeline { then: u32, now: u32 },
+    OtherTimeline {
+        /// That of the quiet moment.
+        then: u32,
+        /// That of the source as it was last seen.
+        now: u32,
+    },
 }
 
 /// What a recovery to [`QuietMoment::target`] gives is what [`Held::observe`] sees.
@@ -70,6 +79,7 @@ pub struct QuietMoment {
     pub lsn: String,
     /// The last WAL file with something before that place.
     pub wal_file: String,
+    /// The one that the source was on.
     pub timeline: u32,
     /// As text: JSON readers cannot hold 64 bits.
     pub system_identifier: String,
@@ -92,6 +102,7 @@ impl QuietMoment {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct SequenceName {
+    /// Where the sequence is, not quoted.
     pub database: String,
     /// Qualified, and quoted where SQL needs it.
     pub name: String,
