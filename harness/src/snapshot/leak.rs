@@ -10,6 +10,7 @@ use crate::secret::Secret;
 /// A secret that stands where anybody can read it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Leak {
+    /// Below the folder that was looked through, its path in front.
     pub file: PathBuf,
     /// 1 for the first line; 0 where the file's own name gives it away.
     pub line: usize,
@@ -27,7 +28,9 @@ impl std::fmt::Display for Leak {
 #[derive(Debug, thiserror::Error)]
 #[error("look for secrets in {}: {source}", .path.display())]
 pub struct LeakError {
+    /// The folder that was searched, or what could not be read in it.
     pub path: PathBuf,
+    /// What the operating system says.
     pub source: std::io::Error,
 }
 

@@ -228,6 +228,7 @@ const MATCHER_BYTES: usize = 256 << 20;
 /// Between the cells and the rows of a table that is redacted as a whole and laid out only then. Neither stands in a
 /// value that a process can have or a person writes.
 pub const CELL: char = '\u{1f}';
+/// Between rows; see [`CELL`].
 pub const ROW: char = '\u{1e}';
 
 #[cfg(test)]

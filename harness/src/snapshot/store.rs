@@ -15,6 +15,7 @@ pub struct SnapshotName<'a> {
     pub scenario_file: &'a Path,
     /// The operator's version, or its name in the configuration file.
     pub operator: &'a str,
+    /// What of the drill was observed.
     pub kind: ObservationKind,
     /// The environment, where it is not the one that all others are measured by.
     pub environment: Option<&'a str>,
@@ -40,27 +41,63 @@ pub enum Mode {
 /// How an observation compares with its snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Comparison {
+    /// It is what was accepted; nothing was written.
     Matches,
-    Accepted { file: PathBuf },
-    Missing { file: PathBuf, pending: Option<PathBuf> },
-    Differs { file: PathBuf, pending: Option<PathBuf>, diff: Vec<String> },
+    /// It was something else, or there was none, and is the accepted one now.
+    Accepted {
+        /// The snapshot that was written.
+        file: PathBuf,
+    },
+    /// There is none yet.
+    Missing {
+        /// Where the accepted one would stand.
+        file: PathBuf,
+        /// What was written beside it for review; none where nothing was to be written.
+        pending: Option<PathBuf>,
+    },
+    /// It is not what was accepted.
+    Differs {
+        /// The accepted one.
+        file: PathBuf,
+        /// What was written beside it for review; none where nothing was to be written.
+        pending: Option<PathBuf>,
+        /// The lines that differ, with some around them.
+        diff: Vec<String>,
+    },
 }
 
 /// A snapshot that could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
+    /// Snapshots lie beside the folder `scenarios`, so it must stand where they are looked for.
     #[error("place the snapshot of {}: it is not at …/scenarios/<group>/<slug>.yaml", .0.display())]
     NotAScenario(PathBuf),
+    /// A file is there and cannot be read, or has no header.
     #[error("read the snapshot {}: {why}", .path.display())]
-    Read { path: PathBuf, why: String },
+    Read {
+        /// The accepted one.
+        path: PathBuf,
+        /// What the operating system says, or what is wrong with its form.
+        why: String,
+    },
+    /// An image's or environment's own snapshot must give its reason.
     #[error(
         "take the snapshot {} for this image's or environment's own: it does not say why it differs; write the reason into its header, \
          as `description: <reason>`",
         .path.display()
     )]
-    Unexplained { path: PathBuf },
+    Unexplained {
+        /// The accepted one.
+        path: PathBuf,
+    },
+    /// The snapshot, or the one for review, could not be written or removed.
     #[error("write the snapshot {}: {source}", .path.display())]
-    Write { path: PathBuf, source: io::Error },
+    Write {
+        /// The accepted one, or the one for review beside it.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
 }
 
 impl Mode {
