@@ -9,7 +9,9 @@ use super::variables::Variables;
 /// Whose backups: the cluster's own, or those that it is cloned from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
+    /// Variables without anything before their names; where the cluster archives to.
     Own,
+    /// Variables with `CLONE_` before their names; where a clone reads.
     Clone,
 }
 

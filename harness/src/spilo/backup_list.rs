@@ -10,12 +10,15 @@ use regex::Regex;
 /// One line of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
+    /// Such as `base_000000010000000000000002`.
     pub name: String,
+    /// When its last file was written: the time that Spilo chooses by.
     pub last_modified: Timestamp,
     /// The first WAL segment that it needs, where the list says so.
     pub wal_segment: Option<String>,
 }
 
+/// A time of the list that is none; in the words of Spilo's script.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("Unknown string format: {0}")]
 pub struct BadTime(String);

@@ -9,7 +9,9 @@ use super::pod::is_known;
 /// A way to encrypt, with the variables that hold its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encryption {
+    /// WAL-G's own, with one key.
     Libsodium,
+    /// OpenPGP, with a key pair.
     Pgp,
 }
 
@@ -22,6 +24,7 @@ impl Encryption {
         }
     }
 
+    /// As it is called by people.
     pub fn name(self) -> &'static str {
         match self {
             Encryption::Libsodium => "libsodium",

@@ -5,10 +5,22 @@ use serde_json::Value;
 /// Why a user's configuration cannot be merged.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigurationError {
+    /// It is neither JSON nor YAML.
     #[error("read {name}: {source}")]
-    Unreadable { name: &'static str, source: Box<serde_saphyr::Error> },
+    Unreadable {
+        /// The variable that holds it.
+        name: &'static str,
+        /// What the YAML parser says; without the lines around the place, which may hold passwords.
+        source: Box<serde_saphyr::Error>,
+    },
+    /// It is JSON or YAML, but not a dictionary.
     #[error("merge {name}: it should contain a dict, yet it is {found}")]
-    NotADictionary { name: &'static str, found: &'static str },
+    NotADictionary {
+        /// The variable that holds it.
+        name: &'static str,
+        /// What it is instead, such as `a list`.
+        found: &'static str,
+    },
 }
 
 /// A user's JSON or YAML; nothing or `null` is an empty dictionary.

@@ -35,7 +35,9 @@ pub enum Bootstrap {
 /// One env dir, and what decided it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Archive {
+    /// Whose backups they are.
     pub scope: Scope,
+    /// The kind of storage that they lie in.
     pub store: Store,
     /// The variable that makes Spilo take this store.
     pub decided_by: String,
@@ -50,6 +52,7 @@ pub struct Archive {
 /// A file of an env dir.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
+    /// The variable that WAL-G reads from it, without `CLONE_`.
     pub name: String,
     /// As WAL-G gets it. May be secret; holds U+FFFD where it is not known.
     pub value: String,
@@ -60,7 +63,9 @@ pub struct Written {
 /// A variable that does nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WithoutEffect {
+    /// As it stands in the env list.
     pub name: String,
+    /// What comes before it, or who does not read it.
     pub why: Why,
 }
 
@@ -68,7 +73,12 @@ pub struct WithoutEffect {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
     /// Nobody reads this name; with the one that was probably meant.
-    Unread { meant: Option<String>, only_case: bool },
+    Unread {
+        /// The name that was probably meant; none where nothing is like it.
+        meant: Option<String>,
+        /// It is that name but for upper and lower case.
+        only_case: bool,
+    },
     /// WAL-G would read it, and Spilo does not hand it on.
     NotHandedOn,
     /// It is for another store than the one that decides.

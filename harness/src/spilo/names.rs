@@ -11,7 +11,12 @@ pub enum Effect {
     /// Spilo reads it, or hands it on.
     Read,
     /// Nobody reads it; this one was probably meant.
-    Misspelt { meant: String, only_case: bool },
+    Misspelt {
+        /// A name that is read.
+        meant: String,
+        /// It is that name but for upper and lower case.
+        only_case: bool,
+    },
     /// WAL-G would read it, and Spilo does not hand it on.
     NotHandedOn,
     /// It looks as if it were for backups, and nobody reads it.

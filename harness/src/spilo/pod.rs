@@ -23,6 +23,7 @@ const PROCESSORS: usize = 2;
 /// An entry of a container's env list, as the API server has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvItem {
+    /// Also that of the entry in `item`; may occur in several entries.
     pub name: String,
     /// With `value` or `valueFrom`, and the name.
     pub item: Value,
@@ -51,6 +52,7 @@ pub struct Literal {
     pub variable: String,
     /// What stands in the parentheses.
     pub name: String,
+    /// What keeps Kubernetes from it.
     pub why: WhyLiteral,
 }
 
@@ -80,6 +82,7 @@ pub struct Pod<'w> {
 /// Backups in an Azure storage account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Azure {
+    /// Its name; none where nothing gives one, U+FFFD in it where it stands in an object.
     pub account: Option<String>,
     /// Without a slash at its end.
     pub prefix: String,
@@ -103,12 +106,16 @@ impl Azure {
 /// How WAL-G shows a storage account who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CredentialKind {
+    /// A key of the account, which may do everything in it.
     AccessKey,
+    /// A token that opens part of the account for a time.
     SasToken,
+    /// An application of Entra ID: its id, its secret and its tenant.
     ServicePrincipal,
 }
 
 impl CredentialKind {
+    /// As it is called by people.
     pub fn name(self) -> &'static str {
         match self {
             CredentialKind::AccessKey => "access key",
@@ -274,10 +281,12 @@ impl<'w> Pod<'w> {
         self.value("PGVERSION")?.parse().ok()
     }
 
+    /// WAL is archived, and base backups are taken.
     pub fn archives(&self) -> bool {
         self.spilo.archiving
     }
 
+    /// What the cluster is made from, as Spilo decides it.
     pub fn clone_method(&self) -> &CloneMethod {
         &self.spilo.clone
     }

@@ -17,10 +17,13 @@ pub struct Release {
 /// Programs of a released image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Programs {
+    /// The one whose image holds them.
     pub release: Release,
     /// The operator that names this image in its release.
     pub operator: &'static str,
+    /// Its version.
     pub wal_g: &'static str,
+    /// Its version.
     pub patroni: &'static str,
     /// Of PostgreSQL, the oldest and the newest.
     pub majors: (u16, u16),

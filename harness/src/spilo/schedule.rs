@@ -3,6 +3,7 @@
 use jiff::civil::DateTime;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
+/// A `BACKUP_SCHEDULE` that cron would not take.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("understand the backup schedule \"{0}\": it should be five fields of cron, or @daily and the like")]
 pub struct BadSchedule(String);

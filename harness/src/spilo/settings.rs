@@ -46,17 +46,25 @@ pub enum CloneMethod {
     /// `initdb`: also where a clone was asked for, but with too little to go on.
     Nothing,
     /// The backups that the `CLONE_` variables name; its env dir.
-    Backups { env_dir: String },
+    Backups {
+        /// Where Spilo writes what WAL-G reads them with.
+        env_dir: String,
+    },
     /// A running cluster; the file with its password.
-    RunningCluster { pgpass: String },
+    RunningCluster {
+        /// Its path.
+        pgpass: String,
+    },
 }
 
 /// The environment with every default in its place, and what follows from it.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// With all defaults filled in.
     pub variables: Variables,
     /// Whether WAL is archived, and base backups are taken.
     pub archiving: bool,
+    /// What it is made from; says nothing of one that follows another cluster.
     pub clone: CloneMethod,
     /// The variable that asks for a cluster which follows another one, where one does.
     pub standby: Option<&'static str>,

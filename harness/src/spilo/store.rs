@@ -6,10 +6,15 @@ use super::variables::Variables;
 /// A kind of storage, in the order in which Spilo looks for them: the first that is configured decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Store {
+    /// Amazon S3, or what speaks as it does.
     S3,
+    /// Google Cloud Storage.
     GoogleStorage,
+    /// OpenStack Swift, by WAL-E alone.
     Swift,
+    /// Azure Blob Storage.
     Azure,
+    /// A host with SSH.
     Ssh,
 }
 

@@ -7,6 +7,7 @@ use jiff::{Timestamp, civil::Date, civil::DateTime, tz::TimeZone};
 pub struct SasToken {
     /// `st`, `se`.
     pub starts: Option<Timestamp>,
+    /// `se`; none where the token does not say when it ends, or in no form that is known.
     pub ends: Option<Timestamp>,
     /// `sp`: one letter for each permission.
     permissions: String,
@@ -27,10 +28,13 @@ pub struct SasToken {
 pub enum SasFault {
     /// It is none.
     NoToken,
+    /// It ended then.
     Expired(Timestamp),
+    /// It begins then.
     NotYet(Timestamp),
     /// Permissions that are missing, by their names.
     Lacks(Vec<&'static str>),
+    /// It may not be used by HTTPS.
     HttpOnly,
     /// It is for other services than blobs.
     NotForBlobs,
