@@ -24,6 +24,7 @@ pub fn help(name: &str, candidates: &[&str]) -> String {
     format!("there are: {}", candidates.join(", "))
 }
 
+/// The question that [`help`] asks where a name is like another.
 pub fn did_you_mean(name: &str) -> String {
     format!("did you mean `{name}`?")
 }
