@@ -18,7 +18,9 @@ pub const RESERVED_NAMES: [&str; 2] = ["operator", "snapshots"];
 /// What must come out: one entry for each cluster that is looked at, the operator, and the snapshots.
 #[derive(Debug, Clone, Default)]
 pub struct Expect {
+    /// By their short names in the scenario.
     pub clusters: BTreeMap<String, ClusterExpectation>,
+    /// What is expected of its logs.
     pub operator: OperatorExpectation,
     /// Observations that are held against reviewed snapshots.
     pub snapshots: Vec<ObservationKind>,

@@ -7,8 +7,15 @@ use super::variable::{Piece, Variable, VariableError, pieces};
 /// Why a text could not be filled. [`super::load`] rules both out for a scenario that it accepts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FillError {
+    /// Something in braces is no variable.
     #[error("fill in `{text}`: {source}")]
-    Variable { text: String, source: VariableError },
+    Variable {
+        /// The whole text, with its braces.
+        text: String,
+        /// What is wrong, and what to do.
+        source: VariableError,
+    },
+    /// Nothing has given it a value until now.
     #[error("fill in `{0}`: its value is not known yet")]
     Unknown(Variable),
 }

@@ -22,6 +22,7 @@ use crate::yaml::{Places, nearest, pointer_of_field};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(into = "Texts", try_from = "Texts")]
 pub struct LoadedScenario {
+    /// As it was written, with nothing filled in.
     pub scenario: Scenario,
     /// As the user named it.
     pub file: PathBuf,
@@ -29,6 +30,7 @@ pub struct LoadedScenario {
     pub group: String,
     /// The file's name without its extension.
     pub slug: String,
+    /// The text of the file as it was read.
     pub source: Arc<str>,
     places: Places,
     /// The text of each file that a `sql` step names.

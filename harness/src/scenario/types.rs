@@ -19,7 +19,9 @@ pub struct Scenario {
     /// The issue that it stands for, as `owner/repository#number`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issue: Option<String>,
+    /// Which operator versions the drill is for, and what their configuration is.
     pub operator: OperatorSection,
+    /// The storage accounts that there are.
     pub storage: StorageSection,
     /// Kubernetes objects, verbatim, applied before the operator starts.
     #[serde(default)]
@@ -28,6 +30,7 @@ pub struct Scenario {
     pub clusters: BTreeMap<String, Value>,
     /// What the drill does, in this order.
     pub steps: Vec<Step>,
+    /// What must come out of it.
     pub expect: Expect,
     /// Expectations that the very same world must NOT meet: proof that outcomes are told apart.
     #[serde(default)]
@@ -144,6 +147,7 @@ pub enum ClusterOutcome {
     Rejected,
 }
 
+/// What must come out of one cluster.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClusterExpectation {
@@ -237,7 +241,9 @@ pub enum EnvOrigin {
     SpecEnv,
     /// Made from the manifest's `spec.clone` or `spec.standby`.
     CloneSection,
+    /// The Secret that the operator's `pod_environment_secret` names.
     PodEnvironmentSecret,
+    /// The ConfigMap that the operator's `pod_environment_configmap` names.
     PodEnvironmentConfigmap,
     /// A setting of the operator configuration, such as `wal_az_storage_account`.
     OperatorConfiguration,
@@ -285,9 +291,13 @@ pub struct OperatorExpectation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ObservationKind {
+    /// The env of each cluster's container `postgres`.
     Env,
+    /// What the operator and the clusters' pods logged.
     Logs,
+    /// What each cluster's databases hold.
     Data,
+    /// What was asked of the storage accounts, and what they hold.
     Storage,
 }
 

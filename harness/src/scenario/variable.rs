@@ -31,8 +31,13 @@ const FORMS: &str = "`clusters.<cluster>.uid`, `marks.<mark>.time`, `marks.<mark
 /// Why the text inside `${…}` is no variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VariableError {
+    /// It is none of those that there are.
     #[error("no such variable")]
-    Unknown { help: String },
+    Unknown {
+        /// The nearest form, or all of them.
+        help: String,
+    },
+    /// A `${` without a `}` after it.
     #[error("no `}}` after `${{`")]
     Unclosed,
 }
@@ -136,7 +141,12 @@ pub enum Part<'a> {
     /// As it is; `$${` has become `${`.
     Text(&'a str),
     /// `${…}`, with its bytes in the text, and what stands inside; nothing where it is not closed.
-    Braces { range: Range<usize>, inside: Option<&'a str> },
+    Braces {
+        /// Bytes of the text, from the `$` on, the closing brace included.
+        range: Range<usize>,
+        /// None where it is not closed.
+        inside: Option<&'a str>,
+    },
 }
 
 /// Splits a text at its `${…}`, where other names than a scenario's count.
