@@ -26,34 +26,64 @@ pub enum DrillError {
     Fill(#[from] FillError),
     /// The world stood, and a step did not do what it should.
     #[error("{what}: {why}")]
-    Step { what: String, why: String, evidence: Vec<String> },
+    Step {
+        /// What was being done, such as `run SQL`.
+        what: String,
+        /// What came of it instead.
+        why: String,
+        /// Lines that show it; may be empty.
+        evidence: Vec<String>,
+    },
+    /// Something did not happen in time, which proves nothing.
     #[error("{0}")]
     TimedOut(#[from] TimedOut),
+    /// The environment is at fault, or did not do what was asked.
     #[error("{0}")]
     Environment(#[from] EnvironmentError),
+    /// The operator's release cannot be used.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
+    /// An object did not get into the cluster.
     #[error("{0}")]
     Apply(#[from] ApplyError),
+    /// The operator could not be installed, or did not work.
     #[error("{0}")]
     Install(#[from] InstallError),
+    /// The storage did not come up.
     #[error("{0}")]
     Storage(#[from] StorageError),
     /// With its last lines.
     #[error("{0}")]
     StorageEnded(String),
+    /// A storage account did not do something, such as a copy.
     #[error("{0}")]
     Blobs(#[from] BlobsError),
+    /// A cluster's data could not be read.
     #[error("{0}")]
     Data(#[from] DataError),
+    /// A statement failed: the scenario's fault where its error code says so, else the server's.
     #[error("{what}: {}", database_error(.source))]
-    Sql { what: String, source: tokio_postgres::Error },
+    Sql {
+        /// What it was for.
+        what: String,
+        /// What the driver says; the server's own words are in it.
+        source: tokio_postgres::Error,
+    },
+    /// A snapshot could not be read or written.
     #[error("{0}")]
     Snapshot(#[from] SnapshotError),
+    /// The search for secrets could not look at everything.
     #[error("{0}")]
     Leak(#[from] LeakError),
+    /// The drill's own folder could not be written to.
     #[error("write {path}: {source}", path = .path.display())]
-    Evidence { path: PathBuf, source: std::io::Error },
+    Evidence {
+        /// Below the drill's own folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// The version or name that no program was given for.
     #[error("know the operator {0}: no tool was given for it")]
     NoOperator(String),
 }

@@ -46,9 +46,11 @@ use world::{NotStanding, World};
 /// What a drill's process is told on stdin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
+    /// Loaded and checked, with its files as they were then.
     pub scenario: LoadedScenario,
     /// One of the scenario's operator versions.
     pub operator: String,
+    /// The programs of the run.
     pub tools: Tools,
     /// The name of the environment to join.
     pub environment: String,
