@@ -25,6 +25,7 @@ pub struct Authority {
 /// An authority as two PEM texts, for a socket to another process of the same sandbox.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AuthorityPem {
+    /// The authority's own; no secret.
     pub certificate: String,
     /// PKCS #8.
     #[serde(serialize_with = "Secret::revealed")]
@@ -34,8 +35,11 @@ pub struct AuthorityPem {
 /// What a certificate is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
+    /// For who is connected to.
     Server,
+    /// For who connects.
     Client,
+    /// For who is connected to and also connects.
     Both,
 }
 
@@ -50,12 +54,14 @@ pub struct Request {
     pub dns_names: Vec<String>,
     /// Addresses that the server is called by.
     pub addresses: Vec<IpAddr>,
+    /// Which end of a connection shows it.
     pub usage: Usage,
 }
 
 /// A certificate and its key, both PEM.
 #[derive(Debug, Clone)]
 pub struct Issued {
+    /// The leaf alone, without the authority's.
     pub certificate_pem: String,
     /// PKCS #8.
     pub key_pem: Secret,
@@ -64,10 +70,23 @@ pub struct Issued {
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
+    /// The certificate could not be made or signed.
     #[error("sign a certificate for {name}: {source}")]
-    Sign { name: String, source: rcgen::Error },
+    Sign {
+        /// The common name that it was for.
+        name: String,
+        /// What rcgen says.
+        source: rcgen::Error,
+    },
+    /// A name that no certificate can hold, such as one that is not ASCII.
     #[error("name a certificate's server {name:?}: {source}")]
-    Name { name: String, source: rcgen::Error },
+    Name {
+        /// The name that was asked for.
+        name: String,
+        /// What rcgen says.
+        source: rcgen::Error,
+    },
+    /// The text is no private key in PEM.
     #[error("read the authority's key: {0}")]
     Key(rcgen::Error),
 }

@@ -33,16 +33,36 @@ pub struct Azurite {
 #[derive(Debug, thiserror::Error)]
 pub enum AzuriteError {
     // Azurite would fall back to its well-known account and key.
+    /// Azurite was to run with no account at all.
     #[error("run Azurite: there is no storage account for it")]
     NoAccount,
+    /// The file for what it prints could not be made.
     #[error("write Azurite's log {}: {source}", path.display())]
-    Log { path: PathBuf, source: std::io::Error },
+    Log {
+        /// In the storage's own folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Node.js could not be started.
     #[error("run Azurite with {}: {source}", node.display())]
-    Spawn { node: PathBuf, source: std::io::Error },
+    Spawn {
+        /// The program `node`.
+        node: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// It ended by itself: how, and its last lines.
     #[error("run Azurite: {0}")]
     Ended(String),
+    /// It runs, and did not answer in time.
     #[error("run Azurite: {timed_out}; its last lines:\n  {}", log.join("\n  "))]
-    TimedOut { timed_out: TimedOut, log: Vec<String> },
+    TimedOut {
+        /// What was waited for.
+        timed_out: TimedOut,
+        /// The last lines that it printed; may be empty.
+        log: Vec<String>,
+    },
 }
 
 impl Azurite {

@@ -30,25 +30,35 @@ pub struct Blobs {
 /// A blob as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StoredBlob {
+    /// The storage account that it lies in.
     pub account: String,
+    /// The container that it lies in.
     pub container: String,
+    /// Its full name, slashes included.
     pub name: String,
+    /// The length of its content.
     pub bytes: u64,
 }
 
 /// What a blob carries beside its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobKind {
+    /// As in the header `Content-Type`.
     pub content_type: String,
+    /// As in the header `Content-Encoding`; none where the blob has none.
     pub content_encoding: Option<String>,
+    /// Names without `x-ms-meta-`.
     pub metadata: BTreeMap<String, String>,
 }
 
 /// How far a copy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CopyProgress {
+    /// Those that are copied whole.
     pub blobs_done: usize,
+    /// Those that the other account had not, or not as they are here, when the copy began.
     pub blobs_in_all: usize,
+    /// Of the blobs that are copied whole.
     pub bytes_done: u64,
 }
 
@@ -56,7 +66,9 @@ pub struct CopyProgress {
 #[derive(Debug, thiserror::Error)]
 #[error("{what} in storage account {account}: {source}")]
 pub struct BlobsError {
+    /// What was being done.
     pub what: String,
+    /// By its name.
     pub account: String,
     source: Box<azure_core::Error>,
 }

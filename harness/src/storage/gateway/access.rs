@@ -12,15 +12,19 @@ use super::operation::{Effect, Operation};
 pub struct Access {
     /// When the request's head had arrived.
     pub time: Timestamp,
+    /// Of the connection, as the gateway sees it.
     pub source: IpAddr,
+    /// Whose that address was at this time.
     pub who: Who,
     /// The host name's first label, whether or not there is such an account.
     pub account: String,
+    /// None where the account itself was asked.
     pub container: Option<String>,
     /// The blob's name with percent signs resolved.
     pub blob: Option<String>,
     /// What a listing was limited to.
     pub prefix: Option<String>,
+    /// By method and query; [`Operation::Other`] where neither is known.
     pub operation: Operation,
     /// The answer's HTTP status; `None` where there was none, such as a connection that broke.
     pub status: Option<u16>,
@@ -57,6 +61,7 @@ impl Access {
 /// Whose an address is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asker {
+    /// The cluster that it belongs to, or the harness.
     pub who: Who,
     /// The pod's name, where it is one.
     pub pod: Option<String>,

@@ -60,6 +60,7 @@ pub struct GatewaySettings<'a> {
     pub authority: &'a Authority,
     /// The storage accounts that there are.
     pub accounts: BTreeSet<String>,
+    /// Asked for each connection's address.
     pub who_is: WhoIs,
 }
 
@@ -75,16 +76,26 @@ pub struct Gateway {
 /// Why there is no gateway.
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
+    /// It could not be signed.
     #[error("make the storage gateway's certificate: {0}")]
     Authority(#[from] AuthorityError),
+    /// The TLS library does not take it.
     #[error("use the storage gateway's certificate: {0}")]
     Tls(#[from] rustls::Error),
+    /// The text is no certificate or key in PEM.
     #[error("read the storage gateway's certificate: {0}")]
     Pem(#[from] rustls::pki_types::pem::Error),
+    /// Its address makes no URI.
     #[error("name the storage behind the gateway: {0}")]
     Upstream(#[from] hyper::http::uri::InvalidUri),
+    /// The port is taken, or may not be used.
     #[error("listen on {address} for the storage gateway: {source}")]
-    Listen { address: SocketAddr, source: std::io::Error },
+    Listen {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
 }
 
 impl Gateway {

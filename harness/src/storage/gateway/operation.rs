@@ -7,29 +7,39 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Operation {
+    /// `GET ?comp=list` of the account.
     ListContainers,
     /// Get Blob Service Properties, Stats, Account Information, User Delegation Key.
     ReadAccount,
+    /// `PUT ?comp=properties` of the account.
     ChangeAccount,
+    /// `PUT ?restype=container`.
     CreateContainer,
+    /// `DELETE ?restype=container`, with all blobs in it.
     DeleteContainer,
     /// A container's properties, metadata or access policy.
     ReadContainer,
+    /// `PUT ?restype=container&comp=…`: a container's metadata, access policy or lease.
     ChangeContainer,
+    /// `GET ?restype=container&comp=list`; a prefix may limit it.
     ListBlobs,
+    /// `GET` of a blob, in whole or a range.
     ReadBlob,
     /// A blob's properties, metadata or tags.
     ReadProperties,
+    /// `GET ?comp=blocklist`: the blocks that are committed, or are not yet.
     ReadBlockList,
     /// A whole blob in one request.
     WriteBlob,
     /// One block, which is part of no blob until the blocks are committed.
     WriteBlock,
+    /// `PUT ?comp=blocklist`: the blocks that it names become the blob.
     CommitBlocks,
     /// From another blob, within Azure.
     CopyBlob,
     /// A blob's metadata, properties, tags, tier, lease or snapshots.
     ChangeBlob,
+    /// `DELETE` of a blob, or of one of its snapshots.
     DeleteBlob,
     /// Several deletions or changes of tier in one request.
     Batch,
@@ -41,8 +51,11 @@ pub enum Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
+    /// It changes nothing.
     Read,
+    /// It makes or changes something; what is not known counts as this.
     Write,
+    /// It removes something.
     Delete,
 }
 

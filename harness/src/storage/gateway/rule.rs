@@ -17,10 +17,13 @@ use super::operation::{Effect, Operation};
 pub struct Rule {
     /// What records call it.
     pub name: String,
+    /// Which requests it looks at.
     #[serde(default)]
     pub about: Selection,
+    /// On which of those it acts.
     #[serde(default)]
     pub often: Often,
+    /// What it does then.
     pub act: Act,
 }
 
@@ -28,8 +31,11 @@ pub struct Rule {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Selection {
+    /// None for whoever asks.
     pub who: Option<Asking>,
+    /// By the first label of the host's name.
     pub accounts: Accounts,
+    /// None for all; a request about the account itself is in no container.
     pub container: Option<String>,
     /// Of a blob's name, or of what a listing is limited to.
     pub blobs: Option<Pattern>,
@@ -45,6 +51,7 @@ pub enum Asking {
     Cluster(String),
     /// The pod of this name.
     Pod(String),
+    /// Whoever asks from it.
     Address(IpAddr),
 }
 
@@ -52,9 +59,12 @@ pub enum Asking {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Accounts {
+    /// Each that there is.
     #[default]
     All,
+    /// The one of this name.
     One(String),
+    /// Each but those of these names.
     AllBut(BTreeSet<String>),
 }
 
@@ -70,6 +80,7 @@ pub struct Pattern {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Often {
+    /// On each of them.
     #[default]
     Always,
     /// Only this one; the first is 1.
@@ -79,7 +90,12 @@ pub enum Often {
     /// The first so many.
     First(u64),
     /// So many of a hundred, at random; the same seed chooses the same ones.
-    AtRandom { percent: u8, seed: u64 },
+    AtRandom {
+        /// From 1 to 100.
+        percent: u8,
+        /// What the random numbers begin with.
+        seed: u64,
+    },
 }
 
 /// What a rule does.
@@ -97,7 +113,10 @@ pub enum Act {
     /// A change of the account is answered as done, and not done.
     Swallow,
     /// The storage hears of the request this much later.
-    Delay { milliseconds: u64 },
+    Delay {
+        /// Counted from the moment when the request had arrived.
+        milliseconds: u64,
+    },
     /// The account's host name does not resolve; a connection from before is answered that there is no such account.
     Lose,
 }
@@ -110,6 +129,7 @@ pub struct Answer {
     pub status: u16,
     /// Azure's error code, such as `ServerBusy`.
     pub code: String,
+    /// In the error's body, for people.
     #[serde(default)]
     pub message: String,
     /// More headers, such as `Retry-After`.
@@ -126,7 +146,10 @@ pub enum Moment {
     /// What was asked for is done, and not answered.
     BeforeTheAnswer,
     /// At most so many bytes of the answer's body came, and its header promised more.
-    InTheBody { after_bytes: u64 },
+    InTheBody {
+        /// Counted in the body as the storage sent it.
+        after_bytes: u64,
+    },
     /// The whole answer came.
     AfterTheAnswer,
 }
@@ -136,18 +159,34 @@ pub enum Moment {
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
     /// Only so many of its first bytes. For fewer bytes than promised there is [`Moment::InTheBody`].
-    Truncate { to_bytes: u64 },
+    Truncate {
+        /// Longer answers are cut; shorter ones stay as they are.
+        to_bytes: u64,
+    },
     /// All bits of one byte are turned, counted from the blob's beginning.
-    Flip { at_byte: u64 },
+    Flip {
+        /// From 0; an answer without this byte stays as it is.
+        at_byte: u64,
+    },
     /// Other bytes altogether.
-    Replace { with: Vec<u8> },
+    Replace {
+        /// All of the new body.
+        with: Vec<u8>,
+    },
 }
 
 /// Why a rule is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
+    /// A rule that could never act, or not as it says.
     #[error("use the rule {rule:?}: {why}")]
-    Unusable { rule: String, why: String },
+    Unusable {
+        /// By its name.
+        rule: String,
+        /// What of it cannot be.
+        why: String,
+    },
+    /// The number that was given.
     #[error("find rule {0}: there is none that acts")]
     NotThere(u64),
 }

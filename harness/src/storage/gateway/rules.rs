@@ -20,7 +20,9 @@ pub struct RuleId(u64);
 /// A rule, and what became of it so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RuleState {
+    /// By which it is ended.
     pub id: RuleId,
+    /// As it was given.
     pub rule: Rule,
     /// Requests that it was about.
     pub matched: u64,
