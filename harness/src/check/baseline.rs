@@ -18,10 +18,22 @@ pub struct Baseline {
 /// Why a baseline cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
+    /// It is not there, or not to be read as text.
     #[error("read the baseline {path}: {source}", path = .path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// As `--baseline` gives it.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// It is not what `clonedrill check --format json` printed.
     #[error("understand the baseline {path}: {source}", path = .path.display())]
-    Form { path: PathBuf, source: serde_json::Error },
+    Form {
+        /// As `--baseline` gives it.
+        path: PathBuf,
+        /// What the JSON parser says.
+        source: serde_json::Error,
+    },
 }
 
 #[derive(Deserialize)]

@@ -10,7 +10,9 @@ use crate::diagnosis::{Beside, Diagnosis, Place};
 
 /// A kind of finding. Its code never changes.
 pub struct Definition {
+    /// Such as `another-store-wins`; acceptances, baselines and its page go by it.
     pub code: &'static str,
+    /// How bad it is if nothing speaks against it.
     pub severity: Severity,
     /// What it is, in one line.
     pub title: &'static str,
@@ -30,6 +32,7 @@ impl fmt::Debug for Definition {
 /// One finding.
 #[derive(Debug, Clone)]
 pub struct Finding {
+    /// Which kind of finding it is.
     pub definition: &'static Definition,
     /// The definition's own, or less: where it hangs on something that is not known.
     pub severity: Severity,
@@ -43,8 +46,10 @@ pub struct Finding {
     pub message: String,
     /// What to write instead.
     pub repair: String,
+    /// The value that is to be changed.
     pub place: Place,
     label: String,
+    /// Places that explain it, each with words of its own.
     pub related: Vec<Beside>,
     /// Other clusters that the same line befalls.
     pub also: Vec<String>,
@@ -150,7 +155,9 @@ impl Finding {
 /// One finding as `--format json` prints it.
 #[derive(Debug, Clone, Serialize)]
 pub struct FindingRecord {
+    /// That of its [`Definition`].
     pub code: &'static str,
+    /// The finding's own, which may be less than its definition's.
     pub severity: Severity,
     /// The reason, where somebody accepted it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,10 +170,13 @@ pub struct FindingRecord {
     /// Other clusters that the same line befalls.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<String>,
+    /// What will happen.
     pub message: String,
+    /// What to write instead.
     pub repair: String,
     /// The object that the place is in, such as `Secret billing/keys`.
     pub object: Option<String>,
+    /// As the user named it, or found in a folder that the user named.
     pub file: String,
     /// From 1.
     pub line: usize,

@@ -13,6 +13,7 @@ use super::finding::{Finding, Severity};
 use super::{Checked, definitions};
 use crate::diagnosis::{Diagnosis, Place};
 
+/// The whole document, for one run of `check`.
 #[derive(Serialize)]
 pub struct Log {
     #[serde(rename = "$schema")]

@@ -16,12 +16,16 @@ use crate::toolchain::CheckSettings;
 
 /// All clusters of one check.
 pub struct World<'w> {
+    /// All that was read, clusters or not.
     pub manifests: &'w Manifests,
     index: &'w Index,
+    /// The section `check` of `clonedrill.yaml`; the defaults where there is none.
     pub settings: &'w CheckSettings,
+    /// The time by which tokens have expired and backups are too old.
     pub now: Timestamp,
     /// Which clusters are there already.
     pub there: &'w There,
+    /// In the order of the rendering; those that were refused too.
     pub clusters: Vec<Cluster<'w>>,
 }
 
@@ -39,13 +43,19 @@ pub enum There {
 
 /// One cluster: its manifest, and what came of it.
 pub struct Cluster<'w> {
+    /// Its `postgresql` manifest.
     pub document: &'w Document,
+    /// What the operator wrote, or who refused it.
     pub rendered: Result<Rendered<'w>, &'w Refused>,
 }
 
+/// What the operator wrote for one cluster, and what Spilo makes of it.
 pub struct Rendered<'w> {
+    /// The StatefulSet with its env and the origin of each variable.
     pub set: &'w RenderedSet,
+    /// The env as the container gets it.
     pub pod: Pod<'w>,
+    /// What Spilo makes of that env.
     pub model: Model,
     /// What people say of PostgreSQL's parameters.
     pub parameters: Parameters,
@@ -54,6 +64,7 @@ pub struct Rendered<'w> {
 }
 
 impl<'w> World<'w> {
+    /// `now` is the time of the check; `there` tells new clusters from old ones.
     pub fn new(
         manifests: &'w Manifests,
         index: &'w Index,
@@ -141,6 +152,7 @@ impl<'w> World<'w> {
         variable.origins.iter().find_map(|origin| Some((self.document_of(origin)?, origin.pointer.as_str())))
     }
 
+    /// The manifest that an origin is in; none for the release's default and the definition's.
     pub fn document_of(&self, origin: &Origin) -> Option<&'w Document> {
         if origin.release_default {
             return None;
@@ -186,6 +198,7 @@ impl<'w> Rendered<'w> {
         self.pod.literals().iter().any(|literal| literal.variable == name)
     }
 
+    /// The pod template's env in its order, duplicates included.
     pub fn entries(&self) -> &'w [RenderedVariable] {
         &self.set.env
     }
@@ -227,6 +240,7 @@ fn env_from(
 }
 
 impl Cluster<'_> {
+    /// With its namespace where that is not `default`.
     pub fn name(&self) -> String {
         self.document.full_name()
     }

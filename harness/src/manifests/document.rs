@@ -11,11 +11,15 @@ use crate::yaml::Places;
 /// The kinds of objects that say what a cluster's pods get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
+    /// The operator's configuration as an object of its own kind.
     OperatorConfiguration,
     /// A ConfigMap that is the operator's configuration, in its flat form.
     OperatorConfigMap,
+    /// A cluster.
     Postgresql,
+    /// Its values are covered wherever they are shown.
     Secret,
+    /// Any but [`Kind::OperatorConfigMap`].
     ConfigMap,
 }
 
@@ -34,10 +38,13 @@ impl Kind {
 /// One object, verbatim.
 #[derive(Clone)]
 pub struct Document {
+    /// By `kind`, and what a ConfigMap holds.
     pub kind: Kind,
     /// `default` where the manifest names none.
     pub namespace: String,
+    /// Its `metadata.name`.
     pub name: String,
+    /// All of it, as it was written.
     pub value: Value,
     pub(super) source: Arc<SourceFile>,
     pub(super) places: Arc<Places>,
