@@ -49,7 +49,9 @@ pub struct Exported {
 /// What became of an archive's parts; name and version of each.
 #[derive(Debug, Default)]
 pub struct Imported {
+    /// Put into the cache now.
     pub new: Vec<String>,
+    /// Left as they are in the cache.
     pub there_already: Vec<String>,
     /// They do not run here, so they will be made when they are wanted.
     pub useless: Vec<String>,
@@ -58,22 +60,70 @@ pub struct Imported {
 /// Why programs could not be written to an archive, or taken from one. Fits after "failed to".
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
+    /// Which programs a run needs could not be found out.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
+    /// Those that are lacking; `clonedrill tools fetch` makes them.
     #[error("find all programs in the cache: {} not made yet", .0.join(", "))]
     Missing(Vec<String>),
+    /// A file or folder could not be read or written.
     #[error("{what} {path}: {source}", path = .path.display())]
-    Io { what: &'static str, path: PathBuf, source: io::Error },
+    Io {
+        /// What was being done, such as `read`.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// It cannot be unpacked, or has not the list that an archive begins with.
     #[error("read {path}: it is no archive of `clonedrill tools export`: {why}", path = .path.display())]
-    NotOurs { path: PathBuf, why: String },
+    NotOurs {
+        /// As the user named it.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Programs of another processor, system or C library would not run.
     #[error("use {path}: it was made for {theirs}, and this machine is {ours}", path = .path.display())]
-    Platform { path: PathBuf, theirs: String, ours: String },
+    Platform {
+        /// As the user named it.
+        path: PathBuf,
+        /// The platform that it was written on.
+        theirs: String,
+        /// This machine's platform.
+        ours: String,
+    },
+    /// It is not the archive that the user expected: nothing of it is used.
     #[error("trust {path}: its SHA-256 is {seen}, expected {expected}", path = .path.display())]
-    Digest { path: PathBuf, seen: String, expected: String },
+    Digest {
+        /// As the user named it.
+        path: PathBuf,
+        /// That of the file, in hex.
+        seen: String,
+        /// The one that the user gave.
+        expected: String,
+    },
+    /// A part is not what it was when the archive was written: nothing of it is used.
     #[error("trust {part} in {path}: its SHA-256 is {seen}, and the archive's list says {expected}", path = .path.display())]
-    PartDigest { path: PathBuf, part: String, seen: String, expected: String },
+    PartDigest {
+        /// As the user named it.
+        path: PathBuf,
+        /// Its name and version.
+        part: String,
+        /// That of what was unpacked, in hex.
+        seen: String,
+        /// That of the archive's own list, in hex.
+        expected: String,
+    },
+    /// A part was read and found right, and did not get into the cache.
     #[error("put {part} into the cache: {source}")]
-    Place { part: String, source: MakeError },
+    Place {
+        /// Its name and version.
+        part: String,
+        /// What went wrong on the way.
+        source: MakeError,
+    },
 }
 
 fn failed(what: &'static str, path: &Path) -> impl Fn(io::Error) -> ArchiveError {

@@ -41,14 +41,23 @@ const FETCH: &str = "fetch";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Program {
+    /// The store of the local control plane.
     Etcd,
+    /// The API server of the local control plane.
     KubeApiserver,
+    /// What makes pods of StatefulSets in the local control plane.
     KubeControllerManager,
+    /// What writes and reads backups in the stand-in for Spilo.
     WalG,
+    /// The npm package, run by [`Program::Node`].
     Azurite,
+    /// Node.js, for Azurite.
     Node,
+    /// A python that can run `-m patroni`.
     PatroniPython,
+    /// One or several folders with a server's programs, or majors.
     Postgres,
+    /// Only for the environment of that name.
     Kind,
 }
 

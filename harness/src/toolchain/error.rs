@@ -13,11 +13,30 @@ pub enum ToolchainError {
     /// Programs of the machine that making a part needs, all of them at once.
     #[error("find what is needed on this machine:{}", remedies(.0))]
     Missing(Vec<Remedy>),
+    /// A path that a person gave does not lead to what it should.
     #[error("use the {program} given by {origin}: {path} {why}", path = .path.display())]
-    Given { program: String, origin: String, path: PathBuf, why: String },
+    Given {
+        /// As its key in `clonedrill.yaml`.
+        program: String,
+        /// The file or variable that gave it.
+        origin: String,
+        /// As it was given.
+        path: PathBuf,
+        /// What is wrong with it; follows the path in the message.
+        why: String,
+    },
+    /// There is no such release, and nobody gave one of that name.
     #[error("find operator {version}: {why}")]
     #[diagnostic(help("{help}"))]
-    OperatorUnknown { version: String, why: String, help: String },
+    OperatorUnknown {
+        /// As the scenario or the user has it.
+        version: String,
+        /// What is known of it.
+        why: String,
+        /// The nearest that can be had.
+        help: String,
+    },
+    /// Without it there is nowhere to put programs; one of the three says where.
     #[error("find the user's cache folder: neither CLONEDRILL_CACHE, XDG_CACHE_HOME nor HOME is set")]
     NoCacheFolder,
     /// Several parts are made at once; the first failure stops the others from starting.

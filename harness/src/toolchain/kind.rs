@@ -23,6 +23,7 @@ const OLDEST: [u32; 3] = [0, 24, 0];
 /// The program, and which one it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KindTool {
+    /// In the cache, on `PATH`, or where a person gave it.
     pub program: PathBuf,
     /// For example `0.30.0`.
     pub version: String,

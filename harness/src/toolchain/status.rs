@@ -15,8 +15,11 @@ use crate::spilo::release::{IMAGES, is_older};
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct PartStatus {
+    /// Its name; several lines may have the same, such as one for each PostgreSQL.
     pub program: String,
+    /// None where it does not say it, or is not there.
     pub version: Option<String>,
+    /// Whether a run would have to make it.
     pub state: PartState,
     /// Who gave it, or where it comes from.
     pub from: String,
@@ -31,6 +34,7 @@ pub struct PartStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PartState {
+    /// It was given, found or made, and can be used.
     Ready,
     /// It will be fetched or built by the first run that needs it.
     Missing,

@@ -8,11 +8,17 @@ use serde::{Deserialize, Serialize};
 /// All programs that were found or fetched for a run. Crosses process borders as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Tools {
+    /// The store of the local control plane.
     pub etcd: PathBuf,
+    /// The API server of the local control plane.
     pub kube_apiserver: PathBuf,
+    /// The one program of the control plane that makes objects by itself.
     pub kube_controller_manager: PathBuf,
+    /// The one that the stand-in for Spilo calls.
     pub wal_g: WalGTool,
+    /// The storage behind the gateway.
     pub azurite: AzuriteTool,
+    /// The one that the stand-in for Spilo runs.
     pub patroni: PatroniTool,
     /// PostgreSQL installations with OpenSSL and all programs, newest major last. Empty only where all
     /// programs are in images.
@@ -36,7 +42,9 @@ impl Tools {
 /// A WAL-G for PostgreSQL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WalGTool {
+    /// In the cache, or where it was found or given.
     pub program: PathBuf,
+    /// As the program says it, such as `3.0.5`.
     pub version: String,
     /// It calls `pg_start_backup`, which PostgreSQL 15 no longer has.
     pub predates_postgres_15: bool,
@@ -45,6 +53,7 @@ pub struct WalGTool {
 /// Azurite, and the Node.js that runs it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AzuriteTool {
+    /// The program `node`.
     pub node: PathBuf,
     /// `azurite-blob`'s script (`dist/src/blob/main.js`).
     pub script: PathBuf,
@@ -55,12 +64,14 @@ pub struct AzuriteTool {
 pub struct PatroniTool {
     /// The virtual environment's python; `-m patroni` runs it.
     pub python: PathBuf,
+    /// For example `4.0.4`.
     pub version: String,
 }
 
 /// The programs of one PostgreSQL.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PostgresTool {
+    /// For example 15.
     pub major: u16,
     /// For example `15.18`.
     pub version: String,
@@ -76,6 +87,7 @@ pub struct PostgresTool {
 pub struct OperatorTool {
     /// For example `v1.15.1`.
     pub version: String,
+    /// In the cache, or where `operators` in `clonedrill.yaml` has it.
     pub binary: PathBuf,
     /// The folder with the release's own manifests (`operatorconfiguration.crd.yaml`, …).
     pub manifests: PathBuf,

@@ -29,10 +29,12 @@ pub struct CheckSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Acceptance {
+    /// That of a finding's definition.
     pub code: String,
     /// `name`, or `namespace/name`; without it, every cluster.
     #[serde(default)]
     pub cluster: Option<String>,
+    /// Why somebody lives with it; told beside the finding.
     pub reason: String,
 }
 

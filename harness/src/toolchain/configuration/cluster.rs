@@ -10,8 +10,10 @@ pub struct ImageSettings {
     /// Without a tag it gets the operator's version as its tag.
     #[serde(deserialize_with = "reference", skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
+    /// For the pods of every cluster that names no image itself.
     #[serde(deserialize_with = "reference", skip_serializing_if = "Option::is_none")]
     pub spilo: Option<String>,
+    /// Of the storage behind the gateway.
     #[serde(deserialize_with = "reference", skip_serializing_if = "Option::is_none")]
     pub azurite: Option<String>,
     /// Of the cluster's nodes.
@@ -31,6 +33,7 @@ impl ImageSettings {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct KindSettings {
+    /// What its name begins with, before the operator's version; without it, each share has one of its own.
     #[serde(deserialize_with = "name")]
     pub name: Option<String>,
     /// The port of this machine's loopback where its API server answers; without it a free one.

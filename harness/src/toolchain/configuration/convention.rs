@@ -49,10 +49,15 @@ const NAMES: [(&str, Name); 8] = [
 /// What the names stand for in one cluster. A value that is not known may be any.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PrefixNames<'n> {
+    /// None where the cluster names none.
     pub account: Option<&'n str>,
+    /// That of the cluster's manifest.
     pub namespace: &'n str,
+    /// The manifest's `teamId`.
     pub team: Option<&'n str>,
+    /// The `metadata.name` of its manifest.
     pub cluster: &'n str,
+    /// The major version of PostgreSQL.
     pub version: Option<u16>,
 }
 

@@ -63,15 +63,26 @@ impl Visitor<'_> for ProgramTextVisitor {
 /// Why `clonedrill.yaml` could not be used. Exit code 2.
 #[derive(Debug, thiserror::Error, Diagnostic)]
 pub enum ConfigurationError {
+    /// It is there, and cannot be read as text.
     #[error("read {path}: {source}", path = .path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The nearest one, from the working folder upwards.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Something in it, or in a variable that stands for it, is not as it must be.
     #[error("{message}")]
     Invalid {
+        /// What is wrong, without its place.
         message: String,
+        /// The file, or the variable's text.
         #[source_code]
         text: Arc<NamedSource<String>>,
+        /// None where the whole text is meant.
         #[label("here")]
         place: Option<SourceSpan>,
+        /// What to write instead; none where nothing is like it.
         #[help]
         help: Option<String>,
     },

@@ -17,10 +17,13 @@ pub use namespaces::why_no_sandbox;
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Check {
+    /// Such as `namespaces` or `memory`.
     pub name: &'static str,
+    /// Whether drills can run with it.
     pub state: CheckState,
     /// What was seen.
     pub seen: String,
+    /// What a person can do about it; none where nothing is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -29,9 +32,11 @@ pub struct Check {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckState {
+    /// It is there, and does what drills need.
     Good,
     /// It is not there, and nothing that is left to make needs it.
     NotNeeded,
+    /// Drills need it, and it is not there or does not do its work.
     Bad,
 }
 

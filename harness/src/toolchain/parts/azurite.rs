@@ -11,6 +11,7 @@ use super::super::error::MakeError;
 use super::super::progress::PartProgress;
 use super::Context;
 
+/// The version that the committed lock file is of.
 pub const VERSION: &str = "3.35.0";
 pub(super) const LOCK: &str = include_str!("../../../toolchain/azurite/package-lock.json");
 const PACKAGE: &str = include_str!("../../../toolchain/azurite/package.json");
