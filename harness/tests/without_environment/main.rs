@@ -1,6 +1,7 @@
 //! What needs the binary or the repository's files, and no environment of its own.
 #![allow(clippy::unwrap_used)]
 
+mod book;
 mod ci;
 mod command_line;
 mod container;
