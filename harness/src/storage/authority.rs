@@ -39,8 +39,6 @@ pub enum Usage {
     Server,
     /// For who connects.
     Client,
-    /// For who is connected to and also connects.
-    Both,
 }
 
 /// The certificate that is wanted.
@@ -164,7 +162,6 @@ fn leaf_params(request: &Request) -> Result<CertificateParams, AuthorityError> {
     params.extended_key_usages = match request.usage {
         Usage::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
         Usage::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
-        Usage::Both => vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
     };
     Ok(params)
 }

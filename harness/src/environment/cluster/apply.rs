@@ -9,7 +9,7 @@ use kube::core::GroupVersionKind;
 use kube::discovery::{ApiCapabilities, ApiResource, Scope, pinned_kind};
 use serde_json::Value;
 
-use crate::poll::{Limit, PollError, Seen, TimedOut, poll};
+use crate::poll::{Limit, PollError, Seen, poll};
 
 /// The field manager of everything that the harness applies.
 const MANAGER: &str = "clonedrill";
@@ -42,9 +42,6 @@ pub enum ApplyError {
         /// What kube says.
         source: Box<kube::Error>,
     },
-    /// The API server took too long over it.
-    #[error("apply an object: {0}")]
-    TimedOut(#[from] TimedOut),
 }
 
 /// Applies `object` server-side; where its kind is namespaced, into `namespace`, whatever it says itself.
