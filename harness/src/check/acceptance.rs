@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::definition;
-use super::finding::{Definition, Finding, Found, Severity};
+use super::finding::{Definition, Finding, Found, Severity, Shown};
 use super::world::World;
 use super::{by_code, definitions};
 use crate::diagnosis::Place;
@@ -19,7 +19,7 @@ pub(super) static WITHOUT_FINDING: Definition = Definition {
     severity: Severity::Warning,
     title: "a finding is accepted that is not there",
     page: definition::page!("acceptance-without-finding"),
-    shown_by: &[],
+    shown: Shown::Not("it is about what people say to `check`, and no cluster behaves otherwise for it"),
     // Known only when all others were looked for.
     find: |_, _| {},
 };

@@ -18,9 +18,43 @@ pub struct Definition {
     pub title: &'static str,
     /// Its page of the docs, in Markdown.
     pub page: &'static str,
-    /// Scenarios that show that it is true, from `scenarios/`, without `.yaml`.
-    pub shown_by: &'static [&'static str],
+    /// How it is known that it is true.
+    pub shown: Shown,
     pub(super) find: fn(&World<'_>, &mut Found),
+}
+
+/// What shows on real parts that a finding is true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Scenarios, from `scenarios/`, without `.yaml`.
+    By(&'static [&'static str]),
+    /// A test with the real programs, where a drill would take too long: its name, and why.
+    Test {
+        /// The name of its function.
+        name: &'static str,
+        /// Why no scenario shows it.
+        why: &'static str,
+    },
+    /// Nothing can; why.
+    Not(&'static str),
+}
+
+impl Shown {
+    /// The scenarios.
+    pub fn scenarios(self) -> &'static [&'static str] {
+        match self {
+            Shown::By(scenarios) => scenarios,
+            Shown::Test { .. } | Shown::Not(_) => &[],
+        }
+    }
+
+    /// Why there is none.
+    pub fn why_no_scenario(self) -> Option<&'static str> {
+        match self {
+            Shown::By(_) => None,
+            Shown::Test { why, .. } | Shown::Not(why) => Some(why),
+        }
+    }
 }
 
 impl fmt::Debug for Definition {

@@ -14,7 +14,7 @@ mod world;
 use jiff::Timestamp;
 
 pub use baseline::{Baseline, BaselineError};
-pub use finding::{Definition, Finding, FindingRecord, Found, Severity};
+pub use finding::{Definition, Finding, FindingRecord, Found, Severity, Shown};
 pub use world::{Cluster, Rendered, There, World};
 
 use crate::diagnosis::Diagnosis;

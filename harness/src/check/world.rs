@@ -169,7 +169,8 @@ impl<'w> Rendered<'w> {
         let open = missing::of_pods(manifests, namespace);
         let open = open
             .iter()
-            .map(|missing| format!("{} {}/{}", missing.kind.name(), missing.namespace, missing.name));
+            .map(|missing| &missing.named)
+            .map(|named| format!("{} {}/{}", named.kind.name(), named.namespace, named.name));
         let (model, parameters) = (Model::of(&pod), Parameters::of(&pod));
         Rendered { set, pod, model, parameters, open: open.chain(unknown).collect() }
     }

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use miette::IntoDiagnostic;
 
 use super::Failure;
+use super::live::LiveArgs;
 use super::rendering::{self, Rendered};
 use crate::check::{self, Baseline, Severity, There};
 use crate::exit::Verdict;
-use crate::inventory;
 use crate::manifests::{Kind, Manifests};
 use crate::toolchain::Configuration;
 
@@ -30,6 +30,7 @@ use crate::toolchain::Configuration;
   clonedrill check manifests/ --format sarif > findings.sarif
   clonedrill check manifests/ --fail-on warning
   clonedrill check clone.yaml --new
+  clonedrill check manifests/ --kubeconfig ~/.kube/config
   clonedrill check --list
   clonedrill check --explain clone-without-prefix")]
 pub(super) struct CheckArgs {
@@ -52,14 +53,10 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
     /// The clusters are to be made now: what depends on today counts
-    #[arg(long)]
+    #[arg(long, conflicts_with = "kubeconfig")]
     new: bool,
-    /// Ask this cluster which clusters are there already; those that are not count as new
-    #[arg(long, value_name = "FILE", conflicts_with = "new")]
-    kubeconfig: Option<PathBuf>,
-    /// The kubeconfig's context; without it, the current one
-    #[arg(long, requires = "kubeconfig")]
-    context: Option<String>,
+    #[command(flatten)]
+    live: LiveArgs,
     /// List all kinds of findings
     #[arg(long, conflicts_with = "explain")]
     list: bool,
@@ -105,13 +102,20 @@ pub(super) fn main(args: CheckArgs) -> Result<Verdict, Failure> {
     }
     let here = std::env::current_dir().into_diagnostic().map_err(Failure::broken)?;
     let configuration = Configuration::load(&here).map_err(Failure::invalid)?;
-    let manifests = Manifests::read_with(&args.paths, configuration.check.operator_configuration.as_deref());
+    let mut manifests =
+        Manifests::read_with(&args.paths, configuration.check.operator_configuration.as_deref());
     if manifests.problems.is_empty() && manifests.of_kind(Kind::Postgresql).next().is_none() {
         return Err(Failure::invalid(miette::miette!(
-            help = "a cluster is an object of kind postgresql, apiVersion acid.zalan.do/v1",
+            help = match manifests.passed_over.contains_key("Kustomization") {
+                true =>
+                    "a kustomization is to be built first: `kustomize build <folder> | clonedrill check -`",
+                false => "a cluster is an object of kind postgresql, apiVersion acid.zalan.do/v1",
+            },
             "failed to find a cluster: there is none among these manifests"
         )));
     }
+    args.live.learn(&mut manifests)?;
+    let there = if args.new { There::None } else { args.live.there()? };
     let Rendered { rendering, index } = rendering::of(args.operator.as_deref(), &manifests)?;
     let mut checked = check::check(
         &manifests,
@@ -119,7 +123,7 @@ pub(super) fn main(args: CheckArgs) -> Result<Verdict, Failure> {
         &rendering,
         &configuration.check,
         args.now.unwrap_or_else(Timestamp::now),
-        &there(&args)?,
+        &there,
     );
     if let Some(file) = &args.baseline {
         let baseline = Baseline::read(file).map_err(|error| {
@@ -145,20 +149,6 @@ pub(super) fn main(args: CheckArgs) -> Result<Verdict, Failure> {
         (false, true) => Verdict::Failed,
         (false, false) => Verdict::Passed,
     })
-}
-
-/// Which clusters are there already, as far as can be known.
-fn there(args: &CheckArgs) -> Result<There, Failure> {
-    let Some(kubeconfig) = &args.kubeconfig else {
-        return Ok(if args.new { There::None } else { There::Unknown });
-    };
-    let runtime = tokio::runtime::Runtime::new().into_diagnostic().map_err(Failure::broken)?;
-    let names = runtime.block_on(inventory::names(kubeconfig, args.context.as_deref()));
-    let names = names.map_err(|error| Failure {
-        verdict: error.verdict(),
-        report: miette::miette!("failed to {error}"),
-    })?;
-    Ok(There::These(names))
 }
 
 fn explain(code: &str) -> Result<Verdict, Failure> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
+use super::live::LiveArgs;
 use super::rendering::{self, Rendered};
 use crate::exit::Verdict;
 use crate::explain;
@@ -30,6 +31,8 @@ pub(super) struct ExplainArgs {
     /// The operator's version, or a name from clonedrill.yaml; without it, the newest
     #[arg(long, value_name = "VERSION")]
     operator: Option<String>,
+    #[command(flatten)]
+    live: LiveArgs,
     /// What is printed on stdout
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -50,11 +53,16 @@ pub(super) fn main(mut args: ExplainArgs) -> Result<Verdict, Failure> {
         args.cluster = args.paths.pop().map(|name| name.display().to_string());
     }
     let configuration = super::programs::configuration()?;
-    let manifests = Manifests::read_with(&args.paths, configuration.check.operator_configuration.as_deref());
+    let mut manifests =
+        Manifests::read_with(&args.paths, configuration.check.operator_configuration.as_deref());
+    args.live.learn(&mut manifests)?;
     let Rendered { rendering, index } = rendering::of(args.operator.as_deref(), &manifests)?;
     let (mut all, refused) = explain::of_rendering(&manifests, &index, &rendering);
     for problem in manifests.problems.iter().chain(&refused) {
         eprintln!("{:?}", miette::Report::new(problem.clone()));
+    }
+    for said in &manifests.not_built {
+        eprintln!("NOT BUILT: {said}");
     }
     if manifests.settings().is_none() && !all.is_empty() {
         eprintln!("NO OPERATOR CONFIGURATION WAS GIVEN: the default of {} was taken", rendering.operator);

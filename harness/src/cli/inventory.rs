@@ -85,6 +85,9 @@ fn of_manifests(args: &InventoryArgs) -> Result<(Vec<Entry>, bool), Failure> {
     let manifests = Manifests::read_with(&args.paths, configured);
     let Rendered { rendering, index } = rendering::of(args.operator.as_deref(), &manifests)?;
     let (entries, refused) = inventory::of_rendering(&manifests, &index, &rendering);
+    for said in &manifests.not_built {
+        eprintln!("NOT BUILT: {said}");
+    }
     if manifests.settings().is_none() && !entries.is_empty() {
         eprintln!("NO OPERATOR CONFIGURATION WAS GIVEN: the default of {} was taken", rendering.operator);
     }

@@ -21,6 +21,7 @@ mod inputs;
 mod inventory;
 mod kind_environment;
 mod kubeconfig;
+mod live;
 mod man;
 mod output;
 mod place;

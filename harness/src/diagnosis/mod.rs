@@ -116,6 +116,11 @@ impl Diagnosis {
         self
     }
 
+    /// Where it stands, and the other places that it needs.
+    pub(crate) fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
+        self.place.iter_mut().chain(self.beside.iter_mut().map(|other| &mut other.place))
+    }
+
     /// The byte at which it stands, for ordering.
     pub(crate) fn offset(&self) -> usize {
         self.place.as_ref().map_or(0, |place| place.span.offset())

@@ -73,6 +73,16 @@ impl SourceFile {
         }
     }
 
+    /// What a cluster says of an object: the names of its keys.
+    pub(crate) fn of_cluster(object: &Path, text: &str) -> Self {
+        let name = format!("{} (in the cluster)", object.display());
+        SourceFile {
+            file: object.to_owned(),
+            built: true,
+            shown: NamedSource::new(name, Shown(text.into())).with_language("YAML"),
+        }
+    }
+
     /// The text with its secrets covered: lines, columns and bytes are those of the file.
     pub fn text(&self) -> &str {
         &self.shown.inner().0

@@ -41,6 +41,14 @@ pub enum LiveError {
         /// What kube says.
         source: Box<kube::Error>,
     },
+    /// The API server did not tell which keys an object has.
+    #[error("look up the keys of {object}: {source}")]
+    Keys {
+        /// Such as `Secret shop/keys`.
+        object: String,
+        /// What kube says.
+        source: Box<kube::Error>,
+    },
 }
 
 impl LiveError {
@@ -48,7 +56,7 @@ impl LiveError {
     pub fn verdict(&self) -> Verdict {
         match self {
             LiveError::Kubeconfig { .. } | LiveError::Client { .. } => Verdict::Invalid,
-            LiveError::List { .. } => Verdict::Broken,
+            LiveError::List { .. } | LiveError::Keys { .. } => Verdict::Broken,
         }
     }
 }
@@ -78,7 +86,7 @@ pub async fn of_cluster(
 }
 
 /// The way to the API server of a kubeconfig.
-async fn client(kubeconfig: &Path, context: Option<&str>) -> Result<Client, LiveError> {
+pub(super) async fn client(kubeconfig: &Path, context: Option<&str>) -> Result<Client, LiveError> {
     let wrong = |source| LiveError::Kubeconfig { path: kubeconfig.to_owned(), source };
     let read = Kubeconfig::read_from(kubeconfig).map_err(wrong)?;
     let options =

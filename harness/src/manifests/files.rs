@@ -30,6 +30,7 @@ pub(super) fn read(paths: &[PathBuf], problems: &mut Vec<Diagnosis>) -> Vec<(Pat
         match text {
             Ok(text) if file.as_os_str() == STDIN => read.push((PathBuf::from(STDIN_SHOWN), text)),
             Ok(text) => read.push((file, text)),
+            Err(error) if file.as_os_str() == STDIN => problems.push(unreadable(Path::new("stdin"), &error)),
             Err(error) => problems.push(unreadable(&file, &error)),
         }
     }

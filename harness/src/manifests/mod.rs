@@ -7,12 +7,16 @@ mod document;
 mod files;
 mod origin;
 mod parts;
+mod piped;
+mod pods;
 mod problem;
 mod read;
 mod refused;
 mod settings;
+mod sought;
+mod unbuilt;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -20,7 +24,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 pub use document::{Document, Kind};
+pub use pods::OfAllPods;
 pub(crate) use refused::refused;
+pub use sought::{InCluster, Sought};
 
 use crate::diagnosis::Diagnosis;
 use crate::render::{InputObject, RenderInput, Settings};
@@ -36,10 +42,14 @@ pub struct Manifests {
     pub problems: Vec<Diagnosis>,
     /// How many objects of each other kind were passed over.
     pub passed_over: BTreeMap<String, usize>,
+    /// Kustomizations that change what was read, in whole sentences: what is applied differs.
+    pub not_built: Vec<String>,
     /// Values that must not be shown, whoever repeats them.
     pub secrets: Vec<Secret>,
     /// The document that configures the operator.
     settings: Option<usize>,
+    /// What the cluster was asked for and has not.
+    absent: BTreeSet<Sought>,
 }
 
 /// Which document an object of a [`RenderInput`] is.
@@ -66,11 +76,18 @@ impl Manifests {
     /// one problem each; the rest is read all the same.
     pub fn read(paths: &[PathBuf]) -> Manifests {
         let mut problems = Vec::new();
-        let files = files::read(paths, &mut problems);
+        let mut files = files::read(paths, &mut problems);
+        let mut unbuilt = unbuilt::take_out(&mut files);
         let mut manifests = read::read(files.iter().map(|(file, text)| (file.as_path(), text.as_str())));
+        unbuilt::tell(&mut manifests, &files);
+        problems.append(&mut unbuilt.problems);
         problems.append(&mut manifests.problems);
         manifests.problems = problems;
+        for (kind, count) in unbuilt.passed_over {
+            *manifests.passed_over.entry(kind).or_default() += count;
+        }
         origin::map_back(&mut manifests.documents);
+        piped::map_problems_back(&mut manifests.problems);
         manifests
     }
 
@@ -99,6 +116,7 @@ impl Manifests {
         self.documents.append(&mut other.documents);
         self.problems.append(&mut other.problems);
         self.secrets.append(&mut other.secrets);
+        self.not_built.append(&mut other.not_built);
         for (kind, count) in std::mem::take(&mut other.passed_over) {
             *self.passed_over.entry(kind).or_default() += count;
         }

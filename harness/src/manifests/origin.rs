@@ -74,7 +74,7 @@ pub(super) fn map_back(documents: &mut [Document]) {
 }
 
 /// The path as it is from here; or, since it is named from the folder that was built, the only file that ends so.
-fn find(path: &Path) -> Option<PathBuf> {
+pub(super) fn find(path: &Path) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path.to_owned());
     }

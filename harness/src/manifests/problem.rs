@@ -11,6 +11,8 @@ pub(crate) enum ProblemKind {
     Syntax(String),
     #[error("this is no Kubernetes object: {0}")]
     NoObject(String),
+    #[error("this is not what is applied: {0}")]
+    NotBuilt(String),
     #[error("{object} has no {field}")]
     Missing { object: String, field: &'static str },
     #[error("{object} is there twice")]
@@ -29,6 +31,7 @@ impl Fault for ProblemKind {
             ProblemKind::Unreadable { .. } => "clonedrill::manifests::unreadable",
             ProblemKind::Syntax(_) => "clonedrill::manifests::syntax",
             ProblemKind::NoObject(_) => "clonedrill::manifests::no_object",
+            ProblemKind::NotBuilt(_) => "clonedrill::manifests::not_built",
             ProblemKind::Missing { .. } => "clonedrill::manifests::missing_field",
             ProblemKind::Duplicate { .. } => "clonedrill::manifests::duplicate_object",
             ProblemKind::SecondSettings { .. } => "clonedrill::manifests::second_operator_configuration",

@@ -11,7 +11,7 @@ use super::cover::Covered;
 use super::document::{Document, Kind};
 use super::problem::{ProblemKind, first_here};
 use super::settings::{self, Hint};
-use super::{Manifests, configmap, derived, parts};
+use super::{Manifests, configmap, derived, parts, unbuilt};
 use crate::diagnosis::{Diagnosis, Place, SourceFile};
 use crate::yaml::{self, Places};
 
@@ -25,6 +25,19 @@ pub(super) fn read<'t>(files: impl Iterator<Item = (&'t Path, &'t str)>) -> Mani
     let Reader { mut manifests, hints, .. } = reader;
     settings::choose(&mut manifests, &hints);
     manifests
+}
+
+/// A file's text as it is shown, with its keys and passwords covered.
+pub(super) fn covered(file: &Path, text: &str) -> Arc<SourceFile> {
+    let mut covered = Covered::default();
+    for range in parts::documents(text) {
+        let part = text.get(range.clone()).unwrap_or_default();
+        match serde_saphyr::from_str::<Value>(part) {
+            Ok(value) => covered.document(&value, &Places::of_part(part, range.start)),
+            Err(_) => covered.unparsed(part, range.start),
+        }
+    }
+    Arc::new(SourceFile::new(file, text, &covered.ranges))
 }
 
 #[derive(Default)]
@@ -73,7 +86,9 @@ impl Reader {
                 Ok(value) => self.object(value, &source, &places, "", start),
                 Err((message, span)) => {
                     let place = Place { source: source.clone(), span };
-                    self.manifests.problems.push(Diagnosis::new(&ProblemKind::Syntax(message), Some(place)));
+                    let problem = Diagnosis::new(&ProblemKind::Syntax(message), Some(place));
+                    let help = unbuilt::help(text).map(ToOwned::to_owned);
+                    self.manifests.problems.push(problem.with_help(help));
                 }
             }
         }
@@ -93,7 +108,9 @@ impl Reader {
         };
         let Value::Object(mut fields) = value else {
             let kind = ProblemKind::NoObject(format!("it is {}", what_it_is(&value)));
-            return self.manifests.problems.push(Diagnosis::new(&kind, Some(at(""))));
+            let items = value.as_array().map_or(&[][..], Vec::as_slice);
+            let help = unbuilt::help_of_list(items).map(ToOwned::to_owned);
+            return self.manifests.problems.push(Diagnosis::new(&kind, Some(at(""))).with_help(help));
         };
         let Some(kind) = fields.get("kind").and_then(Value::as_str).map(ToOwned::to_owned) else {
             if fields.contains_key("metadata") {

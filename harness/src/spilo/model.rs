@@ -95,16 +95,15 @@ impl Model {
     /// What Spilo makes of this env.
     pub fn of(pod: &Pod<'_>) -> Model {
         let archive = pod.archives().then(|| archive_of(pod, Scope::Own)).flatten();
-        let bootstrap = match pod.clone_method() {
-            CloneMethod::Backups { .. } => Bootstrap::Backups(archive_of(pod, Scope::Clone)),
-            CloneMethod::RunningCluster { .. } => Bootstrap::RunningCluster,
-            CloneMethod::Nothing => match pod.standby() {
-                Some(variable) => Bootstrap::Standby(variable),
-                None if pod.setting("CLONE_METHOD").starts_with("CLONE_WITH") => {
-                    Bootstrap::EmptyInsteadOfClone
-                }
-                None => Bootstrap::Empty,
-            },
+        // Patroni makes a cluster that follows another one before it looks for a way to bootstrap.
+        let bootstrap = match (pod.standby(), pod.clone_method()) {
+            (Some(variable), _) => Bootstrap::Standby(variable),
+            (None, CloneMethod::Backups { .. }) => Bootstrap::Backups(archive_of(pod, Scope::Clone)),
+            (None, CloneMethod::RunningCluster { .. }) => Bootstrap::RunningCluster,
+            (None, CloneMethod::Nothing) if pod.setting("CLONE_METHOD").starts_with("CLONE_WITH") => {
+                Bootstrap::EmptyInsteadOfClone
+            }
+            (None, CloneMethod::Nothing) => Bootstrap::Empty,
         };
         let mut model = Model { archive, bootstrap, without_effect: Vec::new() };
         model.without_effect = model.dropped(pod);

@@ -6,6 +6,7 @@
 mod failures;
 mod findings;
 mod inventory;
+mod keys;
 mod kind;
 mod lifecycle;
 mod outside;

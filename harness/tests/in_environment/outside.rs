@@ -28,14 +28,14 @@ const CLUSTER: &str = "acid-outside";
 const SOON: Limit = Limit::seconds(60);
 
 /// An environment that ends with the test, also where an assertion fails.
-struct Kept {
+pub(super) struct Kept {
     name: String,
     folder: tempfile::TempDir,
     run: Run,
 }
 
 impl Kept {
-    fn up(test: &str, arguments: &[&str]) -> Self {
+    pub(super) fn up(test: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("test-{test}-{}", std::process::id());
         let mut command = in_folder(folder.path());
@@ -45,7 +45,7 @@ impl Kept {
         Kept { name, folder, run }
     }
 
-    fn kubeconfig(&self) -> Output {
+    pub(super) fn kubeconfig(&self) -> Output {
         in_folder(self.folder.path()).args(["kubeconfig", "--name", &self.name]).output().unwrap()
     }
 
@@ -67,7 +67,7 @@ fn in_folder(folder: &Path) -> Command {
     command
 }
 
-async fn client(kubeconfig: &str) -> Client {
+pub(super) async fn client(kubeconfig: &str) -> Client {
     let parsed = Kubeconfig::from_yaml(kubeconfig).unwrap();
     let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default()).await.unwrap();
     Client::try_from(config).unwrap()

@@ -1,7 +1,7 @@
 //! A cluster that has an account, and no backups.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 
 pub(super) static DEFINITION: Definition = Definition {
@@ -9,7 +9,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "the cluster has a storage account, and will not be backed up",
     page: definition::page!("account-without-prefix"),
-    shown_by: &["check/account-without-prefix"],
+    shown: Shown::By(&["check/account-without-prefix"]),
     find,
 };
 

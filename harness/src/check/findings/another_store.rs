@@ -1,7 +1,7 @@
 //! A store that wins against Azure, or that Azure wins against.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::{Archive, Scope, Store, is_known};
 
@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "another store decides, and what is said of Azure is without effect",
     page: definition::page!("another-store-wins"),
-    shown_by: &[],
+    shown: Shown::By(&["check/clones-that-find-nothing"]),
     find,
 };
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 use crate::spilo::{Schedule, is_known, retention};
 
@@ -12,7 +12,7 @@ pub(super) static SCHEDULE: Definition = Definition {
     severity: Severity::Error,
     title: "BACKUP_SCHEDULE is no schedule of cron, so no base backup is taken by the clock",
     page: definition::page!("schedule-not-a-schedule"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-otherwise-than-written"]),
     find: schedule,
 };
 
@@ -21,7 +21,7 @@ pub(super) static RETENTION: Definition = Definition {
     severity: Severity::Warning,
     title: "BACKUP_NUM_TO_RETAIN is no number that Spilo can count with",
     page: definition::page!("retention-not-a-number"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-otherwise-than-written"]),
     find: retention,
 };
 
@@ -30,7 +30,7 @@ pub(super) static FROM_REPLICA: Definition = Definition {
     severity: Severity::Error,
     title: "base backups are to be taken from a replica, and there is none",
     page: definition::page!("backups-from-no-replica"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-otherwise-than-written"]),
     find: from_replica,
 };
 
@@ -39,9 +39,44 @@ pub(super) static COMPRESSION: Definition = Definition {
     severity: Severity::Error,
     title: "WAL-G does not know the compression that is asked for",
     page: definition::page!("compression-unknown"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find: compression,
 };
+
+pub(super) static CONCURRENCY: Definition = Definition {
+    code: "concurrency-refused",
+    severity: Severity::Error,
+    title: "WAL-G refuses the number of uploads at a time, and archives no WAL",
+    page: definition::page!("concurrency-refused"),
+    shown: Shown::By(&["check/backups-never-arrive"]),
+    find: concurrency,
+};
+
+/// What is no number counts as 0, which WAL-G does not take.
+fn concurrency(world: &World<'_>, found: &mut Found) {
+    const NAME: &str = "WALG_UPLOAD_CONCURRENCY";
+    for (cluster, rendered) in world.rendered() {
+        let Some(archive) = rendered.model.archive.as_ref().filter(|archive| archive.by_walg) else {
+            continue;
+        };
+        let Some(text) = archive.value(NAME).filter(|text| is_known(text) && !rendered.is_literal(NAME))
+        else {
+            continue;
+        };
+        if text.trim().parse::<i64>().is_ok_and(|number| number > 0) {
+            continue;
+        }
+        let message = format!(
+            "{}: no WAL file is archived: {NAME} `{text}` is no number above 0, and WAL-G refuses to begin. Base backups without their \
+             WAL cannot be restored",
+            cluster.name()
+        );
+        let place = world.place_of_name(cluster, rendered, NAME);
+        let repair =
+            "write a number, such as \"4\"; without it Spilo takes the number of processors, at most 10";
+        found.add(cluster.name(), place, "how many?", message, repair);
+    }
+}
 
 fn schedule(world: &World<'_>, found: &mut Found) {
     const NAME: &str = "BACKUP_SCHEDULE";

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::operator;
 use crate::check::world::World;
 use crate::spilo::{Store, azure, is_known};
@@ -13,7 +13,7 @@ pub(super) static OLDER: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's major version is below that of the backups that it reads",
     page: definition::page!("clone-older-than-source"),
-    shown_by: &[],
+    shown: Shown::By(&["check/clone-of-a-newer-major"]),
     find: older,
 };
 
@@ -22,7 +22,7 @@ pub(super) static CLOUD: Definition = Definition {
     severity: Severity::Error,
     title: "the clone looks for its source's storage account in another cloud",
     page: definition::page!("clone-in-another-cloud"),
-    shown_by: &[],
+    shown: Shown::By(&["check/clones-that-find-nothing"]),
     find: cloud,
 };
 
@@ -31,7 +31,7 @@ pub(super) static MISNAMED: Definition = Definition {
     severity: Severity::Warning,
     title: "no cluster has the name that the clone gives for its source, and one has nearly that name",
     page: definition::page!("clone-source-misnamed"),
-    shown_by: &[],
+    shown: Shown::By(&["check/clones-that-find-nothing"]),
     find: misnamed,
 };
 
@@ -40,7 +40,7 @@ pub(super) static IN_PLACE: Definition = Definition {
     severity: Severity::Warning,
     title: "a restore in place finds the old data, and restores nothing",
     page: definition::page!("restore-in-place-keeps-volumes"),
-    shown_by: &[],
+    shown: Shown::By(&["check/restore-in-place-keeps-volumes"]),
     find: in_place,
 };
 

@@ -1,7 +1,7 @@
 //! A clone that Spilo bootstraps from nothing.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 use crate::spilo::Bootstrap;
 
@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "the clone will say Running and hold nothing",
     page: definition::page!("clone-without-prefix"),
-    shown_by: &["clone/without-az-prefix"],
+    shown: Shown::By(&["clone/without-az-prefix"]),
     find,
 };
 
@@ -47,7 +47,7 @@ pub(super) static NOT_READ: Definition = Definition {
     severity: Severity::Error,
     title: "the clone is told its source's backups by a variable that WAL-G never gets",
     page: definition::page!("clone-prefix-not-read"),
-    shown_by: &[],
+    shown: Shown::By(&["check/clones-that-find-nothing"]),
     find: not_read,
 };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::identity;
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, World};
 use crate::spilo::{Azure, CredentialKind, Scope, is_known};
 
@@ -13,7 +13,7 @@ pub(super) static CLONE_WITHOUT: Definition = Definition {
     severity: Severity::Error,
     title: "the clone has no credential for the account that it reads",
     page: definition::page!("clone-without-credentials"),
-    shown_by: &["check/clone-without-credentials"],
+    shown: Shown::By(&["check/clone-without-credentials"]),
     find: |world, found| without(world, found, Scope::Clone),
 };
 
@@ -22,7 +22,7 @@ pub(super) static BACKUPS_WITHOUT: Definition = Definition {
     severity: Severity::Error,
     title: "the cluster has no credential for the account that it writes its backups into",
     page: definition::page!("backups-without-credentials"),
-    shown_by: &["check/backups-without-credentials"],
+    shown: Shown::By(&["check/backups-without-credentials"]),
     find: |world, found| without(world, found, Scope::Own),
 };
 
@@ -31,7 +31,7 @@ pub(super) static TWO: Definition = Definition {
     severity: Severity::Warning,
     title: "two kinds of credentials are given, and only one is used",
     page: definition::page!("two-kinds-of-credentials"),
-    shown_by: &["check/two-kinds-of-credentials"],
+    shown: Shown::By(&["check/two-kinds-of-credentials"]),
     find: two,
 };
 
@@ -40,9 +40,47 @@ pub(super) static OF_ANOTHER_ACCOUNT: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's credential opens another account than the one that it reads",
     page: definition::page!("clone-with-another-accounts-key"),
-    shown_by: &["clone/wrong-key"],
+    shown: Shown::By(&["clone/wrong-key"]),
     find: of_another_account,
 };
+
+pub(super) static NO_KEY: Definition = Definition {
+    code: "access-key-no-key",
+    severity: Severity::Error,
+    title: "what is given as the storage account's access key is something else",
+    page: definition::page!("access-key-no-key"),
+    shown: Shown::By(&["check/backups-never-arrive"]),
+    find: no_key,
+};
+
+/// Only what is plainly another thing that Azure's portal shows beside the key.
+fn no_key(world: &World<'_>, found: &mut Found) {
+    const NAME: &str = "AZURE_STORAGE_ACCESS_KEY";
+    for (cluster, rendered) in world.rendered() {
+        for archive in rendered.in_azure() {
+            let Some(value) = archive.value(NAME) else { continue };
+            let (what, instead) = if value.contains("AccountKey=") {
+                ("a connection string", "take what stands behind AccountKey= in it, up to the next semicolon")
+            } else if value.trim_start_matches('?').split('&').any(|pair| pair.starts_with("sig=")) {
+                ("a SAS token", "give it as AZURE_STORAGE_SAS_TOKEN")
+            } else {
+                continue;
+            };
+            let name = format!("{}{NAME}", archive.scope.prefix());
+            let fails = match archive.scope {
+                Scope::Own => "every backup and WAL file fails",
+                Scope::Clone => "the clone's bootstrap fails and is tried again for ever",
+            };
+            let message = format!("{}: {name} holds {what} and no access key, so {fails}", cluster.name());
+            let instead = match archive.scope {
+                Scope::Clone => instead.replace("AZURE_STORAGE_SAS", "CLONE_AZURE_STORAGE_SAS"),
+                Scope::Own => instead.to_owned(),
+            };
+            let place = world.place_of_name(cluster, rendered, &name);
+            found.add(cluster.name(), place, "no access key", message, instead);
+        }
+    }
+}
 
 const SCOPES: [Scope; 2] = [Scope::Own, Scope::Clone];
 

@@ -1,18 +1,23 @@
 //! Encrypted backups, and clones that cannot read them.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 use crate::secret::Secret;
 use crate::spilo::encryption::{Encryption, fault_of_key};
 use crate::spilo::is_known;
+
+const BY_WAL_G: Shown = Shown::Test {
+    name: "wal_g_reads_nothing_that_is_encrypted_otherwise_than_it_thinks",
+    why: "WAL-G tries to unpack each part of a backup for many minutes before the bootstrap fails, longer than a drill waits",
+};
 
 pub(super) static WITHOUT_KEY: Definition = Definition {
     code: "clone-without-decryption-key",
     severity: Severity::Error,
     title: "the source encrypts its backups, and the clone has no key to read them",
     page: definition::page!("clone-without-decryption-key"),
-    shown_by: &[],
+    shown: BY_WAL_G,
     find: without_key,
 };
 
@@ -21,7 +26,7 @@ pub(super) static OTHER_KEY: Definition = Definition {
     severity: Severity::Error,
     title: "the clone decrypts its source's backups otherwise than they are encrypted",
     page: definition::page!("clone-with-other-decryption-key"),
-    shown_by: &[],
+    shown: BY_WAL_G,
     find: other_key,
 };
 
@@ -30,7 +35,7 @@ pub(super) static MALFORMED: Definition = Definition {
     severity: Severity::Error,
     title: "WAL-G refuses the encryption key",
     page: definition::page!("encryption-key-malformed"),
-    shown_by: &[],
+    shown: Shown::Not("the WAL-G that is built here has no libsodium, and takes no notice of its keys"),
     find: malformed,
 };
 

@@ -1,7 +1,7 @@
 //! The operator's complaint about a missing account, where nothing is missing.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 use crate::observe::logs;
 
@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Note,
     title: "the operator will log that it cannot figure out an account, and nothing is wrong",
     page: definition::page!("no-global-account-is-harmless"),
-    shown_by: &["clone/into-another-account"],
+    shown: Shown::By(&["clone/into-another-account"]),
     find,
 };
 

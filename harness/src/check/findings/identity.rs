@@ -1,7 +1,7 @@
 //! An identity that is named, and whose name never reaches WAL-G.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Rendered, World};
 use crate::spilo::{Archive, Scope};
 
@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "the identity that is named never reaches WAL-G",
     page: definition::page!("identity-not-handed-on"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find,
 };
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 
 pub(super) static DEFINITION: Definition = Definition {
@@ -11,7 +11,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Warning,
     title: "a variable in spec.env never reaches the pods",
     page: definition::page!("spec-env-ignored"),
-    shown_by: &["clone/wal-prefixed-overrides"],
+    shown: Shown::By(&["clone/wal-prefixed-overrides"]),
     find,
 };
 

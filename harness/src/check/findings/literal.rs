@@ -1,7 +1,7 @@
 //! A `$(NAME)` that Kubernetes leaves as it stands.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::{Literal, WhyLiteral, archive};
 
@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "a $(NAME) is not replaced, so the container gets it as it stands",
     page: definition::page!("reference-stays-literal"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find,
 };
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Rendered, World};
 use crate::spilo::Release;
 use crate::spilo::log_tags::Tags;
@@ -13,7 +13,9 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "logs are shipped without tags, and this release of Spilo does not start so",
     page: definition::page!("log-tags-missing"),
-    shown_by: &[],
+    shown: Shown::Not(
+        "the pods end before anything can be seen of them, which is no outcome of a drill; the stand-in's own tests hold it to the releases",
+    ),
     find,
 };
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::operator;
 use crate::check::world::World;
 use crate::manifests::Document;
@@ -14,7 +14,9 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "logical backups are asked for, and the operator's settings bring them nowhere",
     page: definition::page!("logical-backup-elsewhere"),
-    shown_by: &[],
+    shown: Shown::Not(
+        "the operator's job runs an image of its own, by CronJobs: no environment of one's own has either",
+    ),
     find,
 };
 

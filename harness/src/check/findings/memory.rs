@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Rendered, World};
 use crate::spilo::Archive;
 
@@ -12,7 +12,9 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Warning,
     title: "WAL-G's buffers do not fit into the memory limit, so backups are killed",
     page: definition::page!("memory-limit-too-small"),
-    shown_by: &[],
+    shown: Shown::Not(
+        "nothing kills a container for its memory without cgroups, which the local environment does without",
+    ),
     find,
 };
 

@@ -1,7 +1,7 @@
 //! Names that Azure or WAL-G will not take.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::azure::{CLOUDS, PrefixFault, fault_of_account, fault_of_container, fault_of_prefix};
 use crate::spilo::{Archive, Scope, is_known};
@@ -11,7 +11,7 @@ pub(super) static NO_URL: Definition = Definition {
     severity: Severity::Error,
     title: "the prefix is not of the form azure://<container>/<path>",
     page: definition::page!("prefix-not-a-url"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find: no_url,
 };
 
@@ -20,7 +20,7 @@ pub(super) static CONTAINER: Definition = Definition {
     severity: Severity::Error,
     title: "Azure has no containers of this name",
     page: definition::page!("container-name-refused"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find: container,
 };
 
@@ -29,7 +29,7 @@ pub(super) static ACCOUNT: Definition = Definition {
     severity: Severity::Error,
     title: "Azure has no storage accounts of this name",
     page: definition::page!("account-name-refused"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find: account,
 };
 
@@ -38,7 +38,7 @@ pub(super) static CLOUD: Definition = Definition {
     severity: Severity::Error,
     title: "WAL-G does not know the cloud that is named, and takes the public one",
     page: definition::page!("cloud-unknown"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-otherwise-than-written"]),
     find: cloud,
 };
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 
 pub(super) static DEFINITION: Definition = Definition {
@@ -11,7 +11,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Warning,
     title: "the cluster has no backups",
     page: definition::page!("no-backups"),
-    shown_by: &["check/account-without-prefix"],
+    shown: Shown::By(&["check/account-without-prefix"]),
     find,
 };
 

@@ -1,7 +1,7 @@
 //! A clone section without a timestamp: the running cluster is copied.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 use crate::spilo::Bootstrap;
 
@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Warning,
     title: "without a timestamp the clone copies the running cluster, and reads no backups",
     page: definition::page!("clone-not-from-backups"),
-    shown_by: &["clone/from-running-source"],
+    shown: Shown::By(&["clone/from-running-source"]),
     find,
 };
 
@@ -19,6 +19,7 @@ const MEANT: [&str; 3] =
     ["CLONE_WALG_AZ_PREFIX", "CLONE_AZURE_STORAGE_ACCOUNT", "CLONE_AZURE_STORAGE_ACCESS_KEY"];
 
 fn find(world: &World<'_>, found: &mut Found) {
+    both(world, found);
     for (cluster, rendered) in world.rendered() {
         if rendered.model.bootstrap != Bootstrap::RunningCluster || !cluster.is_clone() {
             continue;
@@ -37,5 +38,24 @@ fn find(world: &World<'_>, found: &mut Found) {
         let place = cluster.document.place("/spec/clone");
         let finding = found.add(cluster.name(), place, "no timestamp", message, repair);
         finding.beside(world.place_of_name(cluster, rendered, name), "without effect");
+    }
+}
+
+/// A cluster that is to follow another one is no clone, whatever its clone section says.
+fn both(world: &World<'_>, found: &mut Found) {
+    for (cluster, rendered) in world.rendered() {
+        if !matches!(rendered.model.bootstrap, Bootstrap::Standby(_)) || !cluster.is_clone() {
+            continue;
+        }
+        let message = format!(
+            "{}: the clone section is without effect: the cluster has a standby section too, and Patroni has it follow the other cluster \
+             in place of restoring anything",
+            cluster.name()
+        );
+        let place = cluster.document.place("/spec/clone");
+        let repair = "take spec.standby out, where a clone is meant; or spec.clone, where a standby is";
+        let finding = found.add(cluster.name(), place, "without effect", message, repair);
+        finding.as_bad_as(Severity::Error);
+        finding.beside(cluster.document.place("/spec/standby"), "this decides");
     }
 }

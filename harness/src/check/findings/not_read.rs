@@ -1,7 +1,7 @@
 //! Variables that do nothing, though somebody wrote them for backups.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::azure::CLOUDS;
 use crate::spilo::{Scope, Store, Why};
@@ -11,7 +11,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "nobody reads a variable that was written for backups",
     page: definition::page!("variable-not-read"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find,
 };
 
@@ -20,7 +20,7 @@ pub(super) static NOT_HANDED_ON: Definition = Definition {
     severity: Severity::Warning,
     title: "WAL-G would read a variable that Spilo does not hand on",
     page: definition::page!("variable-not-handed-on"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-otherwise-than-written"]),
     find: not_handed_on,
 };
 

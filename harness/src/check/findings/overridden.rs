@@ -1,7 +1,7 @@
 //! A variable of the manifest that stands in the pod template, and that a later one of the same name hides.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::render::RenderedVariable;
 
@@ -10,11 +10,11 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "a variable in spec.env is overridden by the operator's own of the same name",
     page: definition::page!("clone-variable-overridden"),
-    shown_by: &[
+    shown: Shown::By(&[
         "clone/global-account-overrides",
         "clone/global-account-wrong-data",
         "clone/wal-prefixed-overrides",
-    ],
+    ]),
     find,
 };
 

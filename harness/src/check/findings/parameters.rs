@@ -1,7 +1,7 @@
 //! Parameters of one's own that work against archiving and recovery.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, World};
 use crate::diagnosis::Place;
 use crate::spilo::parameters::{Level, is_off};
@@ -13,7 +13,7 @@ pub(super) static ARCHIVING: Definition = Definition {
     severity: Severity::Error,
     title: "a parameter of PostgreSQL keeps the WAL from being archived",
     page: definition::page!("archiving-overridden"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find: archiving,
 };
 
@@ -22,7 +22,7 @@ pub(super) static RESTORE: Definition = Definition {
     severity: Severity::Warning,
     title: "a restore_command of one's own stands against Spilo's",
     page: definition::page!("restore-command-overridden"),
-    shown_by: &[],
+    shown: Shown::By(&["check/clones-that-stop-short"]),
     find: restore,
 };
 
@@ -31,7 +31,7 @@ pub(super) static MISSED_TARGET: Definition = Definition {
     severity: Severity::Warning,
     title: "without CSV log files Spilo does not see that a target was missed, and the clone fails for ever",
     page: definition::page!("missed-target-not-seen"),
-    shown_by: &[],
+    shown: Shown::By(&["check/clones-that-stop-short"]),
     find: missed_target,
 };
 
@@ -40,7 +40,7 @@ pub(super) static TIMEOUT: Definition = Definition {
     severity: Severity::Warning,
     title: "a time-out for each WAL file may end the clone's recovery early",
     page: definition::page!("restore-timeout"),
-    shown_by: &[],
+    shown: Shown::By(&["check/clones-that-stop-short"]),
     find: timeout,
 };
 

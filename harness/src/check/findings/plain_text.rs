@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 use crate::manifests::{Document, Kind};
 use crate::secret::{is_a_word, is_told_by_form, is_told_by_name};
@@ -14,7 +14,7 @@ pub(super) static IN_MANIFEST: Definition = Definition {
     severity: Severity::Error,
     title: "a key stands in plain text in a postgresql manifest",
     page: definition::page!("key-in-manifest"),
-    shown_by: &["check/key-in-plain-text"],
+    shown: Shown::By(&["check/key-in-plain-text"]),
     find: |world, found| world.manifests.of_kind(Kind::Postgresql).for_each(|cluster| in_env(found, cluster)),
 };
 
@@ -23,7 +23,7 @@ pub(super) static IN_CONFIG_MAP: Definition = Definition {
     severity: Severity::Error,
     title: "a key stands in plain text in a ConfigMap",
     page: definition::page!("key-in-configmap"),
-    shown_by: &["check/key-in-plain-text"],
+    shown: Shown::By(&["check/key-in-plain-text"]),
     find: in_config_map,
 };
 

@@ -2,7 +2,7 @@
 
 use super::{names_refused, shared_prefix};
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::prefix::{container, folder, is_uid};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::is_known;
@@ -13,7 +13,7 @@ pub(super) static WITHOUT_CLUSTER: Definition = Definition {
     severity: Severity::Warning,
     title: "the prefix does not end in the cluster's own name or uid",
     page: definition::page!("prefix-without-own-name"),
-    shown_by: &["check/prefix-shared-by-clusters"],
+    shown: Shown::By(&["check/prefix-shared-by-clusters"]),
     find: without_cluster,
 };
 
@@ -22,7 +22,7 @@ pub(super) static AGAINST_CONVENTION: Definition = Definition {
     severity: Severity::Warning,
     title: "the prefix does not follow the naming convention",
     page: definition::page!("prefix-against-convention"),
-    shown_by: &[],
+    shown: Shown::Not("a convention is a team's own: that a prefix does not follow it needs no drill"),
     find: against_convention,
 };
 
@@ -31,7 +31,9 @@ const NAME: &str = "WALG_AZ_PREFIX";
 fn without_cluster(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
         let Some(prefix) = own_prefix(rendered) else { continue };
-        if says_whose(prefix, cluster, rendered) || shared_prefix::is_shared(world, rendered) {
+        let says_more =
+            shared_prefix::is_shared(world, rendered) || shared_prefix::has_others_inside(world, rendered);
+        if says_whose(prefix, cluster, rendered) || says_more {
             continue;
         }
         let last = folder(prefix).rsplit('/').next().unwrap_or_default();

@@ -2,17 +2,18 @@
 
 use super::{names_refused, too_deep};
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
+use crate::check::prefix::{folder, is_uid};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::search;
-use crate::spilo::{Azure, is_known};
+use crate::spilo::{Azure, Scope, is_known};
 
 pub(super) static OLDER: Definition = Definition {
     code: "prefix-not-searched",
     severity: Severity::Error,
     title: "the clone's version is above its source's, and Spilo does not search this prefix for older versions",
     page: definition::page!("prefix-not-searched"),
-    shown_by: &["check/prefix-not-searched"],
+    shown: Shown::By(&["check/prefix-not-searched"]),
     find: |world, found| find(world, found, Why::Older),
 };
 
@@ -21,8 +22,11 @@ pub(super) static ELSEWHERE: Definition = Definition {
     severity: Severity::Error,
     title: "the clone reads where its source does not write",
     page: definition::page!("clone-reads-elsewhere"),
-    shown_by: &["check/prefix-not-searched", "clone/global-account-wrong-data"],
-    find: |world, found| find(world, found, Why::Elsewhere),
+    shown: Shown::By(&["check/prefix-not-searched", "clone/global-account-wrong-data"]),
+    find: |world, found| {
+        find(world, found, Why::Elsewhere);
+        own_folder(world, found);
+    },
 };
 
 #[derive(PartialEq)]
@@ -67,6 +71,41 @@ fn find(world: &World<'_>, found: &mut Found, why: Why) {
             _ if searched && why == Why::Elsewhere => other_account(world, found, both, (reads, writes)),
             _ => {}
         }
+    }
+}
+
+/// A prefix for all clusters that ends in $(SCOPE) is that of the clone itself. Where its source is among the manifests, that says more.
+fn own_folder(world: &World<'_>, found: &mut Found) {
+    for (cluster, rendered) in world.rendered() {
+        let (Some(reads), Some(source)) =
+            (rendered.pod.source(), cluster.document.text("/spec/clone/cluster"))
+        else {
+            continue;
+        };
+        let own = cluster.document.name.as_str();
+        let mut parts = folder(&reads.prefix).rsplit('/');
+        let last = parts.next().unwrap_or_default();
+        let last = if is_uid(last) { parts.next().unwrap_or_default() } else { last };
+        let is_written_there = rendered.pod.own().is_some_and(|own| own.prefix == reads.prefix)
+            && rendered.pod.account(Scope::Own) == rendered.pod.account(Scope::Clone);
+        // Who writes the name itself may well mean it: backups that were copied.
+        let written = rendered.entry(PREFIX).and_then(|entry| entry.item.get("value")?.as_str());
+        let by_scope = written.is_some_and(|written| written.contains("$(SCOPE)"));
+        if !by_scope || own == source || last != own || is_written_there || world.source_of(cluster).is_some()
+        {
+            continue;
+        }
+        let message = format!(
+            "{}: no backup will be found and the bootstrap will fail: the clone looks below `{}`, which is its own folder and not that of \
+             its source {source}",
+            cluster.name(),
+            reads.prefix
+        );
+        let place = world.place_of_name(cluster, rendered, PREFIX);
+        let meant = reads.prefix.replacen(&format!("/{own}"), &format!("/{source}"), 1);
+        let repair =
+            format!("set {PREFIX} to {meant}: $(SCOPE) is the name of the cluster that it is set for");
+        found.add(cluster.name(), place, "its own folder", message, repair);
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::missing::{self, Missing};
 use crate::check::world::{Cluster, World};
-use crate::manifests::{Document, Kind};
+use crate::manifests::{Document, Kind, OfAllPods};
 use crate::render::RenderedVariable;
 
 pub(super) static SECRET: Definition = Definition {
@@ -16,7 +16,7 @@ pub(super) static SECRET: Definition = Definition {
     severity: Severity::Warning,
     title: "a Secret that is referred to is not among the manifests",
     page: definition::page!("missing-secret"),
-    shown_by: &["check/missing-secret", "check/missing-pod-environment-secret"],
+    shown: Shown::By(&["check/missing-secret", "check/missing-pod-environment-secret"]),
     find: |world, found| {
         objects(world, found, Kind::Secret);
         settings(world, found, Kind::Secret);
@@ -28,7 +28,7 @@ pub(super) static SECRET_KEY: Definition = Definition {
     severity: Severity::Warning,
     title: "a key that is referred to is not in its Secret",
     page: definition::page!("missing-secret-key"),
-    shown_by: &["check/missing-secret"],
+    shown: Shown::By(&["check/missing-secret"]),
     find: |world, found| keys(world, found, Kind::Secret),
 };
 
@@ -37,7 +37,7 @@ pub(super) static CONFIG_MAP: Definition = Definition {
     severity: Severity::Warning,
     title: "a ConfigMap that is referred to is not among the manifests",
     page: definition::page!("missing-configmap"),
-    shown_by: &["check/missing-configmap"],
+    shown: Shown::By(&["check/missing-configmap"]),
     find: |world, found| {
         objects(world, found, Kind::ConfigMap);
         settings(world, found, Kind::ConfigMap);
@@ -49,7 +49,7 @@ pub(super) static CONFIG_MAP_KEY: Definition = Definition {
     severity: Severity::Warning,
     title: "a key that is referred to is not in its ConfigMap",
     page: definition::page!("missing-configmap-key"),
-    shown_by: &["check/missing-secret"],
+    shown: Shown::By(&["check/missing-secret"]),
     find: |world, found| keys(world, found, Kind::ConfigMap),
 };
 
@@ -90,9 +90,11 @@ fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
             if !said.insert(name) {
                 continue;
             }
-            let (kind, namespace) = (kind.name(), &cluster.document.namespace);
+            let namespace = &cluster.document.namespace;
+            let absent = nowhere(world, kind, namespace, name);
+            let kind = kind.name();
             let message = format!(
-                "{}: {kind} {namespace}/{name} is not in the input; without it and its key `{key}` the pods do not start \
+                "{}: {kind} {namespace}/{name} is {absent}; without it and its key `{key}` the pods do not start \
                  (CreateContainerConfigError), since {} takes its value from there",
                 cluster.name(),
                 variable.name
@@ -106,6 +108,14 @@ fn objects(world: &World<'_>, found: &mut Found, kind: Kind) {
                 repair,
             );
         }
+    }
+}
+
+/// Where an object is not, as far as was looked.
+fn nowhere(world: &World<'_>, kind: Kind, namespace: &str, name: &str) -> &'static str {
+    match world.manifests.is_absent(kind, namespace, name) {
+        true => "neither in the input nor in the cluster",
+        false => "not in the input",
     }
 }
 
@@ -171,12 +181,12 @@ fn settings(world: &World<'_>, found: &mut Found, kind: Kind) {
         world.clusters.iter().map(|cluster| cluster.document.namespace.as_str()).collect();
     let missing: BTreeSet<Missing> =
         namespaces.iter().flat_map(|namespace| missing::of_pods(world.manifests, namespace)).collect();
-    for Missing { namespace, name, setting, pointer, .. } in
-        missing.into_iter().filter(|missing| missing.kind == kind && !missing.is_there)
-    {
+    let missing = missing.into_iter().filter(|missing| missing.named.kind == kind && !missing.is_there);
+    for Missing { named: OfAllPods { namespace, name, setting, pointer, .. }, .. } in missing {
+        let absent = nowhere(world, kind, &namespace, &name);
         let kind = kind.name();
         let message = format!(
-            "{kind} {namespace}/{name} is not in the input; without it the operator creates no cluster in the namespace \
+            "{kind} {namespace}/{name} is {absent}; without it the operator creates no cluster in the namespace \
              ({setting} names it), and what it may add to the pods is not known"
         );
         let repair = repair(world, (kind, &namespace, &name));

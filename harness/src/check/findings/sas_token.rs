@@ -1,7 +1,7 @@
 //! SAS tokens: what can be read in them, which is when they end and what they open.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::azure::{SasFault, SasToken};
 use crate::spilo::{Archive, Scope, is_known};
@@ -11,7 +11,9 @@ pub(super) static EXPIRED: Definition = Definition {
     severity: Severity::Error,
     title: "the SAS token has ended",
     page: definition::page!("sas-token-expired"),
-    shown_by: &[],
+    shown: Shown::Not(
+        "a token is signed with the account's key, and a drill makes its keys itself: no scenario can write one",
+    ),
     find: |world, found| each(world, found, true),
 };
 
@@ -20,7 +22,9 @@ pub(super) static REFUSED: Definition = Definition {
     severity: Severity::Error,
     title: "Azure will refuse the SAS token, or it does not open what is needed",
     page: definition::page!("sas-token-refused"),
-    shown_by: &[],
+    shown: Shown::Not(
+        "a token is signed with the account's key, and a drill makes its keys itself: no scenario can write one",
+    ),
     find: |world, found| each(world, found, false),
 };
 

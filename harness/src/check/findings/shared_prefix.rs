@@ -1,9 +1,9 @@
-//! Two clusters that archive into one place.
+//! Two clusters that archive into one place, or the one inside of the other's.
 
 use std::collections::BTreeMap;
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::{Scope, is_known, search};
 
@@ -12,7 +12,7 @@ pub(super) static SHARED: Definition = Definition {
     severity: Severity::Error,
     title: "two clusters archive into the same place",
     page: definition::page!("prefix-shared-by-clusters"),
-    shown_by: &["check/prefix-shared-by-clusters"],
+    shown: Shown::By(&["check/prefix-shared-by-clusters"]),
     find: shared,
 };
 
@@ -21,8 +21,20 @@ pub(super) static INTO_SOURCE: Definition = Definition {
     severity: Severity::Error,
     title: "the clone archives into the place that it is restored from",
     page: definition::page!("prefix-shared-with-source"),
-    shown_by: &["check/prefix-shared-with-source"],
+    shown: Shown::By(&["check/prefix-shared-with-source"]),
     find: into_source,
+};
+
+pub(super) static INSIDE: Definition = Definition {
+    code: "prefix-inside-of-another",
+    severity: Severity::Error,
+    title: "a cluster archives inside of another one's prefix, whose WAL-G deletes what is old there",
+    page: definition::page!("prefix-inside-of-another"),
+    shown: Shown::Test {
+        name: "wal_g_deletes_the_wal_of_whoever_archives_inside_of_its_prefix",
+        why: "Spilo deletes only what is two days old, and a drill takes minutes",
+    },
+    find: inside,
 };
 
 const NAME: &str = "WALG_AZ_PREFIX";
@@ -114,6 +126,47 @@ fn into_source(world: &World<'_>, found: &mut Found) {
             "give the clone a WALG_AZ_PREFIX of its own, such as azure://<container>/$(SCOPE)/$(PGVERSION)";
         let finding = found.add(cluster.name(), place, "written here", message, repair);
         finding.beside(world.place_of_name(cluster, rendered, "CLONE_WALG_AZ_PREFIX"), "and read here");
+    }
+}
+
+/// Whether the one archives below the other's prefix, in the same account.
+fn is_inside(inner: &Rendered<'_>, outer: &Rendered<'_>) -> bool {
+    let own = |rendered: &Rendered<'_>| {
+        let own = rendered.pod.own().filter(|own| !rendered.is_literal(NAME) && is_known(&own.prefix));
+        own.map(|own| own.prefix.clone()).zip(rendered.pod.account(Scope::Own))
+    };
+    let (Some((inner, account)), Some((outer, others))) = (own(inner), own(outer)) else { return false };
+    account == others && inner.strip_prefix(&outer).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether other clusters archive below this one's prefix.
+pub(super) fn has_others_inside(world: &World<'_>, outer: &Rendered<'_>) -> bool {
+    world.rendered().any(|(_, inner)| is_inside(inner, outer))
+}
+
+fn inside(world: &World<'_>, found: &mut Found) {
+    for (cluster, inner) in world.rendered() {
+        let Some((other, outer)) = world.rendered().find(|(_, outer)| is_inside(inner, outer)) else {
+            continue;
+        };
+        let prefix =
+            |rendered: &Rendered<'_>| rendered.pod.own().map(|own| own.prefix.clone()).unwrap_or_default();
+        let message = format!(
+            "{}: its backups will lie in `{}`, inside of {}'s prefix `{}`{}: when that cluster's old backups are deleted, WAL-G goes by \
+             the names of WAL files and backups in all folders below, and deletes this cluster's too",
+            cluster.name(),
+            prefix(inner),
+            other.name(),
+            prefix(outer),
+            in_account(inner.pod.own().and_then(|own| own.account.as_deref()))
+        );
+        let place = world.place_of_name(cluster, inner, NAME);
+        let repair = "give each a prefix that does not begin with another's, such as azure://<container>/$(SCOPE)/$(PGVERSION)";
+        let finding = found.add(cluster.name(), place, "inside of another's", message, repair);
+        finding.beside(
+            world.place_of_name(other, outer, NAME),
+            format!("{} deletes from here down", other.name()),
+        );
     }
 }
 

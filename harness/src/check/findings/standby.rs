@@ -1,22 +1,24 @@
 //! A cluster that follows another one by its backups: what it reads them with has names of its own.
 
+use super::another_store::field;
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
-use crate::spilo::Bootstrap;
+use crate::spilo::{Bootstrap, Store};
 
 pub(super) static DEFINITION: Definition = Definition {
     code: "standby-cannot-read",
     severity: Severity::Error,
     title: "a cluster that shall follow another one by its backups is not told how to read them",
     page: definition::page!("standby-cannot-read"),
-    shown_by: &[],
+    shown: Shown::Not("clusters that follow others cannot be drilled yet: the stand-in makes none"),
     find,
 };
 
 const PREFIX: &str = "STANDBY_WALG_AZ_PREFIX";
 
 fn find(world: &World<'_>, found: &mut Found) {
+    another_store(world, found);
     for (cluster, rendered) in world.rendered() {
         let follows = matches!(rendered.model.bootstrap, Bootstrap::Standby(_)) && rendered.pod.has(PREFIX);
         if !follows {
@@ -45,5 +47,32 @@ fn find(world: &World<'_>, found: &mut Found) {
             first,
             Severity::Warning,
         );
+    }
+}
+
+/// Fields of the standby section that make Spilo take another store, filled in for Azure.
+fn another_store(world: &World<'_>, found: &mut Found) {
+    for (cluster, rendered) in world.rendered() {
+        for (name, store) in
+            [("STANDBY_WALE_S3_PREFIX", Store::S3), ("STANDBY_WALE_GS_PREFIX", Store::GoogleStorage)]
+        {
+            let is_azure = rendered.pod.value(name).is_some_and(|value| value.starts_with("azure:"));
+            if !is_azure || !matches!(rendered.model.bootstrap, Bootstrap::Standby(_)) {
+                continue;
+            }
+            let written = field(world, rendered, name);
+            let message = format!(
+                "{}: the cluster will not come up: {written} makes Spilo look for the other cluster's backups in {}, and an azure:// prefix \
+                 is no path there",
+                cluster.name(),
+                store.name()
+            );
+            let repair = format!(
+                "take {written} out, and set {PREFIX}, STANDBY_AZURE_STORAGE_ACCOUNT, what opens it, and STANDBY_USE_WALG_RESTORE to \
+                 \"true\" in spec.env, or standby_host for a cluster that runs"
+            );
+            let place = world.place_of_name(cluster, rendered, name);
+            found.add(cluster.name(), place, "this one decides", message, repair);
+        }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Finding, Found, Severity};
+use crate::check::finding::{Definition, Finding, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::{Schedule, retention};
 
@@ -12,7 +12,7 @@ pub(super) static WITHOUT_ZONE: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's timestamp has no time zone",
     page: definition::page!("timestamp-without-time-zone"),
-    shown_by: &["check/clone-section-refused"],
+    shown: Shown::By(&["check/clone-section-refused"]),
     find: without_zone,
 };
 
@@ -21,7 +21,7 @@ pub(super) static IN_THE_FUTURE: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's timestamp is in the future",
     page: definition::page!("timestamp-in-the-future"),
-    shown_by: &["clone/target-past-the-end"],
+    shown: Shown::By(&["clone/target-past-the-end"]),
     find: in_the_future,
 };
 
@@ -30,7 +30,7 @@ pub(super) static BEFORE_RETENTION: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's timestamp is older than what is kept of the source's backups",
     page: definition::page!("timestamp-before-retention"),
-    shown_by: &["clone/target-before-first-backup"],
+    shown: Shown::By(&["clone/target-before-first-backup"]),
     find: before_retention,
 };
 

@@ -1,7 +1,7 @@
 //! A prefix that ends in a folder which WAL-G makes below it.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::{Store, search};
 
@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's prefix ends in a folder that WAL-G makes itself, so no backup is found",
     page: definition::page!("prefix-too-deep"),
-    shown_by: &[],
+    shown: Shown::By(&["check/clones-that-find-nothing"]),
     find,
 };
 

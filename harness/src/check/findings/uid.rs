@@ -1,7 +1,7 @@
 //! The uid of a clone's source.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::prefix::is_uid;
 use crate::check::world::World;
 
@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's uid is not a uid",
     page: definition::page!("uid-not-a-uid"),
-    shown_by: &["check/clone-section-refused"],
+    shown: Shown::By(&["check/clone-section-refused"]),
     find,
 };
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::names_refused;
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::operator;
 use crate::check::world::World;
 use crate::spilo::is_known;
@@ -14,7 +14,9 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Warning,
     title: "the prefix has no major version, and an upgrade in place goes on in the same folder",
     page: definition::page!("prefix-without-version"),
-    shown_by: &[],
+    shown: Shown::Not(
+        "the operator upgrades in place by a script of Spilo's image, which the stand-in has not",
+    ),
     find,
 };
 

@@ -1,7 +1,7 @@
 //! A clone that no storage account is named to.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 
 pub(super) static DEFINITION: Definition = Definition {
@@ -9,7 +9,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "nothing names the storage account that the clone reads",
     page: definition::page!("clone-without-account"),
-    shown_by: &["check/clone-without-account"],
+    shown: Shown::By(&["check/clone-without-account"]),
     find,
 };
 
@@ -43,7 +43,7 @@ pub(super) static OWN: Definition = Definition {
     severity: Severity::Error,
     title: "nothing names the storage account that the cluster writes its backups into",
     page: definition::page!("backups-without-account"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find: own,
 };
 

@@ -1,7 +1,7 @@
 //! A clone on Azure for which Spilo starts WAL-E, which knows nothing of Azure's `WALG_` names.
 
 use crate::check::definition;
-use crate::check::finding::{Definition, Found, Severity};
+use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::World;
 use crate::spilo::{Store, is_known};
 
@@ -10,7 +10,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "the clone's bootstrap will fail: nothing tells Spilo to restore with WAL-G",
     page: definition::page!("clone-without-walg-restore"),
-    shown_by: &["clone/without-walg-restore"],
+    shown: Shown::By(&["clone/without-walg-restore"]),
     find,
 };
 
@@ -49,7 +49,7 @@ pub(super) static OWN: Definition = Definition {
     severity: Severity::Error,
     title: "Spilo archives with WAL-E, which knows nothing of Azure's prefix",
     page: definition::page!("backups-without-walg"),
-    shown_by: &[],
+    shown: Shown::By(&["check/backups-never-arrive"]),
     find: own,
 };
 

@@ -19,6 +19,9 @@ pub(super) fn text(manifests: &Manifests, rendering: &Rendering, checked: &Check
     if let Some(said) = &checked.without_configuration {
         println!("{}\n", textwrap::fill(said, WIDTH));
     }
+    for said in &manifests.not_built {
+        println!("NOT BUILT: {}\n", textwrap::fill(said, WIDTH));
+    }
     for problem in manifests.problems.iter().chain(&checked.problems) {
         println!("{}", shown(problem));
     }
@@ -111,6 +114,9 @@ struct Report<'r> {
     clusters: usize,
     /// Clusters that take no backups of the kind that can be cloned.
     without_backups: &'r [String],
+    /// Kustomizations that change what was read.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    not_built: &'r [String],
     findings: Vec<FindingRecord>,
     problems: Vec<DiagnosisRecord>,
     passed_over: &'r BTreeMap<String, usize>,
@@ -124,6 +130,7 @@ pub(super) fn json(manifests: &Manifests, rendering: &Rendering, checked: &Check
             .map(|settings| format!("{} ({settings})", settings.place_of_name().file().display())),
         without_configuration: checked.without_configuration.as_deref(),
         without_backups: &checked.without_backups,
+        not_built: &manifests.not_built,
         clusters: manifests.of_kind(Kind::Postgresql).count(),
         findings: checked.findings.iter().map(check::Finding::record).collect(),
         problems: manifests
@@ -146,6 +153,9 @@ struct Kinds {
     severity: Severity,
     title: &'static str,
     shown_by: &'static [&'static str],
+    /// Why no scenario shows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_shown_because: Option<&'static str>,
 }
 
 /// All kinds of findings, the worst first within what they are about.
@@ -154,7 +164,8 @@ pub(super) fn list(as_json: bool) -> Result<(), Failure> {
         code: definition.code,
         severity: definition.severity,
         title: definition.title,
-        shown_by: definition.shown_by,
+        shown_by: definition.shown.scenarios(),
+        not_shown_because: definition.shown.why_no_scenario(),
     });
     if as_json {
         return print(&kinds.collect::<Vec<_>>());

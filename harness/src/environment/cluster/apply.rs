@@ -160,7 +160,11 @@ impl Target {
     fn refused(&self, error: kube::Error) -> ApplyError {
         let (kind, name) = (self.kind.clone(), self.name.clone());
         match error {
-            kube::Error::Api(status) if matches!(status.code, 400 | 403 | 409 | 422) => {
+            // Of a field that it does not know it says in some cases that the fault is its own.
+            kube::Error::Api(status)
+                if matches!(status.code, 400 | 403 | 409 | 422)
+                    || status.code == 500 && status.message.contains(NOT_DECLARED) =>
+            {
                 let field = status
                     .details
                     .as_ref()
@@ -224,6 +228,9 @@ async fn discover(
         }
     }
 }
+
+/// What server-side apply says of a field that no schema has.
+const NOT_DECLARED: &str = "field not declared in schema";
 
 /// The path in `unknown field "spec.foo"` or `.spec.foo: field not declared in schema`.
 fn field_in(message: &str) -> Option<String> {

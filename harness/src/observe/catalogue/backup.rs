@@ -1,7 +1,7 @@
 //! What the programs of a cluster's pods, and the node, say when a backup cannot be found, fetched, replayed or taken.
 
 use super::Level::{Error, Info, Warning};
-use super::Standing::{Expected, TimingDependent};
+use super::Standing::{Expected, Notable, TimingDependent};
 use super::{Entry, Source};
 
 /// Whoever of both finds it: WAL-G as it fetches, or PostgreSQL as it starts.
@@ -133,6 +133,88 @@ pub(super) static ENTRIES: &[Entry] = &[
         pattern: r#"AZURE_STORAGE_ACCOUNT setting is not set|"AZURE_STORAGE_ACCOUNT" is not specified"#,
         means: "WAL-G got a prefix and no account: neither the manifest nor the operator configuration names one for this scope",
         do_: "add CLONE_AZURE_STORAGE_ACCOUNT (of a clone) or AZURE_STORAGE_ACCOUNT to spec.env",
+    },
+    Entry {
+        name: "prefix-is-no-url",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r#"missing url scheme="azure""#,
+        means: "WALG_AZ_PREFIX is not of the form azure://<container>/<path>: WAL-G finds no container in it",
+        do_: "write the prefix with azure:// before the container",
+    },
+    Entry {
+        name: "no-credential-of-s3",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: "failed to get AWS credentials",
+        means: "WAL-G looks for backups in S3 and has no credential for it: where Azure was meant, a variable or a field of the clone section \
+                makes Spilo take S3 first",
+        do_: "take s3_wal_path, WAL_S3_BUCKET and the like out; `clonedrill check` names the one that decides",
+    },
+    Entry {
+        name: "env-dir-missing",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: "^fatal: unable to (read|switch to) directory:? /run/etc/wal-e.d/",
+        means: "Spilo has taken the cluster for a clone and written no env dir for it: none of its variables says in which store the backups are",
+        do_: "set CLONE_WALG_AZ_PREFIX; CLONE_WALE_AZ_PREFIX and CLONE_WAL_AZ_BUCKET are not handed on",
+    },
+    Entry {
+        name: "data-of-newer-major",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: r"AssertionError: data of PostgreSQL \d+ are newer than PostgreSQL \d+",
+        means: "the backup is of a newer major version than the clone's: no PostgreSQL starts on newer data",
+        do_: "set postgresql.version of the clone to the source's, or a newer one",
+    },
+    Entry {
+        name: "compression-method-unknown",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: "Unknown compression method, supported methods are",
+        means: "WALG_COMPRESSION_METHOD names a method that WAL-G does not have: nothing is written",
+        do_: "take one that WAL-G has, such as lz4, or leave the variable out",
+    },
+    Entry {
+        name: "access-key-no-key",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: "decode account key: illegal base64",
+        means: "what is given as the storage account's access key is no base64, and so no key: perhaps a SAS token or a connection string",
+        do_: "give the key itself, or a SAS token as AZURE_STORAGE_SAS_TOKEN",
+    },
+    Entry {
+        name: "wal-e-missing",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: r"'?wal-e'?: (No such file or directory|(command )?not found)",
+        means: "Spilo archives or restores with WAL-E, which knows no Azure prefix, and which newer images no longer have",
+        do_: "set USE_WALG_BACKUP (CLONE_USE_WALG_RESTORE for a clone) to \"true\", or leave USE_WALG_BACKUP out",
+    },
+    Entry {
+        name: "schedule-refused",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: "^errors in crontab file, can't install",
+        means: "cron has refused the crontab, since BACKUP_SCHEDULE is no schedule: no base backup is taken but the first",
+        do_: "write five fields of cron into BACKUP_SCHEDULE, such as \"0 1 * * *\"",
+    },
+    Entry {
+        name: "only-two-days-are-kept",
+        level: Info,
+        source: Source::Spilo,
+        standing: Notable,
+        pattern: "^No backups older than 2 days found, not deleting any",
+        means: "backups are deleted once they are two days old, the least that Spilo keeps: BACKUP_NUM_TO_RETAIN is no number, or below 2",
+        do_: "",
     },
     Entry {
         name: "secret-missing",
@@ -318,7 +400,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         source: Source::Patroni,
         standing: Expected,
         // What made it fail is a message of its own, and must be known by itself.
-        pattern: "Failed to bootstrap cluster$|^failed to bootstrap|^removing initialize key after failed attempt to bootstrap",
+        pattern: "Failed to bootstrap cluster$|^failed to bootstrap|^/scripts/maybe_pg_upgrade.py script failed$|Exception: Point-in-time recovery failed|^removing initialize key after failed attempt to bootstrap",
         means: "Patroni's bootstrap of this cluster failed; it removes the data directory and starts again",
         do_: "read the lines before it: they say why",
     },

@@ -82,6 +82,8 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
             Source::Unknown,
             r"(?i)^(?:\S*/)?(?:timeout|env|envdir|exec|nice|chpst|python\S*|wal-g|wal-e|patroni): (?P<message>.*(?P<level>not found|no such file or directory|permission denied|failed to|can't|cannot|unable to|error|fatal|invalid).*)",
         ),
+        // Of cron, in front of what it refused
+        format(Source::Unknown, r"^(?P<message>(?P<level>error)s in crontab file, can't install.*)"),
         // /scripts/x.sh: line 3: 12 Segmentation fault (core dumped) …
         format(
             Source::Unknown,

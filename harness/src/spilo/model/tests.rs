@@ -1,3 +1,5 @@
+mod spilos_own;
+
 use serde_json::{Value, json};
 
 use super::*;

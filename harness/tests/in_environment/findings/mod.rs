@@ -7,6 +7,7 @@ mod inputs;
 mod must_hold;
 mod pages;
 mod review;
+mod with_wal_g;
 
 use std::path::Path;
 use std::process::{Command, Output};

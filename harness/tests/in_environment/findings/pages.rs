@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use clonedrill::check::{Severity, definitions};
+use clonedrill::check::{Severity, Shown, definitions};
 
 use super::{check, codes, report};
 
@@ -195,27 +195,31 @@ fn every_page_is_of_a_finding_and_has_its_parts() {
     }
 }
 
+/// An empty list would say nothing: a finding is shown on real parts, or it says why it cannot be.
 #[test]
-fn every_finding_is_shown_by_scenarios_that_there_are() {
+fn every_finding_is_shown_by_scenarios_that_there_are_or_says_why_not() {
     let scenarios = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scenarios");
     for definition in definitions() {
-        // A convention is a team's own: that a prefix does not follow it needs no drill.
-        // Neither what follows from Spilo's contract alone, which the stand-in's own tests hold and the real scripts were held
-        // against: an env dir that lacks a name, a store that wins, a time-out.
-        if definition.code == "prefix-against-convention" {
-            assert!(definition.shown_by.is_empty());
-        }
-        for scenario in definition.shown_by {
-            assert!(
-                scenarios.join(format!("{scenario}.yaml")).is_file(),
-                "{}: no {scenario}",
-                definition.code
-            );
-            assert!(
-                definition.page.contains(&format!("[{scenario}]")),
-                "{}: its page lacks {scenario}",
-                definition.code
-            );
+        let code = definition.code;
+        let shown = match definition.shown {
+            Shown::Not(why) => {
+                assert!(why.len() > 30, "{code}: {why:?} is no reason");
+                continue;
+            }
+            Shown::Test { name, why } => {
+                assert!(why.len() > 30, "{code}: {why:?} is no reason");
+                assert!(
+                    include_str!("with_wal_g.rs").contains(&format!("fn {name}()")),
+                    "{code}: no test {name}"
+                );
+                continue;
+            }
+            Shown::By(shown) => shown,
+        };
+        assert!(!shown.is_empty(), "{code} is shown by nothing: name a scenario, or say why none can");
+        for scenario in shown {
+            assert!(scenarios.join(format!("{scenario}.yaml")).is_file(), "{code}: no {scenario}");
+            assert!(definition.page.contains(&format!("[{scenario}]")), "{code}: its page lacks {scenario}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty};
 use hyper::{StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
@@ -45,27 +45,36 @@ const LATER: Limit = Limit {
 /// then there is no first backup at all, in Spilo neither.
 pub(super) async fn run(settings: &Settings, as_spilo: bool) {
     let limits: &[Limit] = if as_spilo { &[AS_SPILO] } else { &[AT_FIRST, LATER] };
+    // A minute later, when Spilo looks, one that is started on its own data has been promoted; at once it may not have been.
+    let promoted = !as_spilo;
     for limit in limits.iter().copied() {
-        if wait_until_primary(PRIMARY, limit).await.is_ok() {
+        if wait_until_primary(PRIMARY, limit, promoted).await.is_ok() {
             return run_backup(first(settings)).await;
         }
     }
 }
 
-async fn wait_until_primary(url: &str, limit: Limit) -> Result<(), PollError<Infallible>> {
+async fn wait_until_primary(url: &str, limit: Limit, promoted: bool) -> Result<(), PollError<Infallible>> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     poll("this node to become the primary", limit, async || {
-        let answer = match url.parse::<Uri>() {
-            Ok(uri) => client.get(uri).await.map(|answer| answer.status()).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+        let asked = async {
+            let answer = client.get(url.parse::<Uri>()?).await?;
+            let status = answer.status();
+            Ok::<_, tower::BoxError>((status, answer.into_body().collect().await?.to_bytes()))
         };
-        Ok(match answer {
-            Ok(StatusCode::OK) => Seen::Done(()),
-            Ok(status) => Seen::NotYet(format!("Patroni answers {status}")),
-            Err(error) => Seen::NotYet(error),
+        Ok(match asked.await {
+            Ok((StatusCode::OK, body)) if !promoted || takes_writes(&body) => Seen::Done(()),
+            Ok((status, _)) => Seen::NotYet(format!("Patroni answers {status}")),
+            Err(error) => Seen::NotYet(error.to_string()),
         })
     })
     .await
+}
+
+/// Patroni tells where a server writes its WAL; of one in recovery, how far it has come.
+fn takes_writes(status: &[u8]) -> bool {
+    let status: serde_json::Value = serde_json::from_slice(status).unwrap_or_default();
+    status.pointer("/xlog/location").is_some()
 }
 
 /// The launcher's own environment is the pod's: the one place where WAL-G sees all of it.
@@ -99,16 +108,21 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/primary", listener.local_addr().unwrap());
         let server = tokio::spawn(async move {
-            for status in ["503 Service Unavailable", "200 OK"] {
+            for (status, body) in [
+                ("503 Service Unavailable", ""),
+                ("200 OK", r#"{"xlog":{"replayed_location":1}}"#),
+                ("200 OK", r#"{"xlog":{"location":1}}"#),
+            ] {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
-                let answer = format!("HTTP/1.0 {status}\r\nContent-Length: 0\r\n\r\n");
+                let answer = format!("HTTP/1.0 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        wait_until_primary(&url, Limit::seconds(10)).await.unwrap();
+        wait_until_primary(&url, Limit::seconds(10), true).await.unwrap();
         server.await.unwrap();
-        let gone = wait_until_primary(&url, Limit { total: Duration::from_millis(50), ..AT_FIRST }).await;
+        let gone =
+            wait_until_primary(&url, Limit { total: Duration::from_millis(50), ..AT_FIRST }, true).await;
         assert!(matches!(gone, Err(PollError::TimedOut(_))));
     }
     #[test]

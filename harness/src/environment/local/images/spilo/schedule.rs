@@ -8,7 +8,6 @@ use std::time::Duration;
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::first_backup::{backup, run_backup};
-use super::log::Voice;
 use crate::spilo::{Schedule, Settings, Variables};
 
 /// Takes a base backup at each time of the schedule, for ever.
@@ -20,7 +19,8 @@ pub(super) async fn run(settings: &Settings) {
     }
     let schedule = match Schedule::parse(text) {
         Ok(schedule) => schedule,
-        Err(error) => return Voice::Bootstrapping.error(format_args!("failed to {error}")),
+        // Cron's own words: it takes none of the crontab then.
+        Err(_) => return eprintln!("errors in crontab file, can't install."),
     };
     loop {
         let now = Timestamp::now().to_zoned(TimeZone::UTC).datetime();
