@@ -400,7 +400,7 @@ pub(super) static ENTRIES: &[Entry] = &[
         source: Source::Patroni,
         standing: Expected,
         // What made it fail is a message of its own, and must be known by itself.
-        pattern: "Failed to bootstrap cluster$|^failed to bootstrap|^/scripts/maybe_pg_upgrade.py script failed$|Exception: Point-in-time recovery failed|^removing initialize key after failed attempt to bootstrap",
+        pattern: "Failed to bootstrap cluster$|^failed to bootstrap|^/scripts/maybe_pg_upgrade.py script failed$|File \"/scripts/maybe_pg_upgrade.py\", line|^removing initialize key after failed attempt to bootstrap",
         means: "Patroni's bootstrap of this cluster failed; it removes the data directory and starts again",
         do_: "read the lines before it: they say why",
     },
