@@ -13,7 +13,9 @@ use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 
 use super::output::say;
+use super::place::which;
 use super::{Failure, stop};
+use crate::environment::Which;
 use crate::exit::Verdict;
 use crate::report::{Conformance, DrillReport, Format, RunError};
 use crate::spilo::Release;
@@ -23,20 +25,25 @@ use crate::toolchain::SPILO_IMAGE;
 
 /// Run the scenarios on an image of Spilo, and say for each whether it held.
 ///
-/// They run in a cluster that kind makes in Docker, with this image in place of the one that the operator's release names.
+/// They run in a cluster that kind makes in Docker, or without Docker in the environment local, with this image in place of
+/// the one that the operator's release names.
 /// Nothing of a scenario is changed for it. What differs is told by kinds: outcome, data, env, log, storage, time.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clonedrill conform --image ghcr.io/zalando/spilo-17:4.0-p3
   clonedrill conform --image mirror.example/spilo:4.0-p4 scenarios/clone --format json > conformance.json
   clonedrill conform --image spilo:ours --load-image spilo.tar --operator v1.14.0
+  clonedrill conform --image ./spilo.tar --environment local
 
 Exit code: 0 all held, 1 something differs, 2 a file or argument is at fault, 3 the environment is,
 130 interrupted.")]
 pub(super) struct ConformArgs {
-    /// The image, as Docker can pull it
+    /// The image: a reference, in local also a path to a layout, an archive or a folder
     #[arg(long, value_name = "IMAGE")]
     image: String,
+    /// Where the scenarios run
+    #[arg(long, default_value = Which::Kind.description().name, value_parser = which())]
+    environment: Which,
     /// Scenario files, or folders of them
     #[arg(value_name = "FILE OR FOLDER", default_value = "scenarios")]
     paths: Vec<PathBuf>,
@@ -104,7 +111,12 @@ fn record(conformance: &Conformance, errors: &[RunError]) -> String {
 /// The run is a process of its own, as a person would start it, that ends with this one.
 async fn run(args: &ConformArgs, operator: &str, stop: &CancellationToken) -> std::io::Result<String> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("run").args(&args.paths).args(["--environment", "kind", "--format", "json"]);
+    command.arg("run").args(&args.paths).args([
+        "--environment",
+        args.environment.description().name,
+        "--format",
+        "json",
+    ]);
     command.args(["--operator", operator, "--jobs", &args.jobs.to_string()]);
     for archive in &args.load_image {
         command.arg("--load-image").arg(archive);

@@ -11,7 +11,7 @@ use super::Failure;
 use crate::environment::local::{daemon, sandbox};
 use crate::environment::protocol;
 use crate::exit::Verdict;
-use crate::toolchain::Tools;
+use crate::toolchain::{Tools, images};
 
 /// Serve a local environment. The programs are read from stdin.
 #[derive(Debug, Args)]
@@ -36,6 +36,9 @@ pub(super) fn main(args: EnvironmentArgs) -> Result<Verdict, Failure> {
     let tools: Tools =
         serde_json::from_str(&tools).map_err(Failure::invalid_while("understand what came on stdin"))?;
 
+    if let Some(folder) = &tools.images.folder {
+        images::hold(folder).map_err(|error| Failure::broken(super::failed(error)))?;
+    }
     // The name is bound before the network namespace changes, so that those outside find it.
     let Some(listener) = bind(&args.name)? else { return Ok(Verdict::Passed) };
     let published = args.publish.map(daemon::Published::listen).transpose();

@@ -1,11 +1,14 @@
-//! `clonedrill images`: Make the images of the environment kind where no registry has them, or list them.
+//! `clonedrill images`: Make images of this machine's programs where no registry has them, list those that a run needs,
+//! or remove those that were unpacked.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::output::say;
+use super::place::with_images;
 use super::tools::{Format, default_operators};
 use super::{Failure, programs};
 use crate::environment::kind::images::{self, Built, How, ImagesError, Needed};
@@ -15,14 +18,16 @@ use crate::toolchain::{self, Configuration, Tools};
 /// The archive that `--output` writes.
 const ARCHIVE: &str = "clonedrill-images.tar";
 
-/// Make the images of the environment kind if no registry has them, or list them.
+/// Make images of this machine's programs if no registry has them, list them, or remove unpacked ones.
 ///
 /// They are made of the very programs that drills in the environment local run, without a base image: the Spilo
 /// stand-in, not Spilo. Where nodes can pull the releases' own images, nothing of this is needed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clonedrill images build
-  clonedrill images list")]
+  clonedrill images build --oci images.tar      an archive, without Docker
+  clonedrill images list
+  clonedrill images prune")]
 pub(super) struct ImagesArgs {
     #[command(subcommand)]
     command: ImagesCommand,
@@ -42,8 +47,11 @@ Exit code: 0 all are there, 2 an image of such a name is somebody else's, 3 Dock
         #[command(flatten)]
         of: Of,
         /// Write all of them into one archive in this folder, too; `kind load image-archive` takes it
-        #[arg(long, value_name = "FOLDER")]
+        #[arg(long, value_name = "FOLDER", conflicts_with = "oci")]
         output: Option<PathBuf>,
+        /// Write them into this archive of an OCI layout only, without Docker; `run --load-image` takes it
+        #[arg(long, value_name = "FILE")]
+        oci: Option<PathBuf>,
     },
     /// Print the images that a registry must have for a run, one a line.
     ///
@@ -58,6 +66,32 @@ References of a mirror are said under `images` in clonedrill.yaml; see `clonedri
     List {
         #[command(flatten)]
         of: Of,
+    },
+    /// Fetch and unpack the images that clonedrill.yaml and the command line name, as a run in local does first.
+    #[command(after_help = "Examples:
+  clonedrill images fetch
+  clonedrill images fetch --image spilo=ghcr.io/zalando/spilo-17:4.0-p3
+  clonedrill images fetch --image spilo=./spilo.tar --image busybox:1=./busybox.tar
+
+Exit code: 0 all are there, 2 an argument is at fault, 3 an image cannot be had or run here.")]
+    Fetch {
+        /// `spilo=IMAGE`, `operator=IMAGE`, or what a manifest names in place of these; may be given more than once
+        #[arg(long, value_name = "WHAT=IMAGE")]
+        image: Vec<String>,
+        /// Versions of the operator that its image is wanted for
+        #[arg(long, value_name = "VERSION")]
+        operator: Vec<String>,
+    },
+    /// Remove what was unpacked of images for the environment local, but for those that clonedrill.yaml names.
+    #[command(after_help = "Examples:
+  clonedrill images prune
+  clonedrill images prune --all
+
+Exit code: 0 removed, 3 something runs that uses images, or the cache cannot be written to.")]
+    Prune {
+        /// Those that clonedrill.yaml names, too
+        #[arg(long)]
+        all: bool,
     },
 }
 
@@ -74,7 +108,38 @@ struct Of {
 pub(super) fn main(args: ImagesArgs) -> Result<Verdict, Failure> {
     let configuration = programs::configuration()?;
     match args.command {
-        ImagesCommand::Build { of, output } => {
+        ImagesCommand::Build { of, oci: Some(file), .. } => {
+            let (tools, wanted) = needed(&configuration, &of.operator)?;
+            let into = file.clone();
+            let built = programs::alone(move |progress| {
+                Ok(images::build_archive(&tools, &wanted, &into, &progress.about("images")))
+            })?
+            .map_err(failure)?;
+            match of.format {
+                Format::Json => say(format!("{:#}", json!({ "images": built, "archive": file }))),
+                Format::Table => say(format!("{}\n\nAll of them are in {}", table(&built), file.display())),
+            }
+        }
+        ImagesCommand::Fetch { image, operator } => {
+            let configuration = with_images(configuration, &image)?;
+            let operators: BTreeMap<String, String> =
+                operator.into_iter().map(|version| (version.clone(), version)).collect();
+            let had = programs::alone(move |progress| {
+                Ok(toolchain::images::had(&configuration, &operators, &progress.about("images"))?)
+            })?;
+            let operators = had.operators.iter().map(|(name, image)| (format!("operator {name}"), image));
+            let spilo = had.spilo.iter().map(|image| ("spilo".to_owned(), image));
+            let others = had.others.iter().map(|(name, image)| (name.clone(), image));
+            for (name, image) in spilo.chain(operators).chain(others) {
+                say(format!("{name}  {}", if image.digest.is_empty() { "a folder" } else { &image.digest }));
+            }
+        }
+        ImagesCommand::Prune { all } => {
+            let freed = toolchain::images::prune(&configuration, all);
+            let freed = freed.map_err(|error| Failure::programs(error.into()))?;
+            say(format!("removed {:.1} MB", freed as f64 / 1e6));
+        }
+        ImagesCommand::Build { of, output, oci: None } => {
             images::can_build().map_err(failure)?;
             let (tools, wanted) = needed(&configuration, &of.operator)?;
             let archive = output.map(|folder| folder.join(ARCHIVE));

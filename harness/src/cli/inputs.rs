@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks::with_checks;
 use super::{Failure, programs, stop};
+use crate::environment::Which;
 use crate::exit::Verdict;
 use crate::manifests::{self, Index, Kind, Manifests};
 use crate::operator::Release;
@@ -19,7 +20,7 @@ use crate::report::Sources;
 use crate::scenario::{LoadedScenario, find_files, load};
 use crate::secret::Secret;
 use crate::snapshot::redact::Redactor;
-use crate::toolchain::{DEFAULT_OPERATORS, Tools, ensure};
+use crate::toolchain::{DEFAULT_OPERATORS, Tools};
 
 /// What was given, before it is known which programs are there.
 pub(super) enum Given {
@@ -97,10 +98,14 @@ pub(super) fn newest_operator() -> String {
 /// # Errors
 /// For a version that there is not, or a program that cannot be had.
 pub(super) fn tools(operators: &[String]) -> Result<Tools, Failure> {
-    let configuration = programs::configuration()?;
+    let mut configuration = programs::configuration()?;
     programs::can_sandbox()?;
     let operators = operators.to_vec();
-    programs::alone(move |progress| ensure(&configuration, &operators, progress))
+    // No other pod runs.
+    configuration.images = configuration.images.of_operators_alone();
+    let prepare = Which::Local.description().prepare;
+    programs::alone(move |progress| prepare(&configuration, &operators, progress))
+        .map(|prepared| prepared.tools)
 }
 
 /// Something to render.

@@ -21,6 +21,7 @@ mod inputs;
 mod inventory;
 mod kind_environment;
 mod kubeconfig;
+mod layers;
 mod live;
 mod man;
 mod output;
@@ -97,6 +98,8 @@ enum Command {
     #[command(hide = true)]
     KindEnvironment(kind_environment::KindEnvironmentArgs),
     #[command(hide = true)]
+    Layers(layers::LayersArgs),
+    #[command(hide = true)]
     StorageGateway(storage_gateway::StorageGatewayArgs),
     #[command(hide = true)]
     DrillWorker(drill_worker::DrillWorkerArgs),
@@ -135,6 +138,7 @@ pub fn main() -> ExitCode {
         Command::Environment(args) => environment::main(args),
         Command::Init(args) => init::main(&args),
         Command::KindEnvironment(args) => kind_environment::main(args),
+        Command::Layers(args) => layers::main(&args),
         Command::StorageGateway(args) => storage_gateway::main(&args),
         Command::DrillWorker(args) => drill_worker::main(args),
         Command::World(args) => world::main(args),
@@ -159,6 +163,11 @@ where
 {
     let wanted = tracing_subscriber::EnvFilter::try_from_env("CLONEDRILL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(UNASKED));
+    // It would tell the tokens that registries give.
+    let wanted = match "oci_client=warn".parse() {
+        Ok(quiet) => wanted.add_directive(quiet),
+        Err(_) => wanted,
+    };
     let log = tracing_subscriber::fmt().with_env_filter(wanted).with_ansi(false).with_writer(to);
     // One that is there already will do.
     let _ = log.try_init();

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, stop};
 use crate::environment::{Prepared, Which};
-use crate::toolchain::{self, Configuration, ConfigurationError, Terminal, ToolchainError, Tools};
+use crate::toolchain::{Configuration, ConfigurationError, Terminal, ToolchainError};
 
 /// What a person gave, for the working directory.
 ///
@@ -46,23 +46,11 @@ pub(super) fn can_sandbox() -> Result<(), Failure> {
     can_hold(Which::Local)
 }
 
-/// The programs of a run, fetched or built where they are missing; builds are ended when `stop` is cancelled.
+/// The programs of a run, fetched or built where they are missing, for drills in one of the environments; builds are ended
+/// when `stop` is cancelled.
 ///
 /// # Errors
 /// When one cannot be had, or nobody wants them any more.
-pub(super) async fn ensure(
-    configuration: &Configuration,
-    operators: &[String],
-    stop: &CancellationToken,
-) -> Result<Tools, ToolchainError> {
-    let (configuration, operators) = (configuration.clone(), operators.to_vec());
-    beside(stop, move |progress| toolchain::ensure(&configuration, &operators, progress)).await
-}
-
-/// The same for drills in one of the environments.
-///
-/// # Errors
-/// As [`ensure`].
 pub(super) async fn prepare(
     which: Which,
     configuration: &Configuration,

@@ -76,7 +76,7 @@ pub(super) fn main(args: RunArgs) -> Result<Verdict, Failure> {
 }
 
 fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
-    let configuration = programs::configuration()?;
+    let configuration = args.place.with_images(programs::configuration()?)?;
     let plan = plan::plan(&configuration, &args.paths, &args.operators)?;
     programs::can_hold(args.place.environment)?;
     // One thread: children are told to end with the thread that started them.
@@ -203,12 +203,13 @@ impl Run<'_> {
         let id = first.id();
         let told =
             |text: &str| self.terminal.event(&id, &Event::Progress { text: format!("environment: {text}") });
+        let node_image = self.place.node_image();
         let order = (self.described().order)(&Wishes {
             name,
             operator: &first.operator,
             prepared: self.prepared,
             configuration: self.configuration,
-            node_image: self.place.image.as_deref(),
+            node_image: node_image.as_deref(),
             archives: &self.place.load_image,
         });
         let order = order.map_err(|error| failed(format!("tell the environment of its parts: {error}")))?;

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::output::say;
 use super::world::{CONTAINER, EXAMPLE, KEYS, Told, Wanted};
 use super::{Failure, programs, stop};
-use crate::environment::{local, shared};
+use crate::environment::{Which, local, shared};
 use crate::exit::Verdict;
 use crate::scenario::account_name_problem;
 use crate::toolchain::Tools;
@@ -83,7 +83,8 @@ pub(super) fn main(args: UpArgs) -> Result<Verdict, Failure> {
         let stop = CancellationToken::new();
         let _listening = stop::listen(&stop)?;
         let operators = std::slice::from_ref(&args.operator);
-        let tools = programs::ensure(&configuration, operators, &stop).await.map_err(Failure::programs)?;
+        let prepared = programs::prepare(Which::Local, &configuration, operators, &stop).await;
+        let tools = prepared.map_err(Failure::programs)?.tools;
         let stood = stop.run_until_cancelled(stand_up(&args, &tools)).await;
         match stood {
             Some(Ok(instructions)) => {

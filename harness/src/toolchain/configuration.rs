@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cache::Cache;
 use super::error::ToolchainError;
 use super::found::ASSETS;
+use super::images::absolute;
 
 mod check;
 mod cluster;
@@ -31,7 +32,7 @@ const OPERATORS: &str = "CLONEDRILL_OPERATORS";
 /// When the stand-in takes its first base backup: `at-once` or `as-spilo`; it wins over `stand-in` of the file.
 const FIRST_BACKUP: &str = "CLONEDRILL_FIRST_BACKUP";
 
-/// The image of Spilo in the environment `kind`; it wins over `images.spilo` of the file.
+/// The image of Spilo; it wins over `images.spilo` of the file.
 pub const SPILO_IMAGE: &str = "CLONEDRILL_SPILO_IMAGE";
 
 /// Has PostgreSQL come from the distribution's packages even where one is installed.
@@ -106,9 +107,14 @@ variable, which wins:
   operators:
     ours: { binary: ../postgres-operator, manifests: ../manifests, version: v1.15.2-ours }
 
-The environment kind, in clonedrill.yaml; its images from a mirror, and its cluster:
+Images, in clonedrill.yaml: in place of this machine's programs (local) or the releases' own (kind).
+Local also takes paths: an OCI layout or archive, what `docker save` writes, a root file system.
   images: { operator: mirror/postgres-operator, spilo: …, azurite: …, node: … }
-  (Spilo's also in CLONEDRILL_SPILO_IMAGE)
+  (Spilo's also in CLONEDRILL_SPILO_IMAGE; azurite and node are for kind alone)
+  images: { others: { \"busybox:1\": ./busybox.tar }, archives: [./all.tar], mirrors: { ghcr.io: … } }
+  (for local alone: what manifests name besides, archives of images, who is asked for a registry)
+
+The cluster of the environment kind, in clonedrill.yaml:
   kind: { name: clonedrill, api-server-port: 6443 }
 
 Of the machine itself are used: etcd (3.5 or newer) and Kubernetes' programs (of the minor that is
@@ -172,7 +178,7 @@ pub struct Configuration {
     pub(super) from_variable: BTreeSet<String>,
     /// What manifests are held to.
     pub check: CheckSettings,
-    /// Where the images of the environment `kind` are.
+    /// Where images are.
     pub images: ImageSettings,
     /// Its cluster.
     pub kind: KindSettings,
@@ -224,7 +230,7 @@ impl Configuration {
             configuration.stand_in = StandInSettings { first_backup };
         }
         if let Some(image) = variable(SPILO_IMAGE) {
-            configuration.images.spilo = Some(image.to_string_lossy().into_owned());
+            configuration.images.spilo = Some(absolute(&image.to_string_lossy(), start));
         }
         configuration.home = variable("HOME").map(PathBuf::from);
         configuration.assets = variable(ASSETS).map(|path| start.join(path));

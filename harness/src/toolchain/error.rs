@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::command::CommandError;
+use super::images::ImagesError;
 use super::remedy::Remedy;
 use crate::exit::Verdict;
 use crate::poll::TimedOut;
@@ -42,6 +43,10 @@ pub enum ToolchainError {
     /// Several parts are made at once; the first failure stops the others from starting.
     #[error("make {}", parts(.0))]
     Parts(Vec<PartError>),
+    /// An image that is to run in place of programs.
+    #[error(transparent)]
+    #[diagnostic(transparent)]
+    Image(#[from] ImagesError),
     /// Ctrl-C or SIGTERM came while programs were made.
     #[error("make the programs of the run: interrupted")]
     Interrupted,
@@ -53,6 +58,7 @@ impl ToolchainError {
         match self {
             ToolchainError::OperatorUnknown { .. } | ToolchainError::Given { .. } => Verdict::Invalid,
             ToolchainError::Interrupted => Verdict::Interrupted,
+            ToolchainError::Image(error) => error.verdict(),
             _ => Verdict::Broken,
         }
     }

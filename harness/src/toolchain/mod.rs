@@ -13,6 +13,7 @@ mod error;
 mod found;
 mod go;
 mod host;
+pub mod images;
 mod kind;
 mod parts;
 mod plan;
@@ -23,6 +24,7 @@ mod status;
 #[cfg(test)]
 mod supported;
 mod tools;
+pub mod users;
 mod wal_g;
 
 pub use archive::{ArchiveError, Exported, Imported, export, import};

@@ -13,7 +13,7 @@ use super::host::{HostProgram, always_visible, is_program, node_lack};
 use super::parts::{self, Part};
 use super::postgres;
 use super::remedy::Remedy;
-use super::tools::{AzuriteTool, OperatorTool, PatroniTool, PostgresTool, Tools, WalGTool};
+use super::tools::{AzuriteTool, OperatorTool, PatroniTool, PostgresTool, RunImages, Tools, WalGTool};
 use super::wal_g;
 
 /// Where one program comes from.
@@ -62,14 +62,16 @@ impl Plan {
     /// A given path that is not what it must be, or an operator that cannot be had.
     pub(super) fn new(configuration: &Configuration, operators: &[String]) -> Result<Self, ToolchainError> {
         let mut passed_over = Vec::new();
-        let mut program =
-            |program: Program, part: Part, says: &str| match configuration.programs.get(&program) {
-                None => Ok(found::source(program, part, configuration, &mut passed_over)),
-                Some(given) => {
-                    is_the(program, given, says)?;
-                    Ok(Source::Given(given.path.clone(), given.origin.clone()))
-                }
-            };
+        let mut program = |program: Program, part: Part, says: &str| match configuration
+            .programs
+            .get(&program)
+        {
+            None => Ok::<_, ToolchainError>(found::source(program, part, configuration, &mut passed_over)),
+            Some(given) => {
+                is_the(program, given, says)?;
+                Ok(Source::Given(given.path.clone(), given.origin.clone()))
+            }
+        };
         let cache = configuration.cache()?;
         let postgres = Postgres::of(configuration, &cache)?;
         let etcd = program(Program::Etcd, Part::Etcd, "etcd")?;
@@ -196,6 +198,7 @@ impl Plan {
             operators,
             visible: visible.into_iter().filter(|path| !always_visible(path)).collect(),
             spilos_first_backup: false,
+            images: RunImages::default(),
         })
     }
 }
@@ -231,6 +234,7 @@ impl Plan {
             operators: self.operator_tools(),
             visible: Vec::new(),
             spilos_first_backup: false,
+            images: RunImages::default(),
         }
     }
 

@@ -30,6 +30,9 @@ pub struct Tools {
     /// The stand-in's first base backup begins when Spilo's own would, and not as soon as it can.
     #[serde(default)]
     pub spilos_first_backup: bool,
+    /// Those that run in place of these programs.
+    #[serde(default)]
+    pub images: RunImages,
 }
 
 impl Tools {
@@ -91,4 +94,42 @@ pub struct OperatorTool {
     pub binary: PathBuf,
     /// The folder with the release's own manifests (`operatorconfiguration.crd.yaml`, …).
     pub manifests: PathBuf,
+}
+
+/// Images that were given for a run of the local environment, unpacked.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct RunImages {
+    /// In place of the stand-in, whatever reference the operator's release names.
+    pub spilo: Option<UnpackedImage>,
+    /// By the operator's name among the programs.
+    pub operators: BTreeMap<String, UnpackedImage>,
+    /// By the whole reference that a manifest names.
+    pub others: BTreeMap<String, UnpackedImage>,
+    /// The folder that they lie in; nobody removes them while a process holds it.
+    pub folder: Option<PathBuf>,
+}
+
+/// An image whose layers are folders.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UnpackedImage {
+    /// Of its manifest; empty for a plain folder.
+    pub digest: String,
+    /// Its layers, the lowest first.
+    pub folders: Vec<PathBuf>,
+    pub entrypoint: Vec<String>,
+    pub cmd: Vec<String>,
+    pub env: Vec<(String, String)>,
+    pub working_dir: PathBuf,
+    pub uid: u32,
+    pub gid: u32,
+    /// The login name of `uid` and its home folder, where the image has them.
+    pub user: String,
+    pub home: PathBuf,
+    /// Its `/etc/passwd` and `/etc/group`.
+    pub passwd: String,
+    pub group: String,
+    /// Somebody else than root owns something in it.
+    pub others_own: bool,
+    /// Where it says or shows which it has.
+    pub postgres_majors: Vec<u16>,
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::process::{GONE, Process, descendants, signal, wait};
-use clonedrill::environment::local::container::{ContainerSpec, Mount, Report, Request};
-use clonedrill::environment::local::images::{Image, ImageContent, ImageFile, OWN_PROGRAM};
+use clonedrill::environment::local::container::{
+    Capabilities, ContainerSpec, Identity, Many, Mount, Report, Request,
+};
+use clonedrill::environment::local::images::{Image, ImageContent, ImageFile, Layers, OWN_PROGRAM, Root};
 use nix::sys::signal::Signal;
 
 struct Container {
@@ -58,8 +60,7 @@ impl Container {
                 }],
                 ..Image::default()
             },
-            uid: 101,
-            gid: 103,
+            identity: Identity::alone(101, 103),
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
             env: vec![("ONLY".to_owned(), "this".to_owned())],
             working_dir: PathBuf::from("/home/postgres"),
@@ -236,4 +237,151 @@ fn an_init_reaps_passes_signals_on_and_ends_as_its_program() {
     });
     signal(init.id, Signal::SIGTERM);
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(5));
+}
+
+/// A root file system with these programs of the machine, and nothing else of it.
+fn root_with(programs: &[&str]) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let take = |path: &str| {
+        let place = root.path().join(path.trim_start_matches('/'));
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::copy(path, place).unwrap();
+    };
+    for program in programs {
+        let folders = ["/bin", "/usr/sbin"].into_iter().map(|folder| format!("{folder}/{program}"));
+        let program = folders.into_iter().find(|path| Path::new(path).exists()).unwrap();
+        take(&program);
+        let said = Command::new("ldd").arg(&program).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        said.split_whitespace().filter(|word| word.starts_with('/')).for_each(take);
+    }
+    fs::create_dir_all(root.path().join("etc")).unwrap();
+    let passwd = "root:x:0:0::/root:/bin/sh\npostgres:x:101:103::/home/postgres:/bin/sh\n";
+    fs::write(root.path().join("etc/passwd"), passwd).unwrap();
+    // Where a stranger's links lead, nothing of ours is written or mounted.
+    std::os::unix::fs::symlink("/../../../.host/tmp", root.path().join("tmp")).unwrap();
+    root
+}
+
+impl Container {
+    fn of(root: &Path, script: &str) -> Self {
+        let mut container = Container::that_runs(script);
+        let layers = Layers { folders: vec![root.to_owned()], ..Layers::default() };
+        container.spec.image = Image { root: Root::Layers(layers), ..Image::default() };
+        container.spec.identity = Identity::alone(0, 0);
+        container.spec.working_dir = PathBuf::from("/");
+        container
+    }
+
+    /// In a sandbox with many users, which only root and those of `/etc/subuid` have.
+    fn among_many(mut self, uid: u32, gid: u32, groups: &[u32]) -> Self {
+        let many = Many { groups: groups.to_vec(), capabilities: Capabilities::of(&[], &[]), may_gain: true };
+        self.spec.identity = Identity { uid, gid, among_many: Some(many) };
+        self
+    }
+
+    fn run_among_many(&self) -> Option<End> {
+        let map = if nix::unistd::geteuid().is_root() { "--map-users=0,0,65536" } else { "--map-auto" };
+        let groups = map.replace("users", "groups");
+        let mut sandbox = vec!["--user", "--setgroups", "allow", map];
+        if groups != map {
+            sandbox.push(&groups);
+        }
+        let tried = Command::new("unshare").args(&sandbox).arg("true").output().unwrap();
+        if !tried.status.success() {
+            eprintln!("not tested: this machine gives a sandbox one user only");
+            return None;
+        }
+        let mut child = Command::new("unshare")
+            .args(&sandbox)
+            .args(["--net", "--pid", "--fork", "--kill-child", "--mount-proc"])
+            .args([env!("CARGO_BIN_EXE_clonedrill"), "container"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let spec = serde_json::from_value(serde_json::to_value(&self.spec).unwrap()).unwrap();
+        let request = Request::Start(Box::new(spec));
+        child.stdin.take().unwrap().write_all(&serde_json::to_vec(&request).unwrap()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let reports = String::from_utf8(output.stdout).unwrap();
+        Some(End {
+            reports: reports.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            log: String::from_utf8(output.stderr).unwrap(),
+            code: output.status.code().unwrap(),
+        })
+    }
+}
+
+#[test]
+fn a_foreign_image_sees_neither_the_hosts_files_nor_its_network() {
+    let root = root_with(&["sh", "ls", "cat", "ln", "mkdir", "chroot", "mount"]);
+    let secret = tempfile::NamedTempFile::new_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let listening = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listening.local_addr().unwrap().port();
+    let script = format!(
+        "for it in {secret} {here} /.host /usr/bin/env /../..{secret} /proc/1/root{secret} /proc/self/cwd/../..{secret}; do \
+           cat $it >/dev/null 2>&1 && echo sees $it; test -e $it && echo has $it; done; \
+         mkdir -p /way && mount -t proc proc /way 2>/dev/null && echo mounts; \
+         chroot /proc/1/root cat {secret} 2>/dev/null && echo leaves; \
+         cat /proc/net/tcp | while read a b c; do case $b in *:{port:04X}) echo sees the port;; esac; done; \
+         ls /; ls /sys /proc/1/fd >/dev/null; cat /etc/hosts",
+        secret = secret.path().display(),
+        here = env!("CARGO_MANIFEST_DIR"),
+    );
+    let end = Container::of(root.path(), &script).run();
+    let seen: Vec<&str> = end.log.lines().collect();
+    assert_eq!(seen.last(), Some(&"127.0.0.1 localhost"), "{} {:?}", end.log, end.reports);
+    for word in ["sees", "has ", "mounts", "leaves"] {
+        assert!(!end.log.contains(word), "{}", end.log);
+    }
+    // What is there is the image's, and the folders that every container has; nothing was written into the image.
+    let expected = ["bin", "dev", "etc", "lib", "lib64", "proc", "sys", "tmp", "way"];
+    let listed: Vec<&str> = seen[..seen.len() - 1].to_vec();
+    assert!(listed.iter().all(|name| expected.contains(name) || *name == "usr"), "{listed:?}");
+    assert!(!root.path().join("etc/hosts").exists() && !root.path().join("dev").exists());
+}
+
+#[test]
+fn links_of_an_image_lead_no_mount_out_of_it() {
+    let root = root_with(&["sh", "cat"]);
+    std::os::unix::fs::symlink("/proc/self/root/../../../mounted", root.path().join("data")).unwrap();
+    let end =
+        Container::of(root.path(), "cat /data/file; echo; cat /mounted/file").mounting("/data", false).run();
+    assert_eq!(end.log, "in the volume\nin the volume", "{:?}", end.reports);
+}
+
+#[test]
+fn what_a_container_writes_stays_out_of_the_image_and_its_marks_are_kept_to() {
+    let root = root_with(&["sh", "cat"]);
+    let upper = tempfile::tempdir().unwrap();
+    fs::create_dir(upper.path().join("etc")).unwrap();
+    fs::write(upper.path().join("etc/passwd"), "changed").unwrap();
+    let mut container = Container::of(root.path(), "cat /etc/passwd; echo x > /etc/new; cat /etc/new");
+    let folders = vec![root.path().to_owned(), upper.path().to_owned()];
+    container.spec.image.root = Root::Layers(Layers { folders, ..Layers::default() });
+    assert_eq!(container.run().log, "changedx\n");
+    assert!(!root.path().join("etc/new").exists() && !upper.path().join("etc/new").exists());
+}
+
+#[test]
+fn a_container_among_many_users_changes_users_and_has_its_groups_and_no_more_rights() {
+    let root = root_with(&["sh", "cat", "id", "chown", "ls", "mount", "setpriv"]);
+    let script = "id -u; id -G; touch() { : > \"$1\"; }; touch /f; chown 101:103 /f && ls -n /f | cat; \
+                  setpriv --reuid 101 --regid 103 --clear-groups id; mount -t tmpfs x /etc 2>/dev/null && echo mounts; \
+                  cat /proc/self/uid_map";
+    let Some(end) = Container::of(root.path(), script).among_many(0, 0, &[7]).run_among_many() else {
+        return;
+    };
+    let said = &end.log;
+    assert!(said.starts_with("0\n0 7\n"), "{said} {:?}", end.reports);
+    assert!(said.contains(" 101 103 ") && said.contains("uid=101(postgres) gid=103"), "{said}");
+    assert!(!said.contains("mounts"), "{said}");
+
+    let script = "id -u; id -g; id -G; cat /proc/self/status";
+    let container = Container::of(root.path(), script).among_many(101, 103, &[7]);
+    let said = container.run_among_many().unwrap().log;
+    assert!(said.starts_with("101\n103\n103 7\n"), "{said}");
+    assert!(said.contains("CapEff:\t0000000000000000"), "{said}");
 }

@@ -6,6 +6,7 @@ mod ci;
 mod command_line;
 mod container;
 mod docs;
+mod images;
 #[path = "../process/mod.rs"]
 mod process;
 mod scenario_errors;

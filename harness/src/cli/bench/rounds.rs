@@ -1,5 +1,6 @@
 //! Running the own program as its users do, and reading what it says.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,10 +23,24 @@ pub(super) fn drill(
     operator: &str,
     share: Option<&str>,
 ) -> miette::Result<(DrillReport, Duration)> {
+    drill_with(scenario, operator, share, &[])
+}
+
+/// The same with more arguments.
+///
+/// # Errors
+/// As [`drill`].
+pub(super) fn drill_with(
+    scenario: &Path,
+    operator: &str,
+    share: Option<&str>,
+    more: &[OsString],
+) -> miette::Result<(DrillReport, Duration)> {
     let own = std::env::current_exe()
         .map_err(|error| miette::miette!("failed to find the own program: {error}"))?;
     let mut command = Command::new(own);
-    command.arg("run").arg(scenario).args(["--operator", operator, "--format", "json"]).stderr(Stdio::null());
+    command.arg("run").arg(scenario).args(["--operator", operator, "--format", "json"]).args(more);
+    command.stderr(Stdio::null());
     if let Some(share) = share {
         command.env("CLONEDRILL_SHARE", share);
     }

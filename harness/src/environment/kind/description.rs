@@ -44,6 +44,14 @@ fn prepare(
     operators: &[String],
     progress: &dyn Progress,
 ) -> Result<Prepared, ToolchainError> {
+    if let Some(path) = configuration.images.paths().next() {
+        return Err(ToolchainError::Given {
+            program: "image".to_owned(),
+            origin: "a person".to_owned(),
+            path: path.into(),
+            why: "is a path; in kind an image is a reference, and --load-image brings archives".to_owned(),
+        });
+    }
     let kind = ensure_kind(configuration, progress)?;
     let tools = ensure_for_images(configuration, operators, progress)?;
     Ok(Prepared { tools, maker: Some(kind.program) })

@@ -6,12 +6,12 @@ use super::join::enter;
 use crate::environment::{Description, Prepared, Wishes};
 use crate::poll::Limit;
 use crate::toolchain::doctor::why_no_sandbox;
-use crate::toolchain::{Configuration, Progress, ToolchainError, ensure};
+use crate::toolchain::{Configuration, Progress, ToolchainError, ensure, images};
 
 /// What is to be known of `local` before there is one.
 pub static DESCRIPTION: Description = Description {
     name: "local",
-    about: "Namespaces of this machine's kernel: no Docker, no root, no images",
+    about: "Namespaces of this machine's kernel: no Docker, no root",
     variant: None,
     prefix: "",
     process: "environment",
@@ -34,7 +34,9 @@ fn prepare(
     operators: &[String],
     progress: &dyn Progress,
 ) -> Result<Prepared, ToolchainError> {
-    Ok(Prepared { tools: ensure(configuration, operators, progress)?, maker: None })
+    let mut tools = ensure(configuration, operators, progress)?;
+    images::provide(configuration, &mut tools, progress)?;
+    Ok(Prepared { tools, maker: None })
 }
 
 fn order(wishes: &Wishes<'_>) -> serde_json::Result<Vec<u8>> {

@@ -105,6 +105,8 @@ pub struct LocalEnvironment {
     place: Place,
     client: kube::Client,
     authority: Authority,
+    /// Of the image that was given for Spilo.
+    postgres_majors: Vec<u16>,
     _lease: BufReader<UnixStream>,
 }
 
@@ -135,7 +137,9 @@ impl LocalEnvironment {
         };
         let client = api_client::client(place.kubeconfig.reveal()).await?;
         let authority = Authority::from_pem(place.authority.clone())?;
-        Ok(LocalEnvironment { place, client, authority, _lease: lease })
+        let postgres_majors =
+            tools.images.spilo.as_ref().map(|image| image.postgres_majors.clone()).unwrap_or_default();
+        Ok(LocalEnvironment { place, client, authority, postgres_majors, _lease: lease })
     }
 
     /// The address that `*.blob.core.windows.net` resolves to for this place's pods. Port 443 of it is free for a
@@ -165,6 +169,10 @@ impl Environment for LocalEnvironment {
     type Storage = LocalStorage;
 
     const DESCRIPTION: &'static Description = &super::DESCRIPTION;
+
+    fn postgres_majors(&self) -> Option<Vec<u16>> {
+        Some(self.postgres_majors.clone()).filter(|majors| !majors.is_empty())
+    }
 
     /// In the one whose namespaces this process is in.
     async fn take_place(_name: &str, tools: &Tools) -> Result<Self, EnvironmentError> {

@@ -1,4 +1,5 @@
-//! The namespaces that hold an environment: user, mount, network, PID, IPC and UTS, all of an ordinary user.
+//! The namespaces that hold an environment: user, mount, network, PID, IPC and UTS, all of an ordinary user. Where the
+//! machine lets it, the sandbox has many users, for images that have.
 //!
 //! Three processes: the *outermost*, which only waits, for the owner's end too; the sandbox's *init*, which dies with
 //! the outermost and takes the whole PID namespace with it; and the daemon, for whose sake it all is. That the outermost
@@ -7,20 +8,20 @@
 use std::fs;
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::CloneFlags;
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, getegid, geteuid, getppid};
+use nix::unistd::{ForkResult, Pid, fork, getppid};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::tie::Tie;
 use crate::environment::EnvironmentError;
+use crate::toolchain::users;
 
 /// The one folder that an environment writes into: a tmpfs of the sandbox, gone when its last process is gone.
 pub const STATE: &str = "/run/clonedrill";
@@ -48,12 +49,7 @@ impl Keep {
 /// # Errors
 /// What the kernel refused, for example user namespaces at all.
 pub fn enter(owner: Option<OwnedFd>) -> Result<Keep, EnvironmentError> {
-    let (uid, gid) = (geteuid(), getegid());
-    step("make the namespaces", unshare(namespaces()))?;
-    // An unprivileged process may map its group only after it has given up setgroups.
-    write("/proc/self/setgroups", "deny")?;
-    write("/proc/self/uid_map", &format!("0 {uid} 1"))?;
-    write("/proc/self/gid_map", &format!("0 {gid} 1"))?;
+    io_step("make the namespaces", users::enter_namespaces(namespaces()))?;
     step(
         "keep mounts to the sandbox",
         mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>),
@@ -111,8 +107,7 @@ fn watch_over(init: Pid, mut owner: Option<OwnedFd>, keep: &PipeReader) -> Resul
 }
 
 fn namespaces() -> CloneFlags {
-    CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
+    CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWIPC
@@ -147,11 +142,6 @@ fn wait_for(child: Pid) -> i32 {
             Err(_) => return 1,
         }
     }
-}
-
-fn write(path: impl AsRef<Path>, text: &str) -> Result<(), EnvironmentError> {
-    let path = path.as_ref();
-    io_step(&format!("write {}", path.display()), fs::write(path, text))
 }
 
 fn step<T>(what: &str, result: nix::Result<T>) -> Result<T, EnvironmentError> {

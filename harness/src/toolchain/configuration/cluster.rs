@@ -1,9 +1,16 @@
-//! What is said of the environment `kind`: where its images are, and how its cluster is made.
+//! Where images are, and how the cluster of the environment `kind` is made.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 
-/// Images from a mirror, as references that nodes can pull. What is not given is what the releases name themselves.
+use super::super::images::{absolute, is_path};
+
+/// Where images are: references in a registry, and for the environment `local` also paths (an OCI layout, an archive of
+/// one, what `docker save` writes, a folder with a root file system). What is not given is what the releases name
+/// themselves, or in `local` made of this machine's programs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ImageSettings {
@@ -19,6 +26,15 @@ pub struct ImageSettings {
     /// Of the cluster's nodes.
     #[serde(deserialize_with = "reference", skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// In `local`: what manifests name besides (sidecars, poolers, logical backups), and where each is had from.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, String>,
+    /// In `local`: archives of images, each under its own name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub archives: Vec<PathBuf>,
+    /// In `local`: by a registry's host, who is asked in its place.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mirrors: BTreeMap<String, String>,
 }
 
 impl ImageSettings {
@@ -26,6 +42,52 @@ impl ImageSettings {
     pub fn names(&self, reference: &str) -> bool {
         let all = [&self.operator, &self.spilo, &self.azurite, &self.node];
         all.into_iter().flatten().any(|given| given == reference)
+    }
+
+    /// All that `local` has images of, as a person gave it.
+    pub fn all(&self) -> impl Iterator<Item = &str> {
+        let roles = [&self.operator, &self.spilo].into_iter().flatten();
+        let archives = self.archives.iter().filter_map(|archive| archive.to_str());
+        roles.chain(self.others.values()).map(String::as_str).chain(archives)
+    }
+
+    /// What only `local` understands.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let roles = [&self.operator, &self.spilo, &self.azurite, &self.node].into_iter().flatten();
+        roles.map(String::as_str).filter(|given| is_path(given))
+    }
+
+    /// Those that nothing but an operator needs.
+    #[must_use]
+    pub fn of_operators_alone(&self) -> ImageSettings {
+        ImageSettings {
+            operator: self.operator.clone(),
+            mirrors: self.mirrors.clone(),
+            ..ImageSettings::default()
+        }
+    }
+
+    /// Gives one more: for `spilo`, `operator`, or the reference that a manifest names.
+    pub fn give(&mut self, what: &str, given: String) {
+        match what {
+            "spilo" => self.spilo = Some(given),
+            "operator" => self.operator = Some(given),
+            reference => drop(self.others.insert(reference.to_owned(), given)),
+        }
+    }
+
+    /// The same where relative paths start from `folder`.
+    pub(super) fn from_folder(self, folder: &Path) -> ImageSettings {
+        let of = |given: Option<String>| given.map(|given| absolute(&given, folder));
+        ImageSettings {
+            operator: of(self.operator),
+            spilo: of(self.spilo),
+            azurite: of(self.azurite),
+            node: of(self.node),
+            others: self.others.into_iter().map(|(name, given)| (name, absolute(&given, folder))).collect(),
+            archives: self.archives.into_iter().map(|archive| folder.join(archive)).collect(),
+            mirrors: self.mirrors,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod namespaces;
 mod programs;
 mod room;
+mod users;
 
 use serde::Serialize;
 
@@ -69,6 +70,7 @@ pub fn examine(configuration: &Configuration, operators: &[String]) -> Result<Ve
         ),
         Some(lack) => Check::bad("namespaces", lack),
     });
+    checks.push(users::check(configuration));
     checks.extend(programs::checks(&plan, &missing));
     checks.extend(room::checks(&room::Folders::of(&plan, &missing)));
     Ok(checks)

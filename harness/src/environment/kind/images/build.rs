@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::docker::Docker;
 use super::needed::{Needed, What, gateway};
+use super::oci::OciArchive;
 use super::own_program::OwnProgram;
 use super::recipe::Recipe;
 use super::{ImagesError, contents};
@@ -84,6 +85,47 @@ pub fn build(
     Ok(all)
 }
 
+/// Makes these images in one archive of an OCI layout, without any Docker; nodes' are left out. Blocks.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_archive(
+    tools: &Tools,
+    wanted: &[Needed],
+    into: &Path,
+    progress: &dyn Progress,
+) -> Result<Vec<Built>, ImagesError> {
+    make_folder_of(into)?;
+    let own = OwnProgram::find()?;
+    let mut archive = OciArchive::create(into)?;
+    let mut all: Vec<Built> = Vec::new();
+    let wanted: Vec<&Needed> = wanted.iter().filter(|needed| needed.what != What::Node).collect();
+    for (at, needed) in wanted.iter().enumerate() {
+        if wanted[..at].iter().any(|other| is_made_alike(other, needed)) {
+            continue;
+        }
+        let same: Vec<&str> = wanted
+            .iter()
+            .filter(|other| is_made_alike(other, needed))
+            .map(|other| other.reference.as_str())
+            .collect();
+        let start = Instant::now();
+        let size = shown(progress, &needed.what.title(), |shown| {
+            let recipe = recipe(tools, &own, needed)?;
+            archive.add(&recipe, same.iter().copied(), shown)?;
+            Ok(recipe.tree.size())
+        })?;
+        all.extend(same.iter().enumerate().map(|(at, reference)| Built {
+            reference: (*reference).to_owned(),
+            size,
+            how: if at == 0 { How::Made } else { How::Named },
+            time: if at == 0 { start.elapsed() } else { Duration::ZERO },
+        }));
+    }
+    archive.finish()?;
+    Ok(all)
+}
+
 /// Of Spilo, each release is made for itself: the tag says whose behaviour the stand-in has.
 fn is_made_alike(one: &Needed, other: &Needed) -> bool {
     one.what == other.what && (one.what != What::Spilo || one.reference == other.reference)
@@ -149,11 +191,16 @@ pub fn gateway_image(progress: &dyn Progress) -> Result<String, ImagesError> {
 /// When Docker cannot, or the file cannot be written.
 pub fn save(built: &[Built], into: &Path, progress: &dyn Progress) -> Result<(), ImagesError> {
     let references: Vec<&str> = built.iter().map(|built| built.reference.as_str()).collect();
-    if let Some(folder) = into.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| ImagesError::Write { path: folder.to_owned(), source })?;
-    }
+    make_folder_of(into)?;
     shown(progress, "archive", |shown| Docker::connect()?.save(&references, into, shown))
+}
+
+fn make_folder_of(file: &Path) -> Result<(), ImagesError> {
+    match file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        None => Ok(()),
+        Some(folder) => std::fs::create_dir_all(folder)
+            .map_err(|source| ImagesError::Write { path: folder.to_owned(), source }),
+    }
 }
 
 fn make(

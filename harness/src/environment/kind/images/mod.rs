@@ -12,13 +12,14 @@ mod docker;
 mod error;
 mod libraries;
 mod needed;
+mod oci;
 mod own_program;
 mod python;
 mod recipe;
 mod system;
 mod tree;
 
-pub use build::{Built, How, build, can_build, gateway_image, save};
+pub use build::{Built, How, build, build_archive, can_build, gateway_image, save};
 pub use error::ImagesError;
 pub use needed::{Needed, What, needed};
 

@@ -78,6 +78,23 @@ impl Recipe {
         changes
     }
 
+    /// How containers are started, as an OCI configuration has it.
+    pub(super) fn started(&self) -> serde_json::Value {
+        let Image { entrypoint, cmd, env, working_dir, uid, gid, .. } = &self.image;
+        let env: Vec<String> = env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let labels = self.labels.iter().map(|(label, value)| ((*label).to_owned(), value.as_str().into()));
+        let mut labels: serde_json::Map<String, serde_json::Value> = labels.collect();
+        labels.insert(LABEL.to_owned(), self.content().into());
+        serde_json::json!({
+            "User": format!("{uid}:{gid}"),
+            "Env": env,
+            "Entrypoint": entrypoint,
+            "Cmd": cmd,
+            "WorkingDir": working_dir,
+            "Labels": labels,
+        })
+    }
+
     /// The same for images that are the same.
     pub(super) fn content(&self) -> String {
         let mut digest = self.tree.digest();

@@ -36,7 +36,7 @@ fn enter(spec: &ExecSpec) -> Result<i32, SetupError> {
     .during(|| "enter the container's namespaces".to_owned())?;
     std::env::set_current_dir(&spec.working_dir)
         .during(|| format!("enter the working folder {}", spec.working_dir.display()))?;
-    nix::sys::prctl::set_no_new_privs().during(|| "give up privileges".to_owned())?;
+    spec.identity.give_up()?;
     let tie = Tie::new().during(|| "make a pipe".to_owned())?;
     // SAFETY: no other thread exists.
     match unsafe { fork() }.during(|| "fork the program".to_owned())? {
@@ -47,7 +47,9 @@ fn enter(spec: &ExecSpec) -> Result<i32, SetupError> {
         ForkResult::Child => {
             // A session of its own, so that it can be killed with all that it has started.
             let apart = setsid().during(|| "start a session".to_owned());
-            let tied = apart.and_then(|_| tie.bind().during(|| "tie the program to the node".to_owned()));
+            let assumed = apart.and_then(|_| spec.identity.assume());
+            // After it, since a change of credentials clears it.
+            let tied = assumed.and_then(|()| tie.bind().during(|| "tie the program to the node".to_owned()));
             let error = match tied {
                 Ok(()) => program::replace_with(&spec.argv, &spec.env, &signals),
                 Err(error) => error,

@@ -34,8 +34,8 @@ pub(super) fn write(spec: &ContainerSpec, host: &Path) -> Result<(), SetupError>
     let text = |name: &str, text: &str| {
         fs::write(Path::new("/etc").join(name), text).during(|| format!("write /etc/{name}"))
     };
-    text("passwd", &passwd(&spec.image, spec.uid, spec.gid))?;
-    text("group", &group(&spec.image, spec.gid))?;
+    text("passwd", &passwd(&spec.image, spec.identity.uid, spec.identity.gid))?;
+    text("group", &group(&spec.image, spec.identity.gid))?;
     text("hosts", &spec.hosts)?;
     text("hostname", &format!("{}\n", spec.hostname))?;
     text("resolv.conf", &spec.resolv_conf)?;

@@ -1,12 +1,15 @@
 //! The hidden process `clonedrill container`: makes a container's root file system and namespaces, then
 //! becomes its supervisor. It reads a [`Request`] on stdin and answers on stdout; see [`Report`].
 
+mod capabilities;
 mod enter;
 mod etc;
 mod init;
+mod layers;
 mod mounts;
 mod program;
 mod rootfs;
+mod user;
 
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -15,12 +18,15 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::signal::Signal;
-use nix::unistd::{ForkResult, fork, getegid, geteuid, sethostname, setsid};
+use nix::unistd::{ForkResult, fork, sethostname, setsid};
 use serde::{Deserialize, Serialize};
 
 use self::program::Outcome;
-use super::images::Image;
+use super::images::{Image, Root};
 use super::tie::Tie;
+
+pub use capabilities::Capabilities;
+pub use user::{Identity, Many};
 
 pub(in crate::environment) use etc::{FROM_HOST, NSSWITCH, group, passwd};
 pub(in crate::environment) use rootfs::{FOLDERS, SYSTEM};
@@ -54,10 +60,8 @@ pub struct ContainerSpec {
     pub resolv_conf: String,
     /// What its root file system is made of.
     pub image: Image,
-    /// The user: the container's context, else the pod's, else the image's.
-    pub uid: u32,
-    /// The one group that it has.
-    pub gid: u32,
+    /// As whom it runs: by the container's context, else the pod's, else the image's user.
+    pub identity: Identity,
     /// The first is the program, looked for on the `PATH` of `env`.
     pub argv: Vec<String>,
     /// All of it; nothing is inherited. Secrets are in it.
@@ -92,6 +96,8 @@ pub struct ExecSpec {
     pub env: Vec<(String, String)>,
     /// In the container.
     pub working_dir: PathBuf,
+    /// As whom the container's own program runs.
+    pub identity: Identity,
 }
 
 /// One line of JSON on stdout. The pipe's end without a `Failed` says that the program runs.
@@ -213,11 +219,14 @@ fn be_init(
 ) -> Result<i32, SetupError> {
     setsid().during(|| "start a session".to_owned())?;
     sethostname(&spec.hostname).during(|| "set the host name".to_owned())?;
-    rootfs::make(spec)?;
-    become_user(spec.uid, spec.gid)?;
+    match &spec.image.root {
+        Root::Machine => rootfs::make(spec)?,
+        Root::Layers(image) => layers::make(spec, image)?,
+    }
+    spec.identity.make_namespace()?;
     // Last, since a change of credentials clears it.
     tie.bind().during(|| "tie init to its supervisor".to_owned())?;
-    nix::sys::prctl::set_no_new_privs().during(|| "give up privileges".to_owned())?;
+    spec.identity.give_up()?;
     let folder = &spec.working_dir;
     std::env::set_current_dir(folder).during(|| format!("enter the working folder {}", folder.display()))?;
     // SAFETY: no other thread exists.
@@ -227,24 +236,12 @@ fn be_init(
             init::supervise(child, signals).during(|| "wait for the program".to_owned())
         }
         ForkResult::Child => {
-            let error = program::replace_with(&spec.argv, &spec.env, signals);
+            let error = match spec.identity.assume() {
+                Ok(()) => program::replace_with(&spec.argv, &spec.env, signals),
+                Err(error) => error,
+            };
             outcome.say(&Report::Failed(error.to_string()));
             std::process::exit(CANNOT_RUN);
         }
     }
-}
-
-/// Enters a user namespace in which we are `uid`:`gid` and nobody else exists.
-fn become_user(uid: u32, gid: u32) -> Result<(), SetupError> {
-    let (outer_uid, outer_gid) = (geteuid(), getegid());
-    unshare(CloneFlags::CLONE_NEWUSER).during(|| "make the container's user namespace".to_owned())?;
-    for (file, text) in [
-        ("setgroups", "deny".to_owned()),
-        ("uid_map", format!("{uid} {outer_uid} 1")),
-        ("gid_map", format!("{gid} {outer_gid} 1")),
-    ] {
-        std::fs::write(format!("/proc/self/{file}"), text)
-            .during(|| format!("write {file} for user {uid}:{gid}"))?;
-    }
-    Ok(())
 }

@@ -19,7 +19,7 @@ const HOST: &str = "/.host";
 pub(in crate::environment) const SYSTEM: [&str; 7] =
     ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
 
-const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+pub(super) const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// The empty folders of a root file system, with their modes.
 pub(in crate::environment) const FOLDERS: [(&str, u32); 11] = [
@@ -151,6 +151,11 @@ fn devices() -> Result<(), SetupError> {
         fs::write(&here, "").during(|| format!("make {}", here.display()))?;
         mounts::bind(&Path::new(HOST).join("dev").join(name), &here, false)?;
     }
+    rest_of_devices()
+}
+
+/// What every container has in `/dev` beside the devices; the folders are there.
+pub(super) fn rest_of_devices() -> Result<(), SetupError> {
     mounts::terminals(Path::new("/dev/pts"))?;
     for (link, leads_to) in [
         ("/dev/ptmx", "pts/ptmx"),

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 
 use super::{Image, shell, spilo};
 use crate::toolchain::Tools;
+use crate::toolchain::images::whole;
 
-/// The images that a local environment has: the Spilo stand-in, the operators, a shell, and those of a configuration.
+/// The images that a local environment has: those that a person gave, and of this machine's programs the Spilo stand-in,
+/// the operators and a shell.
 #[derive(Debug, Clone)]
 pub struct ImageStore {
     tools: Tools,
+    /// By whole references.
     configured: BTreeMap<String, Image>,
 }
 
@@ -29,13 +32,15 @@ const OPERATOR_ID: u32 = 1000;
 impl ImageStore {
     /// A store whose images are made of these programs.
     pub fn new(tools: Tools) -> Self {
-        ImageStore { tools, configured: BTreeMap::new() }
+        let others = tools.images.others.iter();
+        let configured = others.map(|(reference, image)| (whole(reference), image.clone().into())).collect();
+        ImageStore { tools, configured }
     }
 
     /// Adds an image under its whole reference, with the tag. It goes before those that are built in.
     #[must_use]
     pub fn with(mut self, reference: impl Into<String>, image: Image) -> Self {
-        self.configured.insert(reference.into(), image);
+        self.configured.insert(whole(&reference.into()), image);
         self
     }
 
@@ -44,22 +49,34 @@ impl ImageStore {
     /// # Errors
     /// With the nearest name that there is.
     pub fn lookup(&self, reference: &str) -> Result<Image, ImageError> {
-        if let Some(image) = self.configured.get(reference) {
+        if let Some(image) = self.configured.get(&whole(reference)) {
             return Ok(image.clone());
         }
         let (name, tag) = split(reference);
         let found = match name {
             _ if is_shell(reference) => Some(shell::image()),
             "postgres-operator" => self.operator(tag),
-            name if name.starts_with("spilo") => Some(spilo::image(&self.tools, reference)),
+            name if name.starts_with("spilo") => Some(self.spilo(reference)),
             _ => None,
         };
         found.ok_or_else(|| ImageError { reference: reference.to_owned(), nearest: self.nearest(reference) })
     }
 
+    /// The one that was given, whatever release is asked for; else the stand-in.
+    fn spilo(&self, reference: &str) -> Image {
+        match &self.tools.images.spilo {
+            Some(given) => given.clone().into(),
+            None => spilo::image(&self.tools, reference),
+        }
+    }
+
     fn operator(&self, tag: &str) -> Option<Image> {
         let operators = &self.tools.operators;
-        let tool = operators.get(tag).or_else(|| operators.values().find(|tool| tool.version == tag))?;
+        let by_version = || operators.iter().find(|(_, tool)| tool.version == tag);
+        let (name, tool) = operators.get_key_value(tag).or_else(by_version)?;
+        if let Some(given) = self.tools.images.operators.get(name) {
+            return Some(given.clone().into());
+        }
         Some(Image {
             entrypoint: vec![tool.binary.display().to_string()],
             uid: OPERATOR_ID,
@@ -102,7 +119,9 @@ fn split(reference: &str) -> (&str, &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Root;
     use super::*;
+    use crate::toolchain::UnpackedImage;
 
     fn store() -> ImageStore {
         let tools = serde_json::from_value(serde_json::json!({
@@ -134,6 +153,33 @@ mod tests {
         assert!(store().lookup("busybox:1").is_ok());
         assert!(store().lookup("busybox:2").is_err());
         assert!(store().lookup("clonedrill/shell:1").is_ok() && store().lookup("clonedrill/shells").is_err());
+    }
+
+    #[test]
+    fn what_a_person_gave_runs_in_place_of_this_machines_programs() {
+        let mut tools = store().tools;
+        let given = |entry: &str| -> UnpackedImage {
+            serde_json::from_value(serde_json::json!({
+                "digest": "", "folders": ["/layers/1"], "entrypoint": [entry], "cmd": [], "env": [], "working_dir": "/",
+                "uid": 0, "gid": 0, "user": "root", "home": "/root", "passwd": "", "group": "", "others_own": false,
+                "postgres_majors": [],
+            }))
+            .unwrap()
+        };
+        tools.images.spilo = Some(given("/launch.sh"));
+        tools.images.operators.insert("patched".to_owned(), given("/operator"));
+        tools.images.others.insert("x/exporter:1".to_owned(), given("/exporter"));
+        let store = ImageStore::new(tools);
+        for (reference, entry) in [
+            ("ghcr.io/zalando/spilo-17:4.0-p3", "/launch.sh"),
+            ("x/postgres-operator:v2.0.0", "/operator"),
+            ("x/exporter:1", "/exporter"),
+        ] {
+            let image = store.lookup(reference).unwrap();
+            assert_eq!(image.entrypoint, [entry]);
+            assert!(matches!(image.root, Root::Layers(_)), "{reference}");
+        }
+        assert_eq!(store.lookup("x/postgres-operator:v1.15.1").unwrap().root, Root::Machine);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::probes::Exec;
 use super::process::{Spawner, StartError};
 use crate::environment::ExecOutput;
-use crate::environment::local::container::ExecSpec;
+use crate::environment::local::container::{ExecSpec, Identity};
 
 /// Where `exec` finds a container that runs.
 #[derive(Debug, Clone)]
@@ -14,6 +14,7 @@ pub(super) struct RunningContainer {
     pub init: i32,
     pub env: Vec<(String, String)>,
     pub working_dir: PathBuf,
+    pub identity: Identity,
 }
 
 /// By namespace, pod and container.
@@ -27,8 +28,8 @@ pub(super) struct InContainer<'a> {
 
 impl InContainer<'_> {
     pub(super) async fn run(&self, argv: Vec<String>) -> Result<ExecOutput, StartError> {
-        let RunningContainer { init, env, working_dir } = self.place.clone();
-        self.spawner.exec(ExecSpec { pid: init, argv, env, working_dir }).await
+        let RunningContainer { init, env, working_dir, identity } = self.place.clone();
+        self.spawner.exec(ExecSpec { pid: init, argv, env, working_dir, identity }).await
     }
 }
 

@@ -47,6 +47,7 @@ use super::images::ImageStore;
 use crate::environment::{ContainerLog, ExecOutput};
 use crate::poll::within;
 use crate::storage::Authority;
+use crate::toolchain::users;
 
 pub use self::error::NodeError;
 pub use self::kubelet::KubeletError;
@@ -109,6 +110,7 @@ impl Node {
         let (services, following) = agent::follow_services(settings.client.clone());
         let shared = Arc::new(Shared {
             images: Images::new(settings.images),
+            many_users: users::are_many_here(),
             dns: settings.dns,
             spawner: Spawner::new(settings.self_exe.clone()),
             own_program: settings.self_exe,

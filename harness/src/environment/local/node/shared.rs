@@ -21,6 +21,8 @@ use super::volumes::Claims;
 pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) images: Images,
+    /// Whether the sandbox has more users than one.
+    pub(super) many_users: bool,
     pub(super) state: PathBuf,
     pub(super) dns: Ipv4Addr,
     pub(super) own_program: PathBuf,

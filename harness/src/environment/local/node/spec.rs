@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{Container, Pod};
 
-use super::super::container::ContainerSpec;
-use super::super::images::{Image, ImageError};
+use super::super::container::{Capabilities, ContainerSpec, Identity, Many};
+use super::super::images::{Image, ImageError, Root, gid_of, groups_of};
 use super::env::{self, EnvError, Resolved, Sources, expand};
 use super::objects::Objects;
 use super::shared::Shared;
@@ -65,7 +65,7 @@ pub(super) async fn make(facts: &PodFacts<'_>, container: &Container) -> Result<
     }
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
     let image = shared.images.lookup(namespace, container.image.as_deref().unwrap_or_default())?;
-    let (uid, gid) = user(pod, container, &image)?;
+    let identity = identity(pod, container, &image, shared.many_users)?;
     let objects = Objects::fetch(&shared.client, namespace, env::needs(container)).await.map_err(Box::new)?;
     let ip = facts.address.to_string();
     let services = shared.services(namespace);
@@ -74,7 +74,7 @@ pub(super) async fn make(facts: &PodFacts<'_>, container: &Container) -> Result<
         container,
         pod_ip: &ip,
         image: &image,
-        user_home: &env::user_home(&image, uid),
+        user_home: &env::user_home(&image, identity.uid),
         objects: &objects,
         services: &services,
         api_server: &shared.api_server,
@@ -94,8 +94,7 @@ pub(super) async fn make(facts: &PodFacts<'_>, container: &Container) -> Result<
         working_dir: working_dir(container, &image),
         env,
         hostname,
-        uid,
-        gid,
+        identity,
         image,
     })
 }
@@ -109,6 +108,52 @@ pub(super) fn is_root(shared: &Shared, pod: &Pod) -> bool {
         let image = shared.images.lookup(namespace, container.image.as_deref().unwrap_or_default());
         image.is_ok_and(|image| matches!(user(pod, container, &image), Ok((0, _))))
     })
+}
+
+/// As whom the container runs: of an image with users of its own, where there are many, as the runtime has it.
+fn identity(pod: &Pod, container: &Container, image: &Image, many: bool) -> Result<Identity, SpecError> {
+    let (uid, gid) = user(pod, container, image)?;
+    let layers = match &image.root {
+        Root::Layers(layers) if many => layers,
+        _ => return Ok(Identity::alone(uid, gid)),
+    };
+    let own = container.security_context.as_ref();
+    let of_pod = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref());
+    let id = |given: i64| u32::try_from(given).ok();
+    let asked = own.and_then(|context| context.run_as_group);
+    let asked = asked.or_else(|| of_pod.and_then(|context| context.run_as_group)).and_then(id);
+    let its = if uid == image.uid { Some(image.gid) } else { gid_of(&layers.passwd, uid) };
+    let mut groups = groups_of(&layers.passwd, &layers.group, uid);
+    let more = of_pod.iter().flat_map(|context| context.supplemental_groups.iter().flatten().copied());
+    groups.extend(more.chain(of_pod.and_then(|context| context.fs_group)).filter_map(id));
+    groups.sort_unstable();
+    groups.dedup();
+    let capabilities = own.and_then(|context| context.capabilities.as_ref());
+    let named = |names: Option<&Vec<String>>| names.cloned().unwrap_or_default();
+    Ok(Identity {
+        uid,
+        gid: asked.or(its).unwrap_or(0),
+        among_many: Some(Many {
+            groups,
+            capabilities: Capabilities::of(
+                &named(capabilities.and_then(|capabilities| capabilities.add.as_ref())),
+                &named(capabilities.and_then(|capabilities| capabilities.drop.as_ref())),
+            ),
+            may_gain: own.and_then(|context| context.allow_privilege_escalation).unwrap_or(true),
+        }),
+    })
+}
+
+/// Whether a container of the pod meets files as they are in a cluster, each with its owner.
+pub(super) fn has_many_users(shared: &Shared, pod: &Pod) -> bool {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
+    let spec = pod.spec.iter();
+    let mut containers = spec.flat_map(|spec| spec.init_containers.iter().flatten().chain(&spec.containers));
+    shared.many_users
+        && containers.any(|container| {
+            let image = shared.images.lookup(namespace, container.image.as_deref().unwrap_or_default());
+            image.is_ok_and(|image| matches!(image.root, Root::Layers(_)))
+        })
 }
 
 /// The container's user and group: the container's context, else the pod's, else the image's.

@@ -15,6 +15,8 @@ use super::restart::RestartPolicy;
 pub(super) struct ContainerView {
     pub name: String,
     pub image: String,
+    /// With its digest, once that is known.
+    pub image_id: Option<String>,
     pub id: Option<String>,
     pub state: State,
     pub last_end: Option<Ended>,
@@ -45,6 +47,7 @@ impl ContainerView {
         ContainerView {
             name: name.to_owned(),
             image: image.to_owned(),
+            image_id: None,
             id: None,
             state: State::Waiting { reason: waits_because.to_owned(), message: None },
             last_end: None,
@@ -59,7 +62,7 @@ impl ContainerView {
         ContainerStatus {
             name: self.name.clone(),
             image: self.image.clone(),
-            image_id: self.image.clone(),
+            image_id: self.image_id.clone().unwrap_or_else(|| self.image.clone()),
             container_id: self.id.clone(),
             state: Some(self.state.to_api(self.id.as_deref())),
             last_state: self.last_end.as_ref().map(|end| State::Ended(end.clone()).to_api(None)),

@@ -33,7 +33,7 @@ pub use roles::LEGACY_FUNCTIONS;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::{Image, ImageContent, ImageFile, OWN_PROGRAM};
+use super::{Image, ImageContent, ImageFile, OWN_PROGRAM, Root};
 use crate::toolchain::Tools;
 use programs::Programs;
 
@@ -104,6 +104,7 @@ pub fn image(tools: &Tools, reference: &str) -> Image {
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     Image {
+        root: Root::Machine,
         entrypoint: vec!["/launch.sh".to_owned()],
         cmd: vec!["init".to_owned()],
         env,

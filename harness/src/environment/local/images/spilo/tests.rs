@@ -18,6 +18,7 @@ fn tools(bin: &Path) -> Tools {
         operators: std::collections::BTreeMap::new(),
         visible: vec!["/cache".into()],
         spilos_first_backup: false,
+        images: Default::default(),
     }
 }
 

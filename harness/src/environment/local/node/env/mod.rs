@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, Pod, Service}
 pub(crate) use crate::spilo::expand;
 pub(super) use fields::{field, resource};
 
-use super::super::images::Image;
+use super::super::images::{Image, Root, home_of};
 use super::objects::{Kind, ObjectRef, Objects};
 
 /// Where the API server is for pods. It stands in for the cluster IP of the service `kubernetes`.
@@ -112,8 +112,11 @@ pub(super) fn hostname(pod: &Pod) -> String {
 pub(super) fn user_home(image: &Image, uid: u32) -> PathBuf {
     match uid {
         uid if uid == image.uid && !image.home.as_os_str().is_empty() => image.home.clone(),
-        0 => PathBuf::from("/root"),
-        _ => PathBuf::from("/"),
+        _ => match &image.root {
+            Root::Layers(layers) => home_of(&layers.passwd, uid).unwrap_or_else(|| PathBuf::from("/")),
+            Root::Machine if uid == 0 => PathBuf::from("/root"),
+            Root::Machine => PathBuf::from("/"),
+        },
     }
 }
 

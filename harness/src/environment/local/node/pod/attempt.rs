@@ -62,19 +62,22 @@ pub(super) async fn run(task: &Task, number: u32) -> Result<i32, AttemptError> {
         spec = make_spec(task) => spec,
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Err(AttemptError::Stopped),
     };
+    if let Some(digest) = spec.image.digest() {
+        task.update(|view| view.image_id = Some(format!("{}@{digest}", view.image)));
+    }
     let run = &task.run;
     let (log, writing) = run
         .shared
         .logs
         .begin(&run.namespace, &run.name, &run.uid, &task.container.name, number)
         .map_err(AttemptError::Log)?;
-    let (env, working_dir) = (spec.env.clone(), spec.working_dir.clone());
+    let (env, working_dir, identity) = (spec.env.clone(), spec.working_dir.clone(), spec.identity.clone());
     let running = tokio::select! {
         running = run.shared.spawner.start(spec, log) => running?,
         _ = stop.wait_for(|stop| *stop != Stop::No) => return Err(AttemptError::Stopped),
     };
     let key = (run.namespace.clone(), run.name.clone(), task.container.name.clone());
-    let place = RunningContainer { init: running.init, env, working_dir };
+    let place = RunningContainer { init: running.init, env, working_dir, identity };
     run.shared.places().insert(key.clone(), place.clone());
     let code = attend(task, number, running, &place).await;
     writing.end().await;

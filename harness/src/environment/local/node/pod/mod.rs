@@ -164,7 +164,8 @@ async fn prepare(
         show_and_pause(&view, &mut patience, error.to_string()).await;
     }
     let ip = address.to_string();
-    let access = Access::of(pod, super::spec::is_root(shared, pod));
+    let many_users = super::spec::has_many_users(shared, pod);
+    let access = Access::of(pod, super::spec::is_root(shared, pod), many_users);
     let maker = Maker { client: &shared.client, claims: &shared.claims, pod, pod_ip: &ip, folder, access };
     let network = async {
         let mut patience = Patience::new("a pod's network", TRY);

@@ -94,7 +94,7 @@ pub(super) fn checked(volume: &str, path: &str) -> Result<PathBuf, VolumeError> 
 }
 
 /// Makes the volume's folder, which everyone in the pod may write to, and writes its files.
-pub(super) fn write_all(folder: &Path, files: &[VolumeFile]) -> std::io::Result<()> {
+pub(super) fn write_all(folder: &Path, files: &[VolumeFile], group: Option<u32>) -> std::io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777))?;
     for file in files {
@@ -102,17 +102,20 @@ pub(super) fn write_all(folder: &Path, files: &[VolumeFile]) -> std::io::Result<
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
         }
-        replace(&path, &file.content, file.mode)?;
+        replace(&path, &file.content, file.mode, group)?;
     }
     Ok(())
 }
 
-/// Writes a file such that a reader sees all of the old content or all of the new one.
-pub(super) fn replace(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+/// Writes a file such that a reader sees all of the old content or all of the new one. It is root's, and of this group.
+pub(super) fn replace(path: &Path, content: &[u8], mode: u32, group: Option<u32>) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let fresh = path.with_file_name(name);
     fs::write(&fresh, content)?;
+    if group.is_some() {
+        std::os::unix::fs::chown(&fresh, None, group)?;
+    }
     fs::set_permissions(&fresh, fs::Permissions::from_mode(mode))?;
     fs::rename(&fresh, path)
 }
@@ -139,11 +142,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mode = |path: &str| folder.path().join(path).metadata().unwrap().permissions().mode() & 0o7777;
         let all = from_data("v", &object(), Some(&data()), None, 0o640, false).unwrap_or_default();
-        write_all(folder.path(), &all).unwrap();
+        write_all(folder.path(), &all, None).unwrap();
         assert_eq!((mode("a"), mode("b"), mode("")), (0o640, 0o640, 0o777));
         let items = [item("b", "deep/er/b", Some(0o400)), item("a", "./c", None)];
         let some = from_data("v", &object(), Some(&data()), Some(&items), 0o444, false).unwrap_or_default();
-        write_all(folder.path(), &some).unwrap();
+        write_all(folder.path(), &some, None).unwrap();
         assert_eq!((mode("deep/er/b"), mode("c")), (0o400, 0o444));
         assert_eq!(fs::read(folder.path().join("deep/er/b")).unwrap(), b"2");
     }

@@ -119,7 +119,7 @@ impl Maker<'_> {
         for file in &mut files {
             file.mode = self.access.seen(file.mode);
         }
-        write_all(&folder, &files)
+        write_all(&folder, &files, self.access.group())
             .map_err(|source| VolumeError::File { volume: volume.name.clone(), source })?;
         Ok(folder)
     }
@@ -165,6 +165,7 @@ impl Maker<'_> {
             path: folder.join(&path),
             wanted: wanted.clone(),
             mode: self.access.seen(mode as u32),
+            group: self.access.group(),
             renew_in,
         });
         Ok(vec![VolumeFile { path, content: token.reveal().as_bytes().to_vec(), mode: mode as u32 }])

@@ -23,6 +23,7 @@ pub(in super::super) struct TokenFile {
     pub path: PathBuf,
     pub wanted: ServiceAccountTokenProjection,
     pub mode: u32,
+    pub group: Option<u32>,
     pub renew_in: Duration,
 }
 
@@ -71,13 +72,15 @@ pub(in super::super) async fn keep_fresh(client: Client, pod: Pod, file: TokenFi
     loop {
         tokio::time::sleep(pause).await;
         pause = match request(&client, &pod, &file.wanted).await {
-            Ok((token, renew_in)) => match replace(&file.path, token.reveal().as_bytes(), file.mode) {
-                Ok(()) => renew_in,
-                Err(error) => {
-                    tracing::warn!(path = %file.path.display(), %error, "could not replace a token");
-                    TRY_AGAIN
+            Ok((token, renew_in)) => {
+                match replace(&file.path, token.reveal().as_bytes(), file.mode, file.group) {
+                    Ok(()) => renew_in,
+                    Err(error) => {
+                        tracing::warn!(path = %file.path.display(), %error, "could not replace a token");
+                        TRY_AGAIN
+                    }
                 }
-            },
+            }
             Err(error) => {
                 tracing::warn!(path = %file.path.display(), %error, "could not renew a token");
                 TRY_AGAIN
@@ -129,8 +132,8 @@ mod tests {
         let path = folder.path().join("token");
         let wanted = ServiceAccountTokenProjection::default();
         let (token, renew_in) = request(&client, &pod, &wanted).await.unwrap();
-        replace(&path, token.reveal().as_bytes(), 0o600).unwrap();
-        let file = TokenFile { path: path.clone(), wanted, mode: 0o600, renew_in };
+        replace(&path, token.reveal().as_bytes(), 0o600, None).unwrap();
+        let file = TokenFile { path: path.clone(), wanted, mode: 0o600, group: None, renew_in };
         let _kept = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(keep_fresh(client, pod, file)));
         let now = || std::fs::read_to_string(&path).unwrap();
         tokio::time::sleep(Duration::from_secs(470)).await;
