@@ -16,7 +16,8 @@ pub(super) struct EnvironmentArgs {
     #[arg(long, env = "CLONEDRILL_ENVIRONMENT", default_value = Which::Local.description().name, value_parser = which())]
     pub environment: Which,
     /// `spilo=IMAGE`, `operator=IMAGE`, or what a manifest names in place of these: the image that runs for it, a
-    /// reference or (local) a path; may be given more than once. Without a `=` it is the image of kind's node
+    /// reference or (local) a path; may be given more than once. Without a `=` it is the image of kind's node,
+    /// which CLONEDRILL_NODE_IMAGE gives, too
     #[arg(long, value_name = "[WHAT=]IMAGE")]
     pub image: Vec<String>,
     /// An archive of images (OCI or `docker save`), each under its own name; may be given more than once

@@ -5,6 +5,7 @@
 
 mod containers;
 mod environment;
+mod images;
 mod kubelet;
 mod lacking;
 mod probes;
@@ -50,6 +51,7 @@ fn main() {
         environment::a_program_ends_with_who_asked_for_it,
         environment::a_place_goes_with_the_process_that_held_it,
         environment::a_place_brings_its_own_images,
+        images::a_pod_of_a_foreign_image_is_as_the_image_says_unless_the_manifest_does,
         kubelet::it_answers_nobody_but_the_api_server,
         kubelet::what_listens_on_localhost_only_is_forwarded,
         lacking::what_a_pod_lacks_is_said_until_it_is_there,

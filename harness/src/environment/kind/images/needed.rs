@@ -152,6 +152,7 @@ mod tests {
             spilo: Some("mirror:5000/spilo:1".to_owned()),
             azurite: Some("mirror:5000/azurite:1".to_owned()),
             node: Some("mirror:5000/node:1".to_owned()),
+            ..ImageSettings::default()
         };
         assert_eq!(
             references(&settings, |what| !what.is_ours()),
