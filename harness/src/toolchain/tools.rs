@@ -116,17 +116,25 @@ pub struct UnpackedImage {
     pub digest: String,
     /// Its layers, the lowest first.
     pub folders: Vec<PathBuf>,
+    /// What a container's `command` takes the place of.
     pub entrypoint: Vec<String>,
+    /// What a container's `args` take the place of.
     pub cmd: Vec<String>,
+    /// Below what the pod says.
     pub env: Vec<(String, String)>,
+    /// Where the container says nothing; empty for the root.
     pub working_dir: PathBuf,
+    /// As whom its containers run.
     pub uid: u32,
+    /// The group of that user.
     pub gid: u32,
-    /// The login name of `uid` and its home folder, where the image has them.
+    /// The login name of `uid`; empty where the image has none.
     pub user: String,
+    /// The home folder of `uid`; empty where the image has none.
     pub home: PathBuf,
-    /// Its `/etc/passwd` and `/etc/group`.
+    /// Its `/etc/passwd`.
     pub passwd: String,
+    /// Its `/etc/group`.
     pub group: String,
     /// Somebody else than root owns something in it.
     pub others_own: bool,

@@ -26,7 +26,12 @@ pub enum Users {
     /// Root's: each has its own number.
     Same,
     /// 0 is this user, and those from 1 on begin at these numbers.
-    Subordinate { uid: u32, gid: u32 },
+    Subordinate {
+        /// Of the user 1.
+        uid: u32,
+        /// Of the group 1.
+        gid: u32,
+    },
     /// This user alone, under any one number.
     One,
 }

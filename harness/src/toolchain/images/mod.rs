@@ -91,7 +91,7 @@ pub fn had(
 
 /// What a person gives images for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Role {
+enum Role {
     Spilo,
     /// By the name among the programs of the run.
     Operator(String),

@@ -10,7 +10,9 @@ use crate::toolchain::users;
 /// The user of a container's program, and what else it may become.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
+    /// The container's user.
     pub uid: u32,
+    /// Its group.
     pub gid: u32,
     /// Where there are many users in the container. Else there is nobody but `uid`.
     pub among_many: Option<Many>,
