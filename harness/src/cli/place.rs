@@ -36,7 +36,7 @@ impl EnvironmentArgs {
     pub(super) fn with_images(&self, configuration: Configuration) -> Result<Configuration, Failure> {
         let given: Vec<String> = self.image.iter().filter(|image| image.contains('=')).cloned().collect();
         let mut configuration = with_images(configuration, &given)?;
-        let archives = self.load_image.iter().map(|archive| std::path::absolute(archive));
+        let archives = self.load_image.iter().map(std::path::absolute);
         let archives: Result<Vec<PathBuf>, _> = archives.collect();
         configuration.images.archives.extend(archives.map_err(Failure::broken_while("find an archive"))?);
         Ok(configuration)

@@ -77,7 +77,7 @@ impl ImageSettings {
     }
 
     /// The same where relative paths start from `folder`.
-    pub(super) fn from_folder(self, folder: &Path) -> ImageSettings {
+    pub(super) fn starting_from(self, folder: &Path) -> ImageSettings {
         let of = |given: Option<String>| given.map(|given| absolute(&given, folder));
         ImageSettings {
             operator: of(self.operator),

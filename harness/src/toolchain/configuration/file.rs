@@ -109,7 +109,7 @@ pub(super) fn read(path: &Path) -> Result<Configuration, ConfigurationError> {
             file: Some(path.to_owned()),
             ..file.check
         },
-        images: file.images.from_folder(folder),
+        images: file.images.starting_from(folder),
         kind: file.kind,
         stand_in: file.stand_in,
         file: Some(path.to_owned()),
