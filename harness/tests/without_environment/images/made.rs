@@ -146,7 +146,12 @@ impl Image {
         json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string().into_bytes()
     }
 
-    pub(super) fn into_registry(&self, registry: &super::registry::Registry, repository: &str, tag: &str) {
+    pub(super) fn put_into_registry(
+        &self,
+        registry: &super::registry::Registry,
+        repository: &str,
+        tag: &str,
+    ) {
         for (digest, blob) in self.blobs() {
             registry.blob(repository, &digest, blob);
         }
@@ -155,7 +160,7 @@ impl Image {
         }
     }
 
-    pub(super) fn into_layout(&self, folder: &Path) {
+    pub(super) fn write_layout(&self, folder: &Path) {
         std::fs::create_dir_all(folder.join("blobs/sha256")).unwrap();
         std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
         std::fs::write(folder.join("index.json"), self.index("x/made:1")).unwrap();
@@ -165,16 +170,16 @@ impl Image {
     }
 
     /// A tar of the layout.
-    pub(super) fn into_archive(&self, file: &Path) {
+    pub(super) fn write_archive(&self, file: &Path) {
         let layout = tempfile::tempdir().unwrap();
-        self.into_layout(layout.path());
+        self.write_layout(layout.path());
         let mut archive = Builder::new(std::fs::File::create(file).unwrap());
         archive.append_dir_all(".", layout.path()).unwrap();
         archive.finish().unwrap();
     }
 
     /// As `docker save` wrote it before it knew layouts.
-    pub(super) fn into_docker_archive(&self, file: &Path) {
+    pub(super) fn write_docker_archive(&self, file: &Path) {
         let mut archive = Builder::new(std::fs::File::create(file).unwrap());
         let mut add = |name: &str, content: &[u8]| {
             let mut header = Header::new_gnu();

@@ -94,6 +94,9 @@ fn is_there(output: &Output) {
     assert_eq!(output.status.code(), Some(0), "{}", said(output));
 }
 
+/// How an image is written to a path.
+type Form = fn(&Image, &Path);
+
 /// A layer with one of each kind.
 fn layer() -> Vec<u8> {
     Layer::default()
@@ -115,10 +118,10 @@ fn plain() -> Image {
 #[test]
 fn an_image_is_had_from_files_of_every_form_and_packed_in_every_way() {
     let image = Image::of(&[(layer(), gzip(&layer()))]);
-    let forms: [(&str, fn(&Image, &Path)); 3] = [
-        ("layout", Image::into_layout),
-        ("archive.tar", Image::into_archive),
-        ("docker.tar", Image::into_docker_archive),
+    let forms: [(&str, Form); 3] = [
+        ("layout", Image::write_layout),
+        ("archive.tar", Image::write_archive),
+        ("docker.tar", Image::write_docker_archive),
     ];
     for (name, write) in forms {
         let place = Place::new();
@@ -129,7 +132,7 @@ fn an_image_is_had_from_files_of_every_form_and_packed_in_every_way() {
     }
     for stored in [layer(), gzip(&layer()), zstandard(&layer())] {
         let place = Place::new();
-        Image::of(&[(layer(), stored)]).into_archive(&place.path("a.tar"));
+        Image::of(&[(layer(), stored)]).write_archive(&place.path("a.tar"));
         is_there(&place.fetch("./a.tar"));
         place.layer();
     }
@@ -138,7 +141,7 @@ fn an_image_is_had_from_files_of_every_form_and_packed_in_every_way() {
 #[test]
 fn a_layer_is_unpacked_with_modes_links_times_and_attributes() {
     let place = Place::new();
-    plain().into_layout(&place.path("layout"));
+    plain().write_layout(&place.path("layout"));
     is_there(&place.fetch("./layout"));
     let root = place.layer();
     let entry = root.join("bin/entry").metadata().unwrap();
@@ -167,7 +170,7 @@ fn what_a_layer_takes_away_stands_as_overlayfs_has_it() {
         .file("var/.wh..wh.plnk", 0o644, (0, 0), "")
         .done();
     let place = Place::new();
-    Image::of(&[(lower.clone(), lower), (upper.clone(), upper)]).into_archive(&place.path("a.tar"));
+    Image::of(&[(lower.clone(), lower), (upper.clone(), upper)]).write_archive(&place.path("a.tar"));
     is_there(&place.fetch("./a.tar"));
     let marked = place.layers().into_iter().find(|root| root.join("var").exists()).unwrap();
     let away = marked.join("etc/old").symlink_metadata().unwrap();
@@ -192,7 +195,7 @@ fn nothing_is_written_outside_of_the_root_whatever_an_archive_says() {
         .attribute("user.overlay.redirect", "/elsewhere")
         .file("marked", 0o644, (0, 0), "x")
         .done();
-    Image::of(&[(through.clone(), through)]).into_archive(&place.path("a.tar"));
+    Image::of(&[(through.clone(), through)]).write_archive(&place.path("a.tar"));
     is_there(&place.fetch("./a.tar"));
     assert_eq!(entries(&outside), [""; 0].map(PathBuf::from));
     assert!(!Path::new("/tmp/clonedrill-written").exists());
@@ -209,7 +212,7 @@ fn what_only_an_attack_has_is_refused_by_name() {
     let bad = |layer: Layer, word: &str| {
         let place = Place::new();
         let layer = layer.done();
-        Image::of(&[(layer.clone(), layer)]).into_archive(&place.path("a.tar"));
+        Image::of(&[(layer.clone(), layer)]).write_archive(&place.path("a.tar"));
         place.refuses("./a.tar", &["unpack the layer", word]);
     };
     let ids = (0, 0);
@@ -226,7 +229,7 @@ fn what_only_an_attack_has_is_refused_by_name() {
 fn a_registry_serves_by_tag_by_digest_and_through_a_mirror() {
     let registry = Registry::start();
     let image = Image::of(&[(layer(), gzip(&layer()))]);
-    image.into_registry(&registry, "some/image", "1");
+    image.put_into_registry(&registry, "some/image", "1");
     let (host, digest) = (&registry.host, image.digest());
     for reference in [format!("{host}/some/image:1"), format!("{host}/some/image@{digest}")] {
         let place = Place::new();
@@ -246,7 +249,7 @@ fn a_registry_serves_by_tag_by_digest_and_through_a_mirror() {
 fn a_layer_is_fetched_once_and_a_digest_that_is_there_asks_nobody() {
     let registry = Registry::start();
     let image = plain();
-    image.into_registry(&registry, "some/image", "1");
+    image.put_into_registry(&registry, "some/image", "1");
     let place = Place::new();
     is_there(&place.fetch(&format!("{}/some/image:1", registry.host)));
     is_there(&place.fetch(&format!("{}/some/image:1", registry.host)));
@@ -262,7 +265,7 @@ fn a_layer_is_fetched_once_and_a_digest_that_is_there_asks_nobody() {
 #[test]
 fn a_login_is_taken_from_dockers_configuration_and_a_refused_one_is_named() {
     let registry = Registry::start();
-    plain().into_registry(&registry, "some/image", "1");
+    plain().put_into_registry(&registry, "some/image", "1");
     registry.wants("me:secret-word");
     let place = Place::new();
     let reference = format!("{}/some/image:1", registry.host);
@@ -290,7 +293,7 @@ fn what_a_registry_does_wrong_is_named_and_nothing_is_kept() {
     let image = Image::of(&[(layer(), stored.clone())]);
     let started = || {
         let registry = Registry::start();
-        image.into_registry(&registry, "some/image", "1");
+        image.put_into_registry(&registry, "some/image", "1");
         let reference = format!("{}/some/image:1", registry.host);
         (registry, reference)
     };
@@ -323,7 +326,7 @@ fn what_a_registry_does_wrong_is_named_and_nothing_is_kept() {
 
     let other = Image::with(&[(layer(), stored)], &json!({}), "s390x");
     let registry = Registry::start();
-    other.into_registry(&registry, "some/image", "1");
+    other.put_into_registry(&registry, "some/image", "1");
 
     Place::new().refuses(&format!("{}/some/image:1", registry.host), &["s390x", "and this machine is linux"]);
 }
@@ -332,7 +335,7 @@ fn what_a_registry_does_wrong_is_named_and_nothing_is_kept() {
 fn a_layer_that_is_not_what_the_configuration_names_is_refused() {
     let other = Layer::default().file("other", 0o644, (0, 0), "x").done();
     let place = Place::new();
-    Image::of(&[(layer(), other)]).into_archive(&place.path("a.tar"));
+    Image::of(&[(layer(), other)]).write_archive(&place.path("a.tar"));
     place.refuses("./a.tar", &["what is packed in the layer", "has another digest"]);
 }
 
@@ -340,7 +343,7 @@ fn a_layer_that_is_not_what_the_configuration_names_is_refused() {
 fn a_full_disk_is_named_and_nothing_is_kept() {
     let place = Place::new();
     let large = Layer::default().file("large", 0o644, (0, 0), &"x".repeat(3 << 20)).done();
-    Image::of(&[(large.clone(), large)]).into_archive(&place.path("a.tar"));
+    Image::of(&[(large.clone(), large)]).write_archive(&place.path("a.tar"));
     let script = format!(
         "mkdir -p cache && mount -t tmpfs -o size=1m tmpfs cache && {{ {} images fetch --image x=./a.tar; echo code $?; \
          find cache -name root; find cache -path '*making/*'; echo found; }}",
@@ -365,7 +368,7 @@ fn one_that_is_killed_leaves_whole_layers_only() {
         many = many.file(&format!("folder-{}/file-{number}", number % 40), 0o644, (0, 0), "some text");
     }
     let (first, second) = (layer(), many.done());
-    Image::of(&[(first.clone(), first), (second.clone(), second)]).into_archive(&place.path("a.tar"));
+    Image::of(&[(first.clone(), first), (second.clone(), second)]).write_archive(&place.path("a.tar"));
     for milliseconds in [5, 20, 40, 60, 80, 100, 150] {
         let mut fetch = place.command(&["images", "fetch", "--image", "x=./a.tar"]);
         let mut fetch = fetch.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -384,9 +387,9 @@ fn one_that_is_killed_leaves_whole_layers_only() {
 #[test]
 fn pruning_keeps_what_the_configuration_names() {
     let place = Place::new();
-    plain().into_archive(&place.path("kept.tar"));
+    plain().write_archive(&place.path("kept.tar"));
     let other = Layer::default().file("other", 0o644, (0, 0), "x").done();
-    Image::of(&[(other.clone(), other)]).into_archive(&place.path("other.tar"));
+    Image::of(&[(other.clone(), other)]).write_archive(&place.path("other.tar"));
     std::fs::write(place.path("clonedrill.yaml"), "images: { others: { \"x:1\": ./kept.tar } }\n").unwrap();
     is_there(&place.fetch("./other.tar"));
     assert_eq!(place.layers().len(), 2);
@@ -399,7 +402,7 @@ fn pruning_keeps_what_the_configuration_names() {
 #[test]
 fn an_archive_of_several_wants_to_be_told_which() {
     let place = Place::new();
-    plain().into_layout(&place.path("layout"));
+    plain().write_layout(&place.path("layout"));
     let index = std::fs::read_to_string(place.path("layout/index.json")).unwrap();
     let mut index: serde_json::Value = serde_json::from_str(&index).unwrap();
     let mut second = index["manifests"][0].clone();
