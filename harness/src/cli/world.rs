@@ -128,7 +128,8 @@ async fn stand_up(wanted: &Wanted) -> Result<(Standing, Told)> {
     let folder = Path::new(STATE).join("world");
     fs::create_dir_all(&folder).map_err(|error| miette!("make {}: {error}", folder.display()))?;
     let address = environment.gateway_address();
-    let azurite = Azurite::start(&wanted.tools.azurite, address, AZURITE_PORT, &accounts, &folder).await;
+    let azurite =
+        Azurite::start(&wanted.tools.azurite, address, AZURITE_PORT, &accounts, &folder, None).await;
     let azurite = azurite.into_diagnostic()?;
     for account in &accounts {
         Blobs::new(account, azurite.address()).make_container(CONTAINER).await.into_diagnostic()?;

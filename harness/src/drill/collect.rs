@@ -170,7 +170,7 @@ impl<E: Environment> World<'_, E> {
         self.evidence.text("storage.txt", &storage.to_text())?;
         self.evidence.text("logs.txt", &seen_logs.to_text())?;
         let mut clusters = BTreeMap::new();
-        for (short, cluster) in &self.clusters {
+        for (short, cluster) in self.clusters.iter().filter(|(_, cluster)| !cluster.archived) {
             if let Some(env) = &cluster.env {
                 self.evidence.text(&format!("env/{short}.txt"), &env.to_text(&redactor))?;
             }
@@ -260,16 +260,16 @@ impl<E: Environment> World<'_, E> {
     /// Waits until every cluster that runs and archives has its first base backup, which it takes by itself, in the
     /// storage, and until the storage has been quiet: only then two runs of a drill see the same there. What has no backup
     /// by then is noted.
-    async fn settled(&mut self) -> Result<(), DrillError> {
+    pub(super) async fn settled(&mut self) -> Result<(), DrillError> {
         let archiving = self.clusters.iter().filter(|(_, cluster)| {
             let archives = cluster.env.as_ref().is_some_and(|env| env.value(OWN_PREFIX).is_some());
             // One that is backed up from a replica takes none by itself.
             cluster.runs && archives && !is_from_replica(cluster)
         });
-        let archiving: Vec<&str> = archiving.map(|(short, _)| short.as_str()).collect();
+        let archiving: Vec<String> = archiving.map(|(short, _)| short.clone()).collect();
         let without = |records: &[Access]| -> Vec<String> {
             let missing = archiving.iter().filter(|short| steps::backups(records, short) == 0);
-            missing.map(|short| (*short).to_owned()).collect()
+            missing.cloned().collect()
         };
         // Whatever has no backup by now has yet to begin one, or did and failed.
         let records = self.storage.requests().await?.accesses;
@@ -307,7 +307,30 @@ impl<E: Environment> World<'_, E> {
             }
             Err(PollError::Failed(error)) => return Err(error),
         }
+        for short in archiving {
+            if !self.holds_backup(&short).await?
+                && let Some(cluster) = self.clusters.get_mut(&short)
+            {
+                cluster.without_backup = true;
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the storage still has any of the base backups that it said to have taken. A storage that says so and keeps nothing
+    /// is noticed by nobody else.
+    async fn holds_backup(&self, short: &str) -> Result<bool, DrillError> {
+        let records = self.storage.requests().await?.accesses;
+        let (mut said, mut held) = (false, false);
+        for access in steps::sentinels(&records, short) {
+            said = true;
+            if let (Some(container), Some(blob)) = (&access.container, &access.blob)
+                && self.accounts.contains_key(&access.account)
+            {
+                held |= self.blobs(&access.account)?.exists(container, blob).await?;
+            }
+        }
+        Ok(held || !said)
     }
 
     async fn storage(&self) -> Result<StorageObservation, DrillError> {
@@ -327,7 +350,8 @@ impl<E: Environment> World<'_, E> {
             Err(PollError::TimedOut(_)) => self.storage.requests().await?.accesses,
             resting => resting?,
         };
-        Ok(StorageObservation::new(records, blobs, uids.collect()))
+        let faults = self.faults.iter().map(|fault| (fault.name.clone(), fault.damaged())).collect();
+        Ok(StorageObservation::new(records, blobs, uids.collect()).with_faults(faults))
     }
 
     /// The data of every cluster that runs and that an expectation or a snapshot is about.

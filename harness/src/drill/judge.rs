@@ -18,7 +18,9 @@ use crate::observe::env::EnvObservation;
 use crate::observe::logs::{self, LogObservation, Owner};
 use crate::observe::storage::StorageObservation;
 use crate::report::{ClusterSummary, Finding};
-use crate::scenario::{ClusterExpectation, ClusterOutcome, EnvExpectation, EnvForm, EnvOrigin, Expect};
+use crate::scenario::{
+    ClusterExpectation, ClusterOutcome, EnvExpectation, EnvForm, EnvOrigin, Expect, OwnBackups,
+};
 use crate::snapshot::redact::Redactor;
 pub(super) use data::Comparisons;
 
@@ -185,6 +187,14 @@ impl Observed {
                 misses.extend(lists_differ(short, verb, what, expected, &found).map(seen));
             }
         }
+        if expected.backups == Some(OwnBackups::None) && !cluster.without_backup {
+            let subject = format!("{short}: backups");
+            misses.push(seen(Finding::new(
+                subject,
+                "none of its own in the storage",
+                "one that is complete",
+            )));
+        }
         for (name, expected) in &expected.env {
             misses.extend(env(short, name, expected, cluster.env.as_ref(), value));
         }
@@ -234,6 +244,7 @@ pub(super) fn name(outcome: ClusterOutcome) -> &'static str {
         ClusterOutcome::Empty => "empty",
         ClusterOutcome::WrongCluster => "wrong-cluster",
         ClusterOutcome::TargetNotReached => "target-not-reached",
+        ClusterOutcome::NotRestored => "not-restored",
         ClusterOutcome::BootstrapFails => "bootstrap-fails",
         ClusterOutcome::CannotStart => "cannot-start",
         ClusterOutcome::Rejected => "rejected",
@@ -245,7 +256,9 @@ fn known(expected: &ClusterExpectation) -> Vec<String> {
     let mut known = [expected.logs.known.clone(), expected.logs.may.clone()].concat();
     known.extend(expected.because.clone());
     match expected.outcome {
-        ClusterOutcome::BootstrapFails => known.push("bootstrap-failed".to_owned()),
+        ClusterOutcome::BootstrapFails => {
+            known.extend(["bootstrap-failed", "backup-fetch-failed", "recovery-failed"].map(str::to_owned));
+        }
         ClusterOutcome::TargetNotReached => known.push("recovery-ended-before-target".to_owned()),
         _ => {}
     }

@@ -10,6 +10,7 @@ use super::pods::tell_apart;
 use super::server_log;
 use super::world::{World, names};
 use crate::environment::{ContainerLog, Environment};
+use crate::observe::data::identify;
 use crate::observe::logs::Owner;
 use crate::poll::{Limit, Seen, poll};
 use crate::spilo::pauses;
@@ -45,7 +46,14 @@ impl<E: Environment> World<'_, E> {
         let mut logs = Vec::new();
         for pod in self.pods_of(short).await? {
             match server_log::read(self.environment, &pod).await {
-                Ok(log) => logs.push(ContainerLog { pod: self.pods.latest(&pod), ..log }),
+                Ok(log) => {
+                    // A volume that was kept has what an earlier cluster's server said.
+                    let text = match self.cluster(short)?.created {
+                        Some(created) => server_log::since(&log.text, created),
+                        None => log.text,
+                    };
+                    logs.push(ContainerLog { pod: self.pods.latest(&pod), text, ..log });
+                }
                 Err(error) if self.cluster(short)?.runs => return Err(error.into()),
                 // A pod that never came up has no server log; its container's log says why.
                 Err(_) => {}
@@ -92,7 +100,14 @@ impl<E: Environment> World<'_, E> {
         let (pod, connect) = poll(what, LEADER, async || {
             Ok::<_, DrillError>(match this.leader(&name).await? {
                 Leader::NotYet(seen) => Seen::NotYet(seen),
-                Leader::Found { pod, connect } => Seen::Done((pod, *connect)),
+                Leader::Found { pod, connect } => match identify(&connect).await {
+                    // Patroni calls it the leader before its server has been promoted.
+                    Ok(identity) if identity.in_recovery => {
+                        Seen::NotYet("its leader is in recovery and takes no writes".to_owned())
+                    }
+                    Ok(_) => Seen::Done((pod, *connect)),
+                    Err(error) => Seen::NotYet(format!("failed to {error}")),
+                },
             })
         })
         .await?;

@@ -1,10 +1,12 @@
 //! The run: one scenario, one operator version, one environment; steps, observations, verdict.
 
+mod archive;
 pub(crate) mod bundle;
 mod collect;
 mod error;
 mod events;
 mod evidence;
+mod faults;
 mod first_backup;
 mod image;
 mod judge;
@@ -41,7 +43,7 @@ use crate::snapshot::redact::Redactor;
 use crate::toolchain::Tools;
 use evidence::Evidence;
 use judge::Observed;
-use world::{NotStanding, World};
+use world::{Beginning, NotStanding, World};
 
 /// What a drill's process is told on stdin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -157,8 +159,24 @@ async fn in_world<E: Environment>(
             return (Teller::default(), Vec::new());
         }
     };
-    let (folder, teller) = (evidence.clone(), Teller::default());
-    let made = World::stand_up(environment, &job.tools, loaded, &job.operator, folder, teller).await;
+    let (folder, mut teller) = (evidence.clone(), Teller::default());
+    let start = Instant::now();
+    let archive = match &loaded.archive {
+        None => None,
+        Some(scenario) => match Box::pin(archive::obtain(environment, job, scenario, &teller)).await {
+            Ok(archive) => {
+                teller.phase("prepared archive", start, scenario.scenario.name.clone());
+                Some(archive)
+            }
+            Err(error) => {
+                result.error("prepare the archive", &error);
+                return (teller, Vec::new());
+            }
+        },
+    };
+    let beginning = Beginning::of(archive.as_ref());
+    let made =
+        World::stand_up(environment, &job.tools, loaded, &job.operator, folder, teller, beginning).await;
     let mut world = match made {
         Ok(world) => world,
         Err(NotStanding { error, teller, redactor }) => {
@@ -188,7 +206,7 @@ async fn steps<E: Environment>(world: &mut World<'_, E>, result: &mut Conclusion
     for (index, step) in steps.iter().enumerate() {
         let (start, title) = (Instant::now(), steps::title(step));
         world.teller.tell(&Event::StepStarted { index: index + 1, of, title: title.clone() });
-        match world.step(step).await {
+        match world.step(index, step).await {
             Ok(note) => {
                 let note = world.hide(&note);
                 let milliseconds = world.teller.phase(title.clone(), start, note.clone());
@@ -216,6 +234,15 @@ async fn observe_and_judge<E: Environment>(
     result.collected = true;
     result.images = world.pod_images().await?;
     world.teller.phase("observe", start, "");
+    let effects = world.effects().await?;
+    for (name, effect) in &effects {
+        let note = effect.clone().unwrap_or("it hit nothing".to_owned());
+        world.teller.phase(format!("fault {name}"), Instant::now(), note);
+    }
+    // After a step that could not be done a fault may not have had its turn.
+    if result.verdict.is_none() {
+        result.findings.extend(faults::without_effect(&effects));
+    }
 
     let start = Instant::now();
     let scenario = &world.loaded.scenario;

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::observe::logs::parts::{FailedPart, failed_again};
 use crate::observe::logs::recovery::{self, CLONE_SCRIPT, STOPPED_AT_TARGET};
 use crate::scenario::ClusterOutcome;
 
@@ -14,6 +15,11 @@ pub(crate) const FAILURES: usize = 2;
 const RECOVERY_ENDED: [&str; 2] = ["redo done at", "archive recovery complete"];
 /// Patroni says it of every new cluster, a clone or not.
 const BOOTSTRAP: [&str; 1] = ["trying to bootstrap"];
+/// The same, without replicas.
+const NEW_CLUSTER: [&str; 1] = ["trying to bootstrap a new cluster"];
+/// Patroni says one of them of a node that has data.
+const STARTED_ON_DATA: [&str; 3] =
+    ["starting as a secondary", "starting as readonly because", "promoted self to leader"];
 /// Lines that may say why a bootstrap failed.
 const SAYS_WHY: [&str; 4] = ["ERROR", "FATAL", "Could not find", "failed"];
 /// With logrus' plain form and with its JSON.
@@ -86,6 +92,12 @@ pub(crate) fn of_running(seen: &Seen<'_>, peers: &[Peer]) -> Result<Outcome, Str
     let identifier = seen.system_identifier;
     let same: Vec<&Peer> = peers.iter().filter(|peer| peer.system_identifier == identifier).collect();
     let ran_script = find(seen.logs, &[CLONE_SCRIPT]);
+    let on_its_data = find(seen.logs, &STARTED_ON_DATA);
+    if ran_script.is_empty() && find(seen.logs, &NEW_CLUSTER).is_empty() && !on_its_data.is_empty() {
+        let of = same.first().map(|peer| format!(", those of {}", peer.cluster)).unwrap_or_default();
+        let why = format!("it started on the data that its volume held{of}: nothing was restored");
+        return outcome(ClusterOutcome::NotRestored, why, on_its_data);
+    }
     if same.is_empty() && ran_script.is_empty() {
         if find(seen.logs, &BOOTSTRAP).is_empty() {
             return Err("no line of its log tells how it was bootstrapped".to_owned());
@@ -171,11 +183,15 @@ fn reached_target(logs: &[&str]) -> Result<bool, String> {
 /// The outcome of a cluster whose bootstrap failed often enough to be no accident.
 pub(crate) fn of_failures(logs: &[&str]) -> Option<Outcome> {
     let failures = logs.iter().map(|text| text.matches(FAILED_BOOTSTRAP).count()).sum::<usize>();
-    (failures >= FAILURES).then(|| Outcome {
-        kind: ClusterOutcome::BootstrapFails,
-        why: format!("its bootstrap failed {failures} times"),
-        evidence: last(find(logs, &SAYS_WHY), 8),
-    })
+    let why = match failures >= FAILURES {
+        true => format!("its bootstrap failed {failures} times"),
+        // WAL-G would go on with it for longer than anybody waits.
+        false => {
+            let FailedPart { part, why, .. } = failed_again(logs.iter().flat_map(|log| log.lines()))?;
+            format!("WAL-G cannot unpack {part} of the backup, and tries again and again: {why}")
+        }
+    };
+    Some(Outcome { kind: ClusterOutcome::BootstrapFails, why, evidence: last(find(logs, &SAYS_WHY), 8) })
 }
 
 /// The outcome of a cluster that the operator has given up, by its status. With a pod it was the bootstrap that failed,
@@ -195,12 +211,14 @@ pub(crate) fn of_given_up(status: &str, logs: &[&str], complaints: &[String]) ->
 
 /// The operator's errors about a cluster, which it calls `<namespace>/<name>`.
 pub(crate) fn complaints(log: &str, cluster: &str) -> Vec<String> {
-    let about = |line: &&str| {
-        let mut places = line.match_indices(cluster).map(|(place, _)| &line[place + cluster.len()..]);
-        places.any(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-'))
-    };
     let errors = log.lines().filter(|line| ERROR_OF_OPERATOR.iter().any(|level| line.contains(level)));
-    errors.filter(about).map(str::to_owned).collect()
+    errors.filter(|line| is_about(line, cluster)).map(str::to_owned).collect()
+}
+
+/// Whether a line of the operator's is about this cluster, which it calls `<namespace>/<name>`.
+pub(crate) fn is_about(line: &str, cluster: &str) -> bool {
+    let mut places = line.match_indices(cluster).map(|(place, _)| &line[place + cluster.len()..]);
+    places.any(|rest| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '-'))
 }
 
 fn find(logs: &[&str], texts: &[&str]) -> Vec<String> {

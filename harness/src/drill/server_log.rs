@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::environment::{ContainerLog, Environment, EnvironmentError};
 use crate::observe::logs::csvlog;
 
@@ -13,6 +15,27 @@ ls -tr -- "$@" | while IFS= read -r file; do cat -- "$file" || exit 1; done"#;
 const LIMIT: Duration = Duration::from_secs(60);
 /// What the log is called among the containers' logs.
 pub(super) const CONTAINER: &str = "postgres-server";
+
+/// What was said from this moment on; a line whose time is not read stays.
+pub(super) fn since(text: &str, moment: Timestamp) -> String {
+    let (mut kept, mut is_earlier) = (String::new(), false);
+    for line in text.split_inclusive('\n') {
+        if let Some(time) = time_of(line) {
+            is_earlier = time < moment;
+        }
+        if !is_earlier {
+            kept.push_str(line);
+        }
+    }
+    kept
+}
+
+/// `2026-11-24 03:00:00.000 UTC [`; lines that belong to the one before have none.
+fn time_of(line: &str) -> Option<Timestamp> {
+    let (time, zone) = line.split_once(" [")?.0.rsplit_once(' ')?;
+    let is_utc = ["UTC", "GMT", "Etc/UTC"].contains(&zone);
+    is_utc.then(|| format!("{}Z", time.replacen(' ', "T", 1)).parse().ok())?
+}
 
 /// The server log of one pod, in the form that the server gives it on stderr.
 ///
@@ -34,4 +57,21 @@ pub(super) async fn read<E: Environment>(
     let text = csvlog::lines(&output.stdout)
         .map_err(|record| fail("it has a line of no known form".to_owned(), vec![record]))?;
     Ok(ContainerLog { pod: pod.to_owned(), container: CONTAINER.to_owned(), attempt: 0, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_server_said_on_the_same_volume_is_left_out() {
+        let log = "2026-11-24 03:00:00.000 UTC [7]: ERROR:  early\n\tmore of it\n\
+                   2026-11-24 03:00:05.250 UTC [9]: LOG:  late\n\tmore of it\n";
+        let late = &log[log.find("2026-11-24 03:00:05").unwrap()..];
+        assert_eq!(since(log, "2026-11-24T03:00:05.250Z".parse().unwrap()), late);
+        assert_eq!(since(log, "2026-11-24T02:00:00Z".parse().unwrap()), log);
+        assert_eq!(since(log, "2026-11-24T04:00:00Z".parse().unwrap()), "");
+        let of_another_zone = "2026-11-24 03:00:00.000 CET [7]: ERROR:  x\n";
+        assert_eq!(since(of_another_zone, "2026-11-24T04:00:00Z".parse().unwrap()), of_another_zone);
+    }
 }

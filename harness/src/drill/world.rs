@@ -5,16 +5,19 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use kube::Client;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::archive::Archive;
 use super::error::DrillError;
 use super::events::Teller;
 use super::evidence::Evidence;
+use super::faults::Fault;
 use super::leader::Names;
 use super::outcome::Outcome;
 use super::pods::Pods;
 use super::secrets;
-use crate::environment::{ContainerLog, Environment, Storage, StorageWanted};
+use crate::environment::{BlobsWanted, ContainerLog, Environment, Storage, StorageWanted};
 use crate::observe::data::{Connect, DataObservation, Identity};
 use crate::observe::env::EnvObservation;
 use crate::operator::{Release, apply, install};
@@ -36,6 +39,8 @@ pub(super) struct World<'e, E: Environment> {
     pub pods: Pods,
     pub clusters: BTreeMap<String, Cluster>,
     pub marks: BTreeMap<String, Mark>,
+    /// Those that steps have begun, healed or not.
+    pub faults: Vec<Fault>,
     /// What the scenario's own Secrets hold, beside the accounts' keys.
     pub literals: Vec<Secret>,
     /// Passwords that the operator made.
@@ -44,6 +49,20 @@ pub(super) struct World<'e, E: Environment> {
     pub server_logs: BTreeMap<String, Vec<ContainerLog>>,
     pub evidence: Evidence,
     pub teller: Teller,
+}
+
+/// What a world's storage begins with, and whether it can be kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beginning<'a> {
+    pub blobs: BlobsWanted<'a>,
+    pub archive: Option<&'a Archive>,
+}
+
+impl<'a> Beginning<'a> {
+    pub(super) fn of(archive: Option<&'a Archive>) -> Self {
+        let blobs = archive.map_or(BlobsWanted::Passing, |archive| BlobsWanted::From(&archive.blobs));
+        Beginning { blobs, archive }
+    }
 }
 
 /// A world that could not be made, and who knows what nobody may read of why.
@@ -61,6 +80,8 @@ pub(super) struct Cluster {
     pub uid: String,
     /// As it was applied, with every `${…}` filled in.
     pub manifest: Value,
+    /// Just before it was.
+    pub created: Option<Timestamp>,
     pub outcome: Option<Outcome>,
     pub identity: Option<Identity>,
     pub env: Option<EnvObservation>,
@@ -73,6 +94,8 @@ pub(super) struct Cluster {
     /// What was last seen of one that ran and did not any more at the drill's end.
     pub stopped: Option<String>,
     pub deleted: bool,
+    /// It left the archive with which the drill began, and was never there in the drill.
+    pub archived: bool,
     /// Its pods at the drill's end.
     pub pods: Vec<String>,
     /// It archives, and at the drill's end the storage had no base backup of it.
@@ -80,7 +103,7 @@ pub(super) struct Cluster {
 }
 
 /// A named moment on a cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Mark {
     /// RFC 3339 with microseconds and the zone `+00:00`.
     pub time: String,
@@ -102,13 +125,14 @@ impl<'e, E: Environment> World<'e, E> {
         operator: &str,
         evidence: Evidence,
         mut teller: Teller,
+        beginning: Beginning<'_>,
     ) -> Result<World<'e, E>, NotStanding> {
         let start = Instant::now();
         teller.progress("stand up the storage and the operator");
         let names = loaded.scenario.storage.accounts.iter();
         let accounts: BTreeMap<String, Account> =
             names.map(|name| (name.clone(), Account::new(name.clone()))).collect();
-        match Self::parts(environment, tools, loaded, operator, &accounts).await {
+        match Self::parts(environment, tools, loaded, operator, &accounts, beginning).await {
             Ok(parts) => {
                 teller.phase("storage and operator", start, "");
                 let (release, postgres_major, storage, pods) = parts;
@@ -121,8 +145,9 @@ impl<'e, E: Environment> World<'e, E> {
                     accounts,
                     storage,
                     pods,
-                    clusters: BTreeMap::new(),
-                    marks: BTreeMap::new(),
+                    clusters: beginning.archive.map(Archive::clusters).unwrap_or_default(),
+                    marks: beginning.archive.map(Archive::marks).unwrap_or_default(),
+                    faults: Vec::new(),
                     literals: Vec::new(),
                     passwords: Vec::new(),
                     server_logs: BTreeMap::new(),
@@ -154,6 +179,7 @@ impl<'e, E: Environment> World<'e, E> {
         loaded: &LoadedScenario,
         operator: &str,
         accounts: &BTreeMap<String, Account>,
+        beginning: Beginning<'_>,
     ) -> Result<Parts<E>, DrillError> {
         let tool =
             tools.operators.get(operator).ok_or_else(|| DrillError::NoOperator(operator.to_owned()))?;
@@ -181,6 +207,7 @@ impl<'e, E: Environment> World<'e, E> {
                 azurite: &tools.azurite,
                 accounts: &accounts,
                 containers: &loaded.scenario.storage.containers,
+                blobs: beginning.blobs,
                 who_is: pods.who_is(),
             };
             environment.storage(wanted).await.map_err(DrillError::from)

@@ -82,6 +82,11 @@ pub trait Environment: Send + Sync {
         None
     }
 
+    /// A folder that all drills in this environment share, and that goes with it; none where it has none.
+    fn shared_folder(&self) -> Option<std::path::PathBuf> {
+        None
+    }
+
     /// Makes the drill's storage: Azurite, and the gateway before it that pods find under
     /// `*.blob.core.windows.net`, with a certificate that they trust.
     ///
@@ -125,8 +130,21 @@ pub struct StorageWanted<'a> {
     pub accounts: &'a [Account],
     /// Made in each account.
     pub containers: &'a [String],
+    /// What it begins with, and whether it can be kept.
+    pub blobs: BlobsWanted<'a>,
     /// Tells whose an address is, for rules and records about one cluster or pod.
     pub who_is: WhoIs,
+}
+
+/// What becomes of a storage's blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlobsWanted<'a> {
+    /// It begins with none, and they go with it.
+    Passing,
+    /// It begins with none, and [`Storage::keep`] keeps them.
+    Kept,
+    /// It begins with those that another storage kept in this folder; what it changes goes with it.
+    From(&'a std::path::Path),
 }
 
 /// The storage of one drill. It goes when this is dropped.
@@ -140,6 +158,12 @@ pub trait Storage: Send + Sync {
 
     /// Why it ended by itself, with its last lines; `None` while it runs. Fits after "failed to".
     fn failed(&self) -> Option<String>;
+
+    /// Ends it and leaves its blobs in this folder, which does not exist yet, for [`BlobsWanted::From`].
+    ///
+    /// # Errors
+    /// When it was not made to be kept, does not end or the folder cannot be written.
+    async fn keep(&self, folder: &std::path::Path) -> Result<(), StorageError>;
 
     /// All requests so far that the gateway saw.
     ///

@@ -16,6 +16,9 @@ pub enum StorageError {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// An environment of this kind keeps no archives.
+    #[error("begin with a prepared archive or keep one: an environment of kind {0} cannot")]
+    NoArchives(&'static str),
     /// Azurite did not come up, or ended.
     #[error("{0}")]
     Azurite(#[from] AzuriteError),

@@ -5,7 +5,7 @@ mod install;
 pub mod patroni;
 mod pod;
 
-pub use crate::environment::cluster::{ApplyError, apply, create, create_all};
+pub use crate::environment::cluster::{ApplyError, apply, change, create, create_all};
 pub use crate::environment::is_ready;
 pub use crate::release::{ManifestError, Release, merge};
 pub use clusters::{image_of, leads, postgresql_kind, postgresqls, status};

@@ -11,9 +11,16 @@ pub(super) fn layered(release: Value, scenario: &Map<String, Value>) -> Value {
 }
 
 /// All that the harness sets otherwise than the release does, where the scenario says nothing: how often the
-/// operator looks whether its resources are ready. It changes when a result is seen, never which.
+/// operator looks whether its resources are ready, and how long it waits for a pod that is gone. It changes when a result is
+/// seen, never which.
+///
+/// Of two changes of a pod that come at once the operator hears the first only (`processPodEvent` drops what nobody waits for
+/// in that moment), and the API server tells of a pod's end twice: without this the operator would do nothing for a cluster
+/// of the same name for ten minutes.
 fn deviations() -> Value {
-    json!({ "timeouts": { "resource_check_interval": "1s", "ready_wait_interval": "1s" } })
+    json!({ "timeouts": {
+        "resource_check_interval": "1s", "ready_wait_interval": "1s", "pod_deletion_wait_timeout": "20s",
+    } })
 }
 
 /// Lays `over` upon `base`: objects merge key by key, everything else (lists too) is replaced.
@@ -49,7 +56,10 @@ mod tests {
             merged,
             json!({
                 "workers": 8,
-                "timeouts": { "resource_check_interval": "2s", "ready_wait_interval": "1s", "pod_label_wait_timeout": "10m" }
+                "timeouts": {
+                    "resource_check_interval": "2s", "ready_wait_interval": "1s", "pod_label_wait_timeout": "10m",
+                    "pod_deletion_wait_timeout": "20s",
+                }
             })
         );
     }

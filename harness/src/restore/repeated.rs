@@ -1,28 +1,13 @@
 //! A fetch that fails again for the same reason: WAL-G tries a part of a backup again after minutes, many times, and each
 //! bootstrap begins anew.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
-use regex::Regex;
-
 use super::refusal::Refusal;
 use crate::environment::cluster::PodLogs;
 use crate::observe::catalogue;
+pub(super) use crate::observe::logs::parts::FAILED_PART;
+use crate::observe::logs::parts::{FAILURES, FailedPart, failed_again};
 
-/// One of them stands in each line of WAL-G that tells of a part which it could not unpack.
-pub(super) const FAILED_PART: [&str; 2] = ["Extraction error in", "DecryptAndDecompressTar"];
-/// One failure may be an accident of the moment.
-const FAILURES: usize = 2;
-/// By which the network is at fault, not the part.
-const PASSING: [&str; 4] = ["timeout", "connection re", "deadline exceeded", "no such host"];
 const ENTRY: &str = "backup-part-unreadable";
-
-/// `ERROR: 2026/11/25 22:00:00.123456 …part_001.tar.lz4 …: the reason`, in WAL-G's two forms.
-static FAILED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"ERROR: \S+ \S+ (?:Extraction error in )?(\S+?\.tar[.\w]*):? (.+)")
-        .expect("a constant, and tested")
-});
 
 /// A part of a backup that failed twice with one error.
 pub(super) fn repeated(logs: &PodLogs) -> Option<Refusal> {
@@ -36,24 +21,10 @@ pub(super) fn repeated(logs: &PodLogs) -> Option<Refusal> {
 }
 
 fn refusal<'l>(lines: impl Iterator<Item = &'l str>) -> Option<Refusal> {
-    let mut failures: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for line in lines.filter(|line| FAILED_PART.iter().any(|text| line.contains(text))) {
-        let Some(found) = FAILED.captures(line) else { continue };
-        if PASSING.iter().any(|text| found[2].contains(text)) {
-            continue;
-        }
-        let count = failures.entry((found[1].to_owned(), found[2].to_owned())).or_default();
-        *count += 1;
-        if *count >= FAILURES {
-            let known = Refusal::known(catalogue::by_name(ENTRY)?, vec![line.to_owned()]);
-            let why = format!(
-                "WAL-G failed {FAILURES} times to unpack {}: {}; {}",
-                &found[1], &found[2], known.why
-            );
-            return Some(Refusal { why, ..known });
-        }
-    }
-    None
+    let FailedPart { part, why, line } = failed_again(lines)?;
+    let known = Refusal::known(catalogue::by_name(ENTRY)?, vec![line]);
+    let why = format!("WAL-G failed {FAILURES} times to unpack {part}: {why}; {}", known.why);
+    Some(Refusal { why, ..known })
 }
 
 #[cfg(test)]

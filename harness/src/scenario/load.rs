@@ -14,6 +14,7 @@ use super::folder::Location;
 use super::problem::ProblemKind;
 use super::syntax;
 use super::types::{Scenario, SqlStep, Step};
+use super::world::{World, WorldText};
 use crate::diagnosis::Diagnosis;
 use crate::yaml::{Places, nearest, pointer_of_field};
 
@@ -35,6 +36,9 @@ pub struct LoadedScenario {
     places: Places,
     /// The text of each file that a `sql` step names.
     sql_files: BTreeMap<String, String>,
+    /// The scenario that makes the archive with which this one begins.
+    pub archive: Option<Arc<LoadedScenario>>,
+    world: Option<World>,
 }
 
 /// All that was read of a scenario.
@@ -45,12 +49,18 @@ struct Texts {
     slug: String,
     source: String,
     sql_files: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    archive: Option<Box<Texts>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    world: Option<WorldText>,
 }
 
 impl From<LoadedScenario> for Texts {
     fn from(loaded: LoadedScenario) -> Self {
-        let LoadedScenario { file, group, slug, source, sql_files, .. } = loaded;
-        Texts { file, group, slug, source: source.to_string(), sql_files }
+        let LoadedScenario { file, group, slug, source, sql_files, archive, world, .. } = loaded;
+        let world = world.as_ref().map(WorldText::from);
+        let archive = archive.map(|archive| Box::new(Texts::from((*archive).clone())));
+        Texts { file, group, slug, source: source.to_string(), sql_files, archive, world }
     }
 }
 
@@ -58,18 +68,21 @@ impl TryFrom<Texts> for LoadedScenario {
     type Error = ScenarioError;
 
     fn try_from(texts: Texts) -> Result<Self, ScenarioError> {
-        let Texts { file, group, slug, source, sql_files } = texts;
-        let Parsed { value: scenario, source, places, .. } = parsed(&file, source.into())?;
-        Ok(LoadedScenario { scenario, file, group, slug, source, places, sql_files })
+        let Texts { file, group, slug, source, sql_files, archive, world } = texts;
+        let archive = archive.map(|archive| LoadedScenario::try_from(*archive).map(Arc::new)).transpose()?;
+        let Parsed { value: mut scenario, source, places, .. } = parsed::<Scenario>(&file, source.into())?;
+        let again = |text| World::again(&mut scenario, text, (&file, &source, &places));
+        let world = world.map(again).transpose()?;
+        Ok(LoadedScenario { scenario, file, group, slug, source, places, sql_files, archive, world })
     }
 }
 
 /// A file that was parsed and not checked yet.
 pub(crate) struct Parsed<T> {
     pub value: T,
-    file: PathBuf,
-    source: Arc<str>,
-    places: Places,
+    pub(super) file: PathBuf,
+    pub(super) source: Arc<str>,
+    pub(super) places: Places,
 }
 
 impl<T> Parsed<T> {
@@ -107,7 +120,8 @@ pub(super) fn parsed<T: DeserializeOwned>(path: &Path, source: Arc<str>) -> Resu
 /// # Errors
 /// Every problem that was found; after a field that does not parse, only that one.
 pub fn load(path: &Path, checks: &Checks<'_>) -> Result<LoadedScenario, ScenarioError> {
-    let Parsed { value: scenario, source, places, .. } = parse::<Scenario>(path)?;
+    let Parsed { value: mut scenario, source, places, .. } = parse::<Scenario>(path)?;
+    let world = World::of(&mut scenario, (path, &source, &places))?;
     let Location { group, slug, .. } = Location::of(path);
     let mut loaded = LoadedScenario {
         scenario,
@@ -117,7 +131,10 @@ pub fn load(path: &Path, checks: &Checks<'_>) -> Result<LoadedScenario, Scenario
         source,
         places,
         sql_files: BTreeMap::new(),
+        archive: None,
+        world,
     };
+    loaded.archive = archive_of(&loaded, checks)?;
     let (problems, sql_files) = check::all(&loaded, checks);
     loaded.sql_files = sql_files;
     match ScenarioError::from_all(problems) {
@@ -126,7 +143,43 @@ pub fn load(path: &Path, checks: &Checks<'_>) -> Result<LoadedScenario, Scenario
     }
 }
 
+/// The scenario that `archive` names.
+fn archive_of(
+    loaded: &LoadedScenario,
+    checks: &Checks<'_>,
+) -> Result<Option<Arc<LoadedScenario>>, ScenarioError> {
+    let Some(named) = &loaded.scenario.archive else { return Ok(None) };
+    let at_fault = |kind, help: &str| {
+        let span = loaded.locate("/archive");
+        ScenarioError::one(problem(&kind, Some(help.to_owned()), &loaded.file, &loaded.source, span))
+    };
+    let naming = loaded.world.as_ref().filter(|world| world.has("/archive"));
+    let naming = naming.map_or(&loaded.file, |world| &world.file);
+    let file = naming.parent().unwrap_or(Path::new("")).join(named);
+    if let Err(error) = std::fs::metadata(&file) {
+        let kind = ProblemKind::MissingFile { file: named.clone(), why: error.to_string() };
+        return Err(at_fault(kind, "it is looked for from the scenario file's folder"));
+    }
+    // Not loaded first: it may name this one, or a world that does.
+    let Scenario { archive, world, .. } = parse::<Scenario>(&file)?.value;
+    if archive.is_some() || world.is_some() {
+        let kind = ProblemKind::Contradiction("an archive cannot begin with another archive".to_owned());
+        return Err(at_fault(kind, "name a scenario that has neither `archive` nor `world` itself"));
+    }
+    Ok(Some(Arc::new(load(&file, checks)?)))
+}
+
 impl LoadedScenario {
+    /// All texts that say what its steps do.
+    pub fn texts(&self) -> (&str, &BTreeMap<String, String>) {
+        (&self.source, &self.sql_files)
+    }
+
+    /// The scenario whose steps made the archive with which this one begins.
+    pub fn archived(&self) -> Option<&Scenario> {
+        self.archive.as_deref().map(|archive| &archive.scenario)
+    }
+
     /// What is wrong with it by other checks than those that it was read with.
     pub fn problem_by(&self, checks: &Checks<'_>) -> Option<ScenarioError> {
         ScenarioError::from_all(check::all(self, checks).0)
@@ -140,11 +193,30 @@ impl LoadedScenario {
     /// Where the value at a JSON pointer (`/clusters/clone/spec/clone/uid`) stands in the file, or its
     /// nearest ancestor that stands there.
     pub fn locate(&self, pointer: &str) -> Option<SourceSpan> {
-        self.places.locate(pointer)
+        match self.sharing(pointer) {
+            Some(world) => world.locate(pointer),
+            None => self.places.locate(pointer),
+        }
     }
 
     pub(super) fn locate_key(&self, pointer: &str) -> Option<SourceSpan> {
-        self.places.locate_key(pointer)
+        match self.sharing(pointer) {
+            Some(world) => world.locate_key(pointer),
+            None => self.places.locate_key(pointer),
+        }
+    }
+
+    /// The file in which the value at a JSON pointer stands, and its text.
+    pub(super) fn file_of(&self, pointer: &str) -> (&Path, &Arc<str>) {
+        match self.sharing(pointer) {
+            Some(world) => (&world.file, &world.source),
+            None => (&self.file, &self.source),
+        }
+    }
+
+    /// The shared file, for what stands there.
+    fn sharing(&self, pointer: &str) -> Option<&World> {
+        self.world.as_ref().filter(|world| world.has(pointer))
     }
 
     /// The statements of a step of this scenario, with `${…}` still in them.
@@ -174,7 +246,8 @@ impl LoadedScenario {
         let help = name.filter(|name| !siblings.is_empty() && !siblings.contains(name));
         let help = help.map(|name| crate::yaml::help(name, siblings));
         let kind = ProblemKind::RejectedByApiServer(message.to_owned());
-        ScenarioError::one(problem(&kind, help, &self.file, &self.source, span))
+        let (file, source) = self.file_of(pointer);
+        ScenarioError::one(problem(&kind, help, file, source, span))
     }
 
     /// The problem of a `sql` step, by its number from 0, whose statements the database refused. `line` is that of its
@@ -195,7 +268,10 @@ impl LoadedScenario {
     }
 }
 
-/// All scenario files among `paths`: files as they are, and every `*.yaml` below folders. Sorted, so that
+/// The end of the name of a file that is no scenario, but shared by some.
+const SHARED_WORLD: &str = ".world.yaml";
+
+/// All scenario files among `paths`: files as they are, and every `*.yaml` below folders but `*.world.yaml`. Sorted, so that
 /// every run has one order.
 ///
 /// # Errors
@@ -217,7 +293,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     }
     for entry in std::fs::read_dir(path)? {
         let entry = entry?.path();
-        let is_scenario = entry.extension().is_some_and(|extension| extension == "yaml");
+        let is_scenario = entry.extension().is_some_and(|extension| extension == "yaml")
+            && !entry.to_string_lossy().ends_with(SHARED_WORLD);
         if entry.is_dir() || is_scenario {
             collect(&entry, files)?;
         }

@@ -3,6 +3,7 @@
 mod check;
 mod error;
 mod expect;
+mod fault;
 mod faults;
 mod fill;
 mod folder;
@@ -13,10 +14,12 @@ mod schema;
 mod syntax;
 mod types;
 mod variable;
+mod world;
 
 pub use check::{Checks, account_name_problem};
 pub use error::ScenarioError;
 pub use expect::{Expect, RESERVED_NAMES};
+pub use fault::*;
 pub(crate) use faults::parse_in_full;
 pub use fill::{FillError, fill, fill_text};
 pub use folder::Location;

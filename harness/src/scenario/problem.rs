@@ -149,6 +149,10 @@ pub enum What {
     Account,
     /// A container in every storage account.
     Container,
+    /// A Secret of the scenario's objects.
+    Secret,
+    /// A fault that a step begins.
+    Fault,
     /// A version of the operator, or its name in the configuration file.
     OperatorVersion,
     /// A known message, by its name in the catalogue.
@@ -163,6 +167,8 @@ impl std::fmt::Display for What {
             What::MarkOrCluster => "mark or cluster",
             What::Account => "storage account",
             What::Container => "storage container",
+            What::Secret => "Secret",
+            What::Fault => "fault",
             What::OperatorVersion => "operator version",
             What::CatalogueEntry => "log message",
         })
@@ -185,6 +191,8 @@ impl Fault for ProblemKind {
             ProblemKind::UnknownName { what: What::Account | What::Container, .. } => {
                 "clonedrill::scenario::unknown_account"
             }
+            ProblemKind::UnknownName { what: What::Secret, .. } => "clonedrill::scenario::unknown_secret",
+            ProblemKind::UnknownName { what: What::Fault, .. } => "clonedrill::scenario::unknown_fault",
             ProblemKind::UnknownName { what: What::CatalogueEntry, .. } => {
                 "clonedrill::scenario::unknown_log_message"
             }

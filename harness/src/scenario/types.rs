@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::expect::Expect;
+use super::fault::FaultStep;
 
 /// A world to make, the steps to do in it, and what must come out.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -19,14 +20,25 @@ pub struct Scenario {
     /// The issue that it stands for, as `owner/repository#number`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issue: Option<String>,
+    /// A file that several scenarios share, relative to this one, with any of the fields from `operator` to `clusters`: what
+    /// stands there does not stand here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<String>,
     /// Which operator versions the drill is for, and what their configuration is.
+    #[serde(default)]
     pub operator: OperatorSection,
     /// The storage accounts that there are.
+    #[serde(default)]
     pub storage: StorageSection,
+    /// Another scenario file, relative to this one. The drill begins with what that one's steps left in the storage accounts,
+    /// made once for all drills of a run; its clusters are gone, and its marks and UIDs are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
     /// Kubernetes objects, verbatim, applied before the operator starts.
     #[serde(default)]
     pub objects: Vec<Value>,
     /// `postgresql` manifests, verbatim, by a short name.
+    #[serde(default)]
     pub clusters: BTreeMap<String, Value>,
     /// What the drill does, in this order.
     pub steps: Vec<Step>,
@@ -37,8 +49,29 @@ pub struct Scenario {
     pub told_apart_from: Vec<BTreeMap<String, ClusterExpectation>>,
 }
 
+/// What several scenarios share.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct SharedWorld {
+    /// As in a scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<OperatorSection>,
+    /// As in a scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageSection>,
+    /// Relative to the file that they share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive: Option<String>,
+    /// As in a scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objects: Option<Vec<Value>>,
+    /// As in a scenario.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<BTreeMap<String, Value>>,
+}
+
 /// The operator under test.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct OperatorSection {
     /// Released versions (`v1.15.1`), or names from the configuration file's `operators`.
@@ -49,7 +82,7 @@ pub struct OperatorSection {
 }
 
 /// The storage accounts that are made for the drill.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct StorageSection {
     /// Names of storage accounts (3 to 24 lowercase letters and digits), each with keys of its own.
@@ -77,6 +110,20 @@ pub enum Step {
     Mark(MarkStep),
     /// Delete this cluster, and wait until its pods are gone. Its backups stay.
     Delete(String),
+    /// Change the manifest of a cluster that is there, and wait until the operator has done what it does then.
+    Apply(ApplyStep),
+    /// Put other values into a Secret of the scenario. Pods that run keep what they were started with.
+    SetSecret(SetSecretStep),
+    /// Hand the lead of a cluster to one of its replicas.
+    Failover(String),
+    /// Delete the pods of a cluster, the leader's last, and wait until the new ones are ready.
+    Restart(String),
+    /// Delete a cluster, and create another one under its name.
+    RestoreInPlace(RestoreInPlaceStep),
+    /// Break something, until it is healed.
+    Fault(FaultStep),
+    /// End the fault of this name. One that has hit nothing fails the step.
+    Heal(String),
     /// Copy all blobs of one storage account into another, blob by blob.
     CopyAccount(CopyAccountStep),
     /// From here on this storage account is gone: its name no longer resolves.
@@ -117,6 +164,50 @@ pub struct MarkStep {
     pub name: String,
 }
 
+/// A changed manifest.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ApplyStep {
+    /// The cluster, by its short name.
+    pub to: String,
+    /// What is laid over its manifest, as `kubectl patch --type merge` does it: maps are merged, everything else is
+    /// replaced, and `null` takes a field out.
+    pub changes: serde_json::Map<String, Value>,
+}
+
+/// Other values for a Secret.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SetSecretStep {
+    /// The name of a Secret that stands under `objects`.
+    pub name: String,
+    /// By key, in plain text; keys that are not named keep their values.
+    pub values: BTreeMap<String, String>,
+}
+
+/// A restore under the own name.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RestoreInPlaceStep {
+    /// The cluster that is deleted, by its short name.
+    pub of: String,
+    /// The cluster that is created then; its manifest has the same `metadata.name`.
+    pub with: String,
+    /// What must become of the volumes in between. Left out, it is as the operator's configuration has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<Volumes>,
+}
+
+/// What becomes of a deleted cluster's volumes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Volumes {
+    /// All are still there; an operator that deletes them fails the step.
+    Kept,
+    /// Those that the operator keeps are deleted, as by hand.
+    Deleted,
+}
+
 /// Two storage accounts.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -139,6 +230,8 @@ pub enum ClusterOutcome {
     WrongCluster,
     /// It says Running, restored from the right cluster, but recovery never reached the target.
     TargetNotReached,
+    /// It says Running, on the data that its volume held before; it was to be a clone, and nothing was restored.
+    NotRestored,
     /// The bootstrap failed twice, and its log says why.
     BootstrapFails,
     /// Its container cannot be made: something that the pod template refers to is not there.
@@ -167,6 +260,10 @@ pub struct ClusterExpectation {
     /// Exactly the storage accounts that its pods wrote into or deleted from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writes: Option<Vec<String>>,
+    /// Whether the storage holds a base backup of its own at the drill's end. Left out, one that archives must have one, unless
+    /// it writes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backups: Option<OwnBackups>,
     /// Exactly the other clusters below whose own `WALG_AZ_PREFIX`, in their own account, its pods wrote or deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub writes_into_archives_of: Option<Vec<String>>,
@@ -176,6 +273,16 @@ pub struct ClusterExpectation {
     /// The logs of its pods.
     #[serde(default)]
     pub logs: LogsExpectation,
+}
+
+/// What the storage holds of a cluster's own base backups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OwnBackups {
+    /// At least one that is complete.
+    Complete,
+    /// None, whatever the cluster says.
+    None,
 }
 
 /// How the cluster's data compare with marks and other clusters.

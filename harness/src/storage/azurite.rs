@@ -7,6 +7,8 @@ use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -17,11 +19,12 @@ use crate::tie::tie;
 use crate::toolchain::AzuriteTool;
 
 const START_LIMIT: Limit = Limit::seconds(90);
+const END_LIMIT: Limit = Limit::seconds(60);
 /// One look; another program on the port may accept and never answer.
 const PROBE_LIMIT: Duration = Duration::from_secs(2);
 const LOG_LINES: usize = 20;
 
-/// A running Azurite. All its blobs are in its memory; dropping this ends the process.
+/// A running Azurite. Dropping this ends the process.
 pub struct Azurite {
     address: SocketAddr,
     process: Option<u32>,
@@ -68,7 +71,8 @@ pub enum AzuriteError {
 impl Azurite {
     /// Starts Azurite's blob service with these accounts and waits until it answers to the first one's key.
     ///
-    /// `folder` exists already and takes the log. To be called from a thread that lives as long as Azurite shall:
+    /// `folder` exists already and takes the log. `kept` is a folder whose blobs it begins with and that has all of them once
+    /// it has ended; without one they are in its memory only. To be called from a thread that lives as long as Azurite shall:
     /// the kernel ends the process together with the thread that started it.
     ///
     /// # Errors
@@ -79,11 +83,12 @@ impl Azurite {
         port: u16,
         accounts: &[Account],
         folder: &Path,
+        kept: Option<&Path>,
     ) -> Result<Azurite, AzuriteError> {
         let Some(first) = accounts.first() else { return Err(AzuriteError::NoAccount) };
         let address = SocketAddr::from((address, port));
         let log = folder.join("azurite.log");
-        let child = spawn(tool, address, accounts, folder, &log)?;
+        let child = spawn(tool, address, accounts, (folder, kept), &log)?;
         let (process, failure) = (child.id(), Arc::new(OnceLock::new()));
         let watcher = AbortOnDropHandle::new(tokio::spawn(watch(child, failure.clone(), log.clone())));
         let azurite = Azurite { address, process, failure, _watcher: watcher };
@@ -99,6 +104,29 @@ impl Azurite {
     /// The process's id, for measuring what it uses.
     pub fn process(&self) -> Option<u32> {
         self.process
+    }
+
+    /// Asks it to end, and waits until it has written what it keeps.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn end(&self) -> Result<(), AzuriteError> {
+        let process = self.process.and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        if let Some(process) = process {
+            // It fails only where it has ended already.
+            let _ = kill(process, Signal::SIGTERM);
+        }
+        let ended = poll("Azurite to end", END_LIMIT, async || {
+            Ok::<_, std::convert::Infallible>(match self.failed() {
+                Some(_) => Seen::Done(()),
+                None => Seen::NotYet("it runs".to_owned()),
+            })
+        });
+        match ended.await {
+            Ok(()) => Ok(()),
+            Err(PollError::TimedOut(timed_out)) => Err(AzuriteError::TimedOut { timed_out, log: Vec::new() }),
+            Err(PollError::Failed(never)) => match never {},
+        }
     }
 
     /// Why Azurite ended by itself, with its last lines; `None` while it runs.
@@ -137,7 +165,7 @@ fn spawn(
     tool: &AzuriteTool,
     address: SocketAddr,
     accounts: &[Account],
-    folder: &Path,
+    (folder, kept): (&Path, Option<&Path>),
     log: &Path,
 ) -> Result<Child, AzuriteError> {
     let log_error = |source| AzuriteError::Log { path: log.to_owned(), source };
@@ -151,7 +179,7 @@ fn spawn(
         .arg(&tool.script)
         .args(["--blobHost", &address.ip().to_string(), "--blobPort", &address.port().to_string()])
         // Silent: its access log would hold the signatures of SAS tokens.
-        .args(["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"])
+        .args(["--skipApiVersionCheck", "--disableTelemetry", "--silent"])
         .env_clear()
         .env("HOME", folder)
         .env("AZURITE_ACCOUNTS", keys.join(";"))
@@ -160,6 +188,10 @@ fn spawn(
         .stdout(output)
         .stderr(errors)
         .kill_on_drop(true);
+    match kept {
+        Some(kept) => command.arg("--location").arg(kept),
+        None => command.arg("--inMemoryPersistence"),
+    };
     tie(&mut command);
     command.spawn().map_err(|source| AzuriteError::Spawn { node: tool.node.clone(), source })
 }

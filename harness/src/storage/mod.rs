@@ -14,6 +14,6 @@ pub use azurite::{Azurite, AzuriteError};
 pub use blobs::{BlobKind, Blobs, BlobsError, CopyProgress, StoredBlob};
 pub use gateway::{
     Access, Accounts, Act, Answer, Asker, Asking, Change, Effect, Gateway, GatewayError, GatewaySettings,
-    Moment, Often, Operation, Pattern, Requests, Rule, RuleError, RuleId, RuleState, Selection, Who, WhoIs,
-    is_lost,
+    Listing, Moment, Often, Operation, Pattern, Requests, Rule, RuleError, RuleId, RuleState, Selection, Who,
+    WhoIs, is_lost,
 };

@@ -20,7 +20,7 @@ fn free_port() -> u16 {
 }
 
 async fn start(tool: &AzuriteTool, accounts: &[Account], folder: &Path) -> Azurite {
-    Azurite::start(tool, Ipv4Addr::LOCALHOST, free_port(), accounts, folder).await.unwrap()
+    Azurite::start(tool, Ipv4Addr::LOCALHOST, free_port(), accounts, folder, None).await.unwrap()
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn an_azurite_whose_port_is_taken_says_so() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();
     let accounts = [Account::new("prodbackups")];
-    let started = Azurite::start(&tool, Ipv4Addr::LOCALHOST, port, &accounts, folder.path()).await;
+    let started = Azurite::start(&tool, Ipv4Addr::LOCALHOST, port, &accounts, folder.path(), None).await;
     let error = started.err().unwrap().to_string();
     assert!(error.contains("EADDRINUSE"), "{error}");
 }

@@ -138,6 +138,17 @@ mistakes! {
     name_of_another_file: [("name: group-case", "name: group-another")];
     account_used_after_it_is_lost: [("  - backup: source\n", "  - lose-account: prodbackups\n  - copy-account: { from: prodbackups, to: clonebackups }\n")];
     account_copied_into_itself: [("  - backup: source\n", "  - copy-account: { from: prodbackups, to: prodbackups }\n")];
+    restored_in_place_under_another_name: [("  - create: clone\n", "  - restore-in-place: { of: source, with: clone }\n")];
+    secret_that_is_not_there: [("  - backup: source\n", "  - set-secret: { name: backup-key, values: { prod: x } }\n")];
+    failover_without_a_replica: [("  - backup: source\n", "  - failover: source\n")];
+    changes_of_another_object: [("  - backup: source\n", "  - apply: { to: source, changes: { metadata: { name: acid-other } } }\n")];
+    fault_of_two_kinds: [("  - backup: source\n", "  - fault: { as: x, operator: kill, pods: { of: source, do: delete } }\n")];
+    fault_that_could_never_act: [("  - backup: source\n", "  - fault: { as: x, requests: { account: prodbackups, operations: [write], often: { first: 0 }, do: { hide: wal } } }\n")];
+    fault_without_the_account_to_look_into: [("  - backup: source\n", "  - fault: { as: x, requests: { blobs: { wal-file: 1 }, do: empty } }\n")];
+    fault_healed_before_it_begins: [("  - backup: source\n", "  - heal: outage\n")];
+    unknown_field_of_a_fault: [("  - backup: source\n", "  - fault: { as: x, request: { do: hang } }\n")];
+    archive_that_is_not_there: [("clusters:\n", "archive: other.yaml\nclusters:\n")];
+    world_that_is_not_there: [("clusters:\n", "world: other.world.yaml\nclusters:\n")];
     several_mistakes_at_once: [
         ("- backup: source", "- backup: sorce"),
         ("reads: [prodbackups]", "reads: [nobackups]"),
@@ -168,6 +179,19 @@ fn a_name_may_be_used_again_when_its_cluster_is_deleted() {
         ("  - create: clone\n", "  - delete: source\n  - create: clone\n"),
     ]);
     assert!(case.load().is_ok());
+}
+
+#[test]
+fn what_people_do_in_place_is_accepted() {
+    let steps = "  - apply: { to: source, changes: { spec: { numberOfInstances: 2 } } }\n  \
+                 - set-secret: { name: backup-keys, values: { prod: \"${storage.clonebackups.key}\" } }\n  \
+                 - failover: source\n  - restart: source\n  \
+                 - restore-in-place: { of: source, with: clone, volumes: kept }\n";
+    let case =
+        Case::with(&[("name: acid-orders-clone", "name: acid-orders"), ("  - create: clone\n", steps)]);
+    if let Err(error) = case.load() {
+        panic!("{}", case.rendered(&error));
+    }
 }
 
 #[test]

@@ -64,8 +64,9 @@ async fn in_folder(
 ) -> Result<u128> {
     let accounts = [Account::new("source"), Account::new("clone")];
     let address = environment.gateway_address();
-    let azurite =
-        Azurite::start(&tools.azurite, address, AZURITE_PORT, &accounts, folder).await.into_diagnostic()?;
+    let azurite = Azurite::start(&tools.azurite, address, AZURITE_PORT, &accounts, folder, None)
+        .await
+        .into_diagnostic()?;
     let gateway = Gateway::start(GatewaySettings {
         listen: SocketAddr::from((address, 443)),
         upstream: azurite.address(),

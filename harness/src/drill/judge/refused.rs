@@ -15,11 +15,11 @@ type IsRefusal = fn(&Refused) -> bool;
 
 /// The catalogue's names for what the storage may refuse, and how it answers then.
 const REFUSALS: [(&str, IsRefusal); 3] = [
-    ("storage-refuses-key", |refused| refused.status == 403),
     ("storage-account-unknown", |refused| {
         matches!(refused.error_code.as_str(), "AccountNotFound" | "ResourceNotFound" | "AccountIsDisabled")
     }),
     ("storage-container-missing", |refused| refused.error_code == "ContainerNotFound"),
+    ("storage-refuses-key", |refused| refused.status == 403 && refused.error_code != "AccountIsDisabled"),
 ];
 /// The variable that has an account's name, and those that may have what opens it.
 const CREDENTIALS: [(&str, [&str; 3]); 2] = [

@@ -4,7 +4,7 @@ use super::{EVIDENCE_LINES, Observed};
 use crate::drill::server_log;
 use crate::observe::logs::Owner;
 use crate::report::Finding;
-use crate::scenario::{ClusterOutcome, Expect};
+use crate::scenario::{ClusterOutcome, Expect, OwnBackups};
 use crate::storage::Who;
 
 /// What the logs may hold, as the report says it.
@@ -37,8 +37,10 @@ impl Observed {
     pub(super) fn without_backup(&self, expect: &Expect) -> Vec<Finding> {
         // A scenario may be about just that.
         let expected = |short: &String| {
-            let writes = expect.clusters.get(short).and_then(|expected| expected.writes.as_ref());
-            writes.is_some_and(Vec::is_empty)
+            let expected = expect.clusters.get(short);
+            let writes = expected.and_then(|expected| expected.writes.as_ref());
+            let backups = expected.and_then(|expected| expected.backups);
+            backups == Some(OwnBackups::None) || backups.is_none() && writes.is_some_and(Vec::is_empty)
         };
         let without = self.clusters.iter().filter(|(_, cluster)| cluster.without_backup);
         let finding = |(short, _): (&String, _)| {

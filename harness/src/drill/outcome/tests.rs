@@ -64,6 +64,27 @@ fn one_with_an_identifier_of_its_own_and_no_clone_script_is_empty() {
 }
 
 #[test]
+fn one_that_started_on_its_volume_is_not_restored_whatever_its_volumes_logs_say_of_an_earlier_life() {
+    const STARTED: &str = "2026-11-24 03:00:00,100 INFO: starting as a secondary\n";
+    let outcome = clone("71", &[STARTED], &[]).unwrap();
+    assert_eq!(outcome.kind, ClusterOutcome::NotRestored);
+    assert_eq!(
+        outcome.why,
+        "it started on the data that its volume held, those of source: nothing was restored"
+    );
+    assert_eq!(outcome.evidence, [STARTED.trim_end()]);
+    assert_eq!(kind("71", &[STARTED, STOPPED], &[]), ClusterOutcome::NotRestored);
+    assert_eq!(kind("72", &[STARTED], &[]), ClusterOutcome::NotRestored);
+    assert_eq!(kind("99", &[STARTED], &[]), ClusterOutcome::NotRestored);
+    // The near misses: it was made anew, and started once more later.
+    assert_eq!(kind("71", &[BOOTSTRAP_LINE, SCRIPT, STARTED, STOPPED], &["source"]), ClusterOutcome::Running);
+    assert_eq!(kind("99", &[BOOTSTRAP_LINE, STARTED], &[]), ClusterOutcome::Empty);
+    // A replica of it may be new.
+    let replica = "2026-11-24 03:00:00,100 INFO: trying to bootstrap from leader 'acid-orders-0'\n";
+    assert_eq!(kind("71", &[STARTED, replica], &[]), ClusterOutcome::NotRestored);
+}
+
+#[test]
 fn a_log_that_was_not_read_shows_nothing() {
     assert_eq!(clone("99", &[], &[]).unwrap_err(), "no line of its log tells how it was bootstrapped");
     let unread = clone("71", &[SCRIPT, ""], &["source"]).unwrap_err();
@@ -128,6 +149,16 @@ fn one_failed_bootstrap_is_an_accident_and_two_are_none() {
     assert!(outcome.evidence.contains(&"ERROR: x".to_owned()));
     // In one log or in the logs of two attempts.
     assert_eq!(of_failures(&[&twice.concat()]), Some(outcome));
+}
+
+#[test]
+fn a_part_that_wal_g_cannot_unpack_again_and_again_is_a_failure_before_the_bootstrap_ends() {
+    let line = "ERROR: 2026/11/25 22:00:00.123456 Extraction error in part_001.tar.lz4: tar extract failed: unexpected EOF\n";
+    assert_eq!(of_failures(&[line]), None);
+    let outcome = of_failures(&[&line.repeat(2)]).unwrap();
+    assert_eq!(outcome.kind, ClusterOutcome::BootstrapFails);
+    assert!(outcome.why.starts_with("WAL-G cannot unpack part_001.tar.lz4 of the backup"), "{}", outcome.why);
+    assert!(outcome.evidence.contains(&line.trim_end().to_owned()));
 }
 
 /// A clone to the time of a mark, on this timeline, whose recovery said so much of its last commit.

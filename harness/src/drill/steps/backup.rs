@@ -94,11 +94,20 @@ fn pod(cluster: &Cluster) -> Result<String, String> {
     }
 }
 
-/// How many base backups this cluster has brought into the storage as a whole.
+/// How many base backups this cluster has brought into the storage as a whole, by what it was answered.
 pub(in crate::drill) fn finished(records: &[Access], short: &str) -> usize {
-    let ours = records.iter().filter(|access| matches!(&access.who, Who::Cluster(name) if name == short));
+    sentinels(records, short).count()
+}
+
+/// The requests that wrote the sentinels of this cluster's base backups, and were answered as done.
+pub(in crate::drill) fn sentinels<'a>(
+    records: &'a [Access],
+    short: &'a str,
+) -> impl Iterator<Item = &'a Access> {
+    let ours =
+        records.iter().filter(move |access| matches!(&access.who, Who::Cluster(name) if name == short));
     let sentinels = ours.filter(|access| access.blob.as_deref().is_some_and(|blob| blob.ends_with(SENTINEL)));
-    sentinels.filter(|access| access.finished_blob()).count()
+    sentinels.filter(|access| access.finished_blob())
 }
 
 impl From<Infallible> for DrillError {

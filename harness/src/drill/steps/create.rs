@@ -58,7 +58,8 @@ impl<E: Environment> World<'_, E> {
             .json(&format!("manifests/{short}.json"), &evidence::shown(&manifest), &|text| self.hide(text))?;
         let name = manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         self.pods.name(&name, short);
-        let mut cluster = Cluster { name, manifest: manifest.clone(), ..Cluster::default() };
+        let created = Some(jiff::Timestamp::now());
+        let mut cluster = Cluster { name, manifest: manifest.clone(), created, ..Cluster::default() };
         match create(&self.client(), self.environment.namespace(), &manifest).await {
             Ok(object) => cluster.uid = object.uid().unwrap_or_default(),
             Err(ApplyError::Rejected { message, .. }) if self.expects_rejection(short) => {
@@ -109,6 +110,7 @@ impl<E: Environment> World<'_, E> {
             if let Some(failure) = self.storage.failed() {
                 return Err(DrillError::StorageEnded(failure));
             }
+            self.strikes().await?;
             let status = self.status(&name).await?;
             self.teller.progress(format!("{short}: {status}"));
             if status == "Running" {

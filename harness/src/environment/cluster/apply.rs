@@ -67,6 +67,24 @@ pub async fn create(client: &Client, namespace: &str, object: &Value) -> Result<
     target.create(client).await.map_err(|error| target.refused(error))
 }
 
+/// Lays `changes` over an object that is there, as a merge patch: maps are merged, `null` takes a field out, everything else
+/// is replaced. `object` says which one it is.
+///
+/// # Errors
+/// [`ApplyError`]; unknown fields are refused.
+pub async fn change(
+    client: &Client,
+    namespace: &str,
+    object: &Value,
+    changes: &Value,
+) -> Result<DynamicObject, ApplyError> {
+    let target = Target::find(client, namespace, object).await?;
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let params = params.validation_strict();
+    let changed = target.api.patch(&target.name, &params, &Patch::Merge(changes)).await;
+    changed.map_err(|error| target.refused(error))
+}
+
 /// How many objects are on their way at once. The API server takes more; two cores do not.
 const AT_ONCE: usize = 8;
 

@@ -8,7 +8,7 @@ mod lease;
 mod logs;
 mod rights;
 
-pub use apply::{ApplyError, apply, create, create_all};
+pub use apply::{ApplyError, apply, change, create, create_all};
 pub use connect::{ClusterAccess, Wanted};
 pub use error::ClusterError;
 pub use forward::Forward;

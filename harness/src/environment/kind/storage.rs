@@ -9,7 +9,7 @@ use super::dns;
 use super::gateway::{RemoteGateway, Settings};
 use super::places::InKind;
 use crate::environment::protocol::Place;
-use crate::environment::{EnvironmentError, Storage, StorageError, StorageWanted};
+use crate::environment::{BlobsWanted, EnvironmentError, Storage, StorageError, StorageWanted};
 use crate::poll::{Limit, Seen, poll};
 use crate::storage::{Blobs, Requests, Rule, RuleId, RuleState, host_of, is_lost};
 
@@ -30,6 +30,9 @@ impl KindStorage {
         in_kind: &InKind,
         (client, streams): (Client, Client),
     ) -> Result<Self, StorageError> {
+        if wanted.blobs != BlobsWanted::Passing {
+            return Err(StorageError::NoArchives(super::DESCRIPTION.name));
+        }
         let namespace = place.namespace.as_str();
         let azurite =
             AzuriteContainer::start(&in_kind.azurite_image, &in_kind.cluster, namespace, wanted.accounts)
@@ -62,6 +65,10 @@ impl Storage for KindStorage {
 
     fn failed(&self) -> Option<String> {
         self.azurite.failed()
+    }
+
+    async fn keep(&self, _folder: &std::path::Path) -> Result<(), StorageError> {
+        Err(StorageError::NoArchives(super::DESCRIPTION.name))
     }
 
     async fn requests(&self) -> Result<Requests, EnvironmentError> {

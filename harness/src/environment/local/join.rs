@@ -187,6 +187,10 @@ impl Environment for LocalEnvironment {
         &self.place.namespace
     }
 
+    fn shared_folder(&self) -> Option<std::path::PathBuf> {
+        Some(std::path::PathBuf::from(super::sandbox::STATE))
+    }
+
     async fn storage(&self, wanted: StorageWanted<'_>) -> Result<LocalStorage, StorageError> {
         LocalStorage::make(wanted, self.namespace(), self.place.gateway, &self.authority).await
     }

@@ -1,21 +1,24 @@
 //! A drill's storage in a local environment: Azurite as a process of the drill, the gateway as a task of it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::inside::set_host;
 use super::sandbox::STATE;
-use crate::environment::{EnvironmentError, Storage, StorageError, StorageWanted};
+use crate::environment::{BlobsWanted, EnvironmentError, Storage, StorageError, StorageWanted};
 use crate::storage::{
     Authority, Azurite, Blobs, Gateway, GatewaySettings, Requests, Rule, RuleId, RuleState, host_of, is_lost,
 };
 
 const AZURITE_PORT: u16 = 10_000;
+const BLOBS: &str = "blobs";
 
 pub struct LocalStorage {
     namespace: String,
     azurite: Azurite,
     gateway: Gateway,
+    /// Where Azurite keeps its blobs, where it does.
+    kept: Option<PathBuf>,
 }
 
 impl LocalStorage {
@@ -32,7 +35,15 @@ impl LocalStorage {
         // An address of its own for each drill too, and one that no pod can reach: all that pods do passes the gateway.
         let [_, rest @ ..] = address.octets();
         let behind = Ipv4Addr::from([127, rest[0], rest[1], rest[2]]);
-        let azurite = Azurite::start(wanted.azurite, behind, AZURITE_PORT, wanted.accounts, &folder).await?;
+        let blobs = folder.join(BLOBS);
+        match wanted.blobs {
+            BlobsWanted::Passing => {}
+            BlobsWanted::Kept => make_folder(&blobs)?,
+            BlobsWanted::From(kept) => copy_folder(kept, &blobs)?,
+        }
+        let kept = (wanted.blobs != BlobsWanted::Passing).then_some(blobs.as_path());
+        let azurite =
+            Azurite::start(wanted.azurite, behind, AZURITE_PORT, wanted.accounts, &folder, kept).await?;
         for account in wanted.accounts {
             for container in wanted.containers {
                 Blobs::new(account, azurite.address()).make_container(container).await?;
@@ -46,8 +57,29 @@ impl LocalStorage {
             who_is: wanted.who_is,
         })
         .await?;
-        Ok(LocalStorage { namespace: namespace.to_owned(), azurite, gateway })
+        let kept = kept.map(Path::to_owned);
+        Ok(LocalStorage { namespace: namespace.to_owned(), azurite, gateway, kept })
     }
+}
+
+fn make_folder(folder: &Path) -> Result<(), StorageError> {
+    let made = std::fs::create_dir_all(folder);
+    made.map_err(|source| StorageError::Folder { path: folder.to_owned(), source })
+}
+
+/// With all that is in it.
+fn copy_folder(from: &Path, to: &Path) -> Result<(), StorageError> {
+    make_folder(to)?;
+    let failed = |source| StorageError::Folder { path: to.to_owned(), source };
+    for entry in std::fs::read_dir(from).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type().map_err(failed)?.is_dir() {
+            true => copy_folder(&from, &to)?,
+            false => drop(std::fs::copy(&from, &to).map_err(failed)?),
+        }
+    }
+    Ok(())
 }
 
 impl Storage for LocalStorage {
@@ -61,6 +93,12 @@ impl Storage for LocalStorage {
 
     fn failed(&self) -> Option<String> {
         self.azurite.failed().map(|why| format!("run Azurite: {why}"))
+    }
+
+    async fn keep(&self, folder: &Path) -> Result<(), StorageError> {
+        let Some(kept) = &self.kept else { return Err(StorageError::NoArchives("local")) };
+        self.azurite.end().await?;
+        copy_folder(kept, folder)
     }
 
     async fn requests(&self) -> Result<Requests, EnvironmentError> {

@@ -11,6 +11,45 @@ const MAKE_TABLESPACE: &str = "mount a volume at the tablespace's directory (`sp
      into the clone), or move its tables into the default tablespace";
 
 pub(super) static ENTRIES: &[Entry] = &[
+    // What the storage itself answers comes before what WAL-G then lacks.
+    Entry {
+        name: "storage-busy",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"503 Service Unavailable|429 Too Many Requests|ServerBusy|TooManyRequests",
+        means: "the storage had too much to do, and refused a request; WAL-G 1.1 does not ask again",
+        do_: "it passes by itself: Patroni tries the bootstrap again. Where it stays, look at the account's limits and at who else \
+              uses it",
+    },
+    Entry {
+        name: "storage-error",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"500 Internal Server Error|InternalError|OperationTimedOut",
+        means: "the storage answered with an error of its own",
+        do_: "it passes by itself: Patroni tries the bootstrap again. Where it stays, ask who runs the storage",
+    },
+    Entry {
+        name: "storage-connection-broken",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"Unable to (download|upload) blob .*(EOF|connection reset by peer|broken pipe|i/o timeout|server closed)",
+        means: "the connection to the storage broke before a request was answered; WAL-G 1.1 does not ask again",
+        do_: "it passes by itself: Patroni tries the bootstrap again. Where it stays, look at what stands between the pods and the \
+              storage: proxies, firewalls, NAT",
+    },
+    Entry {
+        name: "blob-in-archive-tier",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"BlobArchived|409 (This operation is not permitted on an archived blob|Conflict)",
+        means: "a blob was moved to the archive tier, maybe by a lifecycle rule: nobody can read it until it is rehydrated",
+        do_: "rehydrate the blobs below the prefix (hours), and take the rule out of the storage account",
+    },
     Entry {
         name: "no-backup-before-target",
         level: Error,
@@ -308,6 +347,25 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "give each cluster a prefix of its own and take new base backups; what lies under the shared one cannot be relied on",
     },
     Entry {
+        name: "backup-without-parts",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: "ExtractAll: did not provide files to extract",
+        means: "the base backup has no part with data: all its `tar_partitions/part_…` are no longer in the archive",
+        do_: "this base backup is lost: take a new one (`/scripts/postgres_backup.sh` in the source's pod); look for what deletes \
+              blobs below the prefix, such as a lifecycle rule of the storage account",
+    },
+    Entry {
+        name: "backup-part-not-there",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"tar_partitions/\S+' not found in storage",
+        means: "a part of the base backup is listed, and is not there when it is read",
+        do_: "look for what deletes blobs below the prefix at this moment; if nothing does, the storage's listing is wrong: ask who runs it",
+    },
+    Entry {
         name: "backup-part-unreadable",
         level: Error,
         source: Source::WalG,
@@ -393,6 +451,26 @@ pub(super) static ENTRIES: &[Entry] = &[
         pattern: r"error creating (folder for tablespace|pg_tblspc folder|tablespace symkink|correct tablespace symlink)|error creating \S+ folder",
         means: NO_TABLESPACE,
         do_: MAKE_TABLESPACE,
+    },
+    Entry {
+        name: "backup-fetch-failed",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        // What made it fail is a message of WAL-G's, and must be known by itself.
+        pattern: r"wal-e backup-fetch exited with exit code \d+",
+        means: "WAL-G could not fetch the base backup; the bootstrap fails, and is tried again",
+        do_: "read WAL-G's lines before it: they say why",
+    },
+    Entry {
+        name: "recovery-failed",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        // What made it fail is a message of its own, and must be known by itself.
+        pattern: r"(^|Exception: )Point-in-time recovery failed|maybe_pg_upgrade\.py script failed$",
+        means: "PostgreSQL could not recover what was fetched; the bootstrap fails, and is tried again",
+        do_: "read PostgreSQL's lines before it: they say why",
     },
     Entry {
         name: "bootstrap-failed",

@@ -47,6 +47,15 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "",
     },
     Entry {
+        name: "replica-streams-again",
+        level: Error,
+        source: Source::Postgres,
+        standing: TimingDependent,
+        pattern: r#"^replication slot "\S+" does not exist|^could not (connect to the primary server|start WAL streaming|send end-of-streaming message to primary|receive data from WAL stream)"#,
+        means: "another node has taken the lead, or the leader has just started: a replica asks again until it can stream",
+        do_: "",
+    },
+    Entry {
         name: "patroni-waits",
         level: Error,
         source: Source::Patroni,

@@ -2,6 +2,7 @@
 
 pub mod csvlog;
 mod line;
+pub mod parts;
 mod record;
 pub mod recovery;
 

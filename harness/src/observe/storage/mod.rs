@@ -16,6 +16,8 @@ pub struct StorageObservation {
     accesses: Vec<Access>,
     blobs: Vec<StoredBlob>,
     templates: Templates,
+    /// By name, the blobs that a fault damaged: account, container and name.
+    faults: BTreeMap<String, Vec<(String, String, String)>>,
 }
 
 /// A request of a cluster that the storage refused or had nothing for.
@@ -42,7 +44,13 @@ impl StorageObservation {
     /// `accesses` are the gateway's records, `blobs` what all accounts held at the end, and `uids` tells which
     /// cluster (by its short name) a Kubernetes uid in a path belongs to.
     pub fn new(accesses: Vec<Access>, blobs: Vec<StoredBlob>, uids: BTreeMap<String, String>) -> Self {
-        StorageObservation { accesses, blobs, templates: Templates::new(uids) }
+        StorageObservation { accesses, blobs, templates: Templates::new(uids), faults: BTreeMap::new() }
+    }
+
+    /// The same with the faults of the drill, by name, and the blobs that each damaged where they lay (account, container
+    /// and name). What one did to requests stands in their records.
+    pub fn with_faults(self, faults: BTreeMap<String, Vec<(String, String, String)>>) -> Self {
+        StorageObservation { faults, ..self }
     }
 
     /// The accounts in which the cluster tried to list or read, whatever the answer: a cluster that looks for its
@@ -121,7 +129,30 @@ impl StorageObservation {
                 let _ = writeln!(text, "    {path}");
             }
         }
+        for (fault, damaged) in &self.faults {
+            let _ = writeln!(text, "fault {fault}");
+            for line in self.met_by(fault, damaged) {
+                let _ = writeln!(text, "  {line}");
+            }
+        }
         text
+    }
+
+    /// What a fault did, each kind once.
+    fn met_by(&self, fault: &str, damaged: &[(String, String, String)]) -> BTreeSet<String> {
+        let damaged = damaged.iter().map(|(account, container, name)| {
+            format!("damaged in {account}: {}", self.templates.of_blob(container, name))
+        });
+        let met = self.accesses.iter().filter(|access| access.rule.as_deref() == Some(fault));
+        let met = met.map(|access| {
+            let who = match &access.who {
+                Who::Cluster(cluster) => cluster.as_str(),
+                Who::Unknown | Who::Harness => "unknown",
+            };
+            let path = self.templates.of_access(access);
+            format!("met {who} in {}: {} {path}", access.account, verb(access.operation))
+        });
+        damaged.chain(met).collect()
     }
 
     fn of(&self, cluster: &str) -> impl Iterator<Item = &Access> {

@@ -1,6 +1,8 @@
 //! What must hold in a scenario before anything starts. Every problem is found, not only the first.
 
+mod archive;
 mod expectations;
+mod fault;
 mod header;
 mod manifests;
 mod steps;
@@ -35,6 +37,7 @@ pub(super) fn all(
 ) -> (Vec<Diagnosis>, BTreeMap<String, String>) {
     let mut checker = Checker::new(loaded, checks);
     checker.header();
+    checker.archive();
     checker.manifests();
     checker.steps();
     checker.expectations();
@@ -53,17 +56,22 @@ struct Checker<'a> {
     marks: BTreeSet<&'a str>,
     /// Every cluster that some step creates.
     created: BTreeSet<&'a str>,
+    /// The clusters of the archive with which the drill begins.
+    archived: BTreeSet<&'a str>,
 }
 
 impl<'a> Checker<'a> {
     fn new(loaded: &'a LoadedScenario, checks: &'a Checks<'a>) -> Self {
         let steps = &loaded.scenario.steps;
-        let marks = steps.iter().filter_map(|step| match step {
+        let archived = loaded.archived();
+        let before = archived.into_iter().flat_map(|scenario| &scenario.steps);
+        let marks = before.chain(steps).filter_map(|step| match step {
             Step::Mark(mark) => Some(mark.name.as_str()),
             _ => None,
         });
         let created = steps.iter().filter_map(|step| match step {
             Step::Create(cluster) => Some(cluster.as_str()),
+            Step::RestoreInPlace(step) => Some(step.with.as_str()),
             _ => None,
         });
         Checker {
@@ -73,21 +81,26 @@ impl<'a> Checker<'a> {
             sql_files: BTreeMap::new(),
             marks: marks.collect(),
             created: created.collect(),
+            archived: archived
+                .into_iter()
+                .flat_map(|scenario| scenario.clusters.keys().map(String::as_str))
+                .collect(),
         }
     }
 
     /// Notes a problem at the value that a JSON pointer names.
     fn add(&mut self, pointer: &str, kind: ProblemKind, help: Option<String>) {
-        self.add_at(self.loaded.locate(pointer), kind, help);
+        self.add_at(pointer, self.loaded.locate(pointer), kind, help);
     }
 
     /// Notes a problem at the key before that value.
     fn add_at_key(&mut self, pointer: &str, kind: ProblemKind, help: Option<String>) {
-        self.add_at(self.loaded.locate_key(pointer), kind, help);
+        self.add_at(pointer, self.loaded.locate_key(pointer), kind, help);
     }
 
-    fn add_at(&mut self, span: Option<SourceSpan>, kind: ProblemKind, help: Option<String>) {
-        let LoadedScenario { file, source, .. } = self.loaded;
+    /// The pointer says in which file the place is.
+    fn add_at(&mut self, pointer: &str, span: Option<SourceSpan>, kind: ProblemKind, help: Option<String>) {
+        let (file, source) = self.loaded.file_of(pointer);
         self.problems.push(problem(&kind, help, file, source, span));
     }
 

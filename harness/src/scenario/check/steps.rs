@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::super::problem::{ProblemKind, What};
-use super::super::types::{CopyAccountStep, MarkStep, SqlStep, Step};
+use super::super::types::{
+    ApplyStep, CopyAccountStep, MarkStep, RestoreInPlaceStep, SetSecretStep, SqlStep, Step,
+};
+use super::fault::Faults;
 use super::texts::Scope;
 use super::{Checker, name_problem};
 use crate::yaml::child;
@@ -20,6 +23,7 @@ struct SoFar<'a> {
     misused: BTreeSet<&'a str>,
     marks: BTreeSet<&'a str>,
     lost_accounts: BTreeSet<&'a str>,
+    faults: Faults<'a>,
     /// Short names by `metadata.name`, of the clusters that are there.
     manifest_names: BTreeMap<&'a str, &'a str>,
 }
@@ -30,10 +34,22 @@ impl SoFar<'_> {
     }
 }
 
+fn mark_of(step: &Step) -> Option<&str> {
+    match step {
+        Step::Mark(mark) => Some(&mark.name),
+        _ => None,
+    }
+}
+
 impl<'a> Checker<'a> {
     pub(super) fn steps(&mut self) {
         let loaded = self.loaded;
         let mut world = SoFar::default();
+        if let Some(archived) = loaded.archived() {
+            world.created = self.archived.clone();
+            world.deleted = self.archived.clone();
+            world.marks = archived.steps.iter().filter_map(mark_of).collect();
+        }
         for (index, step) in loaded.scenario.steps.iter().enumerate() {
             let at = format!("/steps/{index}");
             match step {
@@ -41,11 +57,16 @@ impl<'a> Checker<'a> {
                 Step::Sql(sql) => self.sql(&format!("{at}/sql"), sql, &mut world),
                 Step::Backup(cluster) => self.running(&format!("{at}/backup"), cluster, &mut world),
                 Step::Mark(mark) => self.mark(&format!("{at}/mark"), mark, &mut world),
-                Step::Delete(cluster) => {
-                    self.running(&format!("{at}/delete"), cluster, &mut world);
-                    world.deleted.insert(cluster);
-                    world.manifest_names.retain(|_, by| *by != cluster);
+                Step::Delete(cluster) => self.delete(&format!("{at}/delete"), cluster, &mut world),
+                Step::Apply(apply) => self.apply(&format!("{at}/apply"), apply, &mut world),
+                Step::SetSecret(set) => self.set_secret(&format!("{at}/set-secret"), set, &world),
+                Step::Failover(cluster) => self.failover(&format!("{at}/failover"), cluster, &mut world),
+                Step::Restart(cluster) => self.running(&format!("{at}/restart"), cluster, &mut world),
+                Step::RestoreInPlace(step) => {
+                    self.restore_in_place(&format!("{at}/restore-in-place"), step, &mut world);
                 }
+                Step::Fault(fault) => self.fault(&format!("{at}/fault"), fault, &mut world.faults),
+                Step::Heal(name) => self.heal(&format!("{at}/heal"), name, &mut world.faults),
                 Step::CopyAccount(copy) => self.copy_account(&format!("{at}/copy-account"), copy, &world),
                 Step::LoseAccount(account) => {
                     self.account(&format!("{at}/lose-account"), account, &world);
@@ -95,6 +116,78 @@ impl<'a> Checker<'a> {
             let help = format!("a step `- create: {cluster}` must come first");
             self.add(at, ProblemKind::NotCreatedYet(cluster.to_owned()), Some(help));
         }
+    }
+
+    fn delete(&mut self, at: &str, cluster: &'a str, world: &mut SoFar<'a>) {
+        self.running(at, cluster, world);
+        world.deleted.insert(cluster);
+        world.manifest_names.retain(|_, by| *by != cluster);
+    }
+
+    fn apply(&mut self, at: &str, apply: &'a ApplyStep, world: &mut SoFar<'a>) {
+        self.running(&format!("{at}/to"), &apply.to, world);
+        let pointer = format!("{at}/changes");
+        if apply.changes.is_empty() {
+            self.add(&pointer, ProblemKind::Contradiction("nothing is changed".to_owned()), None);
+        }
+        for field in ["apiVersion", "kind", "metadata/name"] {
+            let changes = apply.changes.get(field.split('/').next().unwrap_or_default());
+            let changes = changes.and_then(|first| match field.split_once('/') {
+                Some((_, second)) => first.get(second),
+                None => Some(first),
+            });
+            if changes.is_some() {
+                let kind = ProblemKind::Contradiction(format!(
+                    "`{}` says which object it is",
+                    field.replace('/', ".")
+                ));
+                self.add_at_key(&format!("{pointer}/{field}"), kind, Some("take it out".to_owned()));
+            }
+        }
+        for (name, value) in &apply.changes {
+            self.texts(&child(&pointer, name), value, &world.scope());
+        }
+    }
+
+    fn set_secret(&mut self, at: &str, set: &SetSecretStep, world: &SoFar<'_>) {
+        let objects = &self.loaded.scenario.objects;
+        let secrets = objects.iter().filter(|object| object["kind"] == "Secret");
+        let names: Vec<&str> = secrets.filter_map(|secret| secret["metadata"]["name"].as_str()).collect();
+        self.known(&format!("{at}/name"), What::Secret, &set.name, &names);
+        let pointer = format!("{at}/values");
+        if set.values.is_empty() {
+            self.add(&pointer, ProblemKind::Contradiction("no value is set".to_owned()), None);
+        }
+        for (key, value) in &set.values {
+            self.text(&child(&pointer, key), value, &world.scope());
+        }
+    }
+
+    fn failover(&mut self, at: &str, cluster: &'a str, world: &mut SoFar<'a>) {
+        self.running(at, cluster, world);
+        let steps = &self.loaded.scenario.steps;
+        let scaled = steps.iter().any(|step| matches!(step, Step::Apply(apply) if apply.to == cluster));
+        let manifest = self.loaded.scenario.clusters.get(cluster);
+        let instances = manifest.and_then(|manifest| manifest.pointer("/spec/numberOfInstances")?.as_u64());
+        if !scaled && instances.is_some_and(|instances| instances < 2) {
+            let kind =
+                ProblemKind::Contradiction(format!("`{cluster}` has no replica that could take the lead"));
+            self.add(at, kind, Some("give it `numberOfInstances: 2`".to_owned()));
+        }
+    }
+
+    fn restore_in_place(&mut self, at: &str, step: &'a RestoreInPlaceStep, world: &mut SoFar<'a>) {
+        let clusters = &self.loaded.scenario.clusters;
+        let name = |short: &str| clusters.get(short)?.pointer("/metadata/name")?.as_str();
+        self.delete(&format!("{at}/of"), &step.of, world);
+        if let (Some(of), Some(with)) = (name(&step.of), name(&step.with))
+            && of != with
+        {
+            let what = format!("`{}` is called `{with}`, and `{}` is called `{of}`", step.with, step.of);
+            let help = "a restore in place has the name of what it replaces; for another name, use `create`";
+            self.add(&format!("{at}/with"), ProblemKind::Contradiction(what), Some(help.to_owned()));
+        }
+        self.create(&format!("{at}/with"), &step.with, world);
     }
 
     fn sql(&mut self, at: &str, sql: &'a SqlStep, world: &mut SoFar<'a>) {

@@ -54,7 +54,7 @@ impl Checker<'_> {
             };
             if let Some((kind, help)) = found {
                 let span = self.span_of(pointer, text, range);
-                self.add_at(span, kind, help);
+                self.add_at(pointer, span, kind, help);
             }
         }
     }
@@ -66,7 +66,10 @@ impl Checker<'_> {
     ) -> Option<(ProblemKind, Option<String>)> {
         let marks: Vec<&str> = self.marks.iter().copied().collect();
         let (what, name, candidates) = match variable {
-            Variable::ClusterUid(name) => (What::Cluster, name, self.cluster_names()),
+            Variable::ClusterUid(name) => {
+                let archived = self.archived.iter().copied();
+                (What::Cluster, name, self.cluster_names().into_iter().chain(archived).collect())
+            }
             Variable::MarkTime(name) | Variable::MarkLsn(name) => (What::Mark, name, marks),
             Variable::AccountName(name) | Variable::AccountKey(name) => {
                 (What::Account, name, self.account_names())
@@ -100,7 +103,7 @@ impl Checker<'_> {
         let span = self.loaded.locate(pointer)?;
         let written = &text[range.clone()];
         let earlier = text[..range.start].matches(written).count();
-        let value = self.loaded.source.get(span.offset()..span.offset() + span.len())?;
+        let value = self.loaded.file_of(pointer).1.get(span.offset()..span.offset() + span.len())?;
         let found = value.match_indices(written).nth(earlier);
         Some(found.map_or(span, |(offset, _)| (span.offset() + offset, written.len()).into()))
     }

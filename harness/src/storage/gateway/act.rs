@@ -8,12 +8,14 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-    LAST_MODIFIED,
+    LAST_MODIFIED, TRANSFER_ENCODING,
 };
 use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 
-use super::body::{Body, Closed, End, cut, flipped, whole};
+use super::body::{Body, Closed, End, cut, flipped, slow, whole};
+use super::forward::unanswered;
+use super::listing::Listing;
 use super::operation::{Effect, Operation};
 use super::records::Record;
 use super::rule::{Act, Answer, Change, Moment};
@@ -71,6 +73,11 @@ impl Acting {
                 self.hit();
                 Ok(done(self.operation))
             }
+            Act::List(listing) => Ok(self.list(listing, forward(body).await).await),
+            Act::Slow { bytes_per_second } => {
+                let (hit, ended) = (self.hits(), self.decision.ended.clone());
+                Ok(forward(body).await.map(|body| slow(body, *bytes_per_second, ended, hit)))
+            }
             Act::Close(moment) => self.close(*moment, body, forward).await,
             Act::Change(change) => {
                 let answer = forward(body).await;
@@ -110,6 +117,32 @@ impl Acting {
                 Ok(answer)
             }
         }
+    }
+
+    /// Listings are small, so that one is held as a whole.
+    async fn list(&self, listing: &Listing, answer: Response<Body>) -> Response<Body> {
+        if !answer.status().is_success() {
+            return answer;
+        }
+        let (mut head, body) = answer.into_parts();
+        let bytes = match body.collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) => {
+                tracing::debug!(%error, "a listing that is to be changed broke");
+                return unanswered(&*error);
+            }
+        };
+        let changed = std::str::from_utf8(&bytes).ok().and_then(|xml| listing.change(xml));
+        let bytes = match changed {
+            Some(changed) => {
+                self.hit();
+                Bytes::from(changed)
+            }
+            None => bytes,
+        };
+        head.headers.remove(TRANSFER_ENCODING);
+        set_length(&mut head.headers, bytes.len() as u64);
+        Response::from_parts(head, whole(bytes))
     }
 
     fn change(&self, change: &Change, mut answer: Response<Body>) -> Response<Body> {

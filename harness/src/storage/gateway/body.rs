@@ -2,11 +2,13 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming, SizeHint};
+use tokio_util::sync::CancellationToken;
 
 /// Why a connection ends in the middle of a body.
 pub(super) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -51,6 +53,42 @@ pub(super) fn flipped(body: Body, position: u64, hit: impl Fn() + Send + Sync + 
     };
     let mut flip = flip;
     body.map_frame(move |frame| frame.map_data(&mut flip)).boxed()
+}
+
+/// The same body, no faster than so many bytes a second until `ended`. `hit` hears when it is held back.
+pub(super) fn slow(
+    body: Body,
+    bytes_per_second: u64,
+    ended: CancellationToken,
+    hit: impl Fn() + Send + Sync + 'static,
+) -> Body {
+    let frames =
+        futures::stream::unfold((body, ended, hit, false), move |(mut body, ended, hit, told)| async move {
+            let frame = body.frame().await?;
+            let bytes = frame.as_ref().ok().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
+            if bytes > 0 && !told {
+                hit();
+            }
+            let pause = Duration::from_millis(bytes.saturating_mul(1000) / bytes_per_second.max(1));
+            // A rule that ends holds nothing back any more.
+            let _ = tokio::time::timeout(pause, ended.cancelled()).await;
+            Some((frame, (body, ended, hit, told || bytes > 0)))
+        });
+    // A body is asked by one task at a time.
+    BodyExt::boxed(StreamBody::new(SyncStream(std::sync::Mutex::new(Box::pin(frames)))))
+}
+
+type Frames = Pin<Box<dyn futures::Stream<Item = Result<Frame<Bytes>, BodyError>> + Send>>;
+
+struct SyncStream(std::sync::Mutex<Frames>);
+
+impl futures::Stream for SyncStream {
+    type Item = Result<Frame<Bytes>, BodyError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let frames = self.get_mut().0.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
+        frames.as_mut().poll_next(context)
+    }
 }
 
 /// Its first `left` bytes. `hit` hears where there are more.

@@ -155,7 +155,7 @@ fn drop_headers_of_one_connection(headers: &mut HeaderMap) {
     }
 }
 
-fn unanswered(error: &dyn std::error::Error) -> Response<Body> {
+pub(super) fn unanswered(error: &dyn std::error::Error) -> Response<Body> {
     tracing::warn!(%error, "Azurite gave no answer to the storage gateway");
     refusal(&Answer {
         status: StatusCode::BAD_GATEWAY.as_u16(),

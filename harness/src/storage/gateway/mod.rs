@@ -8,6 +8,7 @@ mod access;
 mod act;
 mod body;
 mod forward;
+mod listing;
 mod operation;
 mod records;
 mod rule;
@@ -39,6 +40,7 @@ use self::rules::Rules;
 use super::authority::{Authority, AuthorityError, Request, Usage};
 
 pub use access::{Access, Asker, Who};
+pub use listing::Listing;
 pub use operation::{Effect, Operation};
 pub use records::{Requests, WhoIs};
 pub use rule::{Accounts, Act, Answer, Asking, Change, Moment, Often, Pattern, Rule, RuleError, Selection};

@@ -9,6 +9,7 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::access::{Access, Asker, Who};
+use super::listing::Listing;
 use super::operation::{Effect, Operation};
 
 /// What the gateway does with some requests instead of handing them on.
@@ -110,6 +111,13 @@ pub enum Act {
     Close(Moment),
     /// A successful answer has other bytes.
     Change(Change),
+    /// A successful listing of blobs says something else.
+    List(Listing),
+    /// The bytes of the answer come at most so fast.
+    Slow {
+        /// At least 1.
+        bytes_per_second: u64,
+    },
     /// A change of the account is answered as done, and not done.
     Swallow,
     /// The storage hears of the request this much later.
@@ -235,7 +243,10 @@ impl Rule {
                 let plain = one && self.about == whole && self.often == Often::Always;
                 (!plain).then(|| "one account is lost as a whole, for everybody and always".to_owned())
             }
-            Act::Hang | Act::Close(_) | Act::Change(_) | Act::Delay { .. } => None,
+            Act::List(_) => (self.about.operations != [Operation::ListBlobs].into())
+                .then(|| "it changes listings of blobs, and is about other operations".to_owned()),
+            Act::Slow { bytes_per_second: 0 } => Some("nothing would ever come".to_owned()),
+            Act::Hang | Act::Close(_) | Act::Change(_) | Act::Delay { .. } | Act::Slow { .. } => None,
         }
     }
 }

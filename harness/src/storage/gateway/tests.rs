@@ -447,3 +447,36 @@ async fn a_rule_for_one_cluster_waits_until_the_pods_address_is_known() {
     let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
     assert_eq!(sender.send_request(reading("")).await.unwrap().status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_listing_says_something_else_and_a_slow_answer_comes_whole() {
+    let authority = Authority::new().unwrap();
+    let (upstream, _asked) = upstream().await;
+    let gateway = gateway(&authority, upstream).await;
+    let add = |name: &str, operation, act| {
+        let about = Selection { operations: [operation].into(), ..Selection::default() };
+        gateway.add_rule(Rule { name: name.to_owned(), about, often: Often::Always, act }).unwrap()
+    };
+    let reversed = add("reversed", Operation::ListBlobs, Act::List(Listing::Reverse));
+    let slow = add("slow", Operation::ReadBlob, Act::Slow { bytes_per_second: 100 });
+    let mut sender = connect(&authority, gateway.address(), HOST_NAME).await;
+    let list = "/backups?restype=container&comp=list";
+    let listing = "<Blobs><Blob><Name>a</Name></Blob><Blob><Name>b</Name></Blob></Blobs>";
+    let answer = sender.send_request(request(Method::GET, HOST_NAME, list, whole(listing))).await.unwrap();
+    let expected = "<Blobs><Blob><Name>b</Name></Blob><Blob><Name>a</Name></Blob></Blobs>";
+    assert_eq!(answer.headers()[CONTENT_LENGTH], expected.len().to_string().as_str());
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), expected);
+    // What is no listing is left as it is, and is no hit.
+    let answer = sender.send_request(request(Method::GET, HOST_NAME, list, whole("none"))).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "none");
+    let begin = std::time::Instant::now();
+    let read = request(Method::GET, HOST_NAME, "/backups/x", whole("twenty bytes of text"));
+    let answer = sender.send_request(read).await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "twenty bytes of text");
+    assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
+    assert_eq!((gateway.end_rule(reversed).unwrap().hits, gateway.end_rule(slow).unwrap().hits), (1, 1));
+    let about = Selection { operations: [Operation::ReadBlob].into(), ..Selection::default() };
+    let act = Act::List(Listing::LosePage);
+    let refused = gateway.add_rule(Rule { name: "r".to_owned(), about, often: Often::Always, act });
+    assert!(refused.unwrap_err().to_string().contains("about other operations"));
+}

@@ -169,3 +169,15 @@ fn a_cluster_that_archives_and_has_no_backup_fails() {
     assert!(judge(&observed, own(json!([]))).iter().all(|found| found.subject != "clone: backups"));
     assert_eq!(judge(&observed, own(json!(["clonebackups"]))).len(), 1);
 }
+
+#[test]
+fn that_there_is_no_backup_may_be_expected_and_must_be_so_then() {
+    let expected = |backups: &str| json!({ "clone": { "outcome": "running", "backups": backups }, "source": { "outcome": "running" } });
+    let without = with_clone(|clone| clone.without_backup = true);
+    assert_eq!(judge(&without, expected("none")).len(), 0);
+    assert_eq!(judge(&without, expected("complete")).len(), 1);
+    let with = with_clone(|_| {});
+    assert_eq!(judge(&with, expected("complete")).len(), 0);
+    let found = judge(&with, expected("none"));
+    assert_eq!((found.len(), found[0].seen.as_str()), (1, "one that is complete"));
+}
