@@ -121,7 +121,7 @@ pub enum Step {
     /// Delete a cluster, and create another one under its name.
     RestoreInPlace(RestoreInPlaceStep),
     /// Break something, until it is healed.
-    Fault(FaultStep),
+    Fault(Box<FaultStep>),
     /// End the fault of this name. One that has hit nothing fails the step.
     Heal(String),
     /// Copy all blobs of one storage account into another, blob by blob.

@@ -1,10 +1,12 @@
 //! The pages: every link leads somewhere, the book has every page, and the messages that they explain are ours.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use clonedrill::observe::catalogue::{self, Source};
+use clonedrill::scenario::{Checks, OwnBackups, find_files, load};
 use regex::Regex;
 
 static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\]\(([^)\s]+)\)").unwrap());
@@ -119,4 +121,59 @@ fn the_messages_that_are_explained_are_those_that_people_meet() {
         .filter(|message| parts(message).iter().any(|part| !code.contains(part.as_str())))
         .collect();
     assert!(unknown.is_empty(), "nothing says: {unknown:#?}");
+}
+
+/// The page says of each fault what its scenario expects, and of each message who writes it.
+#[test]
+fn the_page_of_sabotage_says_what_its_scenarios_say() {
+    let checks = Checks { operator_known: &|_| Ok(()), catalogue: catalogue::names() };
+    let files = find_files(&[root().join("scenarios/sabotage")]).unwrap();
+    let scenarios: Vec<_> = files.iter().map(|file| load(file, &checks).unwrap()).collect();
+    let sabotaged = scenarios.iter().filter(|loaded| loaded.archive.is_some());
+    let rows: BTreeMap<String, (String, String)> = sabotaged
+        .map(|loaded| {
+            let clone = &loaded.scenario.expect.clusters["clone"];
+            let outcome = serde_json::to_value(clone.outcome).unwrap();
+            let because: Vec<&String> = match &clone.because {
+                Some(because) => vec![because],
+                None => clone.logs.known.iter().collect(),
+            };
+            let writer = |name: &&String| match catalogue::by_name(name).unwrap().source {
+                Source::WalG => "WAL-G",
+                Source::Postgres => "PostgreSQL",
+                Source::Spilo => "Spilo",
+                Source::Patroni => "Patroni",
+                other => panic!("{other:?} has no name on the page"),
+            };
+            let mut writers: Vec<&str> = Vec::new();
+            for name in because.iter().map(writer) {
+                if !writers.contains(&name) {
+                    writers.push(name);
+                }
+            }
+            let names: Vec<String> = because.iter().map(|name| format!("`{name}`")).collect();
+            let outcome = outcome.as_str().unwrap();
+            let without_backup = clone.backups == Some(OwnBackups::None);
+            let who = match (writers.is_empty(), outcome) {
+                (false, _) => writers.join(", "),
+                (true, "running") if !without_backup => "nobody needs to".to_owned(),
+                (true, _) => "only clonedrill".to_owned(),
+            };
+            let outcome = match without_backup {
+                true => format!("`{outcome}`, and no backup of its own"),
+                false => format!("`{outcome}`"),
+            };
+            let said = [vec![outcome], vec![names.join(", ")]].concat();
+            let said: Vec<String> = said.into_iter().filter(|part| !part.is_empty()).collect();
+            (loaded.slug.clone(), (who, said.join(": ")))
+        })
+        .collect();
+    assert!(rows.len() >= 60, "{} kinds of sabotage", rows.len());
+    let page = fs::read_to_string(root().join("harness/docs/sabotage.md")).unwrap();
+    let row = Regex::new(r"(?m)^\| \[([a-z0-9-]+)\]\(\S+\) \| .* \| ([^|]+) \| ([^|]+) \|$").unwrap();
+    let on_page: BTreeMap<String, (String, String)> = row
+        .captures_iter(&page)
+        .map(|found| (found[1].to_owned(), (found[2].to_owned(), found[3].to_owned())))
+        .collect();
+    assert_eq!(on_page, rows);
 }

@@ -92,7 +92,9 @@ impl<E: Environment> World<'_, E> {
                 BlobsAct::Flip => {
                     let mut flipped = content.clone();
                     let middle = flipped.len() / 2;
-                    flipped.get_mut(middle).map(|byte| *byte = !*byte);
+                    if let Some(byte) = flipped.get_mut(middle) {
+                        *byte = !*byte;
+                    }
                     Some(flipped)
                 }
                 BlobsAct::ContentOf(other) => {
