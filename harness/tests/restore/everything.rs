@@ -24,15 +24,18 @@ CREATE INDEX tags_gin ON tagged USING gin (tags);
 VACUUM FREEZE;
 CHECKPOINT;
 ";
-/// Rows of the last pages of one table are gone, and an index has a page of something else.
+/// Rows of the last pages of one table are gone, and an index has a page of something else. A program that ended before the server
+/// wrote to it would fail the statement, so each reads all first.
 const DAMAGE: &str = "
 SELECT pg_relation_filepath('sold') AS sold, pg_relation_filepath('tags_gin') AS tags
 \\gset
-\\set cut 'truncate -s -40960 ' :sold
-\\set overwrite 'yes | head -c 8192 | dd of=' :tags ' bs=8192 seek=3 conv=notrunc status=none'
+\\set cut 'cat > /dev/null; truncate -s -40960 ' :sold
+\\set overwrite 'cat > /dev/null; yes | head -c 8192 | dd of=' :tags ' bs=8192 seek=3 conv=notrunc status=none'
 COPY (SELECT 1) TO PROGRAM :'cut';
 COPY (SELECT 1) TO PROGRAM :'overwrite';
 ";
+/// What psql says of a statement that fails.
+const SAID: &str = "/tmp/psql-said.txt";
 const BACKUP: &str =
     "cat > /dev/null; envdir /run/etc/wal-e.d/env /scripts/postgres_backup.sh \"$PWD\" > /dev/null";
 
@@ -66,18 +69,26 @@ pub(crate) fn everything_is_held_and_damage_is_named() {
 impl Source {
     /// Runs a shell command in the source's container, in the server's data folder.
     async fn program(&self, command: &str, input: &str) {
+        self.tries(command, input).await.unwrap();
+    }
+
+    async fn tries(&self, command: &str, input: &str) -> Result<(), tokio_postgres::Error> {
         let sql = format!(
             "COPY (SELECT '{}') TO PROGRAM '{}'",
             STANDARD.encode(input),
             command.replace('\'', "''")
         );
-        self.sql.batch_execute(&sql).await.unwrap();
+        self.sql.batch_execute(&sql).await
     }
 
     /// By the container's own psql, since a file has statements that no transaction may hold together.
     async fn runs(&self, database: &str, sql: &str) {
         let psql = r#""$(dirname "$(readlink /proc/$PPID/exe)")/psql" -X -q -v ON_ERROR_STOP=1"#;
-        self.program(&format!("base64 -d | {psql} -d {database} > /dev/null"), sql).await;
+        let command = format!("base64 -d | {psql} -d {database} > /dev/null 2> {SAID}");
+        if let Err(error) = self.tries(&command, sql).await {
+            let said = self.sql.query_one(&format!("SELECT pg_read_file('{SAID}')"), &[]).await.unwrap();
+            panic!("{error:?}\n{}", said.get::<_, String>(0));
+        }
     }
 }
 
