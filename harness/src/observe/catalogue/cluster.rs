@@ -156,6 +156,15 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "",
     },
     Entry {
+        name: "wal-g-file-gone-meanwhile",
+        level: Warning,
+        source: Source::WalG,
+        standing: TimingDependent,
+        pattern: r"^\S+\s+deleted during filepath walk$",
+        means: "harmless: PostgreSQL removed the file while the backup went through its folder; what the WAL says of it holds",
+        do_: "",
+    },
+    Entry {
         name: "file-not-overwritten",
         level: Warning,
         source: Source::Spilo,

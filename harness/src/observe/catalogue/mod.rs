@@ -261,6 +261,21 @@ mod tests {
     }
 
     #[test]
+    fn what_hangs_on_timing_stays_out_of_snapshots() {
+        let gone = "/home/postgres/pgdata/pgroot/data/base/5/pg_internal.init  deleted during filepath walk";
+        let asked = "errors while restarting Postgres in pods via Patroni API: could not restart Postgres in  pod a/b-1: ";
+        let early = format!(
+            "{asked}could not get member data: Get \"http://10.0.0.1:8008/patroni\": dial tcp 10.0.0.1:8008: connect: connection refused"
+        );
+        for (source, level, words) in
+            [(Source::WalG, Level::Warning, gone), (Source::Operator, Level::Error, &early)]
+        {
+            assert!(find(source, level, words).is_some_and(|entry| entry.standing.varies()), "{words}");
+        }
+        assert!(find(Source::Operator, Level::Error, &format!("{asked}it is broken")).is_none());
+    }
+
+    #[test]
     fn a_message_nobody_knows_is_not_found() {
         assert!(find(Source::Operator, Level::Error, "could not grease the wheels").is_none());
     }

@@ -38,8 +38,8 @@ pub(super) static ENTRIES: &[Entry] = &[
         level: Error,
         source: Source::Operator,
         standing: TimingDependent,
-        pattern: "errors while restarting Postgres in pods via Patroni API: .*is not a valid IP",
-        means: "the operator asked a pod that has no address yet; it asks again at its next look",
+        pattern: "errors while restarting Postgres in pods via Patroni API: .*(is not a valid IP|: connect: connection refused)",
+        means: "the operator asked a pod that has no address yet, or in which Patroni does not listen yet; it asks again at its next look",
         do_: "",
     },
     Entry {
