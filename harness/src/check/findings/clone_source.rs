@@ -40,10 +40,7 @@ pub(super) static IN_PLACE: Definition = Definition {
     severity: Severity::Warning,
     title: "a restore in place finds the old data, and restores nothing",
     page: definition::page!("restore-in-place-keeps-volumes"),
-    shown: Shown::Not(
-        "a drill has shown it, but not every time: the operator may overlook a cluster that is made again at once under the name \
-         of one that it still deletes, and a scenario cannot wait for that",
-    ),
+    shown: Shown::By(&["restore/volume-kept-nothing-restored"]),
     find: in_place,
 };
 
