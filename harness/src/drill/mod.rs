@@ -20,6 +20,7 @@ mod server_log;
 mod snapshots;
 mod steps;
 mod still;
+mod tokens;
 mod waiting;
 mod world;
 

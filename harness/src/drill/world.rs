@@ -17,6 +17,7 @@ use super::leader::Names;
 use super::outcome::Outcome;
 use super::pods::Pods;
 use super::secrets;
+use super::tokens::Tokens;
 use crate::environment::{BlobsWanted, ContainerLog, Environment, Storage, StorageWanted};
 use crate::observe::data::{Connect, DataObservation, Identity};
 use crate::observe::env::EnvObservation;
@@ -35,6 +36,8 @@ pub(super) struct World<'e, E: Environment> {
     pub release: Release,
     pub postgres_major: u16,
     pub accounts: BTreeMap<String, Account>,
+    /// The SAS tokens that the scenario names.
+    pub tokens: Tokens,
     pub storage: E::Storage,
     pub pods: Pods,
     pub clusters: BTreeMap<String, Cluster>,
@@ -132,7 +135,8 @@ impl<'e, E: Environment> World<'e, E> {
         let names = loaded.scenario.storage.accounts.iter();
         let accounts: BTreeMap<String, Account> =
             names.map(|name| (name.clone(), Account::new(name.clone()))).collect();
-        match Self::parts(environment, tools, loaded, operator, &accounts, beginning).await {
+        let tokens = Tokens::of(&loaded.scenario, &accounts, Timestamp::now());
+        match Self::parts(environment, tools, loaded, operator, (&accounts, &tokens), beginning).await {
             Ok(parts) => {
                 teller.phase("storage and operator", start, "");
                 let (release, postgres_major, storage, pods) = parts;
@@ -143,6 +147,7 @@ impl<'e, E: Environment> World<'e, E> {
                     release,
                     postgres_major,
                     accounts,
+                    tokens,
                     storage,
                     pods,
                     clusters: beginning.archive.map(Archive::clusters).unwrap_or_default(),
@@ -168,6 +173,7 @@ impl<'e, E: Environment> World<'e, E> {
                 let redactor = keys.fold(Redactor::new(), |redactor, account| {
                     redactor.account_key(&account.name, &account.key)
                 });
+                let redactor = tokens.known_to(redactor);
                 Err(NotStanding { error, teller, redactor })
             }
         }
@@ -178,7 +184,7 @@ impl<'e, E: Environment> World<'e, E> {
         tools: &Tools,
         loaded: &LoadedScenario,
         operator: &str,
-        accounts: &BTreeMap<String, Account>,
+        (accounts, tokens): (&BTreeMap<String, Account>, &Tokens),
         beginning: Beginning<'_>,
     ) -> Result<Parts<E>, DrillError> {
         let tool =
@@ -189,6 +195,7 @@ impl<'e, E: Environment> World<'e, E> {
         let lookup = Lookup {
             namespace: environment.namespace(),
             accounts,
+            tokens,
             clusters: &BTreeMap::new(),
             marks: &BTreeMap::new(),
             postgres_major,
@@ -224,6 +231,7 @@ impl<'e, E: Environment> World<'e, E> {
         Lookup {
             namespace: self.environment.namespace(),
             accounts: &self.accounts,
+            tokens: &self.tokens,
             clusters: &self.clusters,
             marks: &self.marks,
             postgres_major: self.postgres_major,
@@ -265,6 +273,7 @@ impl<'e, E: Environment> World<'e, E> {
         self.accounts
             .values()
             .map(|account| account.key.clone())
+            .chain(self.tokens.secrets())
             .chain(self.literals.iter().cloned())
             .chain(self.passwords.iter().cloned())
             .collect()
@@ -288,7 +297,10 @@ impl<'e, E: Environment> World<'e, E> {
         let mut found = secrets::of_scenario(&objects);
         let of_account =
             |secret: &Secret, account: &Account| account.key == *secret || account.name == secret.reveal();
-        found.retain(|secret| !self.accounts.values().any(|account| of_account(secret, account)));
+        let tokens: Vec<Secret> = self.tokens.secrets().collect();
+        found.retain(|secret| {
+            !tokens.contains(secret) && !self.accounts.values().any(|account| of_account(secret, account))
+        });
         Ok(found)
     }
 }
@@ -300,6 +312,7 @@ type Parts<E> = (Release, u16, <E as Environment>::Storage, Pods);
 pub(super) struct Lookup<'w> {
     namespace: &'w str,
     accounts: &'w BTreeMap<String, Account>,
+    tokens: &'w Tokens,
     clusters: &'w BTreeMap<String, Cluster>,
     marks: &'w BTreeMap<String, Mark>,
     postgres_major: u16,
@@ -315,6 +328,9 @@ impl Lookup<'_> {
             // The manifest is where the key belongs; what is kept of it as evidence is redacted.
             Variable::AccountKey(name) => {
                 self.accounts.get(name).map(|account| account.key.reveal().to_owned())
+            }
+            Variable::AccountSas(name, sas) => {
+                self.tokens.get(name, sas).map(|token| token.reveal().to_owned())
             }
             Variable::PostgresVersion => Some(self.postgres_major.to_string()),
             Variable::DrillNamespace => Some(self.namespace.to_owned()),

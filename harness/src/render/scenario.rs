@@ -1,17 +1,24 @@
 //! A scenario as something to render: its `${…}` filled with valid stand-ins.
 
+use std::cell::RefCell;
+
 use base64::Engine;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::types::{InputObject, RenderInput, Settings};
-use crate::scenario::{FillError, LoadedScenario, Variable, fill};
+use crate::scenario::{FillError, LoadedScenario, Sas, Variable, fill};
 use crate::secret::Secret;
+use crate::storage::Account;
 
 /// Where everything of a scenario is: it has one namespace, whose name only a drill knows.
 const NAMESPACE: &str = "default";
 /// When every mark was taken.
 const MARKED: &str = "2026-01-01T12:00:00.000000+00:00";
+/// When SAS tokens ended, and when those end that are open: seconds since 1970, in 2026 and in 2099.
+const ENDED: i64 = 1_767_268_800;
+const OPEN: i64 = 4_070_908_800;
 
 /// The scenario's world before its first step, and the keys that were made up for it.
 ///
@@ -26,6 +33,7 @@ pub fn input_of(
         let index = scenario.clusters.keys().position(|name| name == short);
         format!("c1a0ed00-0000-4000-8000-{:012}", index.unwrap_or_default() + 1)
     };
+    let tokens = RefCell::new(Vec::new());
     let lookup = |variable: &Variable| {
         Some(match variable {
             Variable::ClusterUid(name) => uid(name),
@@ -33,6 +41,11 @@ pub fn input_of(
             Variable::MarkLsn(_) => "0/3000148".to_owned(),
             Variable::AccountName(name) => name.clone(),
             Variable::AccountKey(name) => key(name),
+            Variable::AccountSas(name, sas) => {
+                let token = token(name, sas);
+                tokens.borrow_mut().push(Secret::new(token.clone()));
+                token
+            }
             Variable::PostgresVersion => postgres_major.to_string(),
             Variable::DrillNamespace => NAMESPACE.to_owned(),
         })
@@ -57,8 +70,8 @@ pub fn input_of(
         objects: scenario.objects.iter().map(here).collect::<Result<_, _>>()?,
         clusters: scenario.clusters.iter().map(with_uid).collect::<Result<_, _>>()?,
     };
-    let keys = scenario.storage.accounts.iter().map(|account| Secret::new(key(account))).collect();
-    Ok((input, keys))
+    let keys = scenario.storage.accounts.iter().map(|account| Secret::new(key(account)));
+    Ok((input, keys.chain(tokens.take()).collect()))
 }
 
 /// The place of one of the input's values in the scenario file, as a JSON pointer.
@@ -71,6 +84,13 @@ pub fn pointer_in(loaded: &LoadedScenario, object: InputObject, pointer: &str) -
             format!("/clusters/{short}{pointer}")
         }
     }
+}
+
+/// A token of the same account: its time is over, or will not be for long.
+fn token(account: &str, sas: &Sas) -> String {
+    let ends = Timestamp::constant(if sas.ended { ENDED } else { OPEN }, 0);
+    let account = Account { name: account.to_owned(), key: Secret::new(key(account)) };
+    account.sas(&sas.permissions, ends).reveal().to_owned()
 }
 
 /// A text of the form of a storage account's key, always the same for one account.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::sas::Sas;
 use crate::yaml::nearest;
 
 /// What stands inside `${…}`. There is no expression language: these are all.
@@ -18,6 +19,9 @@ pub enum Variable {
     AccountName(String),
     /// `${storage.<account>.key}`: its key, in base64. A secret.
     AccountKey(String),
+    /// `${storage.<account>.sas.rl}`: a SAS token with these permissions; with `.ended` behind them, one whose time is over.
+    /// A secret.
+    AccountSas(String, Sas),
     /// `${postgres.version}`: the major version, such as `15`.
     PostgresVersion,
     /// `${drill.namespace}`: the Kubernetes namespace of this drill.
@@ -26,7 +30,8 @@ pub enum Variable {
 
 /// What may follow `${`, for messages.
 const FORMS: &str = "`clusters.<cluster>.uid`, `marks.<mark>.time`, `marks.<mark>.lsn`, `storage.<account>.name`, \
-                     `storage.<account>.key`, `postgres.version` and `drill.namespace`";
+                     `storage.<account>.key`, `storage.<account>.sas.<some of racwdl, in this order>`, the same with `.ended`, \
+                     `postgres.version` and `drill.namespace`";
 
 /// Why the text inside `${…}` is no variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +75,7 @@ impl Variable {
             ["marks", name, "lsn"] => Variable::MarkLsn(named(name)),
             ["storage", name, "name"] => Variable::AccountName(named(name)),
             ["storage", name, "key"] => Variable::AccountKey(named(name)),
+            ["storage", name, "sas", sas @ ..] => Variable::AccountSas(named(name), Sas::parse(sas)?),
             ["postgres", "version"] => Variable::PostgresVersion,
             ["drill", "namespace"] => Variable::DrillNamespace,
             _ => return None,
@@ -108,6 +114,7 @@ impl fmt::Display for Variable {
             Variable::MarkLsn(name) => write!(f, "${{marks.{name}.lsn}}"),
             Variable::AccountName(name) => write!(f, "${{storage.{name}.name}}"),
             Variable::AccountKey(name) => write!(f, "${{storage.{name}.key}}"),
+            Variable::AccountSas(name, sas) => write!(f, "${{storage.{name}.{sas}}}"),
             Variable::PostgresVersion => f.write_str("${postgres.version}"),
             Variable::DrillNamespace => f.write_str("${drill.namespace}"),
         }

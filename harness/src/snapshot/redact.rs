@@ -105,6 +105,13 @@ impl Redactor {
         self.secret(key, &Known::Key { secret: key.clone(), placeholder })
     }
 
+    /// A SAS token of a storage account, or its signature; `sas` says what it opens.
+    #[must_use]
+    pub fn sas_token(self, account: &str, sas: &impl fmt::Display, token: &Secret) -> Self {
+        let placeholder = format!("<{sas} of {account}>");
+        self.secret(token, &Known::Key { secret: token.clone(), placeholder })
+    }
+
     /// A secret that the scenario itself wrote down: the same in every run, so its fingerprint may stand in a snapshot.
     #[must_use]
     pub fn literal(self, secret: &Secret) -> Self {

@@ -7,6 +7,7 @@ mod blobs;
 mod gateway;
 #[cfg(test)]
 mod real_azurite_tests;
+mod sas;
 
 pub use account::{Account, host_of};
 pub use authority::{Authority, AuthorityError, AuthorityPem, Issued, Request, Usage};

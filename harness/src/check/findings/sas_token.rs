@@ -11,9 +11,7 @@ pub(super) static EXPIRED: Definition = Definition {
     severity: Severity::Error,
     title: "the SAS token has ended",
     page: definition::page!("sas-token-expired"),
-    shown: Shown::Not(
-        "a token is signed with the account's key, and a drill makes its keys itself: no scenario can write one",
-    ),
+    shown: Shown::By(&["check/sas-tokens-that-open-nothing"]),
     find: |world, found| each(world, found, true),
 };
 
@@ -22,9 +20,7 @@ pub(super) static REFUSED: Definition = Definition {
     severity: Severity::Error,
     title: "Azure will refuse the SAS token, or it does not open what is needed",
     page: definition::page!("sas-token-refused"),
-    shown: Shown::Not(
-        "a token is signed with the account's key, and a drill makes its keys itself: no scenario can write one",
-    ),
+    shown: Shown::By(&["check/sas-tokens-that-open-nothing"]),
     find: |world, found| each(world, found, false),
 };
 

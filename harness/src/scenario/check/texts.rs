@@ -71,7 +71,7 @@ impl Checker<'_> {
                 (What::Cluster, name, self.cluster_names().into_iter().chain(archived).collect())
             }
             Variable::MarkTime(name) | Variable::MarkLsn(name) => (What::Mark, name, marks),
-            Variable::AccountName(name) | Variable::AccountKey(name) => {
+            Variable::AccountName(name) | Variable::AccountKey(name) | Variable::AccountSas(name, _) => {
                 (What::Account, name, self.account_names())
             }
             Variable::PostgresVersion | Variable::DrillNamespace => return None,
