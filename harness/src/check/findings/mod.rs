@@ -26,6 +26,7 @@ mod reads_elsewhere;
 mod references;
 mod sas_token;
 mod shared_prefix;
+mod source_elsewhere;
 mod standby;
 mod timestamp;
 mod too_deep;
@@ -93,6 +94,7 @@ pub(super) static ALL: &[&Definition] = &[
     &clone_source::OLDER,
     &clone_source::CLOUD,
     &clone_source::MISNAMED,
+    &source_elsewhere::DEFINITION,
     &clone_source::IN_PLACE,
     &plain_text::IN_MANIFEST,
     &plain_text::IN_CONFIG_MAP,
