@@ -145,6 +145,7 @@ impl<E: Environment> World<'_, E> {
     pub(super) async fn collect(&mut self) -> Result<Observed, DrillError> {
         self.learn_secrets().await?;
         self.still_running().await?;
+        self.follow_to_the_end().await?;
         self.settled().await?;
         // Whatever comes of it, the logs and requests are worth reading.
         let data = self.observe_data().await;
@@ -246,13 +247,19 @@ impl<E: Environment> World<'_, E> {
     }
 
     /// Whether what answers by now is not the cluster that came up, or does not take writes.
-    async fn became_another(&self, short: &str) -> Result<Option<String>, DrillError> {
+    async fn became_another(&mut self, short: &str) -> Result<Option<String>, DrillError> {
         let cluster = self.cluster(short)?;
         let (Some(connect), Some(before)) = (&cluster.connect, &cluster.identity) else { return Ok(None) };
         let now = identify(connect).await?;
         Ok(if now.system_identifier != before.system_identifier {
             let (now, before) = (now.system_identifier, &before.system_identifier);
             Some(format!("its system identifier is {now}, and was {before} when it came up"))
+        } else if cluster.follows.is_some() {
+            if !now.in_recovery {
+                let why = format!("it followed another cluster and does not any more: it takes writes, on timeline {}", now.timeline);
+                self.promoted(short, why, now);
+            }
+            None
         } else {
             now.in_recovery.then(|| "its leader is in recovery and takes no writes".to_owned())
         })
@@ -264,8 +271,8 @@ impl<E: Environment> World<'_, E> {
     pub(super) async fn settled(&mut self) -> Result<(), DrillError> {
         let archiving = self.clusters.iter().filter(|(_, cluster)| {
             let archives = cluster.env.as_ref().is_some_and(|env| env.value(OWN_PREFIX).is_some());
-            // One that is backed up from a replica takes none by itself.
-            cluster.runs && archives && !is_from_replica(cluster)
+            // One that is backed up from a replica takes none by itself, and one that follows another has none to take.
+            cluster.runs && archives && !is_from_replica(cluster) && cluster.follows.is_none()
         });
         let archiving: Vec<String> = archiving.map(|(short, _)| short.clone()).collect();
         let without = |records: &[Access]| -> Vec<String> {
@@ -307,6 +314,10 @@ impl<E: Environment> World<'_, E> {
                 }
             }
             Err(PollError::Failed(error)) => return Err(error),
+        }
+        let records = self.storage.requests().await?.accesses;
+        for (short, cluster) in self.clusters.iter_mut().filter(|(_, cluster)| cluster.follows.is_some()) {
+            cluster.without_backup = steps::backups(&records, short) == 0;
         }
         for short in archiving {
             if !self.holds_backup(&short).await?
@@ -395,6 +406,7 @@ fn observed(cluster: &Cluster) -> ObservedCluster {
         env: cluster.env.clone(),
         stopped: cluster.stopped.clone(),
         pods: cluster.pods.clone(),
+        lag: cluster.lag.clone(),
         without_backup: cluster.without_backup,
     }
 }

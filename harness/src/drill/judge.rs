@@ -2,6 +2,7 @@
 
 mod archives;
 mod data;
+mod follows;
 mod refused;
 mod unasked;
 
@@ -11,6 +12,7 @@ use self::archives::lists_differ;
 use self::refused::repeats;
 use super::error::DrillError;
 use super::outcome::Outcome;
+use super::outcome::standby::Lag;
 use super::own_place::OwnPlace;
 use crate::observe::catalogue;
 use crate::observe::data::DataObservation;
@@ -52,6 +54,8 @@ pub(super) struct ObservedCluster {
     pub stopped: Option<String>,
     /// Its pods at the drill's end.
     pub pods: Vec<String>,
+    /// How far behind the cluster that it follows it was at the drill's end.
+    pub lag: Option<Lag>,
     /// It archives, and no base backup of it came into the storage.
     pub without_backup: bool,
 }
@@ -152,6 +156,7 @@ impl Observed {
                 reads: self.reads(short).difference(&refused).cloned().collect(),
                 writes: self.storage.writes(short).into_iter().collect(),
                 refused: refused.into_iter().collect(),
+                follows: cluster.lag.as_ref().map(follows::summary),
             });
         }
         Ok(summaries)
@@ -172,9 +177,13 @@ impl Observed {
         if let Some(data) = &expected.data {
             misses.extend(self.data(short, data, cluster)?);
         }
+        misses.extend(follows::misses(short, expected, cluster));
+        // One that follows another archives nothing, so that whatever it changes is a fault unless somebody expects it.
+        let follows = expected.outcome == ClusterOutcome::Following;
+        let writes = expected.writes.clone().or(follows.then(Vec::new));
         let lists = [
             ("reads", "storage account", &expected.reads, self.reads(short)),
-            ("writes", "storage account", &expected.writes, self.storage.writes(short)),
+            ("writes", "storage account", &writes, self.storage.writes(short)),
             (
                 "writes into archives of",
                 "other cluster",
@@ -245,6 +254,8 @@ pub(super) fn name(outcome: ClusterOutcome) -> &'static str {
         ClusterOutcome::WrongCluster => "wrong-cluster",
         ClusterOutcome::TargetNotReached => "target-not-reached",
         ClusterOutcome::NotRestored => "not-restored",
+        ClusterOutcome::Following => "following",
+        ClusterOutcome::LagsBehind => "lags-behind",
         ClusterOutcome::BootstrapFails => "bootstrap-fails",
         ClusterOutcome::CannotStart => "cannot-start",
         ClusterOutcome::Rejected => "rejected",

@@ -95,14 +95,14 @@ impl<E: Environment> World<'_, E> {
             // What wants to use it says why it cannot.
             return Ok(());
         }
-        let (name, this) = (cluster.name.clone(), &*self);
+        let (name, follows, this) = (cluster.name.clone(), cluster.follows.is_some(), &*self);
         let what = format!("the leader of {short} to answer");
         let (pod, connect) = poll(what, LEADER, async || {
             Ok::<_, DrillError>(match this.leader(&name).await? {
                 Leader::NotYet(seen) => Seen::NotYet(seen),
                 Leader::Found { pod, connect } => match identify(&connect).await {
                     // Patroni calls it the leader before its server has been promoted.
-                    Ok(identity) if identity.in_recovery => {
+                    Ok(identity) if identity.in_recovery && !follows => {
                         Seen::NotYet("its leader is in recovery and takes no writes".to_owned())
                     }
                     Ok(_) => Seen::Done((pod, *connect)),

@@ -8,6 +8,7 @@ mod events;
 mod evidence;
 mod faults;
 mod first_backup;
+mod follow;
 mod image;
 mod judge;
 mod leader;
@@ -384,6 +385,7 @@ mod tests {
             reads: Vec::new(),
             writes: Vec::new(),
             refused: Vec::new(),
+            follows: None,
         });
         result.hide(&Redactor::new().account_key("prodbackups", &secret));
         let Conclusion { findings, told_apart, clusters, .. } = result;

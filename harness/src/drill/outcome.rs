@@ -1,5 +1,7 @@
 //! What became of a cluster, recognised from evidence.
 
+pub(crate) mod standby;
+
 use jiff::Timestamp;
 
 use crate::observe::logs::parts::{FailedPart, failed_again};

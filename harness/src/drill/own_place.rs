@@ -21,6 +21,11 @@ impl OwnPlace {
         Self::parse(env.value(OWN_ACCOUNT)?, env.value(OWN_PREFIX)?)
     }
 
+    /// Where the backups are that a cluster follows in Azure.
+    pub(super) fn followed(env: &EnvObservation) -> Option<OwnPlace> {
+        Self::parse(env.value("STANDBY_AZURE_STORAGE_ACCOUNT")?, env.value("STANDBY_WALG_AZ_PREFIX")?)
+    }
+
     /// `azure://<container>/<path>`, or a whole container
     fn parse(account: &str, prefix: &str) -> Option<OwnPlace> {
         let place = prefix.strip_prefix("azure://")?;

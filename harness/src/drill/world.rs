@@ -15,6 +15,7 @@ use super::evidence::Evidence;
 use super::faults::Fault;
 use super::leader::Names;
 use super::outcome::Outcome;
+use super::outcome::standby::Lag;
 use super::pods::Pods;
 use super::secrets;
 use super::tokens::Tokens;
@@ -91,6 +92,10 @@ pub(super) struct Cluster {
     pub connect: Option<Connect>,
     /// The pod that leads it, as it was last seen.
     pub leader: Option<String>,
+    /// The short name of the cluster that it follows.
+    pub follows: Option<String>,
+    /// How far behind that one it was at the drill's end.
+    pub lag: Option<Lag>,
     /// It came up, and was neither deleted since nor seen to have stopped.
     pub runs: bool,
     pub data: Option<DataObservation>,

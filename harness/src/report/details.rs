@@ -134,6 +134,9 @@ fn clusters(clusters: &[ClusterSummary], style: Style) -> String {
         if !cluster.data.is_empty() {
             text.push_str(&labelled("data", &cluster.data, style));
         }
+        if let Some(follows) = &cluster.follows {
+            text.push_str(&labelled("follows", &follows.words(), style));
+        }
         let refused = match cluster.refused.is_empty() {
             true => String::new(),
             false => format!("; refused everything: {}", accounts(&cluster.refused)),

@@ -133,6 +133,33 @@ pub struct ClusterSummary {
     /// The accounts that refused every request of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// Of one that follows another cluster: whom, and how far behind it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<FollowsSummary>,
+}
+
+/// How far behind the cluster that it follows another one was, as the drill ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FollowsSummary {
+    /// The short name of the cluster that is followed.
+    pub cluster: String,
+    /// WAL that was not replayed yet when the drill ended.
+    pub bytes: u64,
+    /// From then on until it was, or until nobody waited any longer.
+    pub seconds: f64,
+    /// The timeline that it is on.
+    pub timeline: u32,
+    /// Whether it came up to where the other one was.
+    pub reached: bool,
+}
+
+impl FollowsSummary {
+    /// In a few words.
+    pub fn words(&self) -> String {
+        let FollowsSummary { cluster, bytes, seconds, timeline, reached } = self;
+        let then = if *reached { "none" } else { "still some" };
+        format!("{cluster}, timeline {timeline}: {bytes} bytes behind, {seconds:.1} s later {then}")
+    }
 }
 
 /// One thing that was not as expected.

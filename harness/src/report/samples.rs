@@ -37,6 +37,7 @@ pub(super) fn passed() -> DrillReport {
             reads: texts(&["prodbackups"]),
             writes: texts(&["clonebackups"]),
             refused: Vec::new(),
+            follows: None,
         }],
         images: vec![PodImage {
             reference: "ghcr.io/zalando/spilo-17:4.0-p3".to_owned(),

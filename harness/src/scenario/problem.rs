@@ -99,9 +99,6 @@ pub enum ProblemKind {
     /// What the operator would not take of it.
     #[error("not a manifest that the operator takes: {0}")]
     Manifest(String),
-    /// What drills cannot do yet.
-    #[error("{0}")]
-    Unsupported(&'static str),
     /// Neither or both of `run` and `file` are given.
     #[error("{0}")]
     SqlSource(&'static str),
@@ -209,7 +206,6 @@ impl Fault for ProblemKind {
             ProblemKind::AccountLost(_) => "clonedrill::scenario::account_lost",
             ProblemKind::ManifestNameTaken { .. } => "clonedrill::scenario::manifest_name_taken",
             ProblemKind::Manifest(_) => "clonedrill::scenario::manifest",
-            ProblemKind::Unsupported(_) => "clonedrill::scenario::unsupported",
             ProblemKind::SqlSource(_) => "clonedrill::scenario::sql_source",
             ProblemKind::MissingFile { .. } => "clonedrill::scenario::missing_file",
             ProblemKind::NameOfFile { .. } => "clonedrill::scenario::name_of_file",

@@ -116,6 +116,8 @@ pub enum Step {
     SetSecret(SetSecretStep),
     /// Hand the lead of a cluster to one of its replicas.
     Failover(String),
+    /// Wait until a cluster that follows another one has all that a mark was taken of.
+    CatchUp(CatchUpStep),
     /// Delete the pods of a cluster, the leader's last, and wait until the new ones are ready.
     Restart(String),
     /// Delete a cluster, and create another one under its name.
@@ -162,6 +164,16 @@ pub struct MarkStep {
     /// The mark's name: `${marks.<name>.time}`, and what `data.equals` takes.
     #[serde(rename = "as")]
     pub name: String,
+}
+
+/// How far a cluster that follows another one must have come.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CatchUpStep {
+    /// The cluster that follows, by its short name.
+    pub on: String,
+    /// A mark on the cluster that it follows.
+    pub to: String,
 }
 
 /// A changed manifest.
@@ -232,6 +244,11 @@ pub enum ClusterOutcome {
     TargetNotReached,
     /// It says Running, on the data that its volume held before; it was to be a clone, and nothing was restored.
     NotRestored,
+    /// It follows another cluster of the drill: it takes no writes, and by the drill's end it has come up to where that one
+    /// was. Unless `writes` says otherwise, it changes nothing in any storage account.
+    Following,
+    /// It follows another cluster of the drill, and does not come up to where that one is.
+    LagsBehind,
     /// The bootstrap failed twice, and its log says why.
     BootstrapFails,
     /// Its container cannot be made: something that the pod template refers to is not there.
@@ -253,6 +270,9 @@ pub struct ClusterExpectation {
     /// How its data compare at the end of the drill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataExpectation>,
+    /// Whom it follows, and how far behind it may be at the drill's end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<FollowsExpectation>,
     /// Exactly the storage accounts that its pods looked into or read from, seen at the storage itself. What it does in the
     /// place of its own backups (WALG_AZ_PREFIX in AZURE_STORAGE_ACCOUNT) counts only where it reads what another one wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -283,6 +303,20 @@ pub enum OwnBackups {
     Complete,
     /// None, whatever the cluster says.
     None,
+}
+
+/// Whom a cluster follows, and how far behind it may be.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FollowsExpectation {
+    /// The cluster that it follows, by its short name.
+    pub cluster: String,
+    /// At most so many bytes of WAL, at the moment in which the drill ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// At most so many seconds, from that moment on, until it has come to where the other one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u64>,
 }
 
 /// How the cluster's data compare with marks and other clusters.

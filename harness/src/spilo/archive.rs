@@ -25,6 +25,9 @@ impl Scope {
     }
 }
 
+/// What stands before the names of the variables that say what a standby cluster reads again and again.
+pub const STANDBY: &str = "STANDBY_";
+
 /// Names that switch WAL-G's restore on by themselves.
 const WALG_STORES: &[&str] =
     &["WAL_S3_BUCKET", "WALE_S3_PREFIX", "WALG_S3_PREFIX", "WALG_AZ_PREFIX", "WALG_SSH_PREFIX"];
@@ -168,9 +171,9 @@ pub fn switch_walg_on(variables: &mut Variables) {
     }
 }
 
-/// Settles `USE_WALG_BACKUP` and `USE_WALG_RESTORE` of one scope: `true`, or empty.
-pub fn settle_walg(variables: &mut Variables, scope: Scope) {
-    let prefix = scope.prefix();
+/// Settles `USE_WALG_BACKUP` and `USE_WALG_RESTORE` of the variables with this prefix (`CLONE_`, `STANDBY_`, or none): `true`, or
+/// empty.
+pub fn settle_walg(variables: &mut Variables, prefix: &str) {
     let supported =
         variables.any_set([WALG_STORES, GS_STORES].concat().iter().map(|name| format!("{prefix}{name}")));
     let fallback = variables.text("USE_WALG").to_owned();
@@ -196,7 +199,12 @@ pub struct EnvDir {
 
 /// What the env dir of a scope holds, or `None` where no store is configured: then none is written.
 pub fn env_dir(variables: &Variables, scope: Scope) -> Option<EnvDir> {
-    let value = |name: &str| variables.set(&format!("{}{name}", scope.prefix()));
+    env_dir_of(variables, scope.prefix())
+}
+
+/// The same of the variables with this prefix (`CLONE_`, `STANDBY_`, or none).
+pub fn env_dir_of(variables: &Variables, prefix: &str) -> Option<EnvDir> {
+    let value = |name: &str| variables.set(&format!("{prefix}{name}"));
     let mut warnings = Vec::new();
     let store: Vec<&str> =
         if ["WAL_S3_BUCKET", "WALE_S3_PREFIX", "WALG_S3_PREFIX"].iter().any(|n| value(n).is_some()) {
@@ -219,7 +227,7 @@ pub fn env_dir(variables: &Variables, scope: Scope) -> Option<EnvDir> {
         };
     // Swift is the only one that WAL-G's own names do not go with.
     let tuning: &[&str] = if store[0] == SWIFT[0] { &[] } else { WALG };
-    let own: &[&str] = if scope == Scope::Own { &["BACKUP_NUM_TO_RETAIN"] } else { &[] };
+    let own: &[&str] = if prefix.is_empty() { &["BACKUP_NUM_TO_RETAIN"] } else { &[] };
     let made = made_prefixes(&store, value);
     let mut entries: Vec<(String, String)> = [&store, tuning, &["PGPORT"], own]
         .concat()

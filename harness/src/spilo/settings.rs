@@ -68,6 +68,8 @@ pub struct Settings {
     pub clone: CloneMethod,
     /// The variable that asks for a cluster which follows another one, where one does.
     pub standby: Option<&'static str>,
+    /// Where Spilo writes what WAL-G reads the backups with that it follows; none where it follows a running cluster alone.
+    pub standby_env_dir: Option<String>,
     /// What was wrong with it, in Spilo's words.
     pub warnings: Vec<String>,
 }
@@ -78,18 +80,22 @@ impl Settings {
         let mut warnings = Vec::new();
         fill_in_defaults(&mut variables, processors);
         let clone = clone_method(&mut variables, &mut warnings);
-        let standby = standby(&variables);
+        let standby_env_dir = standby_env_dir(&mut variables);
+        let standby = standby(&variables, standby_env_dir.is_some());
         archive::switch_walg_on(&mut variables);
-        archive::settle_walg(&mut variables, Scope::Own);
+        archive::settle_walg(&mut variables, Scope::Own.prefix());
         if matches!(clone, CloneMethod::Backups { .. }) {
-            archive::settle_walg(&mut variables, Scope::Clone);
+            archive::settle_walg(&mut variables, Scope::Clone.prefix());
+        }
+        if standby_env_dir.is_some() {
+            archive::settle_walg(&mut variables, archive::STANDBY);
         }
         if let Some(value) = variables.set("WALG_BACKUP_FROM_REPLICA") {
             let lower = value.to_lowercase();
             variables.put("WALG_BACKUP_FROM_REPLICA", lower);
         }
         let archiving = archive::is_on(&variables);
-        Settings { variables, archiving, clone, standby, warnings }
+        Settings { variables, archiving, clone, standby, standby_env_dir, warnings }
     }
 
     /// A variable that has a default, or the empty text.
@@ -201,15 +207,22 @@ fn clone_method(variables: &mut Variables, warnings: &mut Vec<String>) -> CloneM
     }
 }
 
-/// What makes Spilo configure a standby cluster; `STANDBY_METHOD`, which the operator sets, does nothing by itself.
-fn standby(variables: &Variables) -> Option<&'static str> {
-    let is_clone = matches!(variables.text("CLONE_METHOD"), "CLONE_WITH_WALE" | "CLONE_WITH_BASEBACKUP");
-    if let Some(name) =
-        ["STANDBY_CLUSTER", "STANDBY_HOST"].into_iter().find(|name| variables.set(name).is_some())
-    {
-        return Some(name);
+/// A cluster that is to be a clone follows no backups, whatever else it is told.
+fn standby_env_dir(variables: &mut Variables) -> Option<String> {
+    if matches!(variables.text("CLONE_METHOD"), "CLONE_WITH_WALE" | "CLONE_WITH_BASEBACKUP") {
+        return None;
     }
-    (!is_clone && archive::source(variables, "STANDBY_").is_some()).then_some("STANDBY_WAL*")
+    if archive::source(variables, archive::STANDBY)? == "S3" {
+        variables.fill("STANDBY_USE_WALG", "true");
+    }
+    let suffix = variables.set("STANDBY_SCOPE").map_or(String::new(), |scope| format!("-{scope}"));
+    Some(format!("{}/etc/wal-e.d/env-standby{suffix}", variables.text("RW_DIR")))
+}
+
+/// What makes Spilo configure a standby cluster; `STANDBY_METHOD`, which the operator sets, does nothing by itself.
+fn standby(variables: &Variables, by_backups: bool) -> Option<&'static str> {
+    let mut given = ["STANDBY_CLUSTER", "STANDBY_HOST"].into_iter();
+    given.find(|name| variables.set(name).is_some()).or(by_backups.then_some("STANDBY_WAL*"))
 }
 
 #[cfg(test)]
@@ -308,6 +321,20 @@ mod tests {
         {
             assert_eq!(settings(&[nothing]).standby, None, "{nothing:?}");
         }
+    }
+
+    #[test]
+    fn backups_to_follow_get_an_env_dir_and_wal_g_only_where_it_is_asked_for() {
+        let backups = ("STANDBY_WALG_AZ_PREFIX", "azure://backups/x");
+        let made = settings(&[backups]);
+        assert_eq!(made.standby_env_dir.as_deref(), Some("/run/etc/wal-e.d/env-standby"));
+        assert_eq!(made.text("STANDBY_USE_WALG_RESTORE"), "");
+        let asked = settings(&[backups, ("STANDBY_USE_WALG_RESTORE", "true"), ("STANDBY_SCOPE", "acid-orders")]);
+        assert_eq!(asked.standby_env_dir.as_deref(), Some("/run/etc/wal-e.d/env-standby-acid-orders"));
+        assert_eq!(asked.text("STANDBY_USE_WALG_RESTORE"), "true");
+        let s3 = settings(&[("STANDBY_WALE_S3_PREFIX", "s3://b/x")]);
+        assert_eq!(s3.text("STANDBY_USE_WALG_RESTORE"), "true");
+        assert_eq!(settings(&[("STANDBY_HOST", "acid-orders")]).standby_env_dir, None);
     }
 
     #[test]

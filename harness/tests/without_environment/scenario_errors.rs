@@ -127,7 +127,13 @@ mistakes! {
     archive_of_its_own: [("reads: [prodbackups]", "reads: [prodbackups]\n    writes-into-archives-of: [clone, sauce]")];
     expectations_of_nothing: [("{ equals: before-mistake }\n", "{}\n    env: { SCOPE: {} }\n")];
     manifest_of_another_kind: [("    kind: postgresql\n    metadata: { name: acid-orders }", "    kind: postgres\n    metadata: { name: acid-orders }")];
-    manifest_of_a_standby_cluster: [("      clone:\n        cluster: acid-orders", "      standby: { standby_host: acid-orders }\n      clone:\n        cluster: acid-orders")];
+    follows_without_following: [("outcome: running\n", "outcome: running\n    follows: { cluster: source }\n")];
+    follows_itself: [("outcome: running\n", "outcome: following\n    follows: { cluster: clone, bytes: 0 }\n")];
+    follows_a_cluster_that_is_not_there: [("outcome: running\n", "outcome: following\n    follows: { cluster: sauce }\n")];
+    unknown_field_of_what_it_follows: [("outcome: running\n", "outcome: following\n    follows: { cluster: source, byte: 0 }\n")];
+    catch_up_to_an_undefined_mark: [("  - create: clone\n", "  - create: clone\n  - catch-up: { on: clone, to: before-mistaek }\n")];
+    catch_up_to_a_mark_of_its_own: [("  - create: clone\n", "  - create: clone\n  - catch-up: { on: source, to: before-mistake }\n")];
+    catch_up_of_a_cluster_that_is_not_there_yet: [("  - create: clone\n", "  - catch-up: { on: clone, to: before-mistake }\n  - create: clone\n")];
     manifest_without_a_name: [("metadata: { name: acid-orders-clone }", "metadata: { nam: acid-orders-clone }")];
     manifest_without_its_teams_prefix: [
         ("  configuration:\n", "  configuration:\n    enable_team_id_clustername_prefix: true\n"),

@@ -11,7 +11,7 @@ pub(super) static DEFINITION: Definition = Definition {
     severity: Severity::Error,
     title: "a cluster that shall follow another one by its backups is not told how to read them",
     page: definition::page!("standby-cannot-read"),
-    shown: Shown::Not("clusters that follow others cannot be drilled yet: the stand-in makes none"),
+    shown: Shown::By(&["check/standby-cannot-read"]),
     find,
 };
 

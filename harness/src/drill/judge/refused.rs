@@ -22,7 +22,11 @@ const REFUSALS: [(&str, IsRefusal); 3] = [
     ("storage-refuses-key", |refused| refused.status == 403 && refused.error_code != "AccountIsDisabled"),
 ];
 /// The variable that has an account's name, and those that may have what opens it.
-const CREDENTIALS: [(&str, [&str; 3]); 2] = [
+const CREDENTIALS: [(&str, [&str; 3]); 3] = [
+    (
+        "STANDBY_AZURE_STORAGE_ACCOUNT",
+        ["STANDBY_AZURE_STORAGE_ACCESS_KEY", "STANDBY_AZURE_STORAGE_SAS_TOKEN", "STANDBY_AZURE_CLIENT_SECRET"],
+    ),
     (
         "CLONE_AZURE_STORAGE_ACCOUNT",
         ["CLONE_AZURE_STORAGE_ACCESS_KEY", "CLONE_AZURE_STORAGE_SAS_TOKEN", "CLONE_AZURE_CLIENT_SECRET"],

@@ -217,4 +217,5 @@ fn told_apart(observed: &Observed, clone: Value) -> Option<String> {
 
 mod clusters;
 mod data;
+mod follows;
 mod unasked;

@@ -42,7 +42,8 @@ impl Observed {
             let backups = expected.and_then(|expected| expected.backups);
             backups == Some(OwnBackups::None) || backups.is_none() && writes.is_some_and(Vec::is_empty)
         };
-        let without = self.clusters.iter().filter(|(_, cluster)| cluster.without_backup);
+        // One that follows another has none to take.
+        let without = self.clusters.iter().filter(|(_, cluster)| cluster.without_backup && cluster.lag.is_none());
         let finding = |(short, _): (&String, _)| {
             Finding::new(
                 format!("{short}: backups"),

@@ -25,6 +25,11 @@ const APPLIED: Limit = Limit {
     longest_interval: Duration::from_millis(500),
 };
 
+/// Whether a manifest asks for a cluster that follows another one.
+fn has_standby(manifest: &Value) -> bool {
+    manifest.pointer("/spec/standby").is_some_and(|section| !section.is_null())
+}
+
 impl<E: Environment> World<'_, E> {
     /// `at` is the place of the changes in the file.
     pub(super) async fn apply(&mut self, step: &ApplyStep, at: &str) -> Result<String, DrillError> {
@@ -53,6 +58,9 @@ impl<E: Environment> World<'_, E> {
         self.all_ready(short, &name).await?;
         self.learn_secrets().await?;
         self.observe_env(short).await?;
+        if self.cluster(short)?.follows.is_some() && !has_standby(&self.cluster(short)?.manifest) {
+            return self.let_go(short).await;
+        }
         let is_clone = self.clone_section(short)?;
         if !is_clone["cluster"].as_str().unwrap_or_default().is_empty()
             && is_clone != was_clone

@@ -75,21 +75,21 @@ impl<E: Environment> World<'_, E> {
             Err(error) => return Err(placed(self.loaded, &self.release, &pointer, error)),
         }
         self.clusters.insert(short.to_owned(), cluster);
-        let outcome = match self.evident(short).await? {
-            Evident::Failed(outcome) => outcome,
-            Evident::Running { pod, connect } => {
-                let identity = identify(&connect).await?;
-                let outcome = self.outcome_of_running(short, &identity).await?;
-                if let Some(cluster) = self.clusters.get_mut(short) {
-                    cluster.identity = Some(identity);
-                    cluster.runs = true;
-                    (cluster.leader, cluster.connect) = (Some(pod), Some(*connect));
-                }
-                outcome
+        let evident = self.evident(short).await?;
+        if let Evident::Running { pod, connect } = &evident {
+            let identity = identify(connect).await?;
+            if let Some(cluster) = self.clusters.get_mut(short) {
+                cluster.identity = Some(identity);
+                cluster.runs = true;
+                (cluster.leader, cluster.connect) = (Some(pod.clone()), Some((**connect).clone()));
             }
-        };
+        }
         self.learn_secrets().await?;
         self.observe_env(short).await?;
+        let outcome = match evident {
+            Evident::Failed(outcome) => outcome,
+            Evident::Running { .. } => self.outcome_of_running(short).await?,
+        };
         let note = outcome.why.clone();
         if let Some(cluster) = self.clusters.get_mut(short) {
             cluster.outcome = Some(outcome);
@@ -169,14 +169,10 @@ impl<E: Environment> World<'_, E> {
         Ok(status(&object).unwrap_or("not set").to_owned())
     }
 
-    async fn outcome_of_running(&self, short: &str, identity: &Identity) -> Result<Outcome, DrillError> {
-        let logs = self.logs_of(short).await?;
-        let texts: Vec<&str> = logs.iter().map(|log| log.text.as_str()).collect();
-        let clone = &self.cluster(short)?.manifest["spec"]["clone"];
-        let source = clone["cluster"].as_str().filter(|name| !name.is_empty());
-        let source = source.map(|name| self.named(name, clone["uid"].as_str().unwrap_or_default()));
-        let target = clone["timestamp"].as_str().unwrap_or_default();
-        let backups_of = self.writers_of_backups(short).await?;
+    async fn outcome_of_running(&mut self, short: &str) -> Result<Outcome, DrillError> {
+        let Some(identity) = self.cluster(short)?.identity.clone() else {
+            return Err(DrillError::step(format!("tell what became of {short}"), "nobody asked it who it is"));
+        };
         let peers: Vec<Peer> = self
             .clusters
             .iter()
@@ -186,7 +182,29 @@ impl<E: Environment> World<'_, E> {
                 Some(Peer { cluster: other.clone(), system_identifier: identifier })
             })
             .collect();
-        let mut outcome = outcome::of_running(
+        let mut outcome = match self.outcome_of_standby(short, &identity, &peers).await? {
+            Some(outcome) => outcome,
+            None => self.outcome_of_clone(short, &identity, &peers).await?,
+        };
+        let redactor = self.redactor();
+        outcome.evidence = outcome.evidence.iter().map(|line| redactor.hide(line)).collect();
+        Ok(outcome)
+    }
+
+    async fn outcome_of_clone(
+        &self,
+        short: &str,
+        identity: &Identity,
+        peers: &[Peer],
+    ) -> Result<Outcome, DrillError> {
+        let logs = self.logs_of(short).await?;
+        let texts: Vec<&str> = logs.iter().map(|log| log.text.as_str()).collect();
+        let clone = &self.cluster(short)?.manifest["spec"]["clone"];
+        let source = clone["cluster"].as_str().filter(|name| !name.is_empty());
+        let source = source.map(|name| self.named(name, clone["uid"].as_str().unwrap_or_default()));
+        let target = clone["timestamp"].as_str().unwrap_or_default();
+        let backups_of = self.writers_of_backups(short).await?;
+        outcome::of_running(
             &outcome::Seen {
                 system_identifier: &identity.system_identifier,
                 clone_of: source.as_deref(),
@@ -196,12 +214,9 @@ impl<E: Environment> World<'_, E> {
                 logs: &texts,
                 backups_of: &backups_of,
             },
-            &peers,
+            peers,
         )
-        .map_err(|why| DrillError::step(format!("tell what became of {short}"), why))?;
-        let redactor = self.redactor();
-        outcome.evidence = outcome.evidence.iter().map(|line| redactor.hide(line)).collect();
-        Ok(outcome)
+        .map_err(|why| DrillError::step(format!("tell what became of {short}"), why))
     }
 
     /// The short name of the cluster that a clone section names: by its UID where it has one, since two

@@ -4,6 +4,7 @@ mod accounts;
 mod apply;
 mod backup;
 mod blobs;
+mod catch_up;
 mod create;
 mod delete;
 mod failover;
@@ -48,6 +49,7 @@ impl<E: Environment> World<'_, E> {
             Step::Apply(apply) => self.apply(apply, &at("apply/changes")).await,
             Step::SetSecret(set) => self.set_secret(set, &at("set-secret/values")).await,
             Step::Failover(cluster) => self.failover(cluster).await,
+            Step::CatchUp(step) => self.catch_up(step).await,
             Step::Restart(cluster) => self.restart(cluster).await,
             Step::RestoreInPlace(step) => self.restore_in_place(step).await,
             Step::Fault(fault) => self.fault(fault).await,
@@ -70,6 +72,7 @@ pub(super) fn title(step: &Step) -> String {
         Step::Apply(apply) => format!("apply to {}", apply.to),
         Step::SetSecret(set) => format!("set secret {}", set.name),
         Step::Failover(cluster) => format!("failover {cluster}"),
+        Step::CatchUp(step) => format!("catch up {} to {}", step.on, step.to),
         Step::Restart(cluster) => format!("restart {cluster}"),
         Step::RestoreInPlace(step) => format!("restore {} in place of {}", step.with, step.of),
         Step::Fault(fault) => format!("fault {}", fault.name),

@@ -70,6 +70,15 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "compare CLONE_AZURE_STORAGE_ACCOUNT and CLONE_WALG_AZ_PREFIX in the env observation with where the source's backups are",
     },
     Entry {
+        name: "no-backup-to-follow",
+        level: Error,
+        source: Source::Spilo,
+        standing: Expected,
+        pattern: "^Can not find any backups",
+        means: "there is no base backup under the prefix of the backups that a new replica, or a standby cluster, is to be made of",
+        do_: "compare STANDBY_AZURE_STORAGE_ACCOUNT and STANDBY_WALG_AZ_PREFIX in the env observation with where the source's backups are",
+    },
+    Entry {
         name: "backup-list-fails",
         level: Error,
         source: Source::Spilo,

@@ -16,6 +16,16 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "nothing, where every manifest names its accounts in spec.env; set wal_az_storage_account otherwise",
     },
     Entry {
+        name: "standby-without-wal-path",
+        level: Error,
+        source: Source::Operator,
+        standing: Expected,
+        pattern: "no WAL path specified in standby section",
+        means: "the standby section names neither a running cluster nor backups in S3 or Google Cloud, so the operator adds no variable. \
+                It goes on, and holds the cluster for a standby cluster",
+        do_: "nothing, where spec.env has the STANDBY_ variables, as for backups in Azure; else the cluster comes up empty",
+    },
+    Entry {
         name: "name-hides-previous",
         level: Warning,
         source: Source::ApiServer,

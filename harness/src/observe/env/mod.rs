@@ -104,6 +104,11 @@ impl EnvObservation {
         self.got.get(name).map(String::as_str)
     }
 
+    /// Everything that the container got, secrets as fingerprints.
+    pub fn container(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.got.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Where the entry that counts came from: Kubernetes takes the last one of a name.
     pub fn from(&self, name: &str) -> Option<EnvOrigin> {
         self.entries.iter().rev().find(|entry| entry.name == name).map(|entry| entry.from)

@@ -89,7 +89,10 @@ fn clusters(clusters: &[ClusterSummary]) -> Markup {
             @for cluster in clusters {
                 tr {
                     td { strong { (cluster.cluster) } }
-                    td { (cluster.outcome) }
+                    td {
+                        (cluster.outcome)
+                        @if let Some(follows) = &cluster.follows { br; "follows " (follows.words()) }
+                    }
                     td { (cluster.data) }
                     td {
                         (names(&cluster.reads))

@@ -83,6 +83,21 @@ impl Checker<'_> {
                 }
             }
         }
+        if let Some(follows) = &expectation.follows {
+            let pointer = format!("{at}/follows");
+            if !matches!(expectation.outcome, ClusterOutcome::Following | ClusterOutcome::LagsBehind) {
+                let kind = ProblemKind::Contradiction(
+                    "`follows` goes with the outcomes `following` and `lags-behind`".to_owned(),
+                );
+                self.add_at_key(&pointer, kind, None);
+            }
+            if follows.cluster == cluster {
+                let kind = ProblemKind::Contradiction("no cluster follows itself".to_owned());
+                self.add(&format!("{pointer}/cluster"), kind, None);
+            } else {
+                self.known(&format!("{pointer}/cluster"), What::Cluster, &follows.cluster, &self.cluster_names());
+            }
+        }
         for (field, accounts) in [("reads", &expectation.reads), ("writes", &expectation.writes)] {
             for (index, account) in accounts.iter().flatten().enumerate() {
                 let pointer = format!("{at}/{field}/{index}");

@@ -48,12 +48,6 @@ impl Checker<'_> {
         if !manifest.get("spec").is_some_and(Value::is_object) {
             self.add(pointer, ProblemKind::MissingField("spec".to_owned()), None);
         }
-        // The local environment's pods would come up as clusters of their own.
-        if manifest.pointer("/spec/standby").is_some_and(|standby| !standby.is_null()) {
-            let kind = ProblemKind::Unsupported("standby clusters cannot be drilled yet");
-            let help = "take `standby` out, or make the cluster a clone of the other one".to_owned();
-            self.add_at_key(&format!("{pointer}/spec/standby"), kind, Some(help));
-        }
         let Some(name) = text("/metadata/name") else {
             self.add(
                 &format!("{pointer}/metadata"),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::problem::{ProblemKind, What};
 use super::super::types::{
-    ApplyStep, CopyAccountStep, MarkStep, RestoreInPlaceStep, SetSecretStep, SqlStep, Step,
+    ApplyStep, CatchUpStep, CopyAccountStep, MarkStep, RestoreInPlaceStep, SetSecretStep, SqlStep, Step,
 };
 use super::fault::Faults;
 use super::texts::Scope;
@@ -61,6 +61,7 @@ impl<'a> Checker<'a> {
                 Step::Apply(apply) => self.apply(&format!("{at}/apply"), apply, &mut world),
                 Step::SetSecret(set) => self.set_secret(&format!("{at}/set-secret"), set, &world),
                 Step::Failover(cluster) => self.failover(&format!("{at}/failover"), cluster, &mut world),
+                Step::CatchUp(step) => self.catch_up(&format!("{at}/catch-up"), step, &mut world),
                 Step::Restart(cluster) => self.running(&format!("{at}/restart"), cluster, &mut world),
                 Step::RestoreInPlace(step) => {
                     self.restore_in_place(&format!("{at}/restore-in-place"), step, &mut world);
@@ -173,6 +174,22 @@ impl<'a> Checker<'a> {
             let kind =
                 ProblemKind::Contradiction(format!("`{cluster}` has no replica that could take the lead"));
             self.add(at, kind, Some("give it `numberOfInstances: 2`".to_owned()));
+        }
+    }
+
+    fn catch_up(&mut self, at: &str, step: &'a CatchUpStep, world: &mut SoFar<'a>) {
+        self.running(&format!("{at}/on"), &step.on, world);
+        let marks: Vec<&str> = world.marks.iter().copied().collect();
+        let pointer = format!("{at}/to");
+        let marked = self.loaded.scenario.steps.iter().find_map(|of| match of {
+            Step::Mark(mark) if mark.name == step.to => Some(mark),
+            _ => None,
+        });
+        if self.known(&pointer, What::Mark, &step.to, &marks)
+            && marked.is_some_and(|mark| mark.on == step.on)
+        {
+            let kind = ProblemKind::Contradiction(format!("`{}` was taken on this cluster itself", step.to));
+            self.add(&pointer, kind, Some("name a mark on the cluster that it follows".to_owned()));
         }
     }
 

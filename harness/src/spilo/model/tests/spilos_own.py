@@ -48,10 +48,15 @@ def answer(spilo, world, warnings):
             spilo.write_wale_environment(placeholders, '', True)
         if placeholders['CLONE_WITH_WALE']:
             spilo.update_and_write_wale_configuration(placeholders, 'CLONE_', True)
+        if placeholders['STANDBY_WITH_WALE']:
+            spilo.update_and_write_wale_configuration(placeholders, 'STANDBY_', True)
+        standby = placeholders.get('STANDBY_WALE_ENV_DIR') if placeholders['STANDBY_WITH_WALE'] else None
         clone = placeholders.get('CLONE_WALE_ENV_DIR') if placeholders['CLONE_WITH_WALE'] else None
         return {
             'own': env_dir(placeholders['WALE_ENV_DIR']),
             'clone': env_dir(clone) if clone else None,
+            'standby': env_dir(standby) if standby else None,
+            'follows': bool(placeholders['STANDBY_CLUSTER']),
             'clones_backups': bool(placeholders['CLONE_WITH_WALE']),
             'clones_running': bool(placeholders['CLONE_WITH_BASEBACKUP']),
             'warnings': list(warnings),

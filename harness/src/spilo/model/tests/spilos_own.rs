@@ -40,6 +40,8 @@ type Files = BTreeMap<String, String>;
 struct Answer {
     own: Option<Files>,
     clone: Option<Files>,
+    standby: Option<Files>,
+    follows: bool,
     clones_backups: bool,
     clones_running: bool,
     warnings: Vec<String>,
@@ -83,8 +85,9 @@ impl Spilo {
 
 /// How likely a variable is there. Azure is to win often enough, and to lose often enough.
 fn likely(name: &str) -> f64 {
-    let bare = name.strip_prefix("CLONE_").unwrap_or(name);
+    let bare = name.strip_prefix("CLONE_").or(name.strip_prefix("STANDBY_")).unwrap_or(name);
     match bare {
+        "HOST" if name != "CLONE_HOST" => 0.05,
         "WALG_AZ_PREFIX" => 0.85,
         "METHOD" => 0.9,
         "SCOPE" | "PGVERSION" => 0.95,
@@ -136,8 +139,10 @@ fn names() -> Vec<String> {
         "AZURE_STORAGE_KEY",
         "WALG_TAR_SIZE_THRESHOLD",
     ]);
-    let mut names: Vec<String> = scoped.flat_map(|name| [name.to_owned(), format!("CLONE_{name}")]).collect();
-    let plain = ["PGVERSION", "CLONE_METHOD", "CLONE_HOST", "CLONE_USER", "CLONE_PASSWORD", "POD_NAMESPACE"];
+    let prefixes = ["", "CLONE_", archive::STANDBY];
+    let mut names: Vec<String> =
+        scoped.flat_map(|name| prefixes.map(|prefix| format!("{prefix}{name}"))).collect();
+    let plain = ["PGVERSION", "CLONE_METHOD", "CLONE_HOST", "CLONE_USER", "CLONE_PASSWORD", "POD_NAMESPACE", "STANDBY_HOST", "STANDBY_PORT"];
     names.extend(plain.map(str::to_owned));
     names.sort();
     names.dedup();
@@ -188,6 +193,11 @@ fn differences(model: &Model, pod: &Pod<'_>, spilo: &Answer) -> Vec<String> {
     let shown = |files: Option<Files>| format!("{files:?}");
     same("its own env dir", shown(said(model.archive.as_ref())), shown(read(spilo.own.as_ref())));
     same("the clone's env dir", shown(said(model.source())), shown(read(spilo.clone.as_ref())));
+    let followed = pod.settings().standby_env_dir.as_ref();
+    let followed = followed.and_then(|_| archive::env_dir_of(pod.settled(), archive::STANDBY));
+    let followed: Option<Files> = followed.map(|dir| dir.entries.into_iter().collect());
+    same("the env dir of what it follows", shown(read(followed.as_ref())), shown(read(spilo.standby.as_ref())));
+    same("whether it follows", pod.standby().is_some().to_string(), spilo.follows.to_string());
     let backups = matches!(pod.clone_method(), CloneMethod::Backups { .. });
     let running = matches!(pod.clone_method(), CloneMethod::RunningCluster { .. });
     same(
@@ -227,7 +237,7 @@ fn what_the_model_says_is_what_spilos_own_script_writes() {
     let mut spilo = Spilo::start(&scripts);
     let mut runner = TestRunner::default();
     let strategy = worlds();
-    let (mut wrong, mut in_azure, mut clones) = (Vec::new(), 0, 0);
+    let (mut wrong, mut in_azure, mut clones, mut standbys) = (Vec::new(), 0, 0, 0);
     for _ in 0..WORLDS {
         let listed = strategy.new_tree(&mut runner).unwrap().current();
         let items: Vec<(String, Value)> = listed
@@ -244,6 +254,7 @@ fn what_the_model_says_is_what_spilos_own_script_writes() {
         let answer = spilo.ask(&world);
         in_azure += usize::from(model.archive.as_ref().is_some_and(|archive| archive.store == Store::Azure));
         clones += usize::from(model.source().is_some_and(|archive| archive.store == Store::Azure));
+        standbys += usize::from(answer.standby.is_some());
         let found = differences(&model, &pod, &answer);
         if !found.is_empty() {
             wrong.push(format!("{world:?}\n{}", found.join("\n")));
@@ -251,10 +262,10 @@ fn what_the_model_says_is_what_spilos_own_script_writes() {
     }
     spilo.end();
     println!(
-        "{WORLDS} worlds, {in_azure} archive to Azure, {clones} are cloned from there, {} differ",
+        "{WORLDS} worlds, {in_azure} archive to Azure, {clones} are cloned from there, {standbys} follow backups, {} differ",
         wrong.len()
     );
-    assert!(in_azure > WORLDS / 3 && clones > WORLDS / 8, "the worlds are not what they should be");
+    assert!(in_azure > WORLDS / 3 && clones > WORLDS / 8 && standbys > WORLDS / 8, "the worlds are not what they should be");
     assert!(
         wrong.is_empty(),
         "{} of {WORLDS} differ; the first:\n{}",

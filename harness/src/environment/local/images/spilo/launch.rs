@@ -43,8 +43,6 @@ enum LaunchError {
     Configuration(#[from] PatroniError),
     #[error(transparent)]
     Certificate(#[from] CertificateError),
-    #[error("follow another cluster, as {0} asks: the stand-in makes no standby clusters")]
-    Standby(&'static str),
     #[error("configure log: {0}")]
     LogTags(String),
     #[error("prepare {what}: {source}")]
@@ -124,10 +122,6 @@ struct PatroniStart {
 
 /// Writes everything that Patroni and the scripts read.
 fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, LaunchError> {
-    // Without this it would come up as an empty cluster that takes writes.
-    if let Some(name) = settings.standby {
-        return Err(LaunchError::Standby(name));
-    }
     make_folders(settings)?;
     account::name_current_user(Path::new(account::PASSWD)).map_err(prepare(account::PASSWD))?;
     Voice::Bootstrapping.info("Figuring out my environment (Google? AWS? Openstack? Local?)");
@@ -159,16 +153,20 @@ fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, L
     certificate::write(settings)?;
     if settings.archiving {
         Voice::Bootstrapping.info("Configuring wal-e");
-        write_env_dir(&variables, Scope::Own, settings.text("WALE_ENV_DIR"))?;
+        write_env_dir(&variables, Scope::Own.prefix(), settings.text("WALE_ENV_DIR"))?;
     }
     Voice::Bootstrapping.info("Configuring bootstrap");
     match &settings.clone {
         CloneMethod::Nothing => {}
-        CloneMethod::Backups { env_dir } => write_env_dir(&variables, Scope::Clone, env_dir)?,
+        CloneMethod::Backups { env_dir } => write_env_dir(&variables, Scope::Clone.prefix(), env_dir)?,
         CloneMethod::RunningCluster { pgpass } => {
             let line = clone_with_basebackup::pgpass_line(settings);
             env_dir::write_new(Path::new(pgpass), &line, 0o600).map_err(prepare(pgpass))?;
         }
+    }
+    if let Some(env_dir) = &settings.standby_env_dir {
+        Voice::Bootstrapping.info("Configuring standby-cluster");
+        write_env_dir(&variables, archive::STANDBY, env_dir)?;
     }
     Voice::Bootstrapping.info("Configuring patroni");
     let file = Path::new(settings.text("RW_DIR")).join(patroni::FILE_NAME);
@@ -180,8 +178,8 @@ fn configure(settings: &Settings, programs: &Programs) -> Result<PatroniStart, L
     Ok(PatroniStart { python: programs.python.clone(), config: file, variables })
 }
 
-fn write_env_dir(variables: &Variables, scope: Scope, folder: &str) -> Result<(), LaunchError> {
-    let Some(content) = archive::env_dir(variables, scope) else { return Ok(()) };
+fn write_env_dir(variables: &Variables, prefix: &str, folder: &str) -> Result<(), LaunchError> {
+    let Some(content) = archive::env_dir_of(variables, prefix) else { return Ok(()) };
     let temporary = variables.text("WALE_TMPDIR");
     fs::create_dir_all(temporary).map_err(prepare(temporary))?;
     fs::set_permissions(temporary, fs::Permissions::from_mode(0o1777)).map_err(prepare(temporary))?;

@@ -1,7 +1,7 @@
 //! The Spilo stand-in: a launcher that keeps to Spilo's contract over the real Patroni.
 //!
 //! In full for backups and clones on Azure; `harness/docs/spilo.md` has each row. Not there: log shipping, PgQ, PgBouncer, and stores other than Kubernetes.
-//! What would make another cluster than Spilo does is refused, not left out: standby clusters (`STANDBY_*`), a major version
+//! What would make another cluster than Spilo does is refused, not left out: a major version
 //! of PostgreSQL that this machine lacks, and a clone whose source has an older one, which Spilo upgrades.
 
 mod account;

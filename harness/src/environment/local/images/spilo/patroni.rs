@@ -3,6 +3,7 @@
 mod kubernetes;
 mod libraries;
 mod locale;
+mod standby;
 
 use serde_json::{Map, Value, json};
 
@@ -126,6 +127,7 @@ fn generated(settings: &Settings, machine: &Machine) -> Map<String, Value> {
             "no_leader": 1,
         });
     }
+    standby::add_method(&mut postgresql, settings);
     let config = json!({
         "bootstrap": bootstrap(settings, machine),
         "scope": text("SCOPE"),
@@ -164,6 +166,9 @@ fn bootstrap(settings: &Settings, machine: &Machine) -> Value {
             "data-checksums",
         ],
     });
+    if let Some(section) = standby::section(settings) {
+        bootstrap["dcs"]["standby_cluster"] = section;
+    }
     match &settings.clone {
         CloneMethod::Nothing => {}
         CloneMethod::Backups { env_dir } => {

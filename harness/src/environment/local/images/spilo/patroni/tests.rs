@@ -320,3 +320,45 @@ fn the_oldest_release_labels_every_leader_master() {
     };
     assert_eq!((label("3.0-p1"), label("4.0-p2")), (json!("master"), json!("leader")));
 }
+
+#[test]
+fn a_cluster_that_follows_backups_is_made_of_the_newest_and_reads_on() {
+    let config = made(&[("STANDBY_WALG_AZ_PREFIX", "azure://backups/acid-orders/15"), ("WAL_RESTORE_TIMEOUT", "7")]);
+    assert_eq!(
+        at(&config, "/bootstrap/dcs/standby_cluster"),
+        json!({
+            "create_replica_methods": ["bootstrap_standby_with_wale", "basebackup_fast_xlog"],
+            "restore_command":
+                r#"envdir "/run/etc/wal-e.d/env-standby" timeout "7" /scripts/restore_command.sh "%f" "%p""#,
+        })
+    );
+    let method = &config["postgresql"]["bootstrap_standby_with_wale"];
+    assert_eq!(method["command"], r#"envdir "/run/etc/wal-e.d/env-standby" /scripts/wale_restore.sh"#);
+    assert_eq!(method["no_leader"], 1);
+    assert_eq!(at(&config, "/bootstrap/method"), Value::Null);
+}
+
+#[test]
+fn a_cluster_that_follows_a_running_one_is_told_where_it_is() {
+    let host = [("STANDBY_HOST", "acid-orders"), ("STANDBY_PORT", "5433"), ("STANDBY_PRIMARY_SLOT_NAME", "follower")];
+    let config = made(&host);
+    assert_eq!(
+        at(&config, "/bootstrap/dcs/standby_cluster"),
+        json!({
+            "create_replica_methods": ["basebackup_fast_xlog"],
+            "host": "acid-orders",
+            "port": "5433",
+            "primary_slot_name": "follower",
+        })
+    );
+    assert_eq!(at(&config, "/postgresql/bootstrap_standby_with_wale"), Value::Null);
+    assert_eq!(at(&made(&[("STANDBY_METHOD", "STANDBY_WITH_WALE")]), "/bootstrap/dcs/standby_cluster"), Value::Null);
+}
+
+#[test]
+fn one_may_follow_backups_and_a_running_cluster() {
+    let config = made(&[("STANDBY_WALG_AZ_PREFIX", "azure://b/x"), ("STANDBY_HOST", "acid-orders")]);
+    let section = at(&config, "/bootstrap/dcs/standby_cluster");
+    assert_eq!(section["host"], "acid-orders");
+    assert!(section["restore_command"].as_str().unwrap().contains("env-standby"));
+}
