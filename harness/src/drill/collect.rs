@@ -256,7 +256,10 @@ impl<E: Environment> World<'_, E> {
             Some(format!("its system identifier is {now}, and was {before} when it came up"))
         } else if cluster.follows.is_some() {
             if !now.in_recovery {
-                let why = format!("it followed another cluster and does not any more: it takes writes, on timeline {}", now.timeline);
+                let why = format!(
+                    "it followed another cluster and does not any more: it takes writes, on timeline {}",
+                    now.timeline
+                );
                 self.promoted(short, why, now);
             }
             None

@@ -158,7 +158,8 @@ impl<E: Environment> World<'_, E> {
             return Ok(Place { lsn, timeline: identify(connect).await?.timeline });
         }
         let identifier = cluster.identity.as_ref().map(|identity| &identity.system_identifier);
-        let marks = self.marks.values().filter(|mark| Some(&mark.data.identity.system_identifier) == identifier);
+        let marks =
+            self.marks.values().filter(|mark| Some(&mark.data.identity.system_identifier) == identifier);
         let newest = marks.max_by(|one, other| one.time.cmp(&other.time)).ok_or_else(|| {
             let why = "it does not run any more, and no mark was taken of it".to_owned();
             DrillError::step(format!("tell how far {short} had come"), why)
@@ -181,7 +182,8 @@ impl<E: Environment> World<'_, E> {
             Ok::<_, DrillError>(Seen::NotYet("it is in recovery and takes no writes".to_owned()))
         });
         let Some(identity) = found.await.map_err(DrillError::from)? else {
-            return Ok("Patroni's own configuration still has it follow: the operator does not change that".to_owned());
+            return Ok("Patroni's own configuration still has it follow: the operator does not change that"
+                .to_owned());
         };
         let why = format!("promoted: it takes writes, on timeline {}", identity.timeline);
         self.promoted(short, why.clone(), identity);

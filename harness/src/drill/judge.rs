@@ -268,7 +268,8 @@ fn known(expected: &ClusterExpectation) -> Vec<String> {
     known.extend(expected.because.clone());
     match expected.outcome {
         ClusterOutcome::BootstrapFails => {
-            known.extend(["bootstrap-failed", "backup-fetch-failed", "recovery-failed"].map(str::to_owned));
+            let implied = ["bootstrap-failed", "backup-fetch-failed", "recovery-failed", "standby-not-made"];
+            known.extend(implied.map(str::to_owned));
         }
         ClusterOutcome::TargetNotReached => known.push("recovery-ended-before-target".to_owned()),
         _ => {}

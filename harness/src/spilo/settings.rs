@@ -329,7 +329,8 @@ mod tests {
         let made = settings(&[backups]);
         assert_eq!(made.standby_env_dir.as_deref(), Some("/run/etc/wal-e.d/env-standby"));
         assert_eq!(made.text("STANDBY_USE_WALG_RESTORE"), "");
-        let asked = settings(&[backups, ("STANDBY_USE_WALG_RESTORE", "true"), ("STANDBY_SCOPE", "acid-orders")]);
+        let asked =
+            settings(&[backups, ("STANDBY_USE_WALG_RESTORE", "true"), ("STANDBY_SCOPE", "acid-orders")]);
         assert_eq!(asked.standby_env_dir.as_deref(), Some("/run/etc/wal-e.d/env-standby-acid-orders"));
         assert_eq!(asked.text("STANDBY_USE_WALG_RESTORE"), "true");
         let s3 = settings(&[("STANDBY_WALE_S3_PREFIX", "s3://b/x")]);

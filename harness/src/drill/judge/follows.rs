@@ -7,7 +7,8 @@ use crate::scenario::ClusterExpectation;
 
 pub(super) fn misses(short: &str, expected: &ClusterExpectation, cluster: &ObservedCluster) -> Vec<Miss> {
     let Some(follows) = &expected.follows else { return Vec::new() };
-    let finding = |expected: String, found: String| Finding::new(format!("{short}: follows"), expected, found);
+    let finding =
+        |expected: String, found: String| Finding::new(format!("{short}: follows"), expected, found);
     let Some(lag) = &cluster.lag else {
         let said = "it follows no cluster, so nothing is known of how far behind it is".to_owned();
         return vec![unseen(finding(follows.cluster.clone(), said))];

@@ -25,7 +25,11 @@ const REFUSALS: [(&str, IsRefusal); 3] = [
 const CREDENTIALS: [(&str, [&str; 3]); 3] = [
     (
         "STANDBY_AZURE_STORAGE_ACCOUNT",
-        ["STANDBY_AZURE_STORAGE_ACCESS_KEY", "STANDBY_AZURE_STORAGE_SAS_TOKEN", "STANDBY_AZURE_CLIENT_SECRET"],
+        [
+            "STANDBY_AZURE_STORAGE_ACCESS_KEY",
+            "STANDBY_AZURE_STORAGE_SAS_TOKEN",
+            "STANDBY_AZURE_CLIENT_SECRET",
+        ],
     ),
     (
         "CLONE_AZURE_STORAGE_ACCOUNT",

@@ -43,7 +43,8 @@ impl Observed {
             backups == Some(OwnBackups::None) || backups.is_none() && writes.is_some_and(Vec::is_empty)
         };
         // One that follows another has none to take.
-        let without = self.clusters.iter().filter(|(_, cluster)| cluster.without_backup && cluster.lag.is_none());
+        let without =
+            self.clusters.iter().filter(|(_, cluster)| cluster.without_backup && cluster.lag.is_none());
         let finding = |(short, _): (&String, _)| {
             Finding::new(
                 format!("{short}: backups"),

@@ -37,7 +37,10 @@ pub(crate) fn of_asked(asked: &Asked<'_>, peers: &[Peer]) -> (Outcome, Option<St
             Some(peer) => (ClusterOutcome::Running, format!("with the data of {peer}")),
             None => (ClusterOutcome::Empty, "initialised from nothing".to_owned()),
         };
-        return (outcome(kind, format!("it was to follow another cluster ({by}) and takes writes, {of}")), None);
+        return (
+            outcome(kind, format!("it was to follow another cluster ({by}) and takes writes, {of}")),
+            None,
+        );
     }
     let whom = asked.whom.or(same.first().copied());
     match whom.filter(|whom| same.contains(whom)) {
@@ -99,7 +102,11 @@ fn last_of_each(lines: Vec<String>) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn asked(identifier: &str, in_recovery: bool, whom: Option<&str>) -> (ClusterOutcome, String, Option<String>) {
+    fn asked(
+        identifier: &str,
+        in_recovery: bool,
+        whom: Option<&str>,
+    ) -> (ClusterOutcome, String, Option<String>) {
         let peer = |cluster: &str, identifier: &str| Peer {
             cluster: cluster.to_owned(),
             system_identifier: identifier.to_owned(),
@@ -110,9 +117,12 @@ mod tests {
             system_identifier: identifier,
             in_recovery,
             timeline: 1,
-            logs: &["INFO: no action. I am (acid-0), the standby leader with the lock\nINFO: no action. I am (acid-0), the standby leader with the lock\nLOG:  entering standby mode"],
+            logs: &[
+                "INFO: no action. I am (acid-0), the standby leader with the lock\nINFO: no action. I am (acid-0), the standby leader with the lock\nLOG:  entering standby mode",
+            ],
         };
-        let (outcome, follows) = of_asked(&asked, &[peer("source", "71"), peer("clone", "71"), peer("other", "72")]);
+        let (outcome, follows) =
+            of_asked(&asked, &[peer("source", "71"), peer("clone", "71"), peer("other", "72")]);
         assert_eq!(outcome.evidence.len(), 2);
         (outcome.kind, outcome.why, follows)
     }

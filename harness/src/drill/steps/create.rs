@@ -171,7 +171,10 @@ impl<E: Environment> World<'_, E> {
 
     async fn outcome_of_running(&mut self, short: &str) -> Result<Outcome, DrillError> {
         let Some(identity) = self.cluster(short)?.identity.clone() else {
-            return Err(DrillError::step(format!("tell what became of {short}"), "nobody asked it who it is"));
+            return Err(DrillError::step(
+                format!("tell what became of {short}"),
+                "nobody asked it who it is",
+            ));
         };
         let peers: Vec<Peer> = self
             .clusters

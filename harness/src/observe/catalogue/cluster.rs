@@ -83,6 +83,15 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "",
     },
     Entry {
+        name: "standby-not-made",
+        level: Error,
+        source: Source::Patroni,
+        standing: Expected,
+        pattern: "^Error creating replica using method bootstrap_standby_with_wale",
+        means: "the first node of a standby cluster could not be made of the backups that it is to follow; Patroni tries again for ever",
+        do_: "read the lines of Spilo's script and of WAL-G before it",
+    },
+    Entry {
         name: "bypass-api-service-off",
         level: Warning,
         source: Source::Patroni,

@@ -26,6 +26,16 @@ pub(super) static ENTRIES: &[Entry] = &[
         do_: "nothing, where spec.env has the STANDBY_ variables, as for backups in Azure; else the cluster comes up empty",
     },
     Entry {
+        name: "roles-not-synced-in-recovery",
+        level: Error,
+        source: Source::Operator,
+        standing: Expected,
+        pattern: "could not sync roles: .* in a read-only transaction",
+        means: "the operator told Patroni to promote a standby cluster, and did not wait for it before it set roles and passwords: until its next \
+                sync the roles have their source's passwords, and the status is UpdateFailed",
+        do_: "nothing, where resync_period may pass; else change the manifest once more, or restart the operator",
+    },
+    Entry {
         name: "name-hides-previous",
         level: Warning,
         source: Source::ApiServer,

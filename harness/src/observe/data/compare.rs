@@ -1,17 +1,17 @@
 //! Holding one observation against another: nothing that was observed is passed over.
 
+mod recovered;
 mod tables;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use super::difference::{Comparison, Difference, DifferenceKind};
-use super::observation::{
-    DataObservation, Database, Identity, Role, SchemaObject, Sequence, Table, TableKind,
-};
+use super::observation::{DataObservation, Database, Role, SchemaObject, Sequence, Table, TableKind};
 use super::spilo::{self, Made};
 use super::value::Hide;
 use super::{DataError, FIRST};
+use recovered::has_recovered;
 use tables::same_rows;
 
 /// Characters of a definition that are shown, from where it begins to differ.
@@ -71,11 +71,6 @@ fn granted(object: Option<&SchemaObject>) -> Vec<&str> {
 
 fn tables(database: Option<&Database>) -> &[Table] {
     database.map_or(&[], |database| &database.tables)
-}
-
-/// Every recovery to a target, and every promotion, begins a timeline that is higher than all before.
-fn has_recovered(observed: &Identity, expected: &Identity) -> bool {
-    observed.system_identifier == expected.system_identifier && observed.timeline > expected.timeline
 }
 
 /// Things of one or of both sides, by name.

@@ -95,7 +95,12 @@ impl Checker<'_> {
                 let kind = ProblemKind::Contradiction("no cluster follows itself".to_owned());
                 self.add(&format!("{pointer}/cluster"), kind, None);
             } else {
-                self.known(&format!("{pointer}/cluster"), What::Cluster, &follows.cluster, &self.cluster_names());
+                self.known(
+                    &format!("{pointer}/cluster"),
+                    What::Cluster,
+                    &follows.cluster,
+                    &self.cluster_names(),
+                );
             }
         }
         for (field, accounts) in [("reads", &expectation.reads), ("writes", &expectation.writes)] {

@@ -185,8 +185,7 @@ impl<'a> Checker<'a> {
             Step::Mark(mark) if mark.name == step.to => Some(mark),
             _ => None,
         });
-        if self.known(&pointer, What::Mark, &step.to, &marks)
-            && marked.is_some_and(|mark| mark.on == step.on)
+        if self.known(&pointer, What::Mark, &step.to, &marks) && marked.is_some_and(|mark| mark.on == step.on)
         {
             let kind = ProblemKind::Contradiction(format!("`{}` was taken on this cluster itself", step.to));
             self.add(&pointer, kind, Some("name a mark on the cluster that it follows".to_owned()));

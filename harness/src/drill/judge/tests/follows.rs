@@ -10,7 +10,8 @@ fn lag(bytes: u64, seconds: f64, missing: Option<&str>) -> Lag {
 /// A cluster `clone` that follows `source`, reads its backups, and has nothing of its own in any account.
 fn following(lag: Lag) -> Observed {
     let mut observed = with_clone(|clone| {
-        clone.outcome = Some(lag.outcome(vec!["INFO: no action. I am (clone-0), the standby leader".to_owned()]));
+        clone.outcome =
+            Some(lag.outcome(vec!["INFO: no action. I am (clone-0), the standby leader".to_owned()]));
         clone.lag = Some(lag);
         clone.without_backup = true;
     });
@@ -44,11 +45,14 @@ fn one_that_follows_nobody_is_no_following_one_and_one_that_follows_is_no_runnin
         clone.outcome = became(ClusterOutcome::Running, "promoted: it takes writes, on timeline 2", &[]);
     });
     let seen = "running: promoted: it takes writes, on timeline 2";
-    assert_eq!(said(&promoted, expected(json!({}))), [
-        ("clone: outcome".to_owned(), "following".to_owned(), seen.to_owned()),
-        // It archives by now.
-        ("clone: writes".to_owned(), "no storage account".to_owned(), "clonebackups".to_owned()),
-    ]);
+    assert_eq!(
+        said(&promoted, expected(json!({}))),
+        [
+            ("clone: outcome".to_owned(), "following".to_owned(), seen.to_owned()),
+            // It archives by now.
+            ("clone: writes".to_owned(), "no storage account".to_owned(), "clonebackups".to_owned()),
+        ]
+    );
     let empty = with_clone(|clone| clone.outcome = became(ClusterOutcome::Empty, "of its own", &[]));
     assert_eq!(said(&empty, expected(json!({})))[0].2, "empty: of its own");
     let found = said(&following(lag(0, 0.1, None)), running(json!({})));
@@ -76,7 +80,8 @@ fn how_far_behind_it_may_be_and_whom_it_follows_is_held_to() {
     let seconds = of(json!({ "cluster": "source", "seconds": 3 }));
     assert_eq!(seconds, says("clone: follows", "at most 3 s behind", seen));
     assert_eq!(of(json!({ "cluster": "other" })), says("clone: follows", "other", "source"));
-    let unknown = with_clone(|clone| clone.outcome = became(ClusterOutcome::Following, "it follows source", &[]));
+    let unknown =
+        with_clone(|clone| clone.outcome = became(ClusterOutcome::Following, "it follows source", &[]));
     let found = said(&unknown, expected(json!({ "follows": { "cluster": "source" } })));
     assert!(found.iter().any(|(subject, ..)| subject == "clone: follows"), "{found:?}");
 }

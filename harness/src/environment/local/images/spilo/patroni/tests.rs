@@ -323,7 +323,8 @@ fn the_oldest_release_labels_every_leader_master() {
 
 #[test]
 fn a_cluster_that_follows_backups_is_made_of_the_newest_and_reads_on() {
-    let config = made(&[("STANDBY_WALG_AZ_PREFIX", "azure://backups/acid-orders/15"), ("WAL_RESTORE_TIMEOUT", "7")]);
+    let config =
+        made(&[("STANDBY_WALG_AZ_PREFIX", "azure://backups/acid-orders/15"), ("WAL_RESTORE_TIMEOUT", "7")]);
     assert_eq!(
         at(&config, "/bootstrap/dcs/standby_cluster"),
         json!({
@@ -340,7 +341,11 @@ fn a_cluster_that_follows_backups_is_made_of_the_newest_and_reads_on() {
 
 #[test]
 fn a_cluster_that_follows_a_running_one_is_told_where_it_is() {
-    let host = [("STANDBY_HOST", "acid-orders"), ("STANDBY_PORT", "5433"), ("STANDBY_PRIMARY_SLOT_NAME", "follower")];
+    let host = [
+        ("STANDBY_HOST", "acid-orders"),
+        ("STANDBY_PORT", "5433"),
+        ("STANDBY_PRIMARY_SLOT_NAME", "follower"),
+    ];
     let config = made(&host);
     assert_eq!(
         at(&config, "/bootstrap/dcs/standby_cluster"),
@@ -352,7 +357,10 @@ fn a_cluster_that_follows_a_running_one_is_told_where_it_is() {
         })
     );
     assert_eq!(at(&config, "/postgresql/bootstrap_standby_with_wale"), Value::Null);
-    assert_eq!(at(&made(&[("STANDBY_METHOD", "STANDBY_WITH_WALE")]), "/bootstrap/dcs/standby_cluster"), Value::Null);
+    assert_eq!(
+        at(&made(&[("STANDBY_METHOD", "STANDBY_WITH_WALE")]), "/bootstrap/dcs/standby_cluster"),
+        Value::Null
+    );
 }
 
 #[test]
