@@ -258,3 +258,35 @@ async fn position(client: &Client, what: &str, place: &Place) -> Result<Position
 fn sql(what: &str) -> impl Fn(tokio_postgres::Error) -> DrillError {
     move |source| DrillError::Sql { what: what.to_owned(), source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(in_recovery: bool, behind: i64, timeline: u32) -> Option<String> {
+        let place = Place { lsn: "0/5000000".to_owned(), timeline: 2 };
+        Position { in_recovery, behind, timeline }.missing(&place)
+    }
+
+    #[test]
+    fn one_is_there_only_in_recovery_past_the_place_and_on_its_timeline() {
+        assert_eq!(missing(true, 0, 2), None);
+        assert_eq!(missing(true, -16, 2), None);
+        assert_eq!(missing(true, 8, 2).as_deref(), Some("still 8 bytes"));
+        assert_eq!(missing(true, 0, 1).as_deref(), Some("on timeline 1, and the other one is on 2"));
+        assert_eq!(missing(false, -16, 2).as_deref(), Some("it takes writes: it was promoted"));
+    }
+
+    /// A real server that follows nobody, and one place ahead of it: it never comes there, and what it says is not that it did.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_server_that_takes_writes_is_never_taken_for_one_that_follows() {
+        use crate::observe::data::scratch::{Origin, ScratchPostgres};
+
+        let tool = crate::toolchain::newest_postgres();
+        let server =
+            ScratchPostgres::start(&tool, &std::env::temp_dir(), Origin::Initdb, &[]).await.unwrap();
+        let place = Place { lsn: "0/1".to_owned(), timeline: 1 };
+        let lag = follow(&server.connect(), "source", &place).await.unwrap();
+        assert_eq!(lag.missing.as_deref(), Some("it takes writes: it was promoted"));
+    }
+}
