@@ -283,8 +283,7 @@ mod tests {
         use crate::observe::data::scratch::{Origin, ScratchPostgres};
 
         let tool = crate::toolchain::newest_postgres();
-        let server =
-            ScratchPostgres::start(&tool, &std::env::temp_dir(), Origin::Initdb, &[]).await.unwrap();
+        let server = ScratchPostgres::start(&tool, &std::env::temp_dir(), Origin::Initdb, &[]).await.unwrap();
         let place = Place { lsn: "0/1".to_owned(), timeline: 1 };
         let lag = follow(&server.connect(), "source", &place).await.unwrap();
         assert_eq!(lag.missing.as_deref(), Some("it takes writes: it was promoted"));
