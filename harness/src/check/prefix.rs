@@ -9,9 +9,15 @@ pub(super) fn folder(prefix: &str) -> &str {
     prefix.strip_suffix("/wal").unwrap_or(prefix)
 }
 
+/// The major version that a prefix ends in, where it ends in one.
+pub(super) fn version(prefix: &str) -> Option<u16> {
+    prefix.trim_end_matches('/').rsplit('/').next()?.parse().ok().filter(|version| (9..100).contains(version))
+}
+
 /// The container of `azure://container/…`.
 pub(super) fn container(prefix: &str) -> Option<&str> {
-    prefix.strip_prefix("azure://")?.split('/').next().filter(|container| !container.is_empty())
+    let (_, inside) = prefix.split_once("://")?;
+    inside.split('/').next().filter(|container| !container.is_empty())
 }
 
 /// Whether a text is a UUID in the form that Kubernetes gives.
@@ -32,6 +38,7 @@ mod tests {
         assert_eq!(folder("azure://backups/acid-orders/16"), "azure://backups/acid-orders");
         assert_eq!(folder("azure://backups/acid-orders"), "azure://backups/acid-orders");
         assert_eq!(container("azure://backups/x"), Some("backups"));
+        assert_eq!((version("azure://backups/x/16/"), version("azure://backups/16x")), (Some(16), None));
     }
 
     #[test]

@@ -7,9 +7,9 @@ pub use sas::{SasFault, SasToken};
 /// What is wrong with a prefix, as WAL-G reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PrefixFault {
-    /// Blanks, quotes or line ends around it or in it.
+    /// Blanks, quotes or line ends before the container or in its name, and quotes or line ends behind it.
     Blank,
-    /// Not `azure://…`; with what stands in its place.
+    /// No `azure://` with a container behind it; with what stands in its place.
     Scheme(String),
     /// No container behind the scheme.
     NoContainer,
@@ -31,28 +31,59 @@ pub fn suffix(environment: Option<&str>) -> &'static str {
     named.unwrap_or(&CLOUDS[0]).1
 }
 
+/// Whether a name that WAL-G does not know is meant for the public cloud, which it takes then.
+pub fn is_public(environment: &str) -> bool {
+    ["AzurePublicCloud", "AzureCloud", "AzurePublic", "Public", "Azure"]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(environment.trim()))
+}
+
 /// What WAL-G or Azure will not take of a prefix; none where it is sound. What only the cluster knows is not judged.
+///
+/// WAL-G wants a URL with a host, which is the container, and does not look at the scheme: `az://backups/x` is the same place.
 pub fn fault_of_prefix(prefix: &str) -> Option<PrefixFault> {
     if prefix.contains(super::pod::UNKNOWN) {
-        // A part is enough to see another scheme, but no more.
+        // A part is enough to see that there is no scheme, but no more.
         let known = prefix.split(super::pod::UNKNOWN).next().unwrap_or_default();
-        let could = known.len() < SCHEME.len() && SCHEME.starts_with(known) || known.starts_with(SCHEME);
+        let scheme = known.split(':').next().unwrap_or_default();
+        let could = match known.split_once(':') {
+            Some((scheme, rest)) => is_scheme(scheme) && (rest.starts_with("//") || "//".starts_with(rest)),
+            None => scheme.is_empty() || is_scheme(scheme),
+        };
         return (!could).then(|| PrefixFault::Scheme(known.to_owned()));
     }
-    if prefix.contains(|symbol: char| symbol.is_whitespace() || matches!(symbol, '"' | '\'')) {
+    let is_blank = |symbol: char| symbol.is_whitespace() || is_never(symbol);
+    let (scheme, inside) = prefix.split_once("://").unwrap_or((prefix, ""));
+    let container = inside.split('/').next().unwrap_or_default();
+    // A path may well have blanks.
+    if prefix.contains(is_never) || scheme.contains(is_blank) || container.contains(is_blank) {
         return Some(PrefixFault::Blank);
     }
-    let Some(inside) = prefix.strip_prefix(SCHEME) else {
+    if !prefix.contains("://") || !is_scheme(scheme) {
         return Some(PrefixFault::Scheme(prefix.split(':').next().unwrap_or_default().to_owned()));
-    };
-    let container = inside.split('/').next().unwrap_or_default();
+    }
     if container.is_empty() {
         return Some(PrefixFault::NoContainer);
     }
-    fault_of_container(container).map(|why| PrefixFault::Container(container.to_owned(), why))
+    match fault_of_container(container) {
+        // The address of a container, and the like.
+        Some(_) if scheme != SCHEME => Some(PrefixFault::Scheme(scheme.to_owned())),
+        Some(why) => Some(PrefixFault::Container(container.to_owned(), why)),
+        None => None,
+    }
 }
 
-const SCHEME: &str = "azure://";
+const SCHEME: &str = "azure";
+
+/// What no prefix is meant to have anywhere.
+fn is_never(symbol: char) -> bool {
+    symbol.is_control() || matches!(symbol, '"' | '\'')
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text.chars().all(|symbol| symbol.is_ascii_alphanumeric() || matches!(symbol, '+' | '-' | '.'))
+}
 
 /// Why Azure refuses a container of this name.
 pub fn fault_of_container(name: &str) -> Option<&'static str> {
@@ -103,6 +134,12 @@ mod tests {
             "azure://backups/acid-orders/16",
             "azure://b-1/x",
             "azure://\u{fffd}/x",
+            "az://backups/acid-orders/16",
+            "s3://wal/x",
+            "s3://\u{fffd}",
+            "\u{fffd}://backups",
+            "azure:\u{fffd}",
+            "azure://backups/Orders of 2026/16",
         ] {
             assert_eq!(fault_of_prefix(prefix), None, "{prefix}");
         }
@@ -112,13 +149,17 @@ mod tests {
     fn each_fault_of_a_prefix_is_seen() {
         let scheme = |text: &str| Some(PrefixFault::Scheme(text.to_owned()));
         assert_eq!(fault_of_prefix("azure:/wal/x"), scheme("azure"));
-        assert_eq!(fault_of_prefix("s3://wal/x"), scheme("s3"));
         assert_eq!(fault_of_prefix("https://prod.blob.core.windows.net/wal"), scheme("https"));
         assert_eq!(fault_of_prefix("wal/x"), scheme("wal/x"));
-        assert_eq!(fault_of_prefix("s3://\u{fffd}"), scheme("s3://"));
+        assert_eq!(fault_of_prefix("wal/\u{fffd}"), scheme("wal/"));
+        assert_eq!(fault_of_prefix("azure:/wal/\u{fffd}"), scheme("azure:/wal/"));
         assert_eq!(fault_of_prefix("azure:///x"), Some(PrefixFault::NoContainer));
         assert_eq!(fault_of_prefix("azure://"), Some(PrefixFault::NoContainer));
-        assert_eq!(fault_of_prefix("azure://wal/x\n"), Some(PrefixFault::Blank));
+        for blank in
+            ["azure://wal/x\n", " azure://wal/x", "azure://my wal/x", "'azure://wal/x'", "azure://wal/x\""]
+        {
+            assert_eq!(fault_of_prefix(blank), Some(PrefixFault::Blank), "{blank}");
+        }
         for name in ["Wal", "my_wal", "w", "-wal", "wal-", "a--b", "$(BUCKET)", &"a".repeat(64)] {
             let fault = fault_of_prefix(&format!("azure://{name}/x"));
             assert!(matches!(fault, Some(PrefixFault::Container(..))), "{name}: {fault:?}");
@@ -138,5 +179,6 @@ mod tests {
         assert_eq!(suffix(None), "core.windows.net");
         assert_eq!(suffix(Some("AzureChinaCloud")), "core.chinacloudapi.cn");
         assert_eq!(suffix(Some("AZURECHINACLOUD")), "core.windows.net");
+        assert!(is_public("AzureCloud") && is_public("AZUREPUBLICCLOUD") && !is_public("AzureUSGovernment"));
     }
 }

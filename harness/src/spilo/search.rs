@@ -15,6 +15,7 @@ pub fn is_versioned(prefix: &str) -> bool {
 
 /// Whether a clone of this major version that is given `searched` finds backups that lie at `held`.
 pub fn is_searched(searched: &str, held: &str, major: Option<u16>) -> bool {
+    let (searched, held) = (inside(searched), inside(held));
     if searched == held {
         return true;
     }
@@ -23,6 +24,11 @@ pub fn is_searched(searched: &str, held: &str, major: Option<u16>) -> bool {
         .and_then(|rest| rest.strip_prefix('/'))
         .and_then(|rest| rest.parse().ok());
     is_versioned(searched) && below.is_some_and(|held: u16| major.is_none_or(|major| held <= major))
+}
+
+/// What WAL-G goes by: it does not look at the scheme.
+fn inside(prefix: &str) -> &str {
+    prefix.split_once("://").map_or(prefix, |(_, inside)| inside)
 }
 
 /// The folders that WAL-G makes below a prefix.
@@ -55,6 +61,7 @@ mod tests {
         let wal = "azure://backups/spilo/acid-orders/wal";
         assert!(is_searched(wal, &format!("{wal}/15"), Some(16)) && is_searched(wal, wal, Some(16)));
         assert!(!is_searched(wal, &format!("{wal}/17"), Some(16)));
+        assert!(is_searched("az://backups/acid-orders", "azure://backups/acid-orders", Some(16)));
         assert!(!is_searched("azure://backups/acid-orders", "azure://backups/acid-orders/15", Some(16)));
         assert!(!is_searched(wal, "azure://backups/spilo/acid-orders/wal-old/15", Some(16)));
     }

@@ -3,7 +3,9 @@
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
-use crate::spilo::azure::{CLOUDS, PrefixFault, fault_of_account, fault_of_container, fault_of_prefix};
+use crate::spilo::azure::{
+    CLOUDS, PrefixFault, fault_of_account, fault_of_container, fault_of_prefix, is_public,
+};
 use crate::spilo::{Archive, Scope, is_known};
 
 pub(super) static NO_URL: Definition = Definition {
@@ -161,13 +163,21 @@ fn cloud(world: &World<'_>, found: &mut Found) {
                 cluster.name()
             );
             let place = world.place_of_name(cluster, rendered, &name);
-            found.add(
-                cluster.name(),
-                place,
-                "no cloud that WAL-G knows",
-                message,
-                crate::yaml::help(cloud, &names),
-            );
+            let is_public = is_public(cloud);
+            let (message, repair) = match is_public {
+                true => (
+                    format!(
+                        "{}: WAL-G does not know the cloud `{cloud}`, and takes the public one, which is what is meant",
+                        cluster.name()
+                    ),
+                    format!("write AzurePublicCloud, or take {name} out"),
+                ),
+                false => (message, crate::yaml::help(cloud, &names)),
+            };
+            let finding = found.add(cluster.name(), place, "no cloud that WAL-G knows", message, repair);
+            if is_public {
+                finding.as_bad_as(Severity::Note);
+            }
         }
     }
 }

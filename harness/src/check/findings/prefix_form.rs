@@ -3,7 +3,7 @@
 use super::{names_refused, shared_prefix};
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity, Shown};
-use crate::check::prefix::{container, folder, is_uid};
+use crate::check::prefix::{container, version};
 use crate::check::world::{Cluster, Rendered, World};
 use crate::spilo::is_known;
 use crate::toolchain::PrefixNames;
@@ -11,7 +11,7 @@ use crate::toolchain::PrefixNames;
 pub(super) static WITHOUT_CLUSTER: Definition = Definition {
     code: "prefix-without-own-name",
     severity: Severity::Warning,
-    title: "the prefix does not end in the cluster's own name or uid",
+    title: "the prefix has neither the cluster's own name nor its uid in it",
     page: definition::page!("prefix-without-own-name"),
     shown: Shown::By(&["check/prefix-shared-by-clusters"]),
     find: without_cluster,
@@ -36,17 +36,16 @@ fn without_cluster(world: &World<'_>, found: &mut Found) {
         if says_whose(prefix, cluster, rendered) || says_more {
             continue;
         }
-        let last = folder(prefix).rsplit('/').next().unwrap_or_default();
         let message = format!(
-            "{}: its backups will lie below `{prefix}`, which ends in `{last}` and not in the cluster's own name: nothing keeps \
-             another cluster out of it, and nobody can tell whose they are",
+            "{}: its backups will lie below `{prefix}`, in which the cluster's own name is no part: nothing keeps another cluster out \
+             of it, and nobody can tell whose they are",
             cluster.name(),
         );
         let place = world.place_of_name(cluster, rendered, NAME);
         found.add(
             cluster.name(),
             place,
-            format!("`{last}` is not this cluster"),
+            "does not say whose",
             message,
             repair(world, cluster, rendered, prefix),
         );
@@ -54,24 +53,34 @@ fn without_cluster(world: &World<'_>, found: &mut Found) {
 }
 
 fn against_convention(world: &World<'_>, found: &mut Found) {
+    let convention = &world.settings.prefix;
     for (cluster, rendered) in world.rendered() {
         let Some(prefix) = own_prefix(rendered) else { continue };
         // That is said already.
         let named = says_whose(prefix, cluster, rendered);
-        if !named || world.settings.prefix.holds(prefix, &names(cluster, rendered)) {
+        if !named || convention.holds(prefix, &names(cluster, rendered)) {
             continue;
         }
-        let message = format!(
-            "{}: its backups will lie below `{prefix}`, which is not of the form {}: whoever looks for them by the convention \
-             will not find them",
-            cluster.name(),
-            world.settings.prefix.text()
-        );
+        let message = match (convention.is_given(), version(prefix), rendered.pod.major()) {
+            (true, ..) => format!(
+                "{}: its backups will lie below `{prefix}`, which is not of the form {}: whoever looks for them by the convention \
+                 will not find them",
+                cluster.name(),
+                convention.text()
+            ),
+            // Where nobody agreed on a form, each is as good as another; but a version says of which one the backups are.
+            (false, Some(written), Some(major)) if written != major => format!(
+                "{}: its backups will lie below `{prefix}`, and it is PostgreSQL {major}: a clone of it looks for backups of {written}, \
+                 and nobody can tell of which version they are",
+                cluster.name()
+            ),
+            (false, ..) => continue,
+        };
         let place = world.place_of_name(cluster, rendered, NAME);
         found.add(
             cluster.name(),
             place,
-            "against the convention",
+            if convention.is_given() { "against the convention" } else { "another version" },
             message,
             repair(world, cluster, rendered, prefix),
         );
@@ -85,19 +94,34 @@ fn own_prefix<'r>(rendered: &'r Rendered<'_>) -> Option<&'r str> {
     rendered.pod.own().map(|own| own.prefix.as_str()).filter(|prefix| sound && is_known(prefix))
 }
 
-/// Its folder is the cluster's name, its uid, or a uid below the name.
+/// What is behind these is another cluster's name: `acid-orders-clone` is none of `acid-orders`.
+const PARTS: [char; 3] = ['-', '_', '.'];
+
+/// Its name or its uid is a part of it: a folder, or a whole end of one (`prod-acid-orders`), and with a version behind it; or
+/// `$(SCOPE)` was written, wherever that is.
 fn says_whose(prefix: &str, cluster: &Cluster<'_>, rendered: &Rendered<'_>) -> bool {
+    let written = rendered.entry(NAME).and_then(|entry| entry.item.get("value")?.as_str());
+    if written.is_some_and(|written| written.contains("$(SCOPE)")) {
+        return true;
+    }
     let name = cluster.document.name.as_str();
     let uids = [
         rendered.pod.value("WAL_BUCKET_SCOPE_SUFFIX").map(|suffix| suffix.trim_start_matches('/')),
         cluster.document.text("/metadata/uid"),
     ];
-    let mut segments = folder(prefix).rsplit('/');
-    match segments.next() {
-        Some(last) if last == name || uids.contains(&Some(last)) => true,
-        Some(last) if is_uid(last) => segments.next() == Some(name),
-        _ => false,
-    }
+    let version = rendered.pod.major().map(|major| major.to_string()).unwrap_or_default();
+    let is_name = |folder: &str| {
+        let bare = folder.strip_suffix(&version).unwrap_or(folder).trim_end_matches(PARTS);
+        [folder, bare].into_iter().any(|folder| {
+            folder.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with(PARTS))
+        })
+    };
+    let mut folders = prefix.split_once("://").map_or(prefix, |(_, inside)| inside).split('/');
+    // A container of its own may well say what is in it.
+    let of_container = folders
+        .next()
+        .is_some_and(|container| is_name(container) || container.starts_with(&format!("{name}-")));
+    of_container || folders.any(|folder| is_name(folder) || uids.contains(&Some(folder)))
 }
 
 fn names<'n>(cluster: &'n Cluster<'_>, rendered: &'n Rendered<'_>) -> PrefixNames<'n> {

@@ -13,6 +13,7 @@ const UID: &str = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
 pub struct Convention {
     text: String,
     parts: Vec<Part>,
+    is_given: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,11 @@ impl Convention {
         &self.text
     }
 
+    /// Whether a person agreed on it; the default is nobody's.
+    pub fn is_given(&self) -> bool {
+        self.is_given
+    }
+
     pub fn holds(&self, prefix: &str, names: &PrefixNames<'_>) -> bool {
         let pattern = format!("^{}$", pattern(&self.parts, names));
         // PrefixNames are escaped, so that the pattern is one whatever they are.
@@ -81,7 +87,8 @@ impl Convention {
 
 impl Default for Convention {
     fn default() -> Self {
-        Convention::try_from(DEFAULT.to_owned()).expect("a constant, and tested")
+        let default = Convention::try_from(DEFAULT.to_owned()).expect("a constant, and tested");
+        Convention { is_given: false, ..default }
     }
 }
 
@@ -91,7 +98,7 @@ impl TryFrom<String> for Convention {
     fn try_from(text: String) -> Result<Self, String> {
         let mut rest = text.as_str();
         let parts = parse(&mut rest, false)?;
-        Ok(Convention { parts, text })
+        Ok(Convention { parts, text, is_given: true })
     }
 }
 
