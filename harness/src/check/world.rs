@@ -11,7 +11,7 @@ use crate::manifests::{Document, Index, Kind, Manifests};
 use crate::render::{InputObject, Origin, Refused, RenderedSet, RenderedVariable, Rendering};
 use crate::spilo::Objects;
 use crate::spilo::parameters::Parameters;
-use crate::spilo::{Archive, Model, Pod, Store, Why};
+use crate::spilo::{Archive, Model, Pod, Release, Store, Why};
 use crate::toolchain::CheckSettings;
 
 /// All clusters of one check.
@@ -178,6 +178,18 @@ impl<'w> Rendered<'w> {
     /// Its env dirs: that of its own backups, and that of those that it is cloned from.
     pub fn archives(&self) -> impl Iterator<Item = &Archive> {
         self.model.archive.iter().chain(self.model.source())
+    }
+
+    /// Whether it shall be a clone: the operator says so to Spilo where the manifest has a clone section, and people may do it
+    /// by the variables alone.
+    pub fn is_clone(&self) -> bool {
+        self.pod.has("CLONE_METHOD")
+    }
+
+    /// The version of WAL-G in its image; none where the image is no known one.
+    pub fn wal_g(&self) -> Option<&'static str> {
+        let image = self.set.container()?.get("image")?.as_str()?;
+        Some(Release::of_image(image)?.programs()?.wal_g)
     }
 
     /// Those of them that are in Azure.

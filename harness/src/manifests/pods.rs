@@ -23,7 +23,7 @@ pub struct OfAllPods {
 
 impl Manifests {
     /// What the settings name for the clusters of a namespace, whether or not it is among the manifests.
-    pub fn of_all_pods(&self, namespace: &str) -> Vec<OfAllPods> {
+    pub fn of_all_pods(&self, of_cluster: &str) -> Vec<OfAllPods> {
         let Some(settings) = self.settings() else { return Vec::new() };
         let section =
             if settings.kind == Kind::OperatorConfigMap { "/data" } else { "/configuration/kubernetes" };
@@ -32,10 +32,15 @@ impl Manifests {
             let reference = settings.text(&pointer).filter(|reference| !reference.is_empty())?;
             // A Secret is looked for beside the cluster, a ConfigMap where the setting says, else beside the operator.
             let (namespace, name) = match (kind, reference.split_once('/')) {
-                (Kind::Secret, given) => (namespace, given.map_or(reference, |(_, name)| name)),
+                (Kind::Secret, given) => (of_cluster, given.map_or(reference, |(_, name)| name)),
                 (_, Some((given, name))) => (given, name),
                 (_, None) => (settings.namespace.as_str(), reference),
             };
+            // Where there is none of the name, the operator takes the one beside the cluster.
+            let is_beside = kind == Kind::ConfigMap
+                && self.find(kind, namespace, name).is_none()
+                && self.find(kind, of_cluster, name).is_some();
+            let namespace = if is_beside { of_cluster } else { namespace };
             let (namespace, name) = (namespace.to_owned(), name.to_owned());
             Some(OfAllPods { kind, namespace, name, setting, pointer })
         });

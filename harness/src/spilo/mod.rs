@@ -21,6 +21,8 @@ mod schedule;
 pub mod search;
 mod settings;
 mod store;
+pub mod switches;
+pub mod tuning;
 mod variables;
 
 pub use archive::Scope;

@@ -100,9 +100,8 @@ impl Model {
             (Some(variable), _) => Bootstrap::Standby(variable),
             (None, CloneMethod::Backups { .. }) => Bootstrap::Backups(archive_of(pod, Scope::Clone)),
             (None, CloneMethod::RunningCluster { .. }) => Bootstrap::RunningCluster,
-            (None, CloneMethod::Nothing) if pod.setting("CLONE_METHOD").starts_with("CLONE_WITH") => {
-                Bootstrap::EmptyInsteadOfClone
-            }
+            // Also where Spilo knows no such method.
+            (None, CloneMethod::Nothing) if pod.has("CLONE_METHOD") => Bootstrap::EmptyInsteadOfClone,
             (None, CloneMethod::Nothing) => Bootstrap::Empty,
         };
         let mut model = Model { archive, bootstrap, without_effect: Vec::new() };

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity, Shown};
-use crate::check::world::World;
-use crate::spilo::{Schedule, is_known, retention};
+use crate::check::world::{Cluster, Rendered, World};
+use crate::spilo::{Schedule, is_known, release, retention};
 
 pub(super) static SCHEDULE: Definition = Definition {
     code: "schedule-not-a-schedule",
@@ -81,7 +81,9 @@ fn concurrency(world: &World<'_>, found: &mut Found) {
 fn schedule(world: &World<'_>, found: &mut Found) {
     const NAME: &str = "BACKUP_SCHEDULE";
     for (cluster, rendered) in world.rendered().filter(|(_, rendered)| rendered.pod.archives()) {
-        let Some(text) = rendered.pod.value(NAME).filter(|_| !rendered.is_literal(NAME)) else { continue };
+        crontab(world, found, cluster, rendered);
+        // Spilo's default is for a variable that is not there; one that is empty stays so.
+        let Some(text) = given(rendered, NAME) else { continue };
         let now = world.now.to_zoned(jiff::tz::TimeZone::UTC).datetime();
         let fields = text.split_whitespace().count();
         let (why, severity) = match (Schedule::parse(text), text.trim()) {
@@ -95,6 +97,11 @@ fn schedule(world: &World<'_>, found: &mut Found) {
                 ("is a day that never comes, so no base backup is taken but the first", Severity::Error)
             }
             (Ok(_), _) => continue,
+            (Err(_), "") => (
+                "leaves the line of the base backup without a time: cron refuses the whole crontab, so no base backup is taken but the first, \
+                 and none is ever deleted",
+                Severity::Error,
+            ),
             (Err(_), "@reboot") => (
                 "takes a base backup only when the pod starts, and PostgreSQL is not up then",
                 Severity::Warning,
@@ -117,6 +124,33 @@ fn schedule(world: &World<'_>, found: &mut Found) {
     }
 }
 
+/// A variable's text where it is known and somebody gave one, empty or not.
+fn given<'r>(rendered: &'r Rendered<'_>, name: &str) -> Option<&'r str> {
+    let is_there = rendered.pod.names().any(|other| other == name);
+    match rendered.pod.raw(name) {
+        None => is_there.then_some(""),
+        Some(text) => Some(text).filter(|text| is_known(text) && !rendered.is_literal(name)),
+    }
+}
+
+/// Lines of one's own, which stand in the same crontab.
+fn crontab(world: &World<'_>, found: &mut Found, cluster: &Cluster<'_>, rendered: &Rendered<'_>) {
+    const NAME: &str = "CRONTAB";
+    let Some(text) = given(rendered, NAME) else { return };
+    let is_list = serde_saphyr::from_str::<serde_json::Value>(text).is_ok_and(|value| value.is_array());
+    if is_list {
+        return;
+    }
+    let message = format!(
+        "{}: {NAME} is no list, and Spilo adds it to the crontab as one: cron refuses the whole crontab, or the pod does not start; no base \
+         backup is taken by the clock",
+        cluster.name()
+    );
+    let place = world.place_of_name(cluster, rendered, NAME);
+    let repair = "write a list of lines, such as [\"0 5 * * * /scripts/mine.sh\"]";
+    found.add(cluster.name(), place, "no list", message, repair);
+}
+
 fn first_five(text: &str) -> String {
     text.split_whitespace().take(5).collect::<Vec<_>>().join(" ")
 }
@@ -124,7 +158,7 @@ fn first_five(text: &str) -> String {
 fn retention(world: &World<'_>, found: &mut Found) {
     const NAME: &str = "BACKUP_NUM_TO_RETAIN";
     for (cluster, rendered) in world.rendered().filter(|(_, rendered)| rendered.pod.archives()) {
-        let Some(text) = rendered.pod.value(NAME).filter(|_| !rendered.is_literal(NAME)) else { continue };
+        let Some(text) = given(rendered, NAME) else { continue };
         let trimmed = text.trim();
         let why = match (retention::kept(text), trimmed.parse::<i64>()) {
             (None, _) => {
@@ -133,6 +167,9 @@ fn retention(world: &World<'_>, found: &mut Found) {
                     .to_owned()
             }
             (Some(kept), Ok(number)) if number >= 2 && usize::try_from(number) == Ok(kept) => continue,
+            (Some(_), _) if trimmed.is_empty() => {
+                "is empty, which does not keep all of them: two backups and two days are kept, and the others deleted".to_owned()
+            }
             (Some(_), Ok(number)) if number < 2 => {
                 "is less than Spilo keeps at least: two backups and two days are kept".to_owned()
             }
@@ -179,15 +216,26 @@ fn from_replica(world: &World<'_>, found: &mut Found) {
     }
 }
 
+/// No compression at all, as WAL-G calls it.
+const NONE: &str = "none";
+/// The first version of WAL-G that knows it for certain.
+const KNOWS_NONE: &str = "3.0.9";
+
+/// Whether the WAL-G of the cluster's image may know `none`; of an image that is not known it may.
+fn knows_none(rendered: &Rendered<'_>) -> bool {
+    rendered.wal_g().is_none_or(|version| !release::is_older(version, KNOWS_NONE))
+}
+
 fn compression(world: &World<'_>, found: &mut Found) {
-    const KNOWN: [&str; 5] = ["lz4", "lzma", "zstd", "brotli", "none"];
+    const ALL: [&str; 5] = ["lz4", "lzma", "zstd", "brotli", NONE];
     for (cluster, rendered) in world.rendered() {
+        let known = if knows_none(rendered) { &ALL[..] } else { &ALL[..4] };
         let Some(archive) = rendered.model.archive.as_ref().filter(|archive| archive.by_walg) else {
             continue;
         };
         for name in ["WALG_COMPRESSION_METHOD", "WALG_BACKUP_COMPRESSION_METHOD"] {
             let Some(method) = archive.value(name).filter(|method| is_known(method)) else { continue };
-            if KNOWN.contains(&method) || rendered.is_literal(name) {
+            if known.contains(&method) || rendered.is_literal(name) {
                 continue;
             }
             let what = if name.contains("BACKUP") { "base backup" } else { "backup and WAL file" };
@@ -196,7 +244,7 @@ fn compression(world: &World<'_>, found: &mut Found) {
                 cluster.name()
             );
             let place = world.place_of_name(cluster, rendered, name);
-            let repair = format!("{}; without {name} WAL-G takes lz4", crate::yaml::help(method, &KNOWN));
+            let repair = format!("{}; without {name} WAL-G takes lz4", crate::yaml::help(method, known));
             found.add(cluster.name(), place, "no compression of WAL-G", message, repair);
         }
     }

@@ -6,7 +6,7 @@ use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::operator;
 use crate::check::world::World;
-use crate::spilo::{Store, azure, is_known};
+use crate::spilo::{Scope, Store, azure, is_known};
 
 pub(super) static OLDER: Definition = Definition {
     code: "clone-older-than-source",
@@ -170,10 +170,18 @@ fn in_place(world: &World<'_>, found: &mut Found) {
         if !keeps || !world.is_in_place(cluster) || rendered.model.source().is_none() {
             continue;
         }
+        // From another account it is rather the same cluster in another region, which has no volumes yet.
+        let account = |scope| rendered.pod.account(scope);
+        let elsewhere = account(Scope::Own).is_some_and(|own| Some(own) != account(Scope::Clone));
         let message = format!(
             "{}: its clone section has its own name, so it is to be restored in place; but the operator keeps the volumes of a \
-             cluster that is deleted, so Patroni finds the old data there and restores nothing",
-            cluster.name()
+             cluster that is deleted, so Patroni finds the old data there and restores nothing{}",
+            cluster.name(),
+            if elsewhere {
+                ". Where it is made in another Kubernetes cluster than its source, nothing is wrong"
+            } else {
+                ""
+            }
         );
         let repair = format!(
             "delete the cluster's PersistentVolumeClaims (label cluster-name={}) after the cluster and before it is made again; \
@@ -182,6 +190,9 @@ fn in_place(world: &World<'_>, found: &mut Found) {
         );
         let place = cluster.document.place("/spec/clone/cluster");
         let finding = found.add(cluster.name(), place, "restored in place", message, repair);
+        if elsewhere {
+            finding.as_bad_as(Severity::Note);
+        }
         finding.beside(settings.place(&pointer), "volumes are kept");
     }
 }

@@ -14,30 +14,55 @@ pub(super) static DEFINITION: Definition = Definition {
     find,
 };
 
+const METHOD: &str = "CLONE_METHOD";
+/// What Spilo must have of a running cluster.
+const OF_RUNNING: [&str; 4] = ["CLONE_SCOPE", "CLONE_HOST", "CLONE_USER", "CLONE_PASSWORD"];
+
 fn find(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
-        let asked = rendered.pod.value("CLONE_METHOD") == Some("CLONE_WITH_WALE");
-        let is_empty = rendered.model.bootstrap == Bootstrap::EmptyInsteadOfClone;
-        if !asked || !is_empty || rendered.meant_by("CLONE_WALG_AZ_PREFIX").is_some() {
+        if rendered.model.bootstrap != Bootstrap::EmptyInsteadOfClone
+            || rendered.meant_by("CLONE_WALG_AZ_PREFIX").is_some()
+        {
             continue;
         }
-        let message = format!(
-            "{}: the clone will come up empty and say Running: nothing says where its source's backups are, so Spilo makes a \
-             new database instead",
-            cluster.name()
-        );
-        let repair = match world.source_of(cluster).and_then(|(_, source)| source.pod.own()) {
-            Some(own) => format!("set CLONE_WALG_AZ_PREFIX in spec.env to {}", own.prefix),
-            None => {
-                "set CLONE_WALG_AZ_PREFIX in spec.env to the WALG_AZ_PREFIX that the source has".to_owned()
+        let Some(method) = rendered.pod.value(METHOD) else { continue };
+        let by_variable = || world.place_of_name(cluster, rendered, METHOD);
+        let place = if cluster.is_clone() { cluster.document.place("/spec/clone") } else { by_variable() };
+        let (why, place, repair, missing) = match method {
+            "CLONE_WITH_WALE" => {
+                let repair = match world.source_of(cluster).and_then(|(_, source)| source.pod.own()) {
+                    Some(own) => format!("set CLONE_WALG_AZ_PREFIX in spec.env to {}", own.prefix),
+                    None => "set CLONE_WALG_AZ_PREFIX in spec.env to the WALG_AZ_PREFIX that the source has"
+                        .to_owned(),
+                };
+                let why = "nothing says where its source's backups are".to_owned();
+                (why, place, repair, "CLONE_WALG_AZ_PREFIX")
+            }
+            "CLONE_WITH_BASEBACKUP" => {
+                let missing = OF_RUNNING.into_iter().find(|name| !rendered.pod.has(name)).unwrap_or(METHOD);
+                let why = format!("{missing} is missing, without which Spilo copies no running cluster");
+                (
+                    why,
+                    place,
+                    format!("set {missing}, or give the cluster a clone section in its place"),
+                    missing,
+                )
+            }
+            other => {
+                let why = format!(
+                    "Spilo knows no {METHOD} `{other}`, but only CLONE_WITH_WALE, for backups of WAL-G too, and CLONE_WITH_BASEBACKUP"
+                );
+                (why, by_variable(), format!("set {METHOD} to CLONE_WITH_WALE"), METHOD)
             }
         };
-        let place = cluster.document.place("/spec/clone");
-        found.add(cluster.name(), place, "will not be cloned", message, repair).unless(
-            &rendered.open,
-            "CLONE_WALG_AZ_PREFIX",
-            Severity::Warning,
+        let message = format!(
+            "{}: the clone will come up empty and say Running: {why}, so Spilo makes a new database instead",
+            cluster.name()
         );
+        let finding = found.add(cluster.name(), place, "will not be cloned", message, repair);
+        if missing != METHOD {
+            finding.unless(&rendered.open, missing, Severity::Warning);
+        }
     }
 }
 

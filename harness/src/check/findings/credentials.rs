@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::identity;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity, Shown};
-use crate::check::world::{Cluster, World};
+use crate::check::world::{Cluster, Rendered, World};
+use crate::manifests::Kind;
+use crate::secret::is_told_by_form;
 use crate::spilo::{Azure, CredentialKind, Scope, is_known};
 
 pub(super) static CLONE_WITHOUT: Definition = Definition {
@@ -59,14 +64,25 @@ fn no_key(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
         for archive in rendered.in_azure() {
             let Some(value) = archive.value(NAME) else { continue };
-            let (what, instead) = if value.contains("AccountKey=") {
+            let full = format!("{}{NAME}", archive.scope.prefix());
+            let (what, instead) = if is_raw(world, cluster, rendered, &full) {
+                (
+                    "the bytes of a key and not its text: the key stands below `data`, which Kubernetes decodes,",
+                    "put the key below stringData, or encode it once more",
+                )
+            } else if is_encoded_twice(value) {
+                (
+                    "a key that was encoded in base64 once more,",
+                    "put what you encoded below `data`, or the key as Azure shows it below stringData",
+                )
+            } else if value.contains("AccountKey=") {
                 ("a connection string", "take what stands behind AccountKey= in it, up to the next semicolon")
             } else if value.trim_start_matches('?').split('&').any(|pair| pair.starts_with("sig=")) {
                 ("a SAS token", "give it as AZURE_STORAGE_SAS_TOKEN")
             } else {
                 continue;
             };
-            let name = format!("{}{NAME}", archive.scope.prefix());
+            let name = full;
             let fails = match archive.scope {
                 Scope::Own => "every backup and WAL file fails",
                 Scope::Clone => "the clone's bootstrap fails and is tried again for ever",
@@ -80,6 +96,25 @@ fn no_key(world: &World<'_>, found: &mut Found) {
             found.add(cluster.name(), place, "no access key", message, instead);
         }
     }
+}
+
+/// Whether the text that is decoded for the container is the key itself.
+fn is_raw(world: &World<'_>, cluster: &Cluster<'_>, rendered: &Rendered<'_>, name: &str) -> bool {
+    let reference = rendered.pod.item(name).and_then(|item| item.pointer("/valueFrom/secretKeyRef"));
+    let text = |key: &str| reference.and_then(|reference| reference.get(key)?.as_str());
+    let (Some(secret), Some(key)) = (text("name"), text("key")) else { return false };
+    let secret = world.manifests.find(Kind::Secret, &cluster.document.namespace, secret);
+    let encoded = secret.and_then(|secret| secret.value.get("data")?.get(key)?.as_str());
+    let is_overridden = secret.is_some_and(|secret| {
+        secret.value.pointer("/stringData").is_some_and(|data| data.get(key).is_some())
+    });
+    !is_overridden && encoded.is_some_and(|encoded| is_told_by_form(encoded.trim()))
+}
+
+/// Whether a key has the form of one only when it is decoded.
+fn is_encoded_twice(value: &str) -> bool {
+    let decoded = STANDARD.decode(value.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.is_some_and(|decoded| is_told_by_form(decoded.trim()))
 }
 
 const SCOPES: [Scope; 2] = [Scope::Own, Scope::Clone];

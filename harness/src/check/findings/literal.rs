@@ -3,6 +3,8 @@
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
+use crate::diagnosis::Place;
+use crate::secret::is_told_by_name;
 use crate::spilo::{Literal, WhyLiteral, archive};
 
 pub(super) static DEFINITION: Definition = Definition {
@@ -19,7 +21,7 @@ fn find(world: &World<'_>, found: &mut Found) {
         let mut told: Vec<&Literal> = Vec::new();
         for literal in rendered.pod.literals() {
             let said = told.iter().any(|said| said.variable == literal.variable && said.name == literal.name);
-            if !said && concerns(cluster, rendered, literal) {
+            if !said && concerns(rendered, literal) {
                 told.push(literal);
                 add(world, found, cluster, rendered, literal);
             }
@@ -28,7 +30,7 @@ fn find(world: &World<'_>, found: &mut Found) {
 }
 
 /// Only what decides about backups: a password may have any symbols, and a variable of somebody else's any value.
-fn concerns(cluster: &Cluster<'_>, rendered: &Rendered<'_>, literal: &Literal) -> bool {
+fn concerns(rendered: &Rendered<'_>, literal: &Literal) -> bool {
     let bare = literal.variable.strip_prefix("CLONE_").unwrap_or(&literal.variable);
     let of_clone = literal.variable != bare;
     let decides =
@@ -41,7 +43,33 @@ fn concerns(cluster: &Cluster<'_>, rendered: &Rendered<'_>, literal: &Literal) -
             .name
             .chars()
             .all(|symbol| symbol.is_ascii_alphanumeric() || matches!(symbol, '_' | '-' | '.'));
-    decides && is_name && !dropped && (!of_clone || cluster.is_clone())
+    decides && is_name && !dropped && (!of_clone || rendered.is_clone())
+}
+
+/// How a variable comes to be defined before another. Entries of `spec.env` stand where people put them, keys of a ConfigMap and
+/// of a Secret in the order of their names, and what the operator writes by itself stays where it is.
+fn earlier(
+    cluster: &Cluster<'_>,
+    rendered: &Rendered<'_>,
+    (variable, name): (&str, &str),
+    later: Option<&Place>,
+) -> String {
+    match (cluster.spec_env(name), later) {
+        (Some(_), Some(place)) => format!(
+            "put the entry {name} (line {} of {}) before {variable}",
+            place.start().0,
+            place.file().display()
+        ),
+        (Some(_), None) => format!("put the entry {name} before {variable}"),
+        (None, _) => match rendered.pod.value(name) {
+            Some(value) if !is_told_by_name(name) => format!(
+                "write {value} in place of $({name}): the operator writes {name} behind {variable}, and that cannot be changed"
+            ),
+            _ => format!(
+                "write the value in place of $({name}): the operator writes {name} behind {variable}, and that cannot be changed"
+            ),
+        },
+    }
 }
 
 fn add(
@@ -59,14 +87,7 @@ fn add(
             format!(
                 "{name} is defined only after {variable}, and Kubernetes replaces what was defined before"
             ),
-            match &later {
-                Some(place) => format!(
-                    "put the entry {name} (line {} of {}) before {variable}",
-                    place.start().0,
-                    place.file().display()
-                ),
-                None => format!("put the entry {name} before {variable}"),
-            },
+            earlier(cluster, rendered, (variable, name), later.as_ref()),
         ),
         WhyLiteral::Undefined => {
             let names: Vec<&str> = rendered.pod.names().collect();

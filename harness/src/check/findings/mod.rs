@@ -14,6 +14,7 @@ mod literal;
 mod log_tags;
 mod logical_backup;
 mod memory;
+mod mounted;
 mod names_refused;
 pub(crate) mod no_backups;
 mod not_from_backups;
@@ -24,10 +25,12 @@ mod plain_text;
 mod prefix_form;
 mod reads_elsewhere;
 mod references;
+mod refused_values;
 mod sas_token;
 mod shared_prefix;
 mod source_elsewhere;
 mod standby;
+mod switches;
 mod timestamp;
 mod too_deep;
 mod uid;
@@ -45,6 +48,7 @@ pub(super) static ALL: &[&Definition] = &[
     &not_from_backups::DEFINITION,
     &standby::DEFINITION,
     &log_tags::DEFINITION,
+    &mounted::DEFINITION,
     &another_store::DEFINITION,
     &not_read::DEFINITION,
     &not_read::NOT_HANDED_ON,
@@ -85,10 +89,12 @@ pub(super) static ALL: &[&Definition] = &[
     &backup_settings::FROM_REPLICA,
     &backup_settings::COMPRESSION,
     &backup_settings::CONCURRENCY,
+    &refused_values::DEFINITION,
     &parameters::ARCHIVING,
     &parameters::RESTORE,
     &parameters::MISSED_TARGET,
     &parameters::TIMEOUT,
+    &switches::DEFINITION,
     &memory::DEFINITION,
     &logical_backup::DEFINITION,
     &clone_source::OLDER,

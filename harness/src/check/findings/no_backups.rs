@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::mounted;
 use crate::check::definition;
 use crate::check::finding::{Definition, Found, Severity, Shown};
 use crate::check::world::{Cluster, Rendered, World};
@@ -23,6 +24,7 @@ pub(crate) fn is_without(rendered: &Rendered<'_>) -> bool {
 /// What was meant for backups and does nothing is a finding that says more.
 fn says_more(rendered: &Rendered<'_>) -> bool {
     rendered.meant_by("WALG_AZ_PREFIX").is_some()
+        || mounted::over(rendered).is_some()
         || [
             "AZURE_STORAGE_ACCOUNT",
             "AZURE_STORAGE_ACCESS_KEY",

@@ -37,7 +37,7 @@ const NEEDED: [&str; 7] = [
 
 /// Written by a person, and not for a kind of cluster that this is not.
 fn is_written(world: &World<'_>, cluster: &Cluster<'_>, rendered: &Rendered<'_>, name: &str) -> bool {
-    let concerned = (!name.starts_with("CLONE_") || cluster.is_clone())
+    let concerned = (!name.starts_with("CLONE_") || rendered.is_clone())
         && (!name.starts_with("STANDBY_") || cluster.document.value.pointer("/spec/standby").is_some());
     let written = rendered.entry(name).is_some_and(|entry| world.written(entry).is_some());
     concerned && (written || cluster.spec_env(name).is_some())
@@ -65,7 +65,12 @@ fn find(world: &World<'_>, found: &mut Found) {
                     };
                     (
                         format!("nobody reads {name} ({why}); the nearest that is read is {meant}{and}"),
-                        format!("call it {meant}"),
+                        match is_there {
+                            true => format!(
+                                "take {name} out, so that nobody relies on it: {meant} is set already"
+                            ),
+                            false => format!("call it {meant}"),
+                        },
                         severity,
                     )
                 }

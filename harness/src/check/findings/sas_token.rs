@@ -68,8 +68,13 @@ fn add(
             "has no signature (sig=), so it is no SAS token".to_owned(),
             "give the token as Azure shows it, such as sv=…&sr=c&sp=rlw&se=…&sig=…".to_owned(),
         ),
+        SasFault::Address => (
+            "is an address or stands in quotes, and WAL-G puts it behind the container's address as it is"
+                .to_owned(),
+            "give only what stands behind the question mark, without quotes: sv=…&sig=…".to_owned(),
+        ),
         SasFault::Expired(ends) => (
-            format!("ended on {} (se=)", day(ends)),
+            format!("ended on {} (se=, ske=)", day(ends)),
             "make a new token that ends later, and a way to renew it".to_owned(),
         ),
         SasFault::NotYet(starts) => (

@@ -32,13 +32,20 @@ fn names_that_azure_refuses_are_told() {
         ("WALG_AZ_PREFIX", "azure://my_backups/acid-clone", "container-name-refused"),
         ("AZURE_STORAGE_ACCOUNT", "clone-backups", "account-name-refused"),
         ("CLONE_AZURE_STORAGE_ACCOUNT", "prod.blob.core.windows.net", "account-name-refused"),
-        ("AZURE_ENVIRONMENT_NAME", "AzureCloud", "cloud-unknown"),
+        ("AZURE_ENVIRONMENT_NAME", "AzureUSGovernment", "cloud-unknown"),
         ("WALG_COMPRESSION_METHOD", "gzip", "compression-unknown"),
     ] {
         assert_eq!(with(&[(name, text)]), [(code, Severity::Error)], "{name} {text}");
     }
+    let public = [("cloud-unknown", Severity::Note)];
+    assert_eq!(
+        with(&[("AZURE_ENVIRONMENT_NAME", "AzureCloud")]),
+        public,
+        "what WAL-G takes is what is meant"
+    );
     for (name, text) in [
         ("WALG_AZ_PREFIX", "azure://backups/acid-clone/"),
+        ("CLONE_WALG_AZ_PREFIX", "az://backups/spilo/acid-orders/wal"),
         ("AZURE_ENVIRONMENT_NAME", "AzurePublicCloud"),
         ("WALG_COMPRESSION_METHOD", "zstd"),
     ] {
@@ -53,6 +60,9 @@ fn schedules_and_numbers_are_held_to_what_spilo_makes_of_them() {
         ("BACKUP_SCHEDULE", "0 0 1 * * *", "schedule-not-a-schedule", Severity::Error),
         ("BACKUP_SCHEDULE", "0 0 30 2 *", "schedule-not-a-schedule", Severity::Error),
         ("BACKUP_SCHEDULE", "@reboot", "schedule-not-a-schedule", Severity::Warning),
+        ("BACKUP_SCHEDULE", "", "schedule-not-a-schedule", Severity::Error),
+        ("CRONTAB", "0 5 * * * /scripts/x.sh", "schedule-not-a-schedule", Severity::Error),
+        ("BACKUP_NUM_TO_RETAIN", "", "retention-not-a-number", Severity::Warning),
         ("BACKUP_NUM_TO_RETAIN", "all", "retention-not-a-number", Severity::Warning),
         ("BACKUP_NUM_TO_RETAIN", "30d", "retention-not-a-number", Severity::Warning),
         ("BACKUP_NUM_TO_RETAIN", "1", "retention-not-a-number", Severity::Warning),
@@ -62,9 +72,12 @@ fn schedules_and_numbers_are_held_to_what_spilo_makes_of_them() {
     ] {
         assert_eq!(with(&[(name, text)]), [(code, severity)], "{name} {text}");
     }
-    for (name, text) in
-        [("BACKUP_SCHEDULE", "@daily"), ("BACKUP_NUM_TO_RETAIN", "14"), ("WAL_RESTORE_TIMEOUT", "0")]
-    {
+    for (name, text) in [
+        ("BACKUP_SCHEDULE", "@daily"),
+        ("BACKUP_NUM_TO_RETAIN", "14"),
+        ("WAL_RESTORE_TIMEOUT", "0"),
+        ("CRONTAB", "[]"),
+    ] {
         assert_eq!(with(&[(name, text)]), [], "{name} {text}");
     }
 }
@@ -135,6 +148,54 @@ fn a_uid_below_the_name_is_the_clusters_own_and_another_name_is_not() {
     assert_eq!(at("azure://backups/spilo/acid-clone/wal"), [""; 0]);
     assert_eq!(at(&format!("azure://backups/spilo/{uid}/wal/15")), ["prefix-without-own-name"]);
     assert_eq!(at("azure://backups/acid-clone/14"), ["prefix-against-convention"]);
+    for own in [
+        "azure://backups/$(SCOPE)-$(PGVERSION)",
+        "azure://backups/$(SCOPE)/walg",
+        "azure://backups/acid-clone/pg15",
+        "azure://backups/acid-clone-15",
+        "azure://backups/prod-acid-clone/15",
+        "azure://acid-clone-backups/15",
+    ] {
+        assert_eq!(at(own), [""; 0], "{own}");
+    }
+    for others in
+        ["azure://backups/acid-clone-eu/15", "azure://backups/acid-clone-2", "azure://backups/production/15"]
+    {
+        assert_eq!(at(others), ["prefix-without-own-name"], "{others}");
+    }
+}
+
+#[test]
+fn a_convention_that_nobody_gave_holds_nobody() {
+    let mut case = Case::new().with("WALG_AZ_PREFIX", value("azure://backups/$(SCOPE)-$(PGVERSION)"));
+    assert_eq!(case.codes(), [""; 0]);
+    case.settings.prefix = "azure://{container}/{path}{cluster}[/{version}]".to_owned().try_into().unwrap();
+    assert_eq!(case.codes(), ["prefix-against-convention"]);
+}
+
+#[test]
+fn values_that_wal_g_cannot_use_are_told() {
+    let error = [("value-refused-by-wal-g", Severity::Error)];
+    for (name, text) in [
+        ("WALG_AZURE_BUFFER_SIZE", "8MB"),
+        ("CLONE_WALG_AZURE_MAX_BUFFERS", "four"),
+        ("WALG_DELTA_ORIGIN", "FULL"),
+        ("CLONE_WALG_DOWNLOAD_CONCURRENCY", "max"),
+        ("WALG_NETWORK_RATE_LIMIT", "50MB"),
+    ] {
+        assert_eq!(with(&[(name, text)]), error, "{name}");
+    }
+    let warning = [("value-refused-by-wal-g", Severity::Warning)];
+    assert_eq!(with(&[("WALG_DOWNLOAD_CONCURRENCY", "0")]), warning);
+    assert_eq!(with(&[("WALG_DELTA_ORIGIN", "LATEST_FULL"), ("WALG_AZURE_BUFFER_SIZE", "33554432")]), []);
+}
+
+#[test]
+fn a_switch_that_says_no_and_means_yes_is_told() {
+    let warning = [("switch-on-whatever-it-says", Severity::Warning)];
+    assert_eq!(with(&[("CLONE_TARGET_INCLUSIVE", "false")]), warning);
+    assert_eq!(with(&[("USE_PAUSE_AT_RECOVERY_TARGET", "false")]), warning);
+    assert_eq!(with(&[("CLONE_TARGET_INCLUSIVE", "")]), []);
 }
 
 #[test]

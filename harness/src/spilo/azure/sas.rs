@@ -7,7 +7,8 @@ use jiff::{Timestamp, civil::Date, civil::DateTime, tz::TimeZone};
 pub struct SasToken {
     /// `st`, `se`.
     pub starts: Option<Timestamp>,
-    /// `se`; none where the token does not say when it ends, or in no form that is known.
+    /// `se`, or the end of the user's key that it is signed with (`ske`), whatever comes first; none where the token does not say when
+    /// it ends, or in no form that is known.
     pub ends: Option<Timestamp>,
     /// `sp`: one letter for each permission.
     permissions: String,
@@ -21,6 +22,7 @@ pub struct SasToken {
     /// `si`: the container's own policy may say the rest.
     has_policy: bool,
     is_signed: bool,
+    is_address: bool,
 }
 
 /// What Azure will refuse a token for.
@@ -28,6 +30,8 @@ pub struct SasToken {
 pub enum SasFault {
     /// It is none.
     NoToken,
+    /// It is the address that Azure shows beside the token, or has quotes around it.
+    Address,
     /// It ended then.
     Expired(Timestamp),
     /// It begins then.
@@ -47,13 +51,14 @@ pub enum SasFault {
 impl SasToken {
     /// Reads a token, with or without a `?` before it: WAL-G takes both.
     pub fn parse(text: &str) -> SasToken {
-        let mut token = SasToken::default();
+        let is_address = text.contains("://") || text.trim_start().starts_with(['"', '\'']);
+        let mut token = SasToken { is_address, ..SasToken::default() };
         for pair in text.trim().trim_start_matches('?').split('&') {
             let Some((name, value)) = pair.split_once('=') else { continue };
             let value = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
             match name {
                 "st" => token.starts = time(&value),
-                "se" => token.ends = time(&value),
+                "se" | "ske" => token.ends = token.ends.into_iter().chain(time(&value)).min(),
                 "sp" => token.permissions = value,
                 "ss" => token.services = Some(value),
                 "srt" => token.types = Some(value),
@@ -76,6 +81,9 @@ impl SasToken {
     pub fn fault(&self, needs: &[(char, &'static str)], now: Timestamp) -> Option<SasFault> {
         if !self.is_signed {
             return Some(SasFault::NoToken);
+        }
+        if self.is_address {
+            return Some(SasFault::Address);
         }
         if let Some(ends) = self.ends.filter(|ends| *ends <= now) {
             return Some(SasFault::Expired(ends));
@@ -150,5 +158,13 @@ mod tests {
         assert_eq!(with("srt=sco", "srt=so"), Some(SasFault::Types("c (containers)")));
         assert_eq!(fault("sv=1&sr=b&sp=rlw&se=2027-01-01&sig=abc"), Some(SasFault::OneBlob));
         assert_eq!(fault("bm90IGEgdG9rZW4="), Some(SasFault::NoToken));
+        let address = format!("https://prodbackups.blob.core.windows.net/backups?{SOUND}");
+        assert_eq!(
+            (fault(&address), fault(&format!("\"{SOUND}\""))),
+            (Some(SasFault::Address), Some(SasFault::Address))
+        );
+        let by_user = |ends: &str| fault(&format!("{SOUND}&skoid=1&ske={ends}"));
+        assert!(matches!(by_user("2020-01-08T00:00:00Z"), Some(SasFault::Expired(_))));
+        assert_eq!(by_user("2027-01-01T00:00:00Z"), None);
     }
 }
