@@ -10,7 +10,7 @@ use crate::diagnosis::Diagnosis;
 use crate::manifests::{Index, Manifests};
 use crate::render::Rendering;
 use crate::spilo::encryption::Encryption;
-use crate::spilo::{Archive, Bootstrap, Scope, Store, Why, is_known, retention};
+use crate::spilo::{Archive, Bootstrap, Schedule, Scope, Store, Why, is_known, retention};
 
 pub use page::{markdown, text};
 
@@ -104,8 +104,7 @@ impl Explaining<'_, '_> {
             return vec![Statement { says, place: None }];
         };
         let mut all = self.place_of(archive, "archives to");
-        let schedule = pod.setting("BACKUP_SCHEDULE");
-        all.push(self.says(format!("takes a base backup at \"{schedule}\" (cron, UTC)"), "BACKUP_SCHEDULE"));
+        all.push(self.says(self.base_backups(), "BACKUP_SCHEDULE"));
         let retain = pod.setting("BACKUP_NUM_TO_RETAIN");
         let keeps = match retention::kept(retain) {
             _ if !is_known(retain) => "keeps an unknown number of base backups".to_owned(),
@@ -120,6 +119,26 @@ impl Explaining<'_, '_> {
             all.push(Statement { says: format!("but archive_command is `{command}`"), place: None });
         }
         all
+    }
+
+    /// When base backups are taken, and by whom.
+    fn base_backups(&self) -> String {
+        let pod = &self.rendered.pod;
+        let schedule = pod.setting("BACKUP_SCHEDULE");
+        let from = match pod.value("WALG_BACKUP_FROM_REPLICA") {
+            Some(text) if text.eq_ignore_ascii_case("true") => " from a replica, where there is one,",
+            _ => "",
+        };
+        match Schedule::parse(schedule) {
+            _ if !is_known(schedule) => format!("takes a base backup{from} at a time that is not known"),
+            Ok(_) if !schedule.contains('\n') => {
+                format!("takes a base backup{from} at \"{schedule}\" (cron, UTC)")
+            }
+            _ => format!(
+                "takes a base backup once, when it is made, and no more: cron does not take \"{}\"",
+                schedule.trim()
+            ),
+        }
     }
 
     /// Store, account, prefix, credential and encryption of one env dir.
@@ -231,9 +250,9 @@ impl Explaining<'_, '_> {
 
     /// The variables of this very source, for a clone that archives elsewhere.
     fn clone_of_it(&self) -> Vec<String> {
-        let Some(archive) =
-            self.rendered.model.archive.as_ref().filter(|archive| archive.store == Store::Azure)
-        else {
+        // What WAL-E archives to Azure arrives nowhere.
+        let archive = self.rendered.model.archive.as_ref();
+        let Some(archive) = archive.filter(|archive| archive.store == Store::Azure && archive.by_walg) else {
             return Vec::new();
         };
         let wanted = |name: &str| {
@@ -259,6 +278,10 @@ impl Explaining<'_, '_> {
                 Some(from) => format!("- {{ name: CLONE_{name}, valueFrom: {} }}", flow(from)),
                 None if crate::secret::is_told_by_name(name) && !crate::secret::is_a_word(&written.value) => {
                     format!("- {{ name: CLONE_{name}, valueFrom: {{ secretKeyRef: {{ name: <secret>, key: <key> }} }} }}")
+                }
+                None if !is_known(&written.value) => {
+                    let value = written.value.replace('\u{fffd}', "<…>");
+                    format!("- {{ name: CLONE_{name}, value: {} }} # fill in what is not known", quoted(&value))
                 }
                 None => format!("- {{ name: CLONE_{name}, value: {} }}", quoted(&written.value)),
             });
