@@ -34,7 +34,8 @@ impl Encryption {
 
     /// How these backups are encrypted, and the file of the env dir that gives the key.
     pub fn of(archive: &Archive) -> Option<(Encryption, &Written)> {
-        [Encryption::Libsodium, Encryption::Pgp].into_iter().find_map(|way| {
+        // WAL-G takes PGP where both are given.
+        [Encryption::Pgp, Encryption::Libsodium].into_iter().find_map(|way| {
             let key = way.keys().into_iter().find_map(|name| archive.written(name))?;
             Some((way, key))
         })

@@ -140,6 +140,10 @@ fn malformed(world: &World<'_>, found: &mut Found) {
     for (cluster, rendered) in world.rendered() {
         for archive in rendered.archives().filter(|archive| archive.by_walg) {
             let Some(key) = archive.value("WALG_LIBSODIUM_KEY") else { continue };
+            // Beside a key for PGP WAL-G does not look at it.
+            if Encryption::of(archive).is_none_or(|(way, _)| way != Encryption::Libsodium) {
+                continue;
+            }
             let name = format!("{}WALG_LIBSODIUM_KEY", archive.scope.prefix());
             let Some(why) =
                 fault_of_key(key, archive.value(TRANSFORM)).filter(|_| !rendered.is_literal(&name))
