@@ -22,6 +22,9 @@ const NEW_CLUSTER: [&str; 1] = ["trying to bootstrap a new cluster"];
 /// Patroni says one of them of a node that has data.
 const STARTED_ON_DATA: [&str; 3] =
     ["starting as a secondary", "starting as readonly because", "promoted self to leader"];
+/// Spilo's script says it once pg_upgrade has done its work: the cluster has an identifier of its own from then on, and timelines
+/// begin at 1 again.
+const UPGRADED: [&str; 1] = ["Starting the cluster with new postgres after upgrade"];
 /// Lines that may say why a bootstrap failed.
 const SAYS_WHY: [&str; 4] = ["ERROR", "FATAL", "Could not find", "failed"];
 /// With logrus' plain form and with its JSON.
@@ -35,6 +38,10 @@ const RECOVERY: [&str; 6] = [
     "last completed transaction was at log time",
     "redo done at",
 ];
+
+/// The same, and that it was upgraded afterwards.
+const RECOVERY_AND_UPGRADE: [&str; 7] =
+    [RECOVERY[0], RECOVERY[1], RECOVERY[2], RECOVERY[3], RECOVERY[4], RECOVERY[5], UPGRADED[0]];
 
 /// An outcome with the lines that show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +122,11 @@ pub(crate) fn of_running(seen: &Seen<'_>, peers: &[Peer]) -> Result<Outcome, Str
         .backups_of
         .iter()
         .find(|writer| *writer != source && !seen.backups_of.iter().any(|w| w == source));
-    if !same.iter().any(|peer| peer.cluster == source) {
+    let upgraded = same.is_empty() && !find(seen.logs, &UPGRADED).is_empty();
+    if upgraded && seen.backups_of.is_empty() {
+        return Err("no request to the storage tells whose base backup it was made of".to_owned());
+    }
+    if !upgraded && !same.iter().any(|peer| peer.cluster == source) {
         let of = same.first().map_or("a cluster that this drill did not make", |peer| peer.cluster.as_str());
         let why =
             format!("its system identifier {identifier} is that of {of}, and `spec.clone` names {source}");
@@ -127,28 +138,30 @@ pub(crate) fn of_running(seen: &Seen<'_>, peers: &[Peer]) -> Result<Outcome, Str
         );
         return outcome(ClusterOutcome::WrongCluster, why, ran_script);
     }
-    let course = find(seen.logs, &RECOVERY);
+    let course = find(seen.logs, if upgraded { &RECOVERY_AND_UPGRADE } else { &RECOVERY[..] });
+    let restored = if upgraded { "restored, and then upgraded," } else { "restored" };
     if seen.has_target && !reached_target(seen.logs)? {
         let why = "recovery came to the end of the archived WAL and never reached the target time".to_owned();
         return outcome(ClusterOutcome::TargetNotReached, why, course);
     }
     let Some(mark) = &seen.mark else {
-        return outcome(ClusterOutcome::Running, format!("restored from {source}"), course);
+        return outcome(ClusterOutcome::Running, format!("{restored} from {source}"), course);
     };
-    match mark.missed(seen.timeline, last_commit(seen.logs)?) {
+    let timeline = (!upgraded).then_some(seen.timeline);
+    match mark.missed(timeline, last_commit(seen.logs)?) {
         Some(why) => outcome(ClusterOutcome::TargetNotReached, why, course),
         None => {
-            let why = format!("restored from {source} up to {}, on timeline {}", mark.name, seen.timeline);
+            let why = format!("{restored} from {source} up to {}, on timeline {}", mark.name, seen.timeline);
             outcome(ClusterOutcome::Running, why, course)
         }
     }
 }
 
 impl MarkedTime<'_> {
-    /// Why a recovery that stopped was not one to this mark.
-    fn missed(&self, timeline: u32, last_commit: Option<Timestamp>) -> Option<String> {
+    /// Why a recovery that stopped was not one to this mark. After an upgrade no timeline tells.
+    fn missed(&self, timeline: Option<u32>, last_commit: Option<Timestamp>) -> Option<String> {
         let MarkedTime { name, commit_after, time, timeline: its } = *self;
-        if timeline <= its {
+        if let Some(timeline) = timeline.filter(|timeline| *timeline <= its) {
             return Some(format!("it is on timeline {timeline}, and {name} was taken on timeline {its}"));
         }
         let wanted = format!("{name} has its last one between {commit_after} and {time}");

@@ -85,6 +85,22 @@ fn one_that_started_on_its_volume_is_not_restored_whatever_its_volumes_logs_say_
 }
 
 #[test]
+fn an_upgraded_clone_is_known_by_whose_backup_it_read() {
+    const UPGRADE: &str = "2026-11-24 03:00:05,100 maybe_pg_upgrade INFO: Starting the cluster with new postgres after upgrade\n";
+    let outcome = clone("99", &[SCRIPT, STOPPED, REDO_DONE, UPGRADE], &["source"]).unwrap();
+    assert_eq!(outcome.kind, ClusterOutcome::Running);
+    assert_eq!(outcome.why, "restored, and then upgraded, from source");
+    assert!(outcome.evidence.iter().any(|line| line == UPGRADE.trim_end()));
+    // Its data may be another cluster's, or of another time, all the same.
+    assert_eq!(kind("99", &[SCRIPT, STOPPED, UPGRADE], &["other"]), ClusterOutcome::WrongCluster);
+    assert_eq!(kind("72", &[SCRIPT, STOPPED, UPGRADE], &["source"]), ClusterOutcome::WrongCluster);
+    assert_eq!(kind("99", &[SCRIPT, MISSED, UPGRADE], &["source"]), ClusterOutcome::TargetNotReached);
+    assert_eq!(kind("99", &[SCRIPT, STOPPED], &["source"]), ClusterOutcome::WrongCluster);
+    let unread = clone("99", &[SCRIPT, STOPPED, UPGRADE], &[]).unwrap_err();
+    assert_eq!(unread, "no request to the storage tells whose base backup it was made of");
+}
+
+#[test]
 fn a_log_that_was_not_read_shows_nothing() {
     assert_eq!(clone("99", &[], &[]).unwrap_err(), "no line of its log tells how it was bootstrapped");
     let unread = clone("71", &[SCRIPT, ""], &["source"]).unwrap_err();

@@ -1,8 +1,7 @@
 //! The Spilo stand-in: a launcher that keeps to Spilo's contract over the real Patroni.
 //!
 //! In full for backups and clones on Azure; `harness/docs/spilo.md` has each row. Not there: log shipping, PgQ, PgBouncer, and stores other than Kubernetes.
-//! What would make another cluster than Spilo does is refused, not left out: a major version
-//! of PostgreSQL that this machine lacks, and a clone whose source has an older one, which Spilo upgrades.
+//! What would make another cluster than Spilo does is refused, not left out: a major version of PostgreSQL that this machine lacks.
 
 mod account;
 mod before_push;
@@ -89,6 +88,7 @@ pub fn image(tools: &Tools, reference: &str) -> Image {
         Path::new("/home/postgres/postgres.yml"),
     ));
     files.push(text(recovery::SCRIPT_PATH, recovery::SCRIPT.to_owned()));
+    files.push(text(recovery::UPGRADE_PATH, recovery::UPGRADE.to_owned()));
     files.push(text(programs::FILE, serde_json::json!(Programs::of(tools, reference)).to_string()));
 
     let env = [

@@ -83,9 +83,6 @@ def major_of_programs(postgresql):
 def check_versions(of_data, of_programs):
     logger.info('Cluster version: %s, bin version: %s', of_data, of_programs)
     assert of_data <= of_programs, 'data of PostgreSQL {0} are newer than PostgreSQL {1}'.format(of_data, of_programs)
-    if of_data < of_programs:
-        raise Exception('the stand-in does not upgrade data of PostgreSQL {0} to {1}, as Spilo does: clone with '
-                        'spec.postgresql.version "{0}"'.format(of_data, of_programs))
 
 
 def recover(postgresql, config, polling):
@@ -110,9 +107,20 @@ def main():
 
     with open(os.path.join(postgresql.data_dir, 'PG_VERSION')) as version_file:
         of_data = int(version_file.read().strip())
-    check_versions(of_data, major_of_programs(postgresql))
-
+    of_programs = major_of_programs(postgresql)
+    check_versions(of_data, of_programs)
     bootstrap = config['bootstrap']
+    upgrade = None
+    if of_data < of_programs:
+        from upgrade import Upgrade
+
+        upgrade = Upgrade(postgresql, of_data)
+    restore(postgresql, bootstrap, of_data, polling)
+    if upgrade:
+        upgrade.run(bootstrap)
+
+
+def restore(postgresql, bootstrap, of_data, polling):
     method = bootstrap[bootstrap['method']]
     method['command'] = 'true'
     logger.info('Trying to perform point-in-time recovery')

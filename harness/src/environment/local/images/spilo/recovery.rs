@@ -10,6 +10,9 @@ use super::{child, patroni};
 /// Our program for Patroni's python: recovers, retries with no target where recovery stopped short of it.
 pub(super) const SCRIPT: &str = include_str!("recovery.py");
 pub(super) const SCRIPT_PATH: &str = "/scripts/maybe_pg_upgrade.py";
+/// What it asks for where the data are of an older major version.
+pub(super) const UPGRADE: &str = include_str!("upgrade.py");
+pub(super) const UPGRADE_PATH: &str = "/scripts/upgrade.py";
 
 /// The recovery's process, which loads Patroni while the data are being fetched.
 #[derive(Debug)]

@@ -29,8 +29,18 @@ fn recovered(tools: &Tools, major: u16, said: &str) -> (bool, String) {
     std::fs::create_dir_all(folder.path().join("run/postgresql")).unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();
     std::fs::write(folder.path().join("data/PG_VERSION"), format!("{major}\n")).unwrap();
-    let files =
-        [("config.json", config.to_string()), ("recovery.py", SCRIPT.to_owned()), ("said", said.to_owned())];
+    let listed = folder.path().join("spilo.json");
+    let programs = serde_json::json!(Programs::of(tools, "spilo-17:4.0-p3")).to_string();
+    std::fs::write(&listed, programs).unwrap();
+    assert!(UPGRADE.contains(crate::environment::local::images::spilo::PROGRAMS_FILE));
+    let upgrade =
+        UPGRADE.replace(crate::environment::local::images::spilo::PROGRAMS_FILE, &listed.to_string_lossy());
+    let files = [
+        ("config.json", config.to_string()),
+        ("recovery.py", SCRIPT.to_owned()),
+        ("upgrade.py", upgrade),
+        ("said", said.to_owned()),
+    ];
     for (name, text) in files {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
@@ -41,7 +51,7 @@ fn recovered(tools: &Tools, major: u16, said: &str) -> (bool, String) {
 }
 
 #[test]
-fn data_of_another_major_than_the_programs_are_refused_and_the_gap_is_named() {
+fn data_of_a_newer_major_are_refused_and_so_are_those_of_one_that_is_not_there() {
     let Some(tools) = ready() else { return };
     let postgres = tools.postgres.last().unwrap();
     let (older, newer) = (postgres.major - 1, postgres.major + 1);
@@ -49,7 +59,7 @@ fn data_of_another_major_than_the_programs_are_refused_and_the_gap_is_named() {
     let (is_content, said) = recovered(&tools, older, "fetched\n");
     assert!(!is_content);
     assert!(said.contains(&format!("Cluster version: {older}, bin version: {}", postgres.major)), "{said}");
-    let gap = format!("the stand-in does not upgrade data of PostgreSQL {older} to {}", postgres.major);
+    let gap = format!("the image has no programs of PostgreSQL {older}, which the data are of: it has");
     assert!(said.contains(&gap), "{said}");
 
     let (is_content, said) = recovered(&tools, newer, "fetched\n");
