@@ -394,7 +394,9 @@ impl<E: Environment> World<'_, E> {
         let expectations = scenario.told_apart_from.iter().flatten().chain(&scenario.expect.clusters);
         let with_data = expectations.filter_map(|(short, expected)| Some((short, expected.data.as_ref()?)));
         with_data
-            .flat_map(|(short, data)| [Some(short), data.equals.as_ref(), data.differs_from.as_ref()])
+            .flat_map(|(short, data)| {
+                [Some(short), data.equals.as_ref(), data.differs_from.as_ref(), data.same_rows_as.as_ref()]
+            })
             .flatten()
             .cloned()
             .collect()

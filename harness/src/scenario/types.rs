@@ -329,6 +329,10 @@ pub struct DataExpectation {
     /// A mark or cluster that the data must not equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub differs_from: Option<String>,
+    /// A mark or cluster whose tables and rows it must have, whatever differs in definitions: as after an upgrade to another major
+    /// version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_rows_as: Option<String>,
 }
 
 /// One variable, as the operator wrote it and as the container got it.

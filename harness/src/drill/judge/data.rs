@@ -48,12 +48,21 @@ impl Observed {
     ) -> Result<String, DrillError> {
         let Some(here) = &cluster.data else { return Ok(String::new()) };
         let size = summary(here);
-        let other = expected.and_then(|expected| expected.equals.as_ref().or(expected.differs_from.as_ref()));
+        let other = expected.and_then(|expected| {
+            let rows = expected.same_rows_as.as_ref();
+            expected.equals.as_ref().or(rows).or(expected.differs_from.as_ref())
+        });
         let Some((name, there)) = other.and_then(|name| Some((name, self.data_of(name)?))) else {
             return Ok(size);
         };
         let compared = self.compared((short, here), (name, there))?;
-        let verb = if compared.equal { "equals" } else { "differs from" };
+        let of_rows =
+            expected.is_some_and(|expected| expected.equals.is_none() && expected.same_rows_as.is_some());
+        let verb = match compared.equal {
+            true => "equals",
+            false if of_rows && not_same_rows(&compared, here).is_none() => "has the rows of",
+            false => "differs from",
+        };
         let but =
             if compared.notes.is_empty() { "" } else { ", but for what recovery or Spilo makes otherwise" };
         Ok(format!("{verb} {name}{but} ({size})"))
@@ -70,9 +79,16 @@ impl Observed {
         cluster: &ObservedCluster,
     ) -> Result<Vec<Miss>, DrillError> {
         let mut misses = Vec::new();
-        let comparisons = [(expected.equals.as_ref(), true), (expected.differs_from.as_ref(), false)];
-        for (other, equal) in comparisons.into_iter().filter_map(|(other, equal)| Some((other?, equal))) {
-            let wanted = if equal { format!("equal to {other}") } else { format!("different from {other}") };
+        type Judged = fn(&Comparison, &DataObservation) -> Option<Mismatch>;
+        let comparisons: [(_, _, Judged); 3] = [
+            (expected.equals.as_ref(), "equal to", not_equal),
+            (expected.same_rows_as.as_ref(), "with the rows of", not_same_rows),
+            (expected.differs_from.as_ref(), "different from", not_different),
+        ];
+        let comparisons =
+            comparisons.into_iter().filter_map(|(other, what, judged)| Some((other?, what, judged)));
+        for (other, what, judged) in comparisons {
+            let wanted = format!("{what} {other}");
             let finding = |seen: String| Finding::new(format!("{short}: data"), wanted.clone(), seen);
             let (here, there) = match (&cluster.data, self.data_of(other)) {
                 (Some(here), Some(there)) => (here, there),
@@ -88,8 +104,7 @@ impl Observed {
                 }
             };
             let compared = self.compared((short, here), (other, there))?;
-            let miss = if equal { not_equal(&compared, here) } else { not_different(&compared, here) };
-            misses.extend(miss.map(|Mismatch { said, seen: was_seen, proof }| {
+            misses.extend(judged(&compared, here).map(|Mismatch { said, seen: was_seen, proof }| {
                 let mut finding = finding(said);
                 let lines = compared.differences.iter().map(ToString::to_string);
                 finding.evidence = lines.take(EVIDENCE_LINES).collect();
@@ -124,6 +139,22 @@ fn not_equal(compared: &Comparison, here: &DataObservation) -> Option<Mismatch> 
         None if here.rows() == 0 => {
             format!("neither has a single row, which proves nothing: {}", summary(here))
         }
+        None => return None,
+    };
+    Some(Mismatch { said, seen: false, proof: None })
+}
+
+/// What cannot be read may hold other rows.
+fn not_same_rows(compared: &Comparison, here: &DataObservation) -> Option<Mismatch> {
+    if let Some(other) = compared.other_rows() {
+        let said = format!("other rows: {}", other.without_rows());
+        return Some(Mismatch { said, seen: true, proof: Some(other.to_string()) });
+    }
+    let damaged = compared.differences.iter().any(|difference| difference.kind == DifferenceKind::Damage);
+    let said = match compared.unknown.first() {
+        Some(unknown) => unknown.clone(),
+        None if damaged => "no other rows, as far as they can be read".to_owned(),
+        None if here.rows() == 0 => "neither has a single row, which proves nothing".to_owned(),
         None => return None,
     };
     Some(Mismatch { said, seen: false, proof: None })

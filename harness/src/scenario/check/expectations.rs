@@ -68,13 +68,17 @@ impl Checker<'_> {
                 let kind = ProblemKind::Contradiction("a cluster that never comes up has no data".to_owned());
                 self.add_at_key(&format!("{at}/data"), kind, None);
             }
-            if data.equals.is_none() && data.differs_from.is_none() {
+            if data.equals.is_none() && data.differs_from.is_none() && data.same_rows_as.is_none() {
                 let kind = ProblemKind::Contradiction("nothing is expected of its data".to_owned());
-                let help = "give `equals` or `differs-from`, or take `data` out".to_owned();
+                let help = "give `equals`, `same-rows-as` or `differs-from`, or take `data` out".to_owned();
                 self.add_at_key(&format!("{at}/data"), kind, Some(help));
             }
             let known: Vec<&str> = self.marks.iter().copied().chain(self.cluster_names()).collect();
-            for (field, name) in [("equals", &data.equals), ("differs-from", &data.differs_from)] {
+            for (field, name) in [
+                ("equals", &data.equals),
+                ("differs-from", &data.differs_from),
+                ("same-rows-as", &data.same_rows_as),
+            ] {
                 if name.as_deref() == Some(cluster) {
                     let kind = ProblemKind::Contradiction("a cluster is always equal to itself".to_owned());
                     self.add(&format!("{at}/data/{field}"), kind, None);

@@ -121,3 +121,28 @@ fn many_differences_are_shown_from_those_of_rows_on_and_all_are_kept() {
     assert_eq!(files.len(), 1);
     assert_eq!((files[0].0.as_str(), files[0].1.lines().count()), ("data/clone-against-mark.txt", 21));
 }
+
+#[test]
+fn the_rows_may_be_the_same_where_definitions_are_not() {
+    let rows = running(json!({ "data": { "same-rows-as": "mark" } }));
+    assert_eq!(said(&sound(), rows.clone()), []);
+    let redefined = with_clone(|clone| {
+        clone.data.as_mut().unwrap().databases[0].definition = "owner orders".to_owned();
+    });
+    assert_eq!(said(&redefined, running(json!({ "data": { "equals": "mark" } }))).len(), 1);
+    assert_eq!(said(&redefined, rows.clone()), []);
+    let summaries = redefined.summaries(&serde_json::from_value(rows.clone()).unwrap()).unwrap();
+    let clone = summaries.iter().find(|summary| summary.cluster == "clone").unwrap();
+    assert!(clone.data.starts_with("has the rows of mark ("), "{}", clone.data);
+    let found = said(&with_clone(|clone| clone.data = Some(data(4))), rows.clone());
+    assert_eq!((found[0].0.as_str(), found[0].1.as_str()), ("clone: data", "with the rows of mark"));
+    assert!(found[0].2.starts_with("other rows: "), "{found:?}");
+    let empty = with_clone(|clone| clone.data = Some(data(0)));
+    assert_eq!(said(&empty, rows.clone()).len(), 1);
+    let unread =
+        with_clone(|clone| clone.data.as_mut().unwrap().databases[0].tables[0].damage = Some("x".to_owned()));
+    assert_eq!(said(&unread, rows).len(), 1);
+    assert!(
+        told_apart(&sound(), json!({ "outcome": "running", "data": { "same-rows-as": "source" } })).is_some()
+    );
+}
