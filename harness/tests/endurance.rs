@@ -4,8 +4,12 @@
 //! `CLONEDRILL_ENDURANCE_SEED` repeats the moments of a run, `CLONEDRILL_ENDURANCE_DRILLS` says how many drills.
 #![allow(clippy::unwrap_used)]
 
+#[path = "restore/accounts.rs"]
+mod accounts;
 #[path = "restore/blobs.rs"]
 mod blobs;
+#[path = "restore/broken.rs"]
+mod broken;
 #[path = "restore/cluster.rs"]
 mod cluster;
 #[path = "restore/command.rs"]
@@ -41,6 +45,9 @@ fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == blobs::INSIDE) {
         return blobs::inside(&arguments[2]);
     }
+    if arguments.get(1).is_some_and(|first| first == accounts::INSIDE) {
+        return accounts::inside(&arguments[2]);
+    }
     let trial = |name: &str, test: fn()| {
         Trial::test(name, move || {
             test();
@@ -53,6 +60,7 @@ fn main() -> ExitCode {
             "drills_killed_at_random_moments_are_cleaned_by_the_next",
             drills_killed_at_random_moments_are_cleaned_by_the_next,
         ),
+        trial("disturbed_requests_are_told", broken::disturbed_requests_are_told),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -19,7 +19,7 @@ use super::output::say;
 use crate::drill;
 use crate::environment::Environment;
 use crate::environment::local::sandbox::STATE;
-use crate::environment::local::{LocalEnvironment, enter};
+use crate::environment::local::{LocalEnvironment, enter, rules};
 use crate::exit::Verdict;
 use crate::operator::{Release, apply, install, install_for_all};
 use crate::storage::{Account, Azurite, Blobs, Gateway, GatewaySettings, Who};
@@ -77,13 +77,16 @@ pub(super) fn main(_args: WorldArgs) -> Result<Verdict, Failure> {
     let runtime = runtime.map_err(Failure::broken_while("start"))?;
     let failed = runtime.block_on(async {
         match stand_up(&wanted).await {
-            Ok((_world, stands)) => {
+            Ok((world, stands)) => {
                 // From here on it ends with the environment, and no more with the process that asked for it.
                 if let Err(errno) = set_pdeathsig(None) {
                     return miette!("stay: {errno}");
                 }
                 tell(&stands);
-                std::future::pending().await
+                match rules::serve(world.gateway.clone()).await {
+                    Ok(late) => miette!("{late}"),
+                    Err(error) => miette!("{error}"),
+                }
             }
             Err(error) => error,
         }
@@ -114,7 +117,7 @@ fn log_inside() -> Result<()> {
 struct Standing {
     _environment: LocalEnvironment,
     _azurite: Azurite,
-    _gateway: Gateway,
+    gateway: Arc<Gateway>,
 }
 
 async fn stand_up(wanted: &Wanted) -> Result<(Standing, Told)> {
@@ -160,7 +163,7 @@ async fn stand_up(wanted: &Wanted) -> Result<(Standing, Told)> {
     let written = fs::write(&example, text).and_then(|()| fs::set_permissions(&example, readable));
     written.map_err(|error| miette!("write {}: {error}", example.display()))?;
     let kubeconfig = kubeconfig(environment.namespace())?;
-    let world = Standing { _environment: environment, _azurite: azurite, _gateway: gateway };
+    let world = Standing { _environment: environment, _azurite: azurite, gateway: Arc::new(gateway) };
     Ok((world, Told::Stands { kubeconfig, example }))
 }
 

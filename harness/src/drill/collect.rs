@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::error::DrillError;
 use super::first_backup::is_from_replica;
 use super::judge::{Comparisons, Observed, ObservedCluster};
+use super::kept_backup;
 use super::own_place::{OWN_PREFIX, OwnPlace};
 use super::steps;
 use super::still::observe_still;
@@ -323,29 +324,19 @@ impl<E: Environment> World<'_, E> {
             cluster.without_backup = steps::backups(&records, short) == 0;
         }
         for short in archiving {
-            if !self.holds_backup(&short).await?
-                && let Some(cluster) = self.clusters.get_mut(&short)
+            let exists = async |(account, container, blob): (&str, &str, &str)| match self
+                .accounts
+                .contains_key(account)
             {
+                true => Ok::<_, DrillError>(self.blobs(account)?.exists(container, blob).await?),
+                false => Ok(false),
+            };
+            let kept = kept_backup::is_there(&kept_backup::said(&records, &short), exists).await?;
+            if let Some(cluster) = self.clusters.get_mut(&short).filter(|_| !kept) {
                 cluster.without_backup = true;
             }
         }
         Ok(())
-    }
-
-    /// Whether the storage still has any of the base backups that it said to have taken. A storage that says so and keeps nothing
-    /// is noticed by nobody else.
-    async fn holds_backup(&self, short: &str) -> Result<bool, DrillError> {
-        let records = self.storage.requests().await?.accesses;
-        let (mut said, mut held) = (false, false);
-        for access in steps::sentinels(&records, short) {
-            said = true;
-            if let (Some(container), Some(blob)) = (&access.container, &access.blob)
-                && self.accounts.contains_key(&access.account)
-            {
-                held |= self.blobs(&access.account)?.exists(container, blob).await?;
-            }
-        }
-        Ok(held || !said)
     }
 
     async fn storage(&self) -> Result<StorageObservation, DrillError> {

@@ -1,6 +1,7 @@
 //! The run: one scenario, one operator version, one environment; steps, observations, verdict.
 
 mod archive;
+pub mod broken;
 pub(crate) mod bundle;
 mod collect;
 mod error;
@@ -11,6 +12,7 @@ mod first_backup;
 mod follow;
 mod image;
 mod judge;
+mod kept_backup;
 mod leader;
 mod look;
 pub(crate) mod outcome;

@@ -23,9 +23,16 @@ const NOTHING_LISTED: &str = "No backups found";
 const LISTS: &str = " for clone";
 
 /// What the catalogue calls a cause, the most telling first. One trouble brings others along.
-const CAUSES: [&str; 10] = [
+const CAUSES: [&str; 17] = [
+    "blob-in-archive-tier",
+    "storage-container-missing",
+    "storage-busy",
+    "storage-error",
+    "storage-connection-broken",
     "backup-control-file-missing",
+    "backup-without-parts",
     "backup-part-unreadable",
+    "backup-part-not-there",
     "tablespace-directory-not-made",
     "backup-sentinel-missing",
     "wal-of-another-cluster",
@@ -102,7 +109,7 @@ pub(super) fn refusal(logs: &[&str], source: &Source, clone: &PlannedClone) -> R
     let place = clone.reads();
     if says(&REFUSED) {
         return Refusal::of_backup(
-            format!("the storage account {account} refuses {}", credential(clone)),
+            format!("the storage account {account} refuses {} (storage-refuses-key)", credential(clone)),
             format!(
                 "give the clone a valid key of the account: compare {} with the source's own; and look whether the account's \
                  firewall lets this network in",
@@ -112,7 +119,7 @@ pub(super) fn refusal(logs: &[&str], source: &Source, clone: &PlannedClone) -> R
     }
     if says(&NO_ACCOUNT) {
         return Refusal::of_backup(
-            format!("the storage account {account} cannot be reached"),
+            format!("the storage account {account} cannot be reached (storage-account-unknown)"),
             "its name, or the way to it from the clone's namespace, is wrong; `clone.egress_ports` opens ports of the \
                    clone's NetworkPolicy"
                 .to_owned(),
@@ -151,7 +158,7 @@ pub(super) fn refusal(logs: &[&str], source: &Source, clone: &PlannedClone) -> R
     if says(&NO_BACKUPS) {
         return Refusal::of_backup(
             format!(
-                "no backup in {place} of the account {account} is older than {}",
+                "no backup in {place} of the account {account} is older than {} (no-backup-before-target)",
                 super::target::in_manifest(clone.target)
             ),
             "an earlier target needs backups that are kept for longer (BACKUP_NUM_TO_RETAIN); a backup is known by its sentinel \
@@ -212,12 +219,26 @@ mod tests {
         let named = "the key `prod` of the Secret backup-keys in the namespace drills (CLONE_AZURE_STORAGE_ACCESS_KEY)";
         let new = "ERROR: 2026/11/25 22:00:01 ... RESPONSE 403 ERROR CODE: AuthorizationFailure";
         let Refusal { why, help, .. } = refusal(&[new], &source(), &clone());
-        assert_eq!(why, format!("the storage account prod refuses {named}"));
+        assert_eq!(why, format!("the storage account prod refuses {named} (storage-refuses-key)"));
         assert!(help.contains("firewall"), "{help}");
         // WAL-G before 2.0 says nothing of the refusal, so that it can only be guessed at.
         let old = "INFO: No backups found\n";
         let Refusal { why, help, .. } = refusal(&[old], &source(), &clone());
         assert!(why.contains("finds no backup at all") && help.contains(named), "{why}: {help}");
+    }
+
+    #[test]
+    fn what_wal_g_says_counts_before_what_follows_from_it() {
+        let said = |line: &str| {
+            let log = format!(
+                "INFO: 2026/11/25 22:00:01.000000 Selecting the backup with name base_000000010000000000000004...\n\
+                 ERROR: 2026/11/25 22:00:01.000000 {line}\n\
+                 2026-11-25 22:00:01,478 ERROR: Clone failed\nException: Backup fetch failed\n"
+            );
+            refusal(&[&log], &source(), &clone()).why
+        };
+        let parts = said("ExtractAll: did not provide files to extract");
+        assert!(parts.contains("(backup-without-parts)"), "{parts}");
     }
 
     #[test]

@@ -147,7 +147,7 @@ pub(crate) fn inside(environment: &str) -> ExitCode {
 }
 
 /// Where it listens, which its command line says. It is below nobody who is still there, but in the environment's network.
-fn azurite(environment: &str) -> SocketAddr {
+pub(crate) fn azurite(environment: &str) -> SocketAddr {
     let network = |id: i32| std::fs::read_link(format!("/proc/{id}/ns/net")).ok();
     let here = network(shared::outermost(environment).unwrap());
     let ids = std::fs::read_dir("/proc").unwrap().flatten();

@@ -3,7 +3,9 @@
 //! Each test has an environment of its own. This binary is also the process that lists the blobs, inside of it.
 #![allow(clippy::unwrap_used)]
 
+mod accounts;
 mod blobs;
+mod broken;
 mod cluster;
 mod command;
 mod everything;
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|first| first == blobs::INSIDE) {
         return blobs::inside(&arguments[2]);
     }
+    if arguments.get(1).is_some_and(|first| first == accounts::INSIDE) {
+        return accounts::inside(&arguments[2]);
+    }
     let trial = |name: &str, test: fn()| {
         Trial::test(name, move || {
             test();
@@ -45,6 +50,8 @@ fn main() -> ExitCode {
             "what_is_wrong_with_a_base_backup_is_named",
             sabotage::what_is_wrong_with_a_base_backup_is_named,
         ),
+        trial("damaged_archives_are_told", broken::damaged_archives_are_told),
+        trial("a_passed_over_other_data_is_noticed", broken::a_passed_over_other_data_is_noticed),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -51,10 +51,16 @@ pub(crate) struct World {
 impl World {
     /// An operator that watches [`ORDERS`] and these namespaces, and a storage account.
     pub(crate) fn up(test: &str, namespaces: &[&str]) -> Self {
+        Self::up_with(test, namespaces, &[])
+    }
+
+    /// The same with more storage accounts.
+    pub(crate) fn up_with(test: &str, namespaces: &[&str], accounts: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let name = format!("test-{test}-{}", std::process::id());
         let mut command = clonedrill(folder.path());
-        command.args(["up", "--name", &name, "--account", ACCOUNT, "--namespace", ORDERS]).args(namespaces);
+        command.args(["up", "--name", &name, "--account", ACCOUNT]).args(accounts);
+        command.args(["--namespace", ORDERS]).args(namespaces);
         let mut up = Run::start(command, folder.path().join("up"));
         let kept = Kept { name, folder };
         assert_eq!(up.end_within(MIDDLE).code(), Some(0), "{}", up.said());

@@ -14,9 +14,9 @@ use crate::drill::faults::{Before, Fault, Kind, Strike};
 use crate::drill::world::World;
 use crate::environment::{Environment, Storage};
 use crate::poll::{Limit, Seen, poll};
-use crate::scenario::{BlobsAct, BlobsFault, FaultStep, OperatorFault, PodsAct, RequestsFault};
+use crate::scenario::{BlobsFault, FaultStep, OperatorFault, PodsAct, RequestsFault};
 
-use super::blobs::Chosen;
+use super::damage::damage;
 use super::rule;
 
 /// Ends the processes of a name; how many that were stands on the output.
@@ -68,62 +68,13 @@ impl<E: Environment> World<'_, E> {
     }
 
     async fn break_requests(&self, name: &str, fault: &RequestsFault) -> Result<(Kind, String), DrillError> {
-        let rule = rule::of(name, fault, self).await?;
+        let rule = rule::of(name, fault, &|account| self.blobs(account)).await?;
         let id = self.storage.add_rule(rule).await?;
         Ok((Kind::Requests(id), "from now on".to_owned()))
     }
 
     async fn break_blobs(&self, name: &str, fault: &BlobsFault) -> Result<(Kind, String), DrillError> {
-        let what = format!("begin fault {name}");
-        let blobs = self.blobs(&fault.account)?;
-        let all = Chosen::of(&blobs).await?;
-        let chosen = all.in_backup(fault.of_backup, &fault.blobs);
-        if chosen.is_empty() {
-            return Err(DrillError::step(what, format!("{} holds no such blob", fault.account)));
-        }
-        let mut before = Vec::new();
-        for blob in &chosen {
-            let (container, name) = (blob.container.as_str(), blob.name.as_str());
-            let (content, kind) = (blobs.read(container, name).await?, blobs.kind(container, name).await?);
-            let damaged = match &fault.act {
-                BlobsAct::Delete => None,
-                BlobsAct::Empty => Some(Vec::new()),
-                BlobsAct::Halve => Some(content[..content.len() / 2].to_vec()),
-                BlobsAct::Flip => {
-                    let mut flipped = content.clone();
-                    let middle = flipped.len() / 2;
-                    if let Some(byte) = flipped.get_mut(middle) {
-                        *byte = !*byte;
-                    }
-                    Some(flipped)
-                }
-                BlobsAct::ContentOf(other) => {
-                    let others = all.meant(other);
-                    let other = others.iter().find(|other| other.name != name);
-                    let other =
-                        other.ok_or_else(|| DrillError::step(&what, "there is no other such blob"))?;
-                    Some(blobs.read(&other.container, &other.name).await?)
-                }
-                BlobsAct::Reword(words) => {
-                    let text = String::from_utf8_lossy(&content);
-                    Some(text.replace(&words.from, &words.to).into_bytes())
-                }
-            };
-            if damaged.as_ref() == Some(&content) {
-                return Err(DrillError::step(what, format!("it would leave {name} as it is")));
-            }
-            match damaged {
-                None => blobs.delete(container, name).await?,
-                Some(damaged) => blobs.write(container, name, damaged, &kind).await?,
-            }
-            before.push(Before {
-                account: fault.account.clone(),
-                container: container.to_owned(),
-                name: name.to_owned(),
-                content,
-                kind,
-            });
-        }
+        let before = damage(name, fault, &self.blobs(&fault.account)?).await?;
         let names: Vec<&str> = before.iter().map(|blob| blob.name.as_str()).collect();
         let note = names.join(", ");
         Ok((Kind::Blobs(before), note))

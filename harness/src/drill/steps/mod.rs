@@ -6,6 +6,7 @@ mod backup;
 mod blobs;
 mod catch_up;
 mod create;
+mod damage;
 mod delete;
 mod failover;
 mod fault;
@@ -18,7 +19,9 @@ mod sql;
 mod upgrade_operator;
 
 pub(super) use backup::{finished as backups, sentinels};
+pub(super) use damage::damage;
 pub(super) use mark::summary;
+pub(super) use rule::of as rule;
 
 use super::error::DrillError;
 use super::world::World;

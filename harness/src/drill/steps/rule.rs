@@ -5,25 +5,26 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::drill::error::DrillError;
-use crate::drill::world::World;
-use crate::environment::Environment;
 use crate::scenario::{
     AtRandom, AzureError, BlobChoice, CloseWhen, HowOften, RequestsAct, RequestsFault, StorageOperation,
 };
 use crate::storage::{
-    Accounts, Act, Answer, Asking, Change, Listing, Moment, Often, Operation, Pattern, Rule, Selection,
+    Accounts, Act, Answer, Asking, Blobs, Change, Listing, Moment, Often, Operation, Pattern, Rule, Selection,
 };
 
 use super::blobs::Chosen;
 
+/// The blobs of an account, by its name.
+pub(in crate::drill) type BlobsOf<'a> = &'a (dyn Fn(&str) -> Result<Blobs, DrillError> + Sync);
+
 /// # Errors
 /// When it means blobs that are not there, or the account does not answer.
-pub(super) async fn of<E: Environment>(
+pub(in crate::drill) async fn of(
     name: &str,
     fault: &RequestsFault,
-    world: &World<'_, E>,
+    blobs_of: BlobsOf<'_>,
 ) -> Result<Rule, DrillError> {
-    let of_account = |choice| pattern(name, fault.account.as_deref(), choice, world);
+    let of_account = |choice| pattern(name, fault.account.as_deref(), choice, blobs_of);
     let act = match &fault.act {
         RequestsAct::Answer(AzureError { status, code, headers }) => Act::Answer(Answer {
             status: *status,
@@ -41,7 +42,7 @@ pub(super) async fn of<E: Environment>(
         RequestsAct::Truncate(to_bytes) => Act::Change(Change::Truncate { to_bytes: *to_bytes }),
         RequestsAct::Flip(at_byte) => Act::Change(Change::Flip { at_byte: *at_byte }),
         RequestsAct::ContentOf(choice) => {
-            let with = content(name, fault.account.as_deref(), choice, world).await?;
+            let with = content(name, fault.account.as_deref(), choice, blobs_of).await?;
             Act::Change(Change::Replace { with })
         }
         RequestsAct::Empty => Act::Change(Change::Replace { with: Vec::new() }),
@@ -109,40 +110,40 @@ fn operations(fault: &RequestsFault) -> BTreeSet<Operation> {
     named.iter().flat_map(of).collect()
 }
 
-async fn pattern<E: Environment>(
+async fn pattern(
     fault: &str,
     account: Option<&str>,
     choice: &BlobChoice,
-    world: &World<'_, E>,
+    blobs_of: BlobsOf<'_>,
 ) -> Result<Pattern, DrillError> {
     let text = match choice.pattern() {
         Some(pattern) => pattern,
-        None => format!("{}*", first(fault, account, choice, world).await?.1),
+        None => format!("{}*", first(fault, account, choice, blobs_of).await?.1),
     };
     Pattern::try_from(text)
         .map_err(|error| DrillError::step(format!("begin fault {fault}"), error.to_string()))
 }
 
-async fn content<E: Environment>(
+async fn content(
     fault: &str,
     account: Option<&str>,
     choice: &BlobChoice,
-    world: &World<'_, E>,
+    blobs_of: BlobsOf<'_>,
 ) -> Result<Vec<u8>, DrillError> {
-    let (container, name) = first(fault, account, choice, world).await?;
-    Ok(world.blobs(account.unwrap_or_default())?.read(&container, &name).await?)
+    let (container, name) = first(fault, account, choice, blobs_of).await?;
+    Ok(blobs_of(account.unwrap_or_default())?.read(&container, &name).await?)
 }
 
 /// The container and name of the first blob that is meant.
-async fn first<E: Environment>(
+async fn first(
     fault: &str,
     account: Option<&str>,
     choice: &BlobChoice,
-    world: &World<'_, E>,
+    blobs_of: BlobsOf<'_>,
 ) -> Result<(String, String), DrillError> {
     let what = || format!("begin fault {fault}");
     let account = account.ok_or_else(|| DrillError::step(what(), "it names no account to look into"))?;
-    let chosen = Chosen::of(&world.blobs(account)?).await?;
+    let chosen = Chosen::of(&blobs_of(account)?).await?;
     let first = chosen.meant(choice).first().map(|blob| (blob.container.clone(), blob.name.clone()));
     first.ok_or_else(|| DrillError::step(what(), format!("{account} holds no such blob")))
 }

@@ -11,6 +11,7 @@ mod join;
 mod network;
 pub mod node;
 mod part;
+pub mod rules;
 pub mod sandbox;
 mod storage;
 mod tie;

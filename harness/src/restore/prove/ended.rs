@@ -144,7 +144,7 @@ pub(in crate::restore) fn wal(at: Option<Lsn>, why: &Why) -> Proof {
     };
     let failed = |file: &str, why: &str, later: Option<usize>| {
         format!(
-            "recovery ended at {at}; file {file} could not be restored ({why}), and {}",
+            "recovery ended at {at} (recovery-ended-before-target); file {file} could not be restored ({why}), and {}",
             match later {
                 None => "whether later files are there is not known".to_owned(),
                 Some(0) => "no later file is there".to_owned(),
@@ -275,7 +275,7 @@ mod tests {
         assert!(!missing.holds());
         assert_eq!(
             missing.seen,
-            "recovery ended at 0/5000000; file 000000010000000000000005 could not be restored (it is missing in the archive), \
+            "recovery ended at 0/5000000 (recovery-ended-before-target); file 000000010000000000000005 could not be restored (it is missing in the archive), \
              and 2 later files are there, the last of them X"
         );
         for gone in [
