@@ -21,6 +21,7 @@ pub mod release;
 pub mod render;
 pub mod report;
 pub mod restore;
+pub mod sabotage;
 pub mod scenario;
 pub mod secret;
 pub mod snapshot;

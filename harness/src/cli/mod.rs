@@ -32,6 +32,7 @@ mod render_worker;
 mod rendering;
 mod run;
 mod run_folder;
+mod sabotage;
 mod schema;
 mod sharing;
 mod stop;
@@ -69,6 +70,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Sabotage(sabotage::SabotageArgs),
     Conform(conform::ConformArgs),
     Drill(drill::DrillArgs),
     Clean(clean::CleanArgs),
@@ -114,6 +116,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let verdict = match Cli::parse().command {
         Command::Run(args) => run::main(args),
+        Command::Sabotage(args) => sabotage::main(&args),
         Command::Conform(args) => conform::main(&args),
         Command::Drill(args) => drill::main(&args),
         Command::Clean(args) => clean::main(&args),

@@ -1,7 +1,7 @@
 //! `clonedrill run`: runs scenarios and says whether their backups clone back.
 
 pub(super) mod failed;
-mod plan;
+pub(super) mod plan;
 mod rooms;
 mod slots;
 mod worker;
@@ -96,21 +96,20 @@ async fn run(
     (configuration, prepared): (&Configuration, &Prepared),
     stop: CancellationToken,
 ) -> Result<Verdict, Failure> {
+    let terminal = Terminal::new(args.format);
     let run = Run {
         configuration,
         prepared,
         place: &args.place,
         id: run_folder::new_id(),
         update: args.update,
-        terminal: Terminal::new(args.format),
+        jobs: args.jobs,
+        keep: args.keep,
+        told: &|id, event| terminal.event(id, event),
         stop: stop.clone(),
     };
-    let share = share(&run.id)?;
-    let rooms = rooms::Rooms::of(&plan);
-    // Those of one operator version begin together, so that no more control planes run than drills do.
-    let drill = |planned| run.in_room(planned, rooms.of_operator(planned), &share, args.keep);
-    let reports = slots::side_by_side(&plan, usize::from(args.jobs), drill).await;
-    let verdict = run.terminal.finish(&reports, stop.is_cancelled());
+    let reports = run.all(&plan, &share(&run.id)?).await;
+    let verdict = terminal.finish(&reports, stop.is_cancelled());
     if !reports.is_empty() {
         match write_files(&run.folder(), &reports, verdict) {
             Ok(page) => eprintln!("report  {}", shown(&page)),
@@ -128,10 +127,10 @@ async fn run(
 }
 
 /// With whom environments are shared.
-struct Shared {
-    share: Share,
+pub(super) struct Shared {
+    pub share: Share,
     /// Nobody else can be using it, so it ends with its last drill.
-    ours: bool,
+    pub ours: bool,
 }
 
 fn share(id: &str) -> Result<Shared, Failure> {
@@ -142,19 +141,30 @@ fn share(id: &str) -> Result<Shared, Failure> {
 }
 
 /// What all drills of one run have in common.
-struct Run<'t> {
-    configuration: &'t Configuration,
-    prepared: &'t Prepared,
-    place: &'t EnvironmentArgs,
-    id: String,
-    update: bool,
-    terminal: Terminal,
-    stop: CancellationToken,
+pub(super) struct Run<'t> {
+    pub configuration: &'t Configuration,
+    pub prepared: &'t Prepared,
+    pub place: &'t EnvironmentArgs,
+    pub id: String,
+    pub update: bool,
+    pub jobs: u16,
+    pub keep: bool,
+    /// What a drill tells while it goes on.
+    pub told: &'t (dyn Fn(&DrillId, &Event) + Sync),
+    pub stop: CancellationToken,
 }
 
 impl Run<'_> {
+    /// Runs them all; their reports in the order of the plan.
+    pub(super) async fn all(&self, plan: &[Planned], share: &Shared) -> Vec<DrillReport> {
+        let rooms = rooms::Rooms::of(plan);
+        // Those of one operator version begin together, so that no more control planes run than drills do.
+        let drill = |planned| self.in_room(planned, rooms.of_operator(planned), share);
+        slots::side_by_side(plan, usize::from(self.jobs), drill).await
+    }
+
     /// One drill, in its operator's environment: whoever comes first starts that, and whoever goes last leaves it.
-    async fn in_room(&self, planned: &Planned, room: &Room, share: &Shared, keep: bool) -> DrillReport {
+    async fn in_room(&self, planned: &Planned, room: &Room, share: &Shared) -> DrillReport {
         let name = self.described().name_of(&share.share, &planned.operator);
         let environment =
             room.environment.get_or_init(|| self.environment(planned, &name, share.share.owner)).await;
@@ -163,14 +173,14 @@ impl Run<'_> {
             Err(finding) => self.not_run(planned, finding.clone()),
         };
         if room.is_left_by_the_last() && environment.is_ok() {
-            self.leave(&name, share, keep).await;
+            self.leave(&name, share).await;
         }
         report
     }
 
     /// Until now the environment would have ended with this process, however that had ended.
-    async fn leave(&self, name: &str, share: &Shared, keep: bool) {
-        let left = match keep && !self.stop.is_cancelled() {
+    async fn leave(&self, name: &str, share: &Shared) {
+        let left = match self.keep && !self.stop.is_cancelled() {
             true => shared::keep(name).await.map(|()| {
                 eprintln!("the environment {name} goes on; `clonedrill down {name}` ends it");
                 for line in (self.described().look_inside)(name) {
@@ -201,8 +211,7 @@ impl Run<'_> {
             .map_err(|error| failed(format!("make {}: {error}", folder.display())))?;
         let log = self.log(&first.operator);
         let id = first.id();
-        let told =
-            |text: &str| self.terminal.event(&id, &Event::Progress { text: format!("environment: {text}") });
+        let told = |text: &str| (self.told)(&id, &Event::Progress { text: format!("environment: {text}") });
         let node_image = self.place.node_image();
         let order = (self.described().order)(&Wishes {
             name,
@@ -240,7 +249,7 @@ impl Run<'_> {
             evidence,
         };
         let id = planned.id();
-        let ran = worker::run(&job, &self.stop, |event| self.terminal.event(&id, event)).await;
+        let ran = worker::run(&job, &self.stop, |event| (self.told)(&id, event)).await;
         let broken = ran.as_ref().map_or(true, |report| report.verdict == Verdict::Broken);
         let cause = if broken && !self.stop.is_cancelled() {
             environment.failed_within(LAST_WORDS).await.map(|why| of_environment("to keep running", &why))
@@ -272,7 +281,7 @@ impl Run<'_> {
             true => DrillReport { verdict: Verdict::Interrupted, ..report },
             false => DrillReport { findings: vec![finding], ..report },
         };
-        self.terminal.event(&planned.id(), &Event::Finished { report: Box::new(report.clone()) });
+        (self.told)(&planned.id(), &Event::Finished { report: Box::new(report.clone()) });
         report
     }
 

@@ -14,7 +14,7 @@ use super::error::DrillError;
 use super::outcome::Outcome;
 use super::outcome::standby::Lag;
 use super::own_place::OwnPlace;
-use crate::observe::catalogue;
+use crate::observe::catalogue::{self, Level};
 use crate::observe::data::DataObservation;
 use crate::observe::env::EnvObservation;
 use crate::observe::logs::{self, LogObservation, Owner};
@@ -157,9 +157,25 @@ impl Observed {
                 writes: self.storage.writes(short).into_iter().collect(),
                 refused: refused.into_iter().collect(),
                 follows: cluster.lag.as_ref().map(follows::summary),
+                said: self.said(short),
+                refusal: self.refusals(short).map(|(name, _)| name.to_owned()),
             });
         }
         Ok(summaries)
+    }
+
+    /// The errors in the logs of a cluster that no catalogue excuses, by their names.
+    fn said(&self, short: &str) -> Vec<String> {
+        let owner = Owner::Cluster(short.to_owned());
+        let errors = self.logs.messages().iter().filter(|message| {
+            let excused = message.entry.is_some_and(|entry| entry.standing.excuses());
+            message.owner == owner && message.level == Level::Error && !excused
+        });
+        let mut names: Vec<String> =
+            errors.map(|message| message.entry.map_or("unknown", |entry| entry.name).to_owned()).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     /// Everything about one cluster but its unexpected log lines.

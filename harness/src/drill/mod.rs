@@ -388,6 +388,8 @@ mod tests {
             writes: Vec::new(),
             refused: Vec::new(),
             follows: None,
+            said: Vec::new(),
+            refusal: None,
         });
         result.hide(&Redactor::new().account_key("prodbackups", &secret));
         let Conclusion { findings, told_apart, clusters, .. } = result;

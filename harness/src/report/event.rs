@@ -133,6 +133,12 @@ pub struct ClusterSummary {
     /// The accounts that refused every request of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// Errors that its pods and its server logged, by their names in the catalogue; `unknown` for one that has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
+    /// Why the storage itself refused it, by the name in the catalogue, whether a log has that or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
     /// Of one that follows another cluster: whom, and how far behind it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<FollowsSummary>,

@@ -38,6 +38,8 @@ pub(super) fn passed() -> DrillReport {
             writes: texts(&["clonebackups"]),
             refused: Vec::new(),
             follows: None,
+            said: Vec::new(),
+            refusal: None,
         }],
         images: vec![PodImage {
             reference: "ghcr.io/zalando/spilo-17:4.0-p3".to_owned(),

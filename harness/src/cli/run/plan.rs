@@ -15,7 +15,7 @@ use crate::scenario::{Checks, LoadedScenario, Scenario, ScenarioError, Step, fin
 use crate::toolchain::{Configuration, ToolchainError};
 
 /// One drill of the run.
-pub(super) struct Planned {
+pub(in crate::cli) struct Planned {
     pub loaded: Arc<LoadedScenario>,
     pub operator: String,
 }
@@ -33,7 +33,7 @@ pub(super) struct InvalidScenarios {
 ///
 /// # Errors
 /// For a file that is at fault, or where nothing is left to run.
-pub(super) fn plan(
+pub(in crate::cli) fn plan(
     configuration: &Configuration,
     paths: &[PathBuf],
     operators: &[String],
@@ -95,7 +95,7 @@ fn list(names: &BTreeSet<&str>) -> String {
 ///
 /// # Errors
 /// When one cannot be had, or `stop` was cancelled meanwhile.
-pub(super) async fn prepare(
+pub(in crate::cli) async fn prepare(
     configuration: &Configuration,
     plan: &[Planned],
     which: Which,

@@ -6,6 +6,7 @@ mod drill;
 mod observations;
 mod reproduce;
 mod restore;
+pub(super) mod sabotage;
 mod timeline;
 
 use std::path::{Path, PathBuf};
