@@ -14,7 +14,11 @@ mod broken;
 mod cluster;
 #[path = "restore/command.rs"]
 mod command;
+#[path = "restore/history.rs"]
+mod history;
 mod process;
+#[path = "restore/random.rs"]
+mod random;
 #[path = "restore/world.rs"]
 mod world;
 
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
             drills_killed_at_random_moments_are_cleaned_by_the_next,
         ),
         trial("disturbed_requests_are_told", broken::disturbed_requests_are_told),
+        trial("random_sabotage_is_told", random::two_hundred_random_ones),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -9,11 +9,13 @@ mod broken;
 mod cluster;
 mod command;
 mod everything;
+mod history;
 mod in_cluster;
 mod killed;
 #[path = "../process/mod.rs"]
 mod process;
 mod proves;
+mod random;
 mod rights;
 mod sabotage;
 mod world;
@@ -52,6 +54,8 @@ fn main() -> ExitCode {
         ),
         trial("damaged_archives_are_told", broken::damaged_archives_are_told),
         trial("a_passed_over_other_data_is_noticed", broken::a_passed_over_other_data_is_noticed),
+        trial("random_sabotage_is_told", random::ten_random_ones),
+        trial("a_lost_row_is_noticed", history::a_lost_row_is_noticed),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
