@@ -61,6 +61,7 @@ impl<E: Environment> World<'_, E> {
         redactor = self.literals.iter().fold(redactor, Redactor::literal);
         for account in self.accounts.values() {
             redactor = redactor.account_key(&account.name, &account.key);
+            redactor = redactor.account_key(&format!("{}, the other", account.name), &account.other_key);
         }
         redactor = self.tokens.known_to(redactor);
         self.passwords.iter().fold(redactor, |redactor, password| redactor.password(password))

@@ -1,8 +1,9 @@
 //! The faults of a drill: which act, and the proof that each has hit something.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::error::DrillError;
 use super::world::World;
@@ -16,10 +17,21 @@ use crate::storage::{BlobKind, RuleId, RuleState};
 pub(super) struct Fault {
     pub name: String,
     pub kind: Kind,
-    pub healed: bool,
+    pub healed: AtomicBool,
+    /// When it heals by itself.
+    pub until: Option<Instant>,
 }
 
 impl Fault {
+    pub(super) fn new(name: String, kind: Kind, ends_after: Option<u64>) -> Self {
+        let until = ends_after.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        Fault { name, kind, healed: AtomicBool::new(false), until }
+    }
+
+    pub(super) fn is_healed(&self) -> bool {
+        self.healed.load(Ordering::Relaxed)
+    }
+
     /// The blobs that it damaged, each with its account and container.
     pub(super) fn damaged(&self) -> Vec<(String, String, String)> {
         let of = |blob: &Before| (blob.account.clone(), blob.container.clone(), blob.name.clone());
@@ -41,6 +53,21 @@ pub(super) enum Kind {
     /// So many instances that the operator had.
     OperatorStopped(i64),
     OperatorKilled,
+    /// So many processes of the operator, in the pod of this name.
+    OperatorPaused(String, u32),
+    Volumes(SmallVolumes),
+    /// So many containers that ended.
+    NodeRestarted(u64),
+}
+
+/// A cluster's volumes that hold less than they say.
+#[derive(Debug)]
+pub(super) struct SmallVolumes {
+    /// What the names of their claims begin with.
+    pub claims: String,
+    pub mebibytes: u64,
+    /// How many there were when somebody looked last.
+    pub made: AtomicU64,
 }
 
 /// A blob before it was damaged.
@@ -57,17 +84,21 @@ pub(super) struct Before {
 #[derive(Debug)]
 pub(super) struct Strike {
     pub fault: PodsFault,
-    /// What it has hit.
-    pub hit: Mutex<Option<String>>,
+    /// The pod that it has hit, and how.
+    pub hit: Mutex<Option<(String, String)>>,
 }
 
 impl Strike {
     pub(super) fn hit(&self) -> Option<String> {
-        self.hit.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.hit.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, how)| how.clone())
     }
 
-    pub(super) fn note(&self, what: String) {
-        *self.hit.lock().unwrap_or_else(PoisonError::into_inner) = Some(what);
+    pub(super) fn pod(&self) -> Option<String> {
+        self.hit.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(pod, _)| pod.clone())
+    }
+
+    pub(super) fn note(&self, pod: String, how: String) {
+        *self.hit.lock().unwrap_or_else(PoisonError::into_inner) = Some((pod, how));
     }
 }
 
@@ -82,6 +113,14 @@ fn effect(fault: &Fault, rules: &BTreeMap<RuleId, RuleState>) -> Option<String> 
         Kind::Pods(strike) => strike.hit(),
         Kind::OperatorStopped(_) => Some("the operator was stopped".to_owned()),
         Kind::OperatorKilled => Some("the operator was killed".to_owned()),
+        Kind::OperatorPaused(pod, count) => Some(format!("{count} processes paused in {pod}")),
+        Kind::Volumes(small) => {
+            let made = Some(small.made.load(Ordering::Relaxed)).filter(|made| *made > 0)?;
+            Some(format!("{made} volumes that hold {} MiB", small.mebibytes))
+        }
+        Kind::NodeRestarted(count) => {
+            (*count > 0).then(|| format!("{count} containers ended, and started again"))
+        }
     }
 }
 
@@ -90,6 +129,12 @@ impl<E: Environment> World<'_, E> {
     pub(super) async fn effects(&self) -> Result<Vec<(String, Option<String>)>, DrillError> {
         if self.faults.is_empty() {
             return Ok(Vec::new());
+        }
+        for fault in &self.faults {
+            if let (Kind::Volumes(small), false) = (&fault.kind, fault.is_healed()) {
+                let made = self.environment.limit_volumes(&small.claims, Some(small.mebibytes)).await?;
+                small.made.store(made, Ordering::Relaxed);
+            }
         }
         let rules = self.storage.rules().await?;
         let rules: BTreeMap<RuleId, RuleState> = rules.into_iter().map(|state| (state.id, state)).collect();

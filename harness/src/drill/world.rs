@@ -277,7 +277,7 @@ impl<'e, E: Environment> World<'e, E> {
     pub(super) fn secrets(&self) -> Vec<Secret> {
         self.accounts
             .values()
-            .map(|account| account.key.clone())
+            .flat_map(|account| [account.key.clone(), account.other_key.clone()])
             .chain(self.tokens.secrets())
             .chain(self.literals.iter().cloned())
             .chain(self.passwords.iter().cloned())
@@ -300,8 +300,9 @@ impl<'e, E: Environment> World<'e, E> {
         let objects = self.loaded.scenario.objects.iter().map(|object| lookup.fill(object));
         let objects = objects.collect::<Result<Vec<Value>, _>>()?;
         let mut found = secrets::of_scenario(&objects);
-        let of_account =
-            |secret: &Secret, account: &Account| account.key == *secret || account.name == secret.reveal();
+        let of_account = |secret: &Secret, account: &Account| {
+            account.key == *secret || account.other_key == *secret || account.name == secret.reveal()
+        };
         let tokens: Vec<Secret> = self.tokens.secrets().collect();
         found.retain(|secret| {
             !tokens.contains(secret) && !self.accounts.values().any(|account| of_account(secret, account))

@@ -107,6 +107,30 @@ pub trait Environment: Send + Sync {
     /// When the environment does not answer.
     async fn container_logs(&self) -> Result<Vec<ContainerLog>, EnvironmentError>;
 
+    /// Ends all containers of the drill's namespace at once, as a node that restarts does, whatever runs in them; how many
+    /// they were.
+    ///
+    /// # Errors
+    /// Where the environment cannot, or does not answer.
+    async fn restart_node(&self) -> Result<u64, EnvironmentError> {
+        Err(self.cannot("restart its node for one drill alone"))
+    }
+
+    /// From now on each volume of claims whose names begin with `claims` holds so many MiB; without a number, again all
+    /// that there is. How many of those that are there already got another limit: what has none keeps none.
+    ///
+    /// # Errors
+    /// Where the environment cannot, or does not answer.
+    async fn limit_volumes(&self, claims: &str, mebibytes: Option<u64>) -> Result<u64, EnvironmentError> {
+        let _ = (claims, mebibytes);
+        Err(self.cannot("say how much a volume holds"))
+    }
+
+    /// What this kind of environment does not do.
+    fn cannot(&self, what: &str) -> EnvironmentError {
+        EnvironmentError::Failed(format!("{what}: an environment of kind {} cannot", self.name()))
+    }
+
     /// Runs a program in a running container with the container's environment. One that has not ended within `limit`
     /// is killed with all that it started in its session.
     ///

@@ -47,6 +47,22 @@ pub(crate) enum Request {
         host: String,
         resolves: bool,
     },
+    /// How often the namespace's pods asked for such a host while it did not resolve; answered with [`Response::Count`].
+    AskedInVain {
+        namespace: String,
+        host: String,
+    },
+    /// How much each volume of claims whose names begin so holds; without a number, again all that there is. Answered with
+    /// [`Response::Count`], the volumes that are there already and have got another limit.
+    LimitVolumes {
+        namespace: String,
+        claims: String,
+        mebibytes: Option<u64>,
+    },
+    /// End all containers of the namespace at once, as a node that restarts; answered with [`Response::Count`].
+    KillContainers {
+        namespace: String,
+    },
     /// A kubeconfig for clients outside the sandbox.
     Kubeconfig,
     /// Outlive the process that the environment was to end with.
@@ -72,6 +88,9 @@ pub(crate) enum Response {
     Kubeconfig {
         #[serde(serialize_with = "Secret::revealed")]
         kubeconfig: Secret,
+    },
+    Count {
+        count: u64,
     },
     Done,
     Ending {

@@ -98,7 +98,7 @@ impl Base {
         whole.operator.versions = vec![operator.to_owned()];
         let mut expect = Expect { operator: scenario.expect.operator.clone(), ..Expect::default() };
         let clone_expected = ClusterExpectation {
-            data: Some(DataExpectation { equals: Some(mark.clone()), differs_from: None }),
+            data: Some(DataExpectation { equals: Some(mark.clone()), ..DataExpectation::default() }),
             logs: expected.map(|expected| expected.logs.clone()).unwrap_or_default(),
             ..running()
         };

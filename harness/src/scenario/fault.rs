@@ -24,6 +24,21 @@ pub struct FaultStep {
     /// The operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<OperatorFault>,
+    /// What new connections to a storage account are shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<CertificateFault>,
+    /// Where a storage account's host name leads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<HostNameFault>,
+    /// How much the volumes of a cluster hold; what is made before the fault begins has no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<VolumesFault>,
+    /// The node that the pods of the drill run on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeFault>,
+    /// It heals by itself so many seconds after it has begun, while a cluster is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_after: Option<u64>,
 }
 
 /// Which requests to the storage are met, and what becomes of them. What is left out stands for all.
@@ -135,6 +150,12 @@ pub enum RequestsAct {
     ContentOf(BlobChoice),
     /// Nothing comes, and the answer says that this is all.
     Empty,
+    /// A blob that was changed since the fault began comes as it was then.
+    OlderVersion,
+    /// A write or a deletion is done twice.
+    Twice,
+    /// A write or a deletion is answered as done at once, and done so many milliseconds later.
+    Late(u64),
     /// A write or a deletion is answered as done, and not done.
     Swallow,
     /// The storage hears of it so many milliseconds later.
@@ -256,6 +277,8 @@ pub enum PodsAct {
     /// Processes of this name in its container are killed, as by the kernel that has no memory left: `postgres`, `patroni`,
     /// `wal-g`.
     Kill(String),
+    /// Processes of this name in its container do nothing until the fault is healed.
+    Pause(String),
 }
 
 /// What becomes of the operator.
@@ -266,14 +289,103 @@ pub enum OperatorFault {
     Kill,
     /// There is none, until the fault is healed.
     Stop,
+    /// It is there and does nothing, until the fault is healed.
+    Pause,
+}
+
+/// A certificate that no client should trust.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CertificateFault {
+    /// The storage account that shows it.
+    pub account: String,
+    /// Only to this cluster's pods, by its short name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    /// What is wrong with it.
+    pub is: WrongCertificate,
+}
+
+/// What is wrong with a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WrongCertificate {
+    /// It was valid until an hour ago.
+    Expired,
+    /// It is for another host's name.
+    OfAnotherName,
+    /// An authority signed it that pods do not know.
+    OfAnUnknownAuthority,
+}
+
+/// A host name that leads to the wrong place.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct HostNameFault {
+    /// The storage account that is meant by it.
+    pub of: String,
+    /// Where it leads instead.
+    pub leads: HostNameLeads,
+}
+
+/// Where a host name leads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostNameLeads {
+    /// It does not resolve.
+    Nowhere,
+    /// To another storage account of the drill.
+    To(String),
+}
+
+/// Volumes that are too small.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VolumesFault {
+    /// The cluster, by its short name.
+    pub of: String,
+    /// So many MiB go into each of its volumes, whatever its manifest asks for; none are too many once it is healed.
+    pub hold: u64,
+}
+
+/// What becomes of the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeFault {
+    /// All containers of the drill end at once and start again, the operator's too; volumes stay.
+    Restart,
 }
 
 impl FaultStep {
     /// How many kinds of faults it names; exactly one is right.
     pub fn kinds(&self) -> usize {
-        let named =
-            [self.requests.is_some(), self.blobs.is_some(), self.pods.is_some(), self.operator.is_some()];
+        let named = [
+            self.requests.is_some(),
+            self.blobs.is_some(),
+            self.pods.is_some(),
+            self.operator.is_some(),
+            self.certificate.is_some(),
+            self.host_name.is_some(),
+            self.volumes.is_some(),
+            self.node.is_some(),
+        ];
         named.into_iter().filter(|named| *named).count()
+    }
+}
+
+impl FaultStep {
+    /// Whether it goes on until it is healed.
+    pub fn can_end(&self) -> bool {
+        let of_pods = self.pods.as_ref().is_some_and(|pods| matches!(pods.act, PodsAct::Pause(_)));
+        let of_operator = matches!(self.operator, Some(OperatorFault::Stop | OperatorFault::Pause));
+        let others = [
+            self.requests.is_some(),
+            self.blobs.is_some(),
+            self.certificate.is_some(),
+            self.host_name.is_some(),
+            self.volumes.is_some(),
+        ];
+        of_pods || of_operator || others.contains(&true)
     }
 }
 

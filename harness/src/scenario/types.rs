@@ -130,6 +130,9 @@ pub enum Step {
     CopyAccount(CopyAccountStep),
     /// From here on this storage account is gone: its name no longer resolves.
     LoseAccount(String),
+    /// The key of this storage account is made anew: who has the old one is refused, and `${storage.….key}` is the new one. Pods
+    /// and Secrets keep what they have until a step changes it.
+    RotateKey(String),
     /// Install another operator version over the running one.
     UpgradeOperator(String),
 }

@@ -13,20 +13,31 @@ pub struct Account {
     pub name: String,
     /// 64 random bytes as Base64, as Azure makes them.
     pub key: Secret,
+    /// The second one, which is as good: each can be rotated while the other is in use.
+    pub other_key: Secret,
 }
 
 impl Account {
     /// An account with a fresh key.
     pub fn new(name: impl Into<String>) -> Self {
-        let mut key = [0u8; 64];
-        rand::rng().fill(&mut key);
-        Account { name: name.into(), key: Secret::new(STANDARD.encode(key)) }
+        Account { name: name.into(), key: fresh_key(), other_key: fresh_key() }
+    }
+
+    /// As Azurite is told of it.
+    pub fn for_azurite(&self) -> String {
+        format!("{}:{}:{}", self.name, self.key.reveal(), self.other_key.reveal())
     }
 
     /// The host name that Azure has for the account's blobs.
     pub fn host(&self) -> String {
         host_of(&self.name)
     }
+}
+
+fn fresh_key() -> Secret {
+    let mut key = [0u8; 64];
+    rand::rng().fill(&mut key);
+    Secret::new(STANDARD.encode(key))
 }
 
 /// The host name that Azure has for the blobs of the account called `name`.

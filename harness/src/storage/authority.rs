@@ -14,6 +14,7 @@ use crate::secret::Secret;
 const NAME: &str = "clonedrill environment authority";
 /// Clocks of containers and hosts may differ a little.
 const BEFORE: Duration = Duration::from_secs(3600);
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
 const AFTER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A certificate authority (ECDSA P-256). Cheap to clone; crosses process borders as [`AuthorityPem`].
@@ -127,12 +128,27 @@ impl Authority {
     /// # Errors
     /// When a DNS name is not ASCII, or the machine gives no randomness.
     pub fn issue(&self, request: &Request) -> Result<Issued, AuthorityError> {
+        self.sign(request, leaf_params(request)?)
+    }
+
+    /// The same, which was valid for a day and is not since an hour ago.
+    ///
+    /// # Errors
+    /// As [`Authority::issue`].
+    pub fn issue_expired(&self, request: &Request) -> Result<Issued, AuthorityError> {
+        let mut params = leaf_params(request)?;
+        params.not_after = params.not_before;
+        params.not_before -= A_DAY;
+        self.sign(request, params)
+    }
+
+    fn sign(&self, request: &Request, params: CertificateParams) -> Result<Issued, AuthorityError> {
         let failed = |source| AuthorityError::Sign { name: request.common_name.clone(), source };
         // The issuer's name and key id follow from the constant name and the key, so its certificate needs no parsing.
         let own_key = KeyPair::from_pem(self.pem.key.reveal()).map_err(AuthorityError::Key)?;
         let issuer = Issuer::new(own_params(), own_key);
         let key = KeyPair::generate().map_err(failed)?;
-        let certificate = leaf_params(request)?.signed_by(&key, &issuer).map_err(failed)?;
+        let certificate = params.signed_by(&key, &issuer).map_err(failed)?;
         Ok(Issued { certificate_pem: certificate.pem(), key_pem: Secret::new(key.serialize_pem()) })
     }
 }
@@ -260,6 +276,14 @@ mod tests {
         let authority = Authority::new().unwrap();
         let issued = authority.issue(&Request { usage: Usage::Client, ..gateway_request() }).unwrap();
         handshake(&authority, &issued, "prodbackups.blob.core.windows.net").unwrap_err();
+    }
+
+    #[test]
+    fn a_certificate_that_has_expired_does_not_serve() {
+        let authority = Authority::new().unwrap();
+        let issued = authority.issue_expired(&gateway_request()).unwrap();
+        let error = handshake(&authority, &issued, "prodbackups.blob.core.windows.net").unwrap_err();
+        assert!(error.to_string().contains("expired"), "{error}");
     }
 
     #[test]

@@ -171,7 +171,7 @@ fn spawn(
     let log_error = |source| AzuriteError::Log { path: log.to_owned(), source };
     let output = File::create(log).map_err(log_error)?;
     let errors = output.try_clone().map_err(log_error)?;
-    let keys: Vec<String> = accounts.iter().map(|a| format!("{}:{}", a.name, a.key.reveal())).collect();
+    let keys: Vec<String> = accounts.iter().map(Account::for_azurite).collect();
     let mut command = Command::new(&tool.node);
     command
         // Blobs lie outside Node's own heap, so a small nursery costs no speed and saves 20 MB.

@@ -16,5 +16,5 @@ pub use blobs::{BlobKind, Blobs, BlobsError, CopyProgress, StoredBlob};
 pub use gateway::{
     Access, Accounts, Act, Answer, Asker, Asking, Change, Effect, Gateway, GatewayError, GatewaySettings,
     Listing, Moment, Often, Operation, Pattern, Requests, Rule, RuleError, RuleId, RuleState, Selection, Who,
-    WhoIs, is_lost,
+    WhoIs, WrongCertificate, is_lost,
 };

@@ -131,8 +131,8 @@ pub(crate) fn inside(environment: &str) -> ExitCode {
     let wanted: Value = serde_json::from_reader(std::io::stdin()).unwrap();
     enter(environment).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let account =
-        Account { name: ACCOUNT.to_owned(), key: Secret::new(wanted["key"].as_str().unwrap().to_owned()) };
+    let key = Secret::new(wanted["key"].as_str().unwrap().to_owned());
+    let account = Account { key, ..Account::new(ACCOUNT) };
     let address = wanted["address"].as_str().unwrap().parse().unwrap();
     let blobs = Blobs::new(&account, address);
     let todo: Vec<Do> = serde_json::from_value(wanted["todo"].clone()).unwrap();

@@ -151,6 +151,10 @@ mistakes! {
     fault_of_two_kinds: [("  - backup: source\n", "  - fault: { as: x, operator: kill, pods: { of: source, do: delete } }\n")];
     fault_that_could_never_act: [("  - backup: source\n", "  - fault: { as: x, requests: { account: prodbackups, operations: [write], often: { first: 0 }, do: { hide: wal } } }\n")];
     fault_without_the_account_to_look_into: [("  - backup: source\n", "  - fault: { as: x, requests: { blobs: { wal-file: 1 }, do: empty } }\n")];
+    fault_that_is_done_at_once_and_ends: [("  - backup: source\n", "  - fault: { as: x, node: restart, ends-after: 5 }\n")];
+    fault_of_a_name_that_leads_where_it_does: [("  - backup: source\n", "  - fault: { as: x, host-name: { of: prodbackups, leads: { to: prodbackups } } }\n")];
+    fault_of_reads_that_come_late: [("  - backup: source\n", "  - fault: { as: x, requests: { operations: [read], do: { late: 5 } } }\n")];
+    fault_of_volumes_that_hold_nothing: [("  - backup: source\n", "  - fault: { as: x, volumes: { of: sourc, hold: 0 } }\n")];
     fault_healed_before_it_begins: [("  - backup: source\n", "  - heal: outage\n")];
     unknown_field_of_a_fault: [("  - backup: source\n", "  - fault: { as: x, request: { do: hang } }\n")];
     archive_that_is_not_there: [("clusters:\n", "archive: other.yaml\nclusters:\n")];

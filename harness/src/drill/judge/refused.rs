@@ -9,16 +9,19 @@ use crate::observe::logs::Owner;
 use crate::observe::storage::Refused;
 use crate::report::Finding;
 use crate::scenario::{ClusterExpectation, ClusterOutcome};
-use crate::storage::{Access, Who};
+use crate::storage::{Access, Operation, Who};
 
 type IsRefusal = fn(&Refused) -> bool;
 
+/// Here it is the cluster that does not go on.
+const UNTRUSTED: &str = "storage-certificate-untrusted";
 /// The catalogue's names for what the storage may refuse, and how it answers then.
-const REFUSALS: [(&str, IsRefusal); 3] = [
+const REFUSALS: [(&str, IsRefusal); 4] = [
     ("storage-account-unknown", |refused| {
         matches!(refused.error_code.as_str(), "AccountNotFound" | "ResourceNotFound" | "AccountIsDisabled")
     }),
     ("storage-container-missing", |refused| refused.error_code == "ContainerNotFound"),
+    (UNTRUSTED, |refused| refused.operation == Operation::Connect),
     ("storage-refuses-key", |refused| refused.status == 403 && refused.error_code != "AccountIsDisabled"),
 ];
 /// The variable that has an account's name, and those that may have what opens it.
@@ -102,12 +105,14 @@ impl Observed {
             }
         }
         accounts.retain(|_, (_, kinds)| !kinds.is_empty());
+        let untrusted = name == UNTRUSTED;
+        let what = if untrusted { "was not trusted at" } else { "refused" };
         let shown = accounts.iter().map(|(account, (all, kinds))| {
             let number: usize = kinds.values().sum();
             match (number, *all) {
-                (_, 1) => format!("the account {account} refused its only request"),
-                (number, all) if number == all => format!("the account {account} refused all {all} requests"),
-                (number, all) => format!("the account {account} refused {number} of {all} requests"),
+                (_, 1) => format!("the account {account} {what} its only request"),
+                (number, all) if number == all => format!("the account {account} {what} all {all} requests"),
+                (number, all) => format!("the account {account} {what} {number} of {all} requests"),
             }
         });
         let shown: Vec<String> = shown.collect();
@@ -116,8 +121,11 @@ impl Observed {
         }
         let keys = accounts.keys().flat_map(|account| credentials(cluster.env.as_ref(), account));
         let keys: Vec<String> = keys.collect();
-        let with =
-            if keys.is_empty() { String::new() } else { format!(", asked with {}", keys.join(" and ")) };
+        let with = if keys.is_empty() || untrusted {
+            String::new()
+        } else {
+            format!(", asked with {}", keys.join(" and "))
+        };
         let lines = accounts.values().flat_map(|(_, kinds)| kinds);
         Some(
             Finding::new(
@@ -154,7 +162,10 @@ fn refusal(access: &Access) -> Option<&'static str> {
 }
 
 fn line(Refused { account, operation, status, error_code }: &Refused) -> String {
-    format!("{} in {account}: {status} {error_code}", operation.words())
+    match status {
+        0 => format!("{} to {account}: {error_code}", operation.words()),
+        status => format!("{} in {account}: {status} {error_code}", operation.words()),
+    }
 }
 
 /// What the cluster has for this account, and from where: `CLONE_AZURE_STORAGE_ACCESS_KEY (secret backup-keys/clone, by spec-env)`.

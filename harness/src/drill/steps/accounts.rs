@@ -11,6 +11,8 @@ use crate::poll::{Limit, Seen, poll};
 use crate::scenario::CopyAccountStep;
 use crate::storage::Rule;
 
+use super::rule;
+
 impl<E: Environment> World<'_, E> {
     pub(super) async fn copy_account(&mut self, step: &CopyAccountStep) -> Result<String, DrillError> {
         let (from, to) = (self.blobs(&step.from)?, self.blobs(&step.to)?);
@@ -37,6 +39,15 @@ impl<E: Environment> World<'_, E> {
             })
         });
         passed.await.map_err(DrillError::from)
+    }
+
+    pub(super) async fn rotate_key(&mut self, account: &str) -> Result<String, DrillError> {
+        let what = "rotate the key of a storage account";
+        let rotated = self.accounts.get_mut(account).ok_or_else(|| DrillError::step(what, account))?;
+        let rule = rule::of_rotated_key(account, &rotated.key);
+        std::mem::swap(&mut rotated.key, &mut rotated.other_key);
+        self.storage.add_rule(rule).await?;
+        Ok(format!("{account} has another key, and refuses the old one"))
     }
 
     pub(super) async fn lose_account(&mut self, account: &str) -> Result<String, DrillError> {

@@ -59,6 +59,7 @@ impl<E: Environment> World<'_, E> {
             Step::Heal(name) => self.heal(name).await,
             Step::CopyAccount(copy) => self.copy_account(copy).await,
             Step::LoseAccount(account) => self.lose_account(account).await,
+            Step::RotateKey(account) => self.rotate_key(account).await,
             Step::UpgradeOperator(version) => self.upgrade_operator(version).await,
         }
     }
@@ -82,6 +83,7 @@ pub(super) fn title(step: &Step) -> String {
         Step::Heal(name) => format!("heal {name}"),
         Step::CopyAccount(copy) => format!("copy account {} to {}", copy.from, copy.to),
         Step::LoseAccount(account) => format!("lose account {account}"),
+        Step::RotateKey(account) => format!("rotate the key of {account}"),
         Step::UpgradeOperator(version) => format!("upgrade operator to {version}"),
     }
 }

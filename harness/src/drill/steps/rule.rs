@@ -1,15 +1,18 @@
 //! A fault of requests as a rule of the gateway.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::drill::error::DrillError;
 use crate::scenario::{
-    AtRandom, AzureError, BlobChoice, CloseWhen, HowOften, RequestsAct, RequestsFault, StorageOperation,
+    AtRandom, AzureError, BlobChoice, CertificateFault, CloseWhen, HostNameFault, HostNameLeads, HowOften,
+    RequestsAct, RequestsFault, StorageOperation, WrongCertificate,
 };
+use crate::secret::Secret;
 use crate::storage::{
-    Accounts, Act, Answer, Asking, Blobs, Change, Listing, Moment, Often, Operation, Pattern, Rule, Selection,
+    self, Accounts, Act, Answer, Asking, Blobs, Change, Listing, Moment, Often, Operation, Pattern, Rule,
+    Selection,
 };
 
 use super::blobs::Chosen;
@@ -45,6 +48,12 @@ pub(in crate::drill) async fn of(
             let with = content(name, fault.account.as_deref(), choice, blobs_of).await?;
             Act::Change(Change::Replace { with })
         }
+        RequestsAct::OlderVersion => {
+            let were = contents(name, fault, blobs_of).await?;
+            Act::Change(Change::Older { were })
+        }
+        RequestsAct::Twice => Act::Twice,
+        RequestsAct::Late(milliseconds) => Act::Late { milliseconds: *milliseconds },
         RequestsAct::Empty => Act::Change(Change::Replace { with: Vec::new() }),
         RequestsAct::Swallow => Act::Swallow,
         RequestsAct::Delay(milliseconds) => Act::Delay { milliseconds: *milliseconds },
@@ -68,6 +77,7 @@ pub(in crate::drill) async fn of(
             container: None,
             blobs,
             operations: operations(fault),
+            signed_with: None,
         },
         often: match fault.often {
             HowOften::Always => Often::Always,
@@ -78,6 +88,45 @@ pub(in crate::drill) async fn of(
         },
         act,
     })
+}
+
+/// A certificate that no client should trust.
+pub(super) fn of_certificate(name: &str, fault: &CertificateFault) -> Rule {
+    let wrong = match fault.is {
+        WrongCertificate::Expired => storage::WrongCertificate::Expired,
+        WrongCertificate::OfAnotherName => storage::WrongCertificate::OfAnotherName,
+        WrongCertificate::OfAnUnknownAuthority => storage::WrongCertificate::OfAnUnknownAuthority,
+    };
+    let who = fault.of.clone().map(Asking::Cluster);
+    let about = Selection { who, accounts: Accounts::One(fault.account.clone()), ..Selection::default() };
+    Rule { name: name.to_owned(), about, often: Often::Always, act: Act::Certificate(wrong) }
+}
+
+/// A host name that leads to the wrong place.
+pub(super) fn of_host_name(name: &str, fault: &HostNameFault) -> Rule {
+    let lose = Rule::lose(&fault.of);
+    let name = name.to_owned();
+    match &fault.leads {
+        HostNameLeads::Nowhere => Rule { name, ..lose },
+        HostNameLeads::To(account) => Rule { name, act: Act::LeadTo { account: account.clone() }, ..lose },
+    }
+}
+
+/// The key of an account that was rotated: Azure says the same of one that never was.
+pub(super) fn of_rotated_key(account: &str, old: &Secret) -> Rule {
+    let answer = Answer {
+        status: 403,
+        code: "AuthenticationFailed".to_owned(),
+        message: "Server failed to authenticate the request.".to_owned(),
+        ..Answer::default()
+    };
+    let accounts = Accounts::One(account.to_owned());
+    Rule {
+        name: format!("key of {account} rotated"),
+        about: Selection { accounts, signed_with: Some(old.clone()), ..Selection::default() },
+        often: Often::Always,
+        act: Act::Answer(answer),
+    }
 }
 
 /// Where the scenario names none, what the act is about is about.
@@ -102,8 +151,11 @@ fn operations(fault: &RequestsFault) -> BTreeSet<Operation> {
         | RequestsAct::Flip(_)
         | RequestsAct::ContentOf(_)
         | RequestsAct::Empty
+        | RequestsAct::OlderVersion
         | RequestsAct::Slow(_) => &[StorageOperation::Read],
-        RequestsAct::Swallow => &[StorageOperation::Write, StorageOperation::Delete],
+        RequestsAct::Swallow | RequestsAct::Twice | RequestsAct::Late(_) => {
+            &[StorageOperation::Write, StorageOperation::Delete]
+        }
         _ => &[],
     };
     let named = if fault.operations.is_empty() { implied } else { &fault.operations };
@@ -132,6 +184,25 @@ async fn content(
 ) -> Result<Vec<u8>, DrillError> {
     let (container, name) = first(fault, account, choice, blobs_of).await?;
     Ok(blobs_of(account.unwrap_or_default())?.read(&container, &name).await?)
+}
+
+/// What each blob that is meant holds now, by its name.
+async fn contents(
+    name: &str,
+    fault: &RequestsFault,
+    blobs_of: BlobsOf<'_>,
+) -> Result<BTreeMap<String, Vec<u8>>, DrillError> {
+    let blobs = blobs_of(fault.account.as_deref().unwrap_or_default())?;
+    let all = Chosen::of(&blobs).await?;
+    let every = BlobChoice::Named("*".to_owned());
+    let mut were = BTreeMap::new();
+    for blob in all.meant(fault.blobs.as_ref().unwrap_or(&every)) {
+        were.insert(blob.name.clone(), blobs.read(&blob.container, &blob.name).await?);
+    }
+    match were.is_empty() {
+        true => Err(DrillError::step(format!("begin fault {name}"), "the account holds no such blob")),
+        false => Ok(were),
+    }
 }
 
 /// The container and name of the first blob that is meant.

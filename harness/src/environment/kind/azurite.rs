@@ -39,7 +39,7 @@ impl AzuriteContainer {
         place: &str,
         accounts: &[Account],
     ) -> Result<Self, EnvironmentError> {
-        let keys: Vec<String> = accounts.iter().map(|a| format!("{}:{}", a.name, a.key.reveal())).collect();
+        let keys: Vec<String> = accounts.iter().map(Account::for_azurite).collect();
         let (name, tag) = split(image);
         let request = GenericImage::new(name, tag)
             .with_exposed_port(PORT.tcp())

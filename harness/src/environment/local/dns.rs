@@ -1,7 +1,8 @@
 //! The sandbox's DNS: services by their endpoints, storage accounts by the gateway of the asking pod's drill.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -37,13 +38,19 @@ pub(super) struct StorageHosts {
 #[derive(Debug)]
 struct Hosts {
     gateway: Ipv4Addr,
-    forgotten: HashSet<String>,
+    /// How often each was asked for since.
+    forgotten: HashMap<String, AtomicU64>,
+    /// How often those were that are remembered again.
+    asked: HashMap<String, u64>,
 }
 
 impl StorageHosts {
     pub(super) fn add(&self, namespace: &str, gateway: Ipv4Addr) {
         let mut drills = self.drills.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        drills.insert(namespace.to_owned(), Hosts { gateway, forgotten: HashSet::new() });
+        drills.insert(
+            namespace.to_owned(),
+            Hosts { gateway, forgotten: HashMap::new(), asked: HashMap::new() },
+        );
     }
 
     pub(super) fn remove(&self, namespace: &str) {
@@ -55,16 +62,33 @@ impl StorageHosts {
         let mut drills = self.drills.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(hosts) = drills.get_mut(namespace) {
             let host = host.to_ascii_lowercase();
-            match resolves {
-                true => hosts.forgotten.remove(&host),
-                false => hosts.forgotten.insert(host),
-            };
+            if !resolves {
+                hosts.forgotten.entry(host).or_default();
+            } else if let Some(asked) = hosts.forgotten.remove(&host) {
+                *hosts.asked.entry(host).or_default() += asked.into_inner();
+            }
         }
+    }
+
+    /// How often pods of `namespace` asked for `host` while it did not resolve.
+    pub(super) fn asked_in_vain(&self, namespace: &str, host: &str) -> u64 {
+        let drills = self.drills.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Some(hosts) = drills.get(namespace) else { return 0 };
+        let host = host.to_ascii_lowercase();
+        let now = hosts.forgotten.get(&host).map_or(0, |asked| asked.load(Ordering::Relaxed));
+        now + hosts.asked.get(&host).copied().unwrap_or_default()
     }
 
     fn resolve(&self, namespace: &str, host: &str) -> Option<Ipv4Addr> {
         let drills = self.drills.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        drills.get(namespace).filter(|hosts| !hosts.forgotten.contains(host)).map(|hosts| hosts.gateway)
+        let hosts = drills.get(namespace)?;
+        match hosts.forgotten.get(host) {
+            None => Some(hosts.gateway),
+            Some(asked) => {
+                asked.fetch_add(1, Ordering::Relaxed);
+                None
+            }
+        }
     }
 }
 

@@ -44,6 +44,14 @@ pub(super) async fn set_host(namespace: &str, host: &str, resolves: bool) -> Res
     ask(request).await.map(drop)
 }
 
+/// For what is answered with a number.
+pub(super) async fn count(request: Request) -> Result<u64, EnvironmentError> {
+    match ask(request).await? {
+        Response::Count { count } => Ok(count),
+        other => Err(unexpected(Some(other))),
+    }
+}
+
 pub(super) fn unexpected(response: Option<Response>) -> EnvironmentError {
     EnvironmentError::Connection(match response {
         Some(Response::Failed { why }) => why,

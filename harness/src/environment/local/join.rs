@@ -15,7 +15,7 @@ use nix::unistd::{ForkResult, Pid, fork, getppid};
 use tokio::io::BufReader;
 use tokio::net::UnixStream;
 
-use super::inside::{ANSWER, ask, ask_within, talk, unexpected};
+use super::inside::{ANSWER, ask, ask_within, count, talk, unexpected};
 use super::sandbox::NAMESPACES;
 use super::storage::LocalStorage;
 use super::tie::Tie;
@@ -202,6 +202,15 @@ impl Environment for LocalEnvironment {
 
     async fn container_logs(&self) -> Result<Vec<ContainerLog>, EnvironmentError> {
         self.container_logs_of(&self.place.namespace).await
+    }
+
+    async fn restart_node(&self) -> Result<u64, EnvironmentError> {
+        count(Request::KillContainers { namespace: self.place.namespace.clone() }).await
+    }
+
+    async fn limit_volumes(&self, claims: &str, mebibytes: Option<u64>) -> Result<u64, EnvironmentError> {
+        let (namespace, claims) = (self.place.namespace.clone(), claims.to_owned());
+        count(Request::LimitVolumes { namespace, claims, mebibytes }).await
     }
 
     async fn exec(

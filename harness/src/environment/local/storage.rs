@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::inside::set_host;
+use super::inside::{count, set_host};
 use super::sandbox::STATE;
+use crate::environment::protocol::Request;
 use crate::environment::{BlobsWanted, EnvironmentError, Storage, StorageError, StorageWanted};
 use crate::storage::{
     Authority, Azurite, Blobs, Gateway, GatewaySettings, Requests, Rule, RuleId, RuleState, host_of, is_lost,
@@ -124,7 +125,16 @@ impl Storage for LocalStorage {
         Ok(ended)
     }
 
+    /// Whoever asks for the name of a lost account does not come to the gateway.
     async fn rules(&self) -> Result<Vec<RuleState>, EnvironmentError> {
-        Ok(self.gateway.rules())
+        let mut rules = self.gateway.rules();
+        for state in &mut rules {
+            let Some(account) = state.rule.lost_account() else { continue };
+            let (namespace, host) = (self.namespace.clone(), host_of(account));
+            let asked = count(Request::AskedInVain { namespace, host }).await?;
+            state.matched += asked;
+            state.hits += asked;
+        }
+        Ok(rules)
     }
 }

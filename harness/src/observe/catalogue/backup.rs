@@ -42,6 +42,35 @@ pub(super) static ENTRIES: &[Entry] = &[
               storage: proxies, firewalls, NAT",
     },
     Entry {
+        name: "storage-certificate-untrusted",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: r"x509: |tls: failed to verify certificate",
+        means: "WAL-G does not trust the certificate that it was shown: it has expired, is for another host's name, or an authority \
+                signed it that the pod does not know. WAL-G says which in the same line",
+        do_: "look at what stands between the pods and the storage: a proxy that opens TLS needs its authority in the pod's \
+              certificates, a private endpoint a DNS zone that leads to it",
+    },
+    Entry {
+        name: "backup-does-not-fit",
+        level: Error,
+        source: Source::WalG,
+        standing: Expected,
+        pattern: "no space left on device",
+        means: "the volume is full: the base backup and the WAL that it needs are larger",
+        do_: "give the clone a volume (spec.volume.size) at least as large as its source's",
+    },
+    Entry {
+        name: "volume-full",
+        level: Error,
+        source: Source::Postgres,
+        standing: Expected,
+        pattern: "No space left on device",
+        means: "the volume is full, and PostgreSQL cannot write",
+        do_: "give the cluster a larger volume (spec.volume.size); a clone needs one at least as large as its source's",
+    },
+    Entry {
         name: "blob-in-archive-tier",
         level: Error,
         source: Source::WalG,

@@ -77,11 +77,13 @@ impl StorageObservation {
             .collect()
     }
 
-    /// What the cluster was refused or did not find (every 4xx), each kind once.
+    /// What the cluster was refused or did not find (every 4xx), and where it refused to go on itself, each kind once.
     pub fn refused(&self, cluster: &str) -> BTreeSet<Refused> {
         self.of(cluster)
             .filter_map(|access| {
-                let status = access.status.filter(|status| (400..500).contains(status))?;
+                let status = access.status.filter(|status| (400..500).contains(status));
+                // Who does not trust an account has asked it for nothing, and got no status.
+                let status = status.or(access.refuses_certificate().then_some(0))?;
                 let error_code = access.error_code.clone().unwrap_or_default();
                 Some(Refused {
                     account: access.account.clone(),
@@ -224,6 +226,7 @@ fn verb(operation: Operation) -> &'static str {
         Operation::ChangeBlob => "change",
         Operation::DeleteBlob => "delete",
         Operation::Batch => "batch",
+        Operation::Connect => "connect to",
         Operation::Other => "other",
     }
 }

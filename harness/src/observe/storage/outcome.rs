@@ -22,6 +22,7 @@ impl Outcome {
             (Some(status @ 400..=499), code) => {
                 Outcome::Refused(code.map_or_else(|| status.to_string(), str::to_owned))
             }
+            (None, Some(code)) if access.refuses_certificate() => Outcome::Refused(code.to_owned()),
             _ => Outcome::Failed,
         }
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::fault::{BlobChoice, FaultStep, HowOften, RequestsAct, RequestsFault, StorageOperation};
+use super::super::fault::{
+    BlobChoice, FaultStep, HostNameLeads, HowOften, RequestsAct, RequestsFault, StorageOperation,
+};
 use super::super::problem::{ProblemKind, What};
 use super::{Checker, name_problem};
 
@@ -22,7 +24,8 @@ impl<'a> Checker<'a> {
         }
         if fault.kinds() != 1 {
             let kind = ProblemKind::Contradiction("a fault is of exactly one kind".to_owned());
-            let help = "give one of `requests`, `blobs`, `pods` and `operator`; for two faults, two steps";
+            let help = "give one of `requests`, `blobs`, `pods`, `operator`, `certificate`, `host-name`, `volumes` and `node`; \
+                        for two faults, two steps";
             self.add(at, kind, Some(help.to_owned()));
         }
         if let Some(requests) = &fault.requests {
@@ -33,6 +36,35 @@ impl<'a> Checker<'a> {
         }
         if let Some(pods) = &fault.pods {
             self.known(&format!("{at}/pods/of"), What::Cluster, &pods.of, &self.cluster_names());
+        }
+        if let Some(certificate) = &fault.certificate {
+            let account = &certificate.account;
+            self.known(&format!("{at}/certificate/account"), What::Account, account, &self.account_names());
+            if let Some(of) = &certificate.of {
+                self.known(&format!("{at}/certificate/of"), What::Cluster, of, &self.cluster_names());
+            }
+        }
+        if let Some(name) = &fault.host_name {
+            self.known(&format!("{at}/host-name/of"), What::Account, &name.of, &self.account_names());
+            if let HostNameLeads::To(account) = &name.leads {
+                let at = format!("{at}/host-name/leads/to");
+                if self.known(&at, What::Account, account, &self.account_names()) && *account == name.of {
+                    let kind = ProblemKind::Contradiction("that is where it leads by itself".to_owned());
+                    self.add(&at, kind, None);
+                }
+            }
+        }
+        if let Some(volumes) = &fault.volumes {
+            self.known(&format!("{at}/volumes/of"), What::Cluster, &volumes.of, &self.cluster_names());
+            if volumes.hold == 0 {
+                let kind = ProblemKind::Contradiction("there are no volumes that hold nothing".to_owned());
+                self.add(&format!("{at}/volumes/hold"), kind, None);
+            }
+        }
+        if fault.ends_after.is_some() && !fault.can_end() {
+            let kind =
+                ProblemKind::Contradiction("what it does is done at once, and does not end".to_owned());
+            self.add(&format!("{at}/ends-after"), kind, Some("take it out".to_owned()));
         }
     }
 
@@ -71,7 +103,7 @@ impl<'a> Checker<'a> {
 fn needs_account(fault: &RequestsFault) -> bool {
     let by_number = |choice: &BlobChoice| matches!(choice, BlobChoice::WalFile(_));
     match &fault.act {
-        RequestsAct::ContentOf(_) => true,
+        RequestsAct::ContentOf(_) | RequestsAct::OlderVersion => true,
         RequestsAct::Hide(choice) | RequestsAct::Phantom(choice) if by_number(choice) => true,
         _ => fault.blobs.as_ref().is_some_and(by_number),
     }
@@ -99,7 +131,14 @@ fn contradictions(fault: &RequestsFault) -> Vec<(&'static str, &'static str)> {
         RequestsAct::Swallow if !only(&[Write, Delete]) => {
             found.push(("operations", "only a write or a deletion can be swallowed"));
         }
-        RequestsAct::Truncate(_) | RequestsAct::Flip(_) | RequestsAct::ContentOf(_) | RequestsAct::Empty
+        RequestsAct::Twice | RequestsAct::Late(_) if !only(&[Write, Delete]) => {
+            found.push(("operations", "only a write or a deletion can be done twice or late"));
+        }
+        RequestsAct::Truncate(_)
+        | RequestsAct::Flip(_)
+        | RequestsAct::ContentOf(_)
+        | RequestsAct::Empty
+        | RequestsAct::OlderVersion
             if !only(&[Read]) =>
         {
             found.push(("operations", "only what is read has other bytes"));

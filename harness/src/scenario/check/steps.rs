@@ -23,6 +23,7 @@ struct SoFar<'a> {
     misused: BTreeSet<&'a str>,
     marks: BTreeSet<&'a str>,
     lost_accounts: BTreeSet<&'a str>,
+    rotated_keys: BTreeSet<&'a str>,
     faults: Faults<'a>,
     /// Short names by `metadata.name`, of the clusters that are there.
     manifest_names: BTreeMap<&'a str, &'a str>,
@@ -72,6 +73,14 @@ impl<'a> Checker<'a> {
                 Step::LoseAccount(account) => {
                     self.account(&format!("{at}/lose-account"), account, &world);
                     world.lost_accounts.insert(account);
+                }
+                Step::RotateKey(account) => {
+                    let at = format!("{at}/rotate-key");
+                    self.account(&at, account, &world);
+                    if !world.rotated_keys.insert(account) {
+                        let what = format!("the key of `{account}` was rotated by an earlier step");
+                        self.add(&at, ProblemKind::Contradiction(what), None);
+                    }
                 }
                 Step::UpgradeOperator(version) => {
                     self.operator_version(&format!("{at}/upgrade-operator"), version);

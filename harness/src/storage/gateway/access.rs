@@ -39,7 +39,39 @@ pub struct Access {
     pub rule: Option<String>,
 }
 
+/// The error code of a connection whose client did not trust the account's certificate.
+const CERTIFICATE_REFUSED: &str = "CertificateRefused";
+
 impl Access {
+    /// A connection to an account, before there is a request on it.
+    pub(super) fn connection(source: IpAddr, who: Who, account: String) -> Self {
+        Access {
+            time: Timestamp::now(),
+            source,
+            who,
+            account,
+            container: None,
+            blob: None,
+            prefix: None,
+            operation: Operation::Connect,
+            status: None,
+            error_code: None,
+            bytes_in: 0,
+            bytes_out: 0,
+            rule: None,
+        }
+    }
+
+    /// The same connection, when its client did not trust the certificate.
+    pub(super) fn certificate_refused(self) -> Self {
+        Access { error_code: Some(CERTIFICATE_REFUSED.to_owned()), ..self }
+    }
+
+    /// Whether it came to nothing since its client did not trust the account's certificate.
+    pub fn refuses_certificate(&self) -> bool {
+        self.operation == Operation::Connect && self.error_code.as_deref() == Some(CERTIFICATE_REFUSED)
+    }
+
     /// Whether it asked for something to be read or listed, whatever the answer.
     pub fn reads(&self) -> bool {
         self.operation.effect() == Effect::Read

@@ -1,11 +1,12 @@
 //! What a rule does with one request.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Collected};
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
     LAST_MODIFIED, TRANSFER_ENCODING,
@@ -13,6 +14,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 
+use super::access::Access;
 use super::body::{Body, Closed, End, cut, flipped, slow, whole};
 use super::forward::unanswered;
 use super::listing::Listing;
@@ -28,11 +30,12 @@ pub(super) struct Acting {
     decision: Decision,
     record: Arc<Record>,
     operation: Operation,
+    blob: Option<String>,
 }
 
 impl Acting {
-    pub(super) fn new(decision: Decision, record: &Arc<Record>, operation: Operation) -> Self {
-        Acting { decision, record: record.clone(), operation }
+    pub(super) fn new(decision: Decision, record: &Arc<Record>, access: &Access) -> Self {
+        Acting { decision, record: record.clone(), operation: access.operation, blob: access.blob.clone() }
     }
 
     /// The answer that the rule wants; `forward` asks the storage.
@@ -42,10 +45,10 @@ impl Acting {
     pub(super) async fn on<F>(
         self,
         body: Body,
-        forward: impl FnOnce(Body) -> F,
+        forward: impl Fn(Body) -> F + Send + 'static,
     ) -> Result<Response<Body>, Closed>
     where
-        F: Future<Output = Response<Body>>,
+        F: Future<Output = Response<Body>> + Send,
     {
         match &self.decision.act {
             Act::Answer(answer) => {
@@ -73,6 +76,31 @@ impl Acting {
                 self.hit();
                 Ok(done(self.operation))
             }
+            Act::Twice => {
+                let bytes = sent(body).await?;
+                self.hit();
+                let first = forward(whole(bytes.clone())).await;
+                let _ = first.into_body().collect().await;
+                Ok(forward(whole(bytes)).await)
+            }
+            Act::Late { .. } if !finishes(self.operation) => Ok(forward(body).await),
+            Act::Late { milliseconds } => {
+                let (bytes, ended) = (sent(body).await?, self.decision.ended.clone());
+                self.hit();
+                let pause = Duration::from_millis(*milliseconds);
+                tokio::spawn(async move {
+                    // A rule that ends holds nothing back any more.
+                    let _ = tokio::time::timeout(pause, ended.cancelled()).await;
+                    let _ = forward(whole(bytes)).await.into_body().collect().await;
+                });
+                Ok(done(self.operation))
+            }
+            Act::LeadTo { .. } => {
+                self.hit();
+                Ok(forward(body).await)
+            }
+            // They are shown before there is a request.
+            Act::Certificate(_) => Ok(forward(body).await),
             Act::List(listing) => Ok(self.list(listing, forward(body).await).await),
             Act::Slow { bytes_per_second } => {
                 let (hit, ended) = (self.hits(), self.decision.ended.clone());
@@ -81,7 +109,11 @@ impl Acting {
             Act::Close(moment) => self.close(*moment, body, forward).await,
             Act::Change(change) => {
                 let answer = forward(body).await;
-                Ok(if answer.status().is_success() { self.change(change, answer) } else { answer })
+                match (answer.status().is_success(), change) {
+                    (false, _) => Ok(answer),
+                    (true, Change::Older { were }) => Ok(self.older(were, answer).await),
+                    (true, change) => Ok(self.change(change, answer)),
+                }
             }
         }
     }
@@ -90,7 +122,7 @@ impl Acting {
         &self,
         moment: Moment,
         body: Body,
-        forward: impl FnOnce(Body) -> F,
+        forward: impl Fn(Body) -> F,
     ) -> Result<Response<Body>, Closed>
     where
         F: Future<Output = Response<Body>>,
@@ -124,19 +156,37 @@ impl Acting {
         if !answer.status().is_success() {
             return answer;
         }
+        self.with_body(answer, |bytes| {
+            let changed = std::str::from_utf8(bytes).ok().and_then(|xml| listing.change(xml));
+            changed.map(Bytes::from)
+        })
+        .await
+    }
+
+    /// What comes where a blob was changed since is as it was before.
+    async fn older(&self, were: &BTreeMap<String, Vec<u8>>, answer: Response<Body>) -> Response<Body> {
+        let Some(was) = self.blob.as_ref().and_then(|blob| were.get(blob)) else { return answer };
+        self.with_body(answer, |bytes| (bytes != was).then(|| Bytes::from(was.clone()))).await
+    }
+
+    /// An answer that is held as a whole, and may get another body.
+    async fn with_body(
+        &self,
+        answer: Response<Body>,
+        other: impl FnOnce(&Bytes) -> Option<Bytes>,
+    ) -> Response<Body> {
         let (mut head, body) = answer.into_parts();
         let bytes = match body.collect().await {
             Ok(collected) => collected.to_bytes(),
             Err(error) => {
-                tracing::debug!(%error, "a listing that is to be changed broke");
+                tracing::debug!(%error, "an answer that is to be changed broke");
                 return unanswered(&*error);
             }
         };
-        let changed = std::str::from_utf8(&bytes).ok().and_then(|xml| listing.change(xml));
-        let bytes = match changed {
-            Some(changed) => {
+        let bytes = match other(&bytes) {
+            Some(other) => {
                 self.hit();
-                Bytes::from(changed)
+                other
             }
             None => bytes,
         };
@@ -164,6 +214,8 @@ impl Acting {
                 Some(position) => answer.map(|body| flipped(body, position, hit)),
                 None => answer,
             },
+            // It needs the whole answer.
+            Change::Older { .. } => answer,
             Change::Replace { with } => {
                 hit();
                 let with = Bytes::from(with.clone());
@@ -196,6 +248,19 @@ impl Acting {
             record.decided_by(&rule);
         }
     }
+}
+
+/// All that the client sends.
+///
+/// # Errors
+/// When it goes away: then it has not changed anything.
+async fn sent(body: Body) -> Result<Bytes, Closed> {
+    body.collect().await.map(Collected::to_bytes).map_err(|_| Closed)
+}
+
+/// Whether others see at once what this does.
+fn finishes(operation: Operation) -> bool {
+    operation != Operation::WriteBlock
 }
 
 /// The blob's byte that an answer begins with: `bytes 4-9/20`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
+use hyper::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, UPGRADE};
 use hyper::http::request::Parts;
 use hyper::http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use hyper::{Request, Response, StatusCode};
@@ -18,10 +18,12 @@ use super::access::{Access, Asker};
 use super::act::{Acting, ERROR_CODE, refusal};
 use super::body::{Body, Closed, counted, incoming};
 use super::records::{Record, Records};
-use super::rule::Answer;
-use super::rules::Rules;
+use super::rule::{Act, Answer};
+use super::rules::{Decision, Rules};
+use super::signature::Signed;
 use super::target::Target;
 use crate::poll::{Limit, Patience};
+use crate::storage::account::host_of;
 
 /// Azurite closes idle connections after 5 s; one that is about to be closed must not be used again.
 const IDLE: Duration = Duration::from_secs(2);
@@ -54,22 +56,33 @@ impl Forwarder {
     /// # Errors
     /// When a rule wants the connection to close.
     pub(super) async fn answer(
-        &self,
+        self: Arc<Self>,
         source: IpAddr,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Closed> {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         let access = self.access(source, &head);
         // What a copy reads is read, although nobody asks that account.
         let source_of_copy = Target::copied_by(&head).map(|target| of_target(access.clone(), target));
         let record = self.records.add(access.clone());
         let source_of_copy = source_of_copy.map(|access| self.records.add(access));
         let asker = self.asker(&access).await;
-        let answer = match self.rules.decide(&access, source, &asker) {
+        let answer = match self.rules.decide(&access, &asker, &Signed::by(&head)) {
             None => self.forward(head, incoming(body), &record).await,
             Some(decision) => {
-                let acting = Acting::new(decision, &record, access.operation);
-                acting.on(incoming(body), |body| self.forward(head, body, &record)).await?
+                if let Act::LeadTo { account } = &decision.act
+                    && let Ok(host) = HeaderValue::try_from(host_of(account))
+                {
+                    head.headers.insert(HOST, host);
+                }
+                let acting = Acting::new(decision, &record, &access);
+                // A change may be done more than once, or after it was answered.
+                let (forwarder, record) = (self.clone(), record.clone());
+                let forward = move |body| {
+                    let (forwarder, record, head) = (forwarder.clone(), record.clone(), head.clone());
+                    async move { forwarder.forward(head, body, &record).await }
+                };
+                acting.on(incoming(body), forward).await?
             }
         };
         let error_code =
@@ -80,6 +93,23 @@ impl Forwarder {
         record.answered(answer.status().as_u16(), error_code);
         let counting = move |bytes| record.sent(bytes);
         Ok(answer.map(|body| counted(body, counting)))
+    }
+
+    /// What becomes of a connection that asks for an account by its name, before there is a request on it.
+    pub(super) async fn on_connection(&self, source: IpAddr, account: String) -> Option<Decision> {
+        let access = Access::connection(source, self.records.who_is(source).who, account);
+        let asker = self.asker(&access).await;
+        self.rules.decide_connection(&access, &asker)
+    }
+
+    /// Writes down that a client did not trust the certificate of an account, since no request will tell.
+    pub(super) fn certificate_refused(&self, source: IpAddr, account: String, rule: Option<&str>) {
+        let access =
+            Access::connection(source, self.records.who_is(source).who, account).certificate_refused();
+        let record = self.records.add(access);
+        if let Some(rule) = rule {
+            record.decided_by(rule);
+        }
     }
 
     /// Who asks. Where that decides, a pod's first request waits until its address is known.

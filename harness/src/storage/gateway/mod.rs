@@ -7,12 +7,14 @@ mod accept;
 mod access;
 mod act;
 mod body;
+mod certificates;
 mod forward;
 mod listing;
 mod operation;
 mod records;
 mod rule;
 mod rules;
+mod signature;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -25,29 +27,26 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::accept::accept;
+use self::certificates::Certificates;
 use self::forward::Forwarder;
 use self::records::Records;
 use self::rules::Rules;
-use super::authority::{Authority, AuthorityError, Request, Usage};
+use super::authority::{Authority, AuthorityError};
 
 pub use access::{Access, Asker, Who};
+pub use certificates::WrongCertificate;
 pub use listing::Listing;
 pub use operation::{Effect, Operation};
 pub use records::{Requests, WhoIs};
 pub use rule::{Accounts, Act, Answer, Asking, Change, Moment, Often, Pattern, Rule, RuleError, Selection};
 pub use rules::{RuleId, RuleState, is_lost};
 
-/// Every account's host name.
-const NAME: &str = "*.blob.core.windows.net";
 /// How long open connections may take to end what they are at.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -107,7 +106,7 @@ impl Gateway {
     /// When the certificate cannot be made or the address is not free.
     pub async fn start(settings: GatewaySettings<'_>) -> Result<Gateway, GatewayError> {
         let listen_error = |source| GatewayError::Listen { address: settings.listen, source };
-        let acceptor = TlsAcceptor::from(Arc::new(tls(settings.authority, settings.listen.ip())?));
+        let certificates = Arc::new(Certificates::make(settings.authority, settings.listen.ip())?);
         let listener = TcpListener::bind(settings.listen).await.map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let records = Records::new(settings.who_is);
@@ -118,7 +117,7 @@ impl Gateway {
         let gateway = Gateway { address, records, rules, stopping, tasks: TaskTracker::new() };
         let (tasks, stopping) = (gateway.tasks.clone(), gateway.stopping.clone());
         let served = move |stream, peer: SocketAddr| {
-            tasks.spawn(serve(acceptor.clone(), stream, peer.ip(), forwarder.clone(), stopping.clone()));
+            tasks.spawn(serve(certificates.clone(), stream, peer.ip(), forwarder.clone(), stopping.clone()));
         };
         gateway.tasks.spawn(accept(listener, gateway.stopping.clone(), served));
         Ok(gateway)
@@ -180,28 +179,8 @@ impl Drop for Gateway {
     }
 }
 
-fn tls(authority: &Authority, address: IpAddr) -> Result<ServerConfig, GatewayError> {
-    let issued = authority.issue(&Request {
-        common_name: "clonedrill storage gateway".to_owned(),
-        organization: None,
-        dns_names: vec![NAME.to_owned()],
-        addresses: vec![address],
-        usage: Usage::Server,
-    })?;
-    let chain = vec![CertificateDer::from_pem_slice(issued.certificate_pem.as_bytes())?];
-    let key = PrivateKeyDer::from_pem_slice(issued.key_pem.reveal().as_bytes())?;
-    // Other crates may bring a second provider, so that there is no default one to rely on.
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
-}
-
 async fn serve(
-    acceptor: TlsAcceptor,
+    certificates: Arc<Certificates>,
     stream: TcpStream,
     source: IpAddr,
     forwarder: Arc<Forwarder>,
@@ -210,7 +189,19 @@ async fn serve(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%source, %error, "answers of the storage gateway may wait for more bytes");
     }
-    let stream = match tokio::time::timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
+    let handshake = async {
+        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), stream).await?;
+        let host = start.client_hello().server_name().unwrap_or_default().to_owned();
+        let account = host.split('.').next().unwrap_or_default().to_ascii_lowercase();
+        let decided = forwarder.on_connection(source, account.clone()).await;
+        let rule = decided.as_ref().map(|decision| decision.rule.clone());
+        let taken = start.into_stream(certificates.shown(decided)).await;
+        if taken.as_ref().is_err_and(certificates::is_refusal) {
+            forwarder.certificate_refused(source, account, rule.as_deref());
+        }
+        taken
+    };
+    let stream = match tokio::time::timeout(HANDSHAKE_LIMIT, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%source, %error, "no TLS with the storage gateway"),
         Err(_) => return tracing::debug!(%source, "no TLS with the storage gateway in time"),

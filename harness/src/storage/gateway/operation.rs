@@ -43,6 +43,8 @@ pub enum Operation {
     DeleteBlob,
     /// Several deletions or changes of tier in one request.
     Batch,
+    /// No request: a connection that came to none.
+    Connect,
     /// What the Blob service has no operation for.
     Other,
 }
@@ -147,6 +149,7 @@ impl Operation {
             Operation::ChangeBlob => "change a blob's properties",
             Operation::DeleteBlob => "delete a blob",
             Operation::Batch => "change several blobs",
+            Operation::Connect => "connect",
             Operation::Other => "an operation that the Blob service does not have",
         }
     }
@@ -154,7 +157,8 @@ impl Operation {
     /// What this does to the account. What is not known counts as a write, so that no harm goes unseen.
     pub fn effect(self) -> Effect {
         match self {
-            Operation::ListContainers
+            Operation::Connect
+            | Operation::ListContainers
             | Operation::ReadAccount
             | Operation::ReadContainer
             | Operation::ListBlobs

@@ -9,8 +9,10 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use super::access::{Access, Asker, Who};
+use super::certificates::WrongCertificate;
 use super::listing::Listing;
 use super::operation::{Effect, Operation};
+use crate::secret::Secret;
 
 /// What the gateway does with some requests instead of handing them on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,13 @@ pub struct Selection {
     pub blobs: Option<Pattern>,
     /// Empty: all.
     pub operations: BTreeSet<Operation>,
+    /// Only requests that are signed with this key of the account.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "signed_with")]
+    pub signed_with: Option<Secret>,
+}
+
+fn signed_with<S: serde::Serializer>(key: &Option<Secret>, serializer: S) -> Result<S::Ok, S::Error> {
+    key.as_ref().map(Secret::reveal).serialize(serializer)
 }
 
 /// Who asks.
@@ -120,6 +129,21 @@ pub enum Act {
     },
     /// A change of the account is answered as done, and not done.
     Swallow,
+    /// The storage gets a change twice, one right after the other; the second answer is given.
+    Twice,
+    /// A change of a whole blob is answered as done at once, and done this much later. Blocks, which nobody sees before they are
+    /// committed, come when they come.
+    Late {
+        /// Counted from the moment when the request had arrived.
+        milliseconds: u64,
+    },
+    /// Another account than the one that is asked gets the request, as where a host name leads to the wrong place.
+    LeadTo {
+        /// The account's name.
+        account: String,
+    },
+    /// New connections are shown a certificate that no client can trust.
+    Certificate(WrongCertificate),
     /// The storage hears of the request this much later.
     Delay {
         /// Counted from the moment when the request had arrived.
@@ -181,6 +205,11 @@ pub enum Change {
         /// All of the new body.
         with: Vec<u8>,
     },
+    /// What the blob was before it was changed, by names; others stay as they are.
+    Older {
+        /// Each blob's content as it was.
+        were: BTreeMap<String, Vec<u8>>,
+    },
 }
 
 /// Why a rule is none.
@@ -230,12 +259,24 @@ impl Rule {
     fn problem(&self) -> Option<String> {
         match &self.act {
             Act::Answer(answer) => answer.problem(),
-            Act::Swallow if self.about.operations.is_empty() => {
-                Some("only changes can be swallowed, so it has to name operations that change".to_owned())
-            }
-            Act::Swallow => {
+            Act::Swallow | Act::Twice | Act::Late { .. } if self.about.operations.is_empty() => Some(
+                format!("only changes can be {}, so it has to name operations that change", self.act.done()),
+            ),
+            Act::Swallow | Act::Twice | Act::Late { .. } => {
                 let reads = self.about.operations.iter().any(|operation| operation.effect() == Effect::Read);
-                reads.then(|| "one of its operations changes nothing that could be swallowed".to_owned())
+                reads.then(|| {
+                    format!("one of its operations changes nothing that could be {}", self.act.done())
+                })
+            }
+            Act::Certificate(_) => {
+                let about = &self.about;
+                let whole = Selection {
+                    who: about.who.clone(),
+                    accounts: about.accounts.clone(),
+                    ..Selection::default()
+                };
+                (*about != whole)
+                    .then(|| "a certificate is shown before anything is asked for or signed".to_owned())
             }
             Act::Lose => {
                 let whole = Selection { accounts: self.about.accounts.clone(), ..Selection::default() };
@@ -246,7 +287,28 @@ impl Rule {
             Act::List(_) => (self.about.operations != [Operation::ListBlobs].into())
                 .then(|| "it changes listings of blobs, and is about other operations".to_owned()),
             Act::Slow { bytes_per_second: 0 } => Some("nothing would ever come".to_owned()),
-            Act::Hang | Act::Close(_) | Act::Change(_) | Act::Delay { .. } | Act::Slow { .. } => None,
+            Act::Hang
+            | Act::Close(_)
+            | Act::Change(_)
+            | Act::Delay { .. }
+            | Act::Slow { .. }
+            | Act::LeadTo { .. } => None,
+        }
+    }
+}
+
+impl Act {
+    /// Whether it decides about connections, before there is a request.
+    pub(super) fn is_of_connections(&self) -> bool {
+        matches!(self, Act::Certificate(_))
+    }
+
+    /// What becomes of a change, after "can be".
+    fn done(&self) -> &'static str {
+        match self {
+            Act::Twice => "done twice",
+            Act::Late { .. } => "done later",
+            _ => "swallowed",
         }
     }
 }

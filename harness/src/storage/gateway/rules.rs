@@ -1,7 +1,6 @@
 //! The rules that a gateway has by now, and what became of each. They may change while requests go on.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::access::{Access, Asker};
 use super::rule::{Accounts, Act, Answer, Often, Rule, RuleError, Selection};
+use super::signature::Signed;
 
 /// A rule's number; no other rule of the gateway ever has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -125,11 +125,24 @@ impl Rules {
         })
     }
 
+    /// What becomes of a connection; nothing where it goes its way.
+    pub(super) fn decide_connection(&self, access: &Access, asker: &Asker) -> Option<Decision> {
+        self.first(|entry| entry.rule.act.is_of_connections() && entry.takes(access, asker))
+    }
+
     /// What becomes of a request; nothing where it goes its way. A rule that a later one is before does not count it.
-    pub(super) fn decide(&self, access: &Access, source: IpAddr, asker: &Asker) -> Option<Decision> {
+    pub(super) fn decide(&self, access: &Access, asker: &Asker, signed: &Signed<'_>) -> Option<Decision> {
+        self.first(|entry| {
+            let key = entry.rule.about.signed_with.as_ref();
+            !entry.rule.act.is_of_connections()
+                && key.is_none_or(|key| signed.with(&access.account, key))
+                && entry.takes(access, asker)
+        })
+    }
+
+    fn first(&self, mut takes: impl FnMut(&mut Entry) -> bool) -> Option<Decision> {
         let mut all = self.all();
-        let entry =
-            all.iter_mut().rev().find_map(|entry| entry.takes(access, source, asker).then_some(entry))?;
+        let entry = all.iter_mut().rev().find_map(|entry| takes(entry).then_some(entry))?;
         Some(Decision {
             rule: entry.rule.name.clone(),
             act: entry.rule.act.clone(),
@@ -148,9 +161,9 @@ impl Entry {
         !self.ended.is_cancelled()
     }
 
-    fn takes(&mut self, access: &Access, source: IpAddr, asker: &Asker) -> bool {
+    fn takes(&mut self, access: &Access, asker: &Asker) -> bool {
         let about = &self.rule.about;
-        if !self.acts() || !about.matches_what(access) || !about.matches_who(source, asker) {
+        if !self.acts() || !about.matches_what(access) || !about.matches_who(access.source, asker) {
             return false;
         }
         self.matched += 1;
@@ -178,6 +191,8 @@ impl Entry {
 mod tests {
     use super::super::access::Who;
     use super::super::operation::Operation;
+    use std::net::IpAddr;
+
     use super::super::rule::{Asking, Pattern};
     use super::*;
 
@@ -215,7 +230,7 @@ mod tests {
 
     /// The rule that decides about a request for `blob` of `account`.
     fn decides(rules: &Rules, account: &str, blob: &str) -> Option<String> {
-        rules.decide(&reading(account, blob), SOURCE, &clone_0()).map(|decision| decision.rule)
+        rules.decide(&reading(account, blob), &clone_0(), &Signed::nothing()).map(|decision| decision.rule)
     }
 
     #[test]
@@ -305,6 +320,6 @@ mod tests {
         assert_eq!(decides(&rules, "prod", "x"), None);
         let mut writing = reading("prod", "x");
         writing.operation = Operation::WriteBlob;
-        assert!(rules.decide(&writing, SOURCE, &clone_0()).is_some());
+        assert!(rules.decide(&writing, &clone_0(), &Signed::nothing()).is_some());
     }
 }

@@ -5,10 +5,14 @@ use hyper::body::{Bytes, Frame, Incoming};
 use hyper::client::conn::http1 as client;
 use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HOST};
 use hyper::{HeaderMap, Method, Request as HttpRequest, Response, StatusCode};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::poll::{Limit, Seen, poll};
+
+mod places;
 
 /// What the upstream was asked: method, path with query, host, authorization.
 type Asked = (Method, String, String, String);

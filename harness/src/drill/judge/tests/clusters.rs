@@ -83,6 +83,29 @@ fn a_lost_account_or_container_goes_before_what_the_log_says() {
 }
 
 #[test]
+fn a_certificate_that_was_not_trusted_goes_before_what_the_log_says() {
+    let untrusted = || {
+        let mut connection = access(of("clone"), "prodbackups", Operation::Connect, "", 0);
+        (connection.status, connection.container, connection.blob) = (None, None, None);
+        connection.error_code = Some("CertificateRefused".to_owned());
+        storage(vec![connection])
+    };
+    let name = "storage-certificate-untrusted";
+    let (mut observed, expect) = failing(name, &[NO_BACKUP.trim_end()]);
+    // WAL-G 1.1 says only that there are none.
+    assert_ne!(said(&observed, expect.clone()), []);
+    observed.storage = untrusted();
+    assert_eq!(said(&observed, expect), []);
+    let (mut observed, expect) = failing("no-backup-before-target", &[NO_BACKUP.trim_end()]);
+    observed.storage = untrusted();
+    let found = judge(&observed, expect);
+    let seen = &found[0].seen;
+    assert!(seen.starts_with("the account prodbackups was not trusted at its only request: WAL-G"), "{seen}");
+    assert_eq!(found[0].evidence, ["connect to prodbackups: CertificateRefused (1 times)"]);
+    assert!(found[1].seen.starts_with(name), "{}", found[1].seen);
+}
+
+#[test]
 fn a_cluster_without_a_log_says_why_in_its_evidence() {
     let missing = r#"CreateContainerConfigError: secret "backup-keys" not found"#;
     let expect = |because: &str| json!({ "clone": { "outcome": "cannot-start", "because": because } });

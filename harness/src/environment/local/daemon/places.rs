@@ -94,6 +94,15 @@ impl door::Places for Places {
                 self.storage.set(&namespace, &host, resolves);
                 Response::Done
             }
+            Request::AskedInVain { namespace, host } => {
+                Response::Count { count: self.storage.asked_in_vain(&namespace, &host) }
+            }
+            Request::LimitVolumes { namespace, claims, mebibytes } => {
+                Response::Count { count: self.node.limit_volumes(&namespace, &claims, mebibytes).await? }
+            }
+            Request::KillContainers { namespace } => {
+                Response::Count { count: self.node.kill_containers(&namespace) }
+            }
             Request::AwaitReady
             | Request::Join { .. }
             | Request::Kubeconfig

@@ -190,6 +190,34 @@ impl Node {
         read.await.map_err(|_| NodeError::Stopping)
     }
 
+    /// Ends all containers of a namespace at once, with all that runs in them; how many they were. Their pods go on with them.
+    pub fn kill_containers(&self, namespace: &str) -> u64 {
+        let places = self.shared.places();
+        let theirs = places.iter().filter(|((of, _, _), _)| of == namespace);
+        let killed = theirs.filter(|(_, place)| {
+            // With its first process a container's namespace ends, and with that all its processes.
+            nix::sys::signal::kill(nix::unistd::Pid::from_raw(place.init), nix::sys::signal::Signal::SIGKILL)
+                .is_ok()
+        });
+        killed.count() as u64
+    }
+
+    /// How much each volume of claims whose names begin with `claims` holds from now on; without a number, all that there is.
+    /// How many of those that are there got another limit.
+    ///
+    /// # Errors
+    /// When the kernel does not take it.
+    pub async fn limit_volumes(
+        &self,
+        namespace: &str,
+        claims: &str,
+        mebibytes: Option<u64>,
+    ) -> Result<u64, NodeError> {
+        let (limits, folder) = (self.shared.claims.clone(), self.shared.state.join("claims"));
+        let changed = limits.limit(namespace, claims, mebibytes);
+        changed.map_err(|source| NodeError::State { path: folder, source })
+    }
+
     /// Removes the logs of a namespace that is gone; none of its containers starts any more.
     pub async fn forget_namespace(&self, namespace: &str) {
         self.shared.images.remove(namespace);

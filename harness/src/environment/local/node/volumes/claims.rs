@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::{fs, io};
 
 use futures::StreamExt;
@@ -12,6 +13,7 @@ use kube::api::{Patch, PatchParams};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -25,11 +27,72 @@ const REMOVAL: Limit = Limit::seconds(60);
 #[derive(Debug, Clone)]
 pub(in super::super) struct Claims {
     folder: PathBuf,
+    limits: Arc<Mutex<Vec<VolumeLimit>>>,
 }
+
+/// How much some claims' volumes hold. Each is a file system of its own then.
+#[derive(Debug)]
+struct VolumeLimit {
+    namespace: String,
+    /// What the claims' names begin with.
+    claims: String,
+    mebibytes: Option<u64>,
+    /// Those that are made.
+    folders: Vec<PathBuf>,
+}
+
+/// More than there ever is; of a file system that once had a limit.
+const NO_LIMIT: &str = "size=0,nr_inodes=0";
 
 impl Claims {
     pub(in super::super) fn in_folder(folder: PathBuf) -> Self {
-        Claims { folder }
+        Claims { folder, limits: Arc::default() }
+    }
+
+    /// Claims of the namespace whose names begin so get volumes of this size from now on; those of them that have one
+    /// already get another, and are counted.
+    pub(in super::super) fn limit(
+        &self,
+        namespace: &str,
+        claims: &str,
+        mebibytes: Option<u64>,
+    ) -> io::Result<u64> {
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) =
+            limits.iter_mut().find(|limit| limit.namespace == namespace && limit.claims == claims)
+        else {
+            let (namespace, claims) = (namespace.to_owned(), claims.to_owned());
+            limits.push(VolumeLimit { namespace, claims, mebibytes, folders: Vec::new() });
+            return Ok(0);
+        };
+        known.mebibytes = mebibytes;
+        for folder in &known.folders {
+            mount_limited(folder, mebibytes, MsFlags::MS_REMOUNT)?;
+        }
+        Ok(known.folders.len() as u64)
+    }
+
+    /// Makes the new folder of a claim a file system of its own where the claim has a limit.
+    fn made(&self, namespace: &str, claim: &str, folder: &Path) -> io::Result<()> {
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit =
+            limits.iter_mut().find(|limit| limit.namespace == namespace && claim.starts_with(&limit.claims));
+        let Some(limit) = limit.filter(|limit| limit.mebibytes.is_some()) else { return Ok(()) };
+        mount_limited(folder, limit.mebibytes, MsFlags::empty())?;
+        limit.folders.push(folder.to_owned());
+        Ok(())
+    }
+
+    /// Lets go of a claim's file system, where it has one.
+    fn forget(&self, folder: &Path) {
+        let mut limits = self.limits.lock().unwrap_or_else(PoisonError::into_inner);
+        for limit in limits.iter_mut().filter(|limit| limit.folders.iter().any(|one| one == folder)) {
+            limit.folders.retain(|one| one != folder);
+            // Containers that still have it end soon, and it with them.
+            if let Err(error) = umount2(folder, MntFlags::MNT_DETACH) {
+                tracing::warn!(%error, "a claim's file system stays");
+            }
+        }
     }
 
     /// The folder of a claim. One that has the same name as one that was deleted gets another folder.
@@ -46,7 +109,9 @@ impl Claims {
             return Err(VolumeError::MissingClaim { volume: volume.to_owned(), claim: claim.to_owned() });
         };
         let folder = self.folder.join(uid);
+        let is_new = !folder.exists();
         fs::create_dir_all(&folder)
+            .and_then(|()| if is_new { self.made(namespace, claim, &folder) } else { Ok(()) })
             .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)))
             .map_err(|source| VolumeError::File { volume: volume.to_owned(), source })?;
         Ok(folder)
@@ -74,6 +139,7 @@ impl Claims {
                 }
                 Ok(Event::Delete(claim)) => {
                     if let Some(uid) = claim.metadata.uid {
+                        self.forget(&self.folder.join(&uid));
                         removals.spawn(remove(self.folder.join(uid)));
                     }
                 }
@@ -84,6 +150,7 @@ impl Claims {
                 // Deletions that were missed while the watch was broken.
                 Ok(Event::InitDone) => {
                     for uid in unnamed.drain() {
+                        self.forget(&self.folder.join(&uid));
                         removals.spawn(remove(self.folder.join(uid)));
                     }
                 }
@@ -91,6 +158,12 @@ impl Claims {
             }
         }
     }
+}
+
+fn mount_limited(folder: &Path, mebibytes: Option<u64>, flags: MsFlags) -> io::Result<()> {
+    let options = mebibytes.map_or_else(|| NO_LIMIT.to_owned(), |size| format!("size={size}m"));
+    let flags = flags | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    Ok(mount(Some("tmpfs"), folder, Some("tmpfs"), flags, Some(options.as_str()))?)
 }
 
 /// Tries again while a container that is being stopped still writes into it.
