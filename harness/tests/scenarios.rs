@@ -16,7 +16,9 @@ const RUN: &str = "NEXTEST_RUN_ID";
 fn main() {
     let arguments = Arguments::from_args();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let trials = match scenarios(&root.join("scenarios")) {
+    let one = the_only_one(&arguments, &root);
+    let trials = match scenarios(one.as_deref().unwrap_or(&root.join("scenarios"))) {
+        Ok(scenarios) if one.is_some() => scenarios.iter().flat_map(|loaded| trials(&root, loaded)).collect(),
         Ok(scenarios) => {
             let mut trials: Vec<Trial> = scenarios.iter().flat_map(|loaded| trials(&root, loaded)).collect();
             trials.push(Trial::test("account keys are recognised", recognises_account_keys));
@@ -25,6 +27,8 @@ fn main() {
             trials.push(Trial::test("the shipped set is whole", move || is_whole(&shipped, &folder)));
             let own = root.clone();
             trials.push(Trial::test(MANIFESTS_MAJOR, move || drill_of_another_major(&own)));
+            let own = root.clone();
+            trials.push(Trial::test(NOTHING_HIT, move || faults_that_hit_nothing(&own)));
             for broken in [OTHER_TIME, OTHER_ACCOUNT] {
                 let (root, name) = (root.clone(), format!("broken-on-purpose/{}::v1.15.1", broken.name));
                 trials.push(Trial::test(name, move || broken_on_purpose(&root, &broken)));
@@ -35,6 +39,13 @@ fn main() {
         Err(why) => vec![Trial::test("scenarios can be loaded", move || Err(Failed::from(why)))],
     };
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// The file of the one scenario that is to be run: nextest starts a process for each test, which need not load all of them.
+fn the_only_one(arguments: &Arguments, root: &Path) -> Option<PathBuf> {
+    let name = arguments.filter.as_deref().filter(|_| arguments.exact && !arguments.list)?;
+    let file = root.join("scenarios").join(format!("{}.yaml", name.rsplit_once("::")?.0));
+    file.is_file().then_some(file)
 }
 
 fn scenarios(folder: &Path) -> Result<Vec<LoadedScenario>, String> {
@@ -104,6 +115,57 @@ fn drill_of_another_major(root: &Path) -> Result<(), Failed> {
         true => Ok(()),
         false => Err(format!("no log in {} is of PostgreSQL 17", evidence.display()).into()),
     }
+}
+
+const NOTHING_HIT: &str = "broken-on-purpose/faults-that-hit-nothing::v1.15.1";
+/// A world in which nobody asks for anything; `{}` stands for its faults.
+const NOBODY_ASKS: &str = "
+name: idle-faults
+about: Nothing is there that a fault could hit.
+operator: { versions: [v1.15.1] }
+storage: { accounts: [prodbackups, clonebackups] }
+clusters:
+  clone: { apiVersion: acid.zalan.do/v1, kind: postgresql, metadata: { name: acid-clone } }
+steps:
+{}
+expect: {}
+";
+/// One of each kind that can be begun before there is anything.
+const IDLE: [(&str, &str); 8] = [
+    ("answers", "requests: { do: hang }"),
+    ("twice", "requests: { do: twice }"),
+    ("late", "requests: { do: { late: 5 } }"),
+    ("paused", "pods: { of: clone, do: { pause: wal-g } }"),
+    ("certificate", "certificate: { account: prodbackups, is: expired }"),
+    ("nowhere", "host-name: { of: prodbackups, leads: nowhere }"),
+    ("elsewhere", "host-name: { of: clonebackups, leads: { to: prodbackups } }"),
+    ("small", "volumes: { of: clone, hold: 8 }"),
+];
+
+fn faults_that_hit_nothing(root: &Path) -> Result<(), Failed> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let group = folder.path().join("scenarios/idle");
+    std::fs::create_dir_all(&group).map_err(|error| error.to_string())?;
+    let file = group.join("faults.yaml");
+    let steps: Vec<String> =
+        IDLE.iter().map(|(name, fault)| format!("  - fault: {{ as: {name}, {fault} }}")).collect();
+    let text = NOBODY_ASKS.replacen("{}", &steps.join("\n"), 1);
+    std::fs::write(&file, text).map_err(|error| error.to_string())?;
+    let output = clonedrill_run(root, &file, "v1.15.1").args(["--format", "json"]).output();
+    let output = output.map_err(|error| error.to_string())?;
+    let report = String::from_utf8_lossy(&output.stdout);
+    print!("{report}");
+    eprint!("{}", String::from_utf8_lossy(&output.stderr));
+    if output.status.code() != Some(1) {
+        return Err(format!("it should have failed with 1, and ended with {}", output.status).into());
+    }
+    let report: serde_json::Value = serde_json::from_str(&report).map_err(|error| error.to_string())?;
+    let drill: DrillReport =
+        serde_json::from_value(report["drills"][0].clone()).map_err(|error| error.to_string())?;
+    let found: Vec<&str> = drill.findings.iter().map(|finding| finding.subject.as_str()).collect();
+    let expected: Vec<String> = IDLE.iter().map(|(name, _)| format!("fault {name}")).collect();
+    let idle: Vec<&str> = expected.iter().map(String::as_str).collect();
+    if found == idle { Ok(()) } else { Err(format!("found are {found:?}").into()) }
 }
 
 /// A scenario in a folder of its own, with its data and snapshots; its file.

@@ -176,4 +176,15 @@ fn the_page_of_sabotage_says_what_its_scenarios_say() {
         .map(|found| (found[1].to_owned(), (found[2].to_owned(), found[3].to_owned())))
         .collect();
     assert_eq!(on_page, rows);
+    // What `./ci/test` leaves out is said, and is no more than that.
+    let elsewhere = Regex::new(r"(?m)^\| \[([a-z0-9-]+)\]\(\S+\) \| † ").unwrap();
+    let elsewhere: BTreeSet<String> =
+        elsewhere.captures_iter(&page).map(|found| found[1].to_owned()).collect();
+    let profiles = fs::read_to_string(root().join(".config/nextest.toml")).unwrap();
+    let left_out = profiles.split_once("- test(/^sabotage.(").and_then(|(_, rest)| rest.split_once(")::/)"));
+    let left_out: BTreeSet<String> = left_out.unwrap().0.split('|').map(str::to_owned).collect();
+    assert_eq!(elsewhere, left_out);
+    assert!(left_out.iter().all(|slug| rows.contains_key(slug)), "{left_out:?}");
+    let endurance = "default-filter = 'binary(endurance) + (binary(scenarios) & test(/^sabotage/))'";
+    assert!(profiles.contains(endurance), "the endurance profile has all");
 }
