@@ -180,6 +180,9 @@ async fn a_rule_knows_which_key_a_request_is_signed_with() {
         assert!(signed.with("prodbackups", &account.key), "{} {}", head.method, head.uri);
         assert!(!signed.with("prodbackups", &account.other_key) && !signed.with("other", &account.key));
     }
+    let uri = "/backups/x?sp=rl&sig=c2lnbmF0dXJl";
+    let token = HttpRequest::builder().uri(uri).body(()).unwrap().into_parts().0;
+    assert!(signature::Signed::by(&token).with("prodbackups", &account.key), "a token goes with its key");
     let about = Selection { signed_with: Some(account.key.clone()), ..Selection::default() };
     let kept = serde_json::to_string(&rule(about.clone(), Act::Hang)).unwrap();
     assert_eq!(serde_json::from_str::<Rule>(&kept).unwrap().about, about);
