@@ -89,7 +89,7 @@ pub fn pointer_in(loaded: &LoadedScenario, object: InputObject, pointer: &str) -
 /// A token of the same account: its time is over, or will not be for long.
 fn token(account: &str, sas: &Sas) -> String {
     let ends = Timestamp::constant(if sas.ended { ENDED } else { OPEN }, 0);
-    let account = Account { name: account.to_owned(), key: Secret::new(key(account)) };
+    let account = Account { key: Secret::new(key(account)), ..Account::new(account) };
     account.sas(&sas.permissions, ends).reveal().to_owned()
 }
 
