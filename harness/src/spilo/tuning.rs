@@ -32,11 +32,14 @@ pub enum Fails {
 /// Before this version WAL-G took its default for a size of buffers that is no number.
 const MINDS_BUFFERS: &str = "3.0.0";
 
+/// Its name, what it may be, that in words, and what fails of WAL-G otherwise.
+type Setting = (&'static str, fn(&str) -> bool, &'static str, Fails);
+
 /// All such values of an env dir, but `WALG_UPLOAD_CONCURRENCY` and the compression. `wal_g` is the version that reads it; where it is
 /// not known, a new one.
 pub fn refused(archive: &Archive, wal_g: Option<&str>) -> Vec<Refused> {
     let is_old = wal_g.is_some_and(|version| release::is_older(version, MINDS_BUFFERS));
-    const LIST: &[(&str, fn(&str) -> bool, &str, Fails)] = &[
+    const LIST: &[Setting] = &[
         ("WALG_AZURE_BUFFER_SIZE", is_integer, "a number of bytes, such as \"8388608\"", Fails::Everything),
         ("WALG_AZURE_MAX_BUFFERS", is_integer, "a number, such as \"4\"", Fails::Everything),
         (

@@ -95,7 +95,7 @@ pub(crate) fn inside(environment: &str) -> ExitCode {
 impl Task {
     async fn done(&self, wanted: &Wanted) -> Done {
         let account =
-            |name: &str| Account { name: name.to_owned(), key: Secret::new(wanted.keys[name].clone()) };
+            |name: &str| Account { key: Secret::new(wanted.keys[name].clone()), ..Account::new(name) };
         let blobs = |name: &str| Blobs::new(&account(name), wanted.address);
         match self {
             Task::Copy { to } => {

@@ -64,7 +64,7 @@ pub(crate) fn random_sabotage(drills: usize, seed: u64) {
                 loop {
                     let Some((plan, account)) = queue.lock().unwrap().next() else { return };
                     let came = world.tries(plan, account, namespace, histories);
-                    println!("{}: {}", plan.named(), came.as_ref().map_or_else(String::as_str, |said| said));
+                    println!("{}: {}", plan.named(), came.as_ref().unwrap_or_else(|said| said));
                     if let Err(why) = came {
                         wrong.lock().unwrap().push((plan.clone(), why));
                     }
