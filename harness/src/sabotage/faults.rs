@@ -197,7 +197,10 @@ impl Fault {
                 };
                 let host_name = match &fault.host_name {
                     Some(HostNameFault { of, leads: HostNameLeads::To(other) }) => {
-                        Some(HostNameFault { of: account(of)?, leads: HostNameLeads::To(account(other)?) })
+                        let (of, to) = (account(of)?, account(other)?);
+                        // A restore that reads and writes in one account has no other.
+                        (of != to).then_some(())?;
+                        Some(HostNameFault { of, leads: HostNameLeads::To(to) })
                     }
                     Some(fault) => Some(HostNameFault { of: account(&fault.of)?, ..fault.clone() }),
                     None => None,
