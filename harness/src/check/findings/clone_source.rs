@@ -190,9 +190,6 @@ fn in_place(world: &World<'_>, found: &mut Found) {
         );
         let place = cluster.document.place("/spec/clone/cluster");
         let finding = found.add(cluster.name(), place, "restored in place", message, repair);
-        if elsewhere {
-            finding.as_bad_as(Severity::Note);
-        }
         finding.beside(settings.place(&pointer), "volumes are kept");
     }
 }
