@@ -9,7 +9,7 @@ use kube::api::{Api, ListParams};
 
 use super::error::DrillError;
 use super::evidence::Evidence;
-use super::pods::tell_apart;
+use super::pods::Pods;
 use super::world::World;
 use super::{secrets, server_log};
 use crate::environment::{ContainerLog, Environment, Storage};
@@ -42,8 +42,9 @@ impl<E: Environment> World<'_, E> {
         match learnt {
             Ok(()) => {
                 if !collected {
-                    let latest = |pod: &str| self.pods.latest(pod);
-                    bundle.logs(&latest, self.server_logs.values().flatten().cloned().collect()).await;
+                    bundle
+                        .logs(Some(&self.pods), self.server_logs.values().flatten().cloned().collect())
+                        .await;
                 }
                 bundle.all().await;
             }
@@ -63,7 +64,7 @@ pub(crate) async fn of_unmade<E: Environment>(environment: &E, evidence: &Eviden
     let mut bundle = Bundle::new(environment, evidence, &redactor);
     match made {
         Ok(_) => {
-            bundle.logs(&str::to_owned, Vec::new()).await;
+            bundle.logs(None, Vec::new()).await;
             bundle.all().await;
         }
         Err(error) => bundle.miss("all of it, since its secrets are not known", &error),
@@ -127,10 +128,16 @@ impl<'a, E: Environment> Bundle<'a, E> {
         }
     }
 
-    /// The logs of all attempts, and of all servers that can be asked. `latest` names a pod among all that had its name.
-    async fn logs(&mut self, latest: &dyn Fn(&str) -> String, earlier: Vec<ContainerLog>) {
+    /// The logs of all attempts, and of all servers that can be asked. Where pods are known, those that had one name are told apart.
+    async fn logs(&mut self, known: Option<&Pods>, earlier: Vec<ContainerLog>) {
         let environment = self.environment;
-        let logs = async { Ok(tell_apart(environment.container_logs().await?)) };
+        let logs = async {
+            let logs = environment.container_logs().await?;
+            Ok(match known {
+                Some(known) => known.tell_apart(logs),
+                None => logs,
+            })
+        };
         let mut logs = self.had("logs", logs).await.unwrap_or_default();
         logs.extend(earlier);
         let pods: Api<Pod> = Api::namespaced(environment.client(), environment.namespace());
@@ -139,9 +146,10 @@ impl<'a, E: Environment> Bundle<'a, E> {
         for pod in pods.iter().filter(|pod| is_of_cluster(pod) && runs(pod)).map(ResourceExt::name_any) {
             let log = async { Ok(server_log::read(environment, &pod).await?) };
             let log = self.had(&format!("logs/{pod}.{}.0.log", server_log::CONTAINER), log).await;
-            logs.extend(log.map(|log| ContainerLog { pod: latest(&pod), ..log }));
+            let pod = known.map_or_else(|| pod.clone(), |known| known.latest(&pod));
+            logs.extend(log.map(|log| ContainerLog { pod, ..log }));
         }
-        for ContainerLog { pod, container, attempt, text } in logs {
+        for ContainerLog { pod, container, attempt, text, .. } in logs {
             self.write(&format!("logs/{pod}.{container}.{attempt}.log"), &text);
         }
     }

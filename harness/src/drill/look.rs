@@ -6,7 +6,6 @@ use kube::api::{Api, ListParams};
 
 use super::error::DrillError;
 use super::leader::{self, Leader};
-use super::pods::tell_apart;
 use super::server_log;
 use super::world::{World, names};
 use crate::environment::{ContainerLog, Environment};
@@ -23,7 +22,7 @@ const _: () =
 impl<E: Environment> World<'_, E> {
     /// All output of all containers so far, each pod with a name of its own.
     pub(super) async fn container_logs(&self) -> Result<Vec<ContainerLog>, DrillError> {
-        Ok(tell_apart(self.environment.container_logs().await?))
+        Ok(self.pods.tell_apart(self.environment.container_logs().await?))
     }
 
     /// What the pods of this cluster have printed.

@@ -64,7 +64,7 @@ impl Pods {
         self.known().clusters.insert(name.to_owned(), short.to_owned());
     }
 
-    /// By the pods' names; of several that had one name, the later ones are called as [`tell_apart`] does.
+    /// By the pods' names; of several that had one name, the later ones are called as [`Pods::tell_apart`] does.
     pub(super) fn owners(&self) -> BTreeMap<String, Owner> {
         let known = self.known();
         let all = known.owners.iter().flat_map(|(name, pods)| {
@@ -78,6 +78,18 @@ impl Pods {
         nth(name, self.known().owners.get(name).map_or(0, |pods| pods.len().saturating_sub(1)))
     }
 
+    /// Gives logs of pods that had one name after the other names of their own. A pod that went before its container began
+    /// has no log, so that they are not counted by their logs.
+    pub(super) fn tell_apart(&self, logs: Vec<ContainerLog>) -> Vec<ContainerLog> {
+        let known = self.known();
+        let index = |log: &ContainerLog| {
+            let pods = known.owners.get(&log.pod).map_or(&[][..], Vec::as_slice);
+            // The watch may hear of the newest one in a moment.
+            pods.iter().position(|(uid, _)| *uid == log.uid).unwrap_or(pods.len())
+        };
+        logs.into_iter().map(|log| ContainerLog { pod: nth(&log.pod, index(&log)), ..log }).collect()
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,17 +97,6 @@ impl Pods {
 
 fn nth(name: &str, index: usize) -> String {
     if index == 0 { name.to_owned() } else { format!("{name}~{}", index + 1) }
-}
-
-/// Gives logs of pods that had one name after the other names of their own: a container's first attempt is a new pod's.
-pub(super) fn tell_apart(logs: Vec<ContainerLog>) -> Vec<ContainerLog> {
-    let mut begun: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let named = logs.into_iter().map(|log| {
-        let count = begun.entry((log.pod.clone(), log.container.clone())).or_default();
-        *count += usize::from(log.attempt == 0 || *count == 0);
-        ContainerLog { pod: nth(&log.pod, *count - 1), ..log }
-    });
-    named.collect()
 }
 
 fn note(known: &Mutex<Known>, pod: &Pod, label: &str) {
@@ -163,14 +164,22 @@ mod tests {
 
     #[test]
     fn logs_of_pods_with_one_name_are_told_apart() {
-        let log = |attempt: u32, text: &str| ContainerLog {
+        let owner = |uid: &str| (uid.to_owned(), Owner::Cluster("clone".to_owned()));
+        // The second one went before its container began.
+        let of_name = ["u1", "u2", "u3"].map(owner).to_vec();
+        let known = Known { owners: BTreeMap::from([("db-0".to_owned(), of_name)]), ..Known::default() };
+        let pods =
+            Pods { known: Arc::new(Mutex::new(known)), _watcher: AbortOnDropHandle::new(tokio_idle()) };
+        let log = |uid: &str, attempt: u32| ContainerLog {
             pod: "db-0".to_owned(),
+            uid: uid.to_owned(),
             container: "postgres".to_owned(),
             attempt,
-            text: text.to_owned(),
+            text: uid.to_owned(),
         };
-        let logs = tell_apart(vec![log(0, "a"), log(1, "b"), log(0, "c")]);
+        let logs = pods.tell_apart(vec![log("u1", 0), log("u1", 1), log("u3", 0), log("u4", 0)]);
         let named: Vec<_> = logs.iter().map(|log| (log.pod.as_str(), log.text.as_str())).collect();
-        assert_eq!(named, [("db-0", "a"), ("db-0", "b"), ("db-0~2", "c")]);
+        assert_eq!(named, [("db-0", "u1"), ("db-0", "u1"), ("db-0~3", "u3"), ("db-0~4", "u4")]);
+        assert_eq!(pods.latest("db-0"), "db-0~3");
     }
 }

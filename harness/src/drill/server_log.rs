@@ -56,7 +56,13 @@ pub(super) async fn read<E: Environment>(
     }
     let text = csvlog::lines(&output.stdout)
         .map_err(|record| fail("it has a line of no known form".to_owned(), vec![record]))?;
-    Ok(ContainerLog { pod: pod.to_owned(), container: CONTAINER.to_owned(), attempt: 0, text })
+    Ok(ContainerLog {
+        pod: pod.to_owned(),
+        uid: String::new(),
+        container: CONTAINER.to_owned(),
+        attempt: 0,
+        text,
+    })
 }
 
 #[cfg(test)]

@@ -220,6 +220,8 @@ pub trait Storage: Send + Sync {
 pub struct ContainerLog {
     /// By its `metadata.name`.
     pub pod: String,
+    /// `metadata.uid` of that pod, which tells pods apart that had one name after the other; empty where nobody asked.
+    pub uid: String,
     /// Its name in the pod.
     pub container: String,
     /// 0 for the first start, 1 for the first restart, ….

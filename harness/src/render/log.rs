@@ -114,6 +114,7 @@ mod tests {
     fn log(text: &str) -> OperatorLog {
         let log = ContainerLog {
             pod: "postgres-operator".to_owned(),
+            uid: String::new(),
             container: "postgres-operator".to_owned(),
             attempt: 0,
             text: text.to_owned(),

@@ -57,6 +57,7 @@ pub(super) fn logs(
         .into_iter()
         .map(|log| ContainerLog {
             pod: log.pod,
+            uid: String::new(),
             container: log.container,
             attempt: log.attempt.unsigned_abs(),
             text: joined(&log.lines),
@@ -66,6 +67,7 @@ pub(super) fn logs(
     let pod = pods.first().cloned().unwrap_or_else(|| clone.name.clone());
     all.push(ContainerLog {
         pod: pod.clone(),
+        uid: String::new(),
         container: SERVER.to_owned(),
         attempt: 0,
         text: server.to_owned(),

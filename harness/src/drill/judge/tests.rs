@@ -96,6 +96,7 @@ fn of(cluster: &str) -> Who {
 fn logs(texts: &[(&str, &str, &str)]) -> LogObservation {
     let log = |(pod, container, text): &(&str, &str, &str)| ContainerLog {
         pod: (*pod).to_owned(),
+        uid: String::new(),
         container: (*container).to_owned(),
         attempt: 0,
         text: (*text).to_owned(),

@@ -148,7 +148,8 @@ fn ordered(lines: BTreeMap<(String, String, i32), ContainerLines>, order: &[Stri
     let place = |uid: &str| order.iter().position(|known| known == uid).unwrap_or(order.len());
     let mut lines: Vec<_> = lines.into_iter().collect();
     lines.sort_by_key(|((uid, container, attempt), _)| (place(uid), container.clone(), *attempt));
-    let logs = lines.into_iter().map(|(_, lines)| ContainerLog {
+    let logs = lines.into_iter().map(|((uid, ..), lines)| ContainerLog {
+        uid,
         attempt: u32::try_from(lines.attempt).unwrap_or_default(),
         text: lines.lines.iter().map(|line| format!("{}\n", line.text)).collect(),
         pod: lines.pod,

@@ -22,6 +22,7 @@ ERROR: 2026/11/24 03:00:03.000001 Archive '00000002.history' does not exist.\n";
 fn observe(operator: &str, clone: &str) -> LogObservation {
     let log = |pod: &str, container: &str, text: &str| ContainerLog {
         pod: pod.to_owned(),
+        uid: String::new(),
         container: container.to_owned(),
         attempt: 0,
         text: text.to_owned(),
@@ -113,6 +114,7 @@ fn first_error(container: &str, text: &str) -> Option<(Option<&'static str>, boo
     };
     let log = ContainerLog {
         pod: pod.to_owned(),
+        uid: String::new(),
         container: container.to_owned(),
         attempt: 0,
         text: text.to_owned(),

@@ -125,6 +125,7 @@ impl Logs {
             .map(|attempt| ContainerLog {
                 text: String::from_utf8_lossy(&attempt.output()).into_owned(),
                 pod: attempt.pod,
+                uid: attempt.uid,
                 container: attempt.container,
                 attempt: attempt.number,
             })
