@@ -25,10 +25,18 @@ fn configures_the_operator(yaml: &str) -> bool {
     yaml.contains("kind: OperatorConfiguration")
 }
 
-/// The same example in a namespace and with storage accounts of its own, so that many can be checked at once.
+/// The same example in a namespace, or in namespaces, and with storage accounts of its own, so that many can be checked at once.
 fn apart(yaml: &str, number: usize) -> String {
+    let placed = |line: &str| match line.split_once(", namespace: ") {
+        Some((before, own)) => format!("{before}, namespace: n{number}-{own}\n"),
+        None => {
+            line.replace("metadata: { name: ", &format!("metadata: {{ namespace: n{number}, name: ")) + "\n"
+        }
+    };
     let named = yaml
-        .replace("metadata: { name: ", &format!("metadata: {{ namespace: n{number}, name: "))
+        .lines()
+        .map(placed)
+        .collect::<String>()
         .replace("prodbackups", &format!("prodbackups{number}"))
         .replace("clonebackups", &format!("clonebackups{number}"));
     assert_ne!(named, yaml);
