@@ -118,37 +118,45 @@ fn drill_of_another_major(root: &Path) -> Result<(), Failed> {
 }
 
 const NOTHING_HIT: &str = "broken-on-purpose/faults-that-hit-nothing::v1.15.1";
-/// A world in which nobody asks for anything; `{}` stands for its faults.
+/// A cluster that archives nothing, so that nobody asks the storage for anything; `{}` stands for the faults.
 const NOBODY_ASKS: &str = "
 name: idle-faults
 about: Nothing is there that a fault could hit.
-operator: { versions: [v1.15.1] }
+operator: { versions: [v1.15.1], configuration: { aws_or_gcp: { wal_az_storage_account: \"\" } } }
 storage: { accounts: [prodbackups, clonebackups] }
 clusters:
-  clone: { apiVersion: acid.zalan.do/v1, kind: postgresql, metadata: { name: acid-clone } }
+  alone:
+    apiVersion: acid.zalan.do/v1
+    kind: postgresql
+    metadata: { name: acid-alone }
+    spec: { teamId: acid, numberOfInstances: 1, volume: { size: 1Gi }, postgresql: { version: \"${postgres.version}\" } }
 steps:
 {}
-expect: {}
+expect:
+  alone: { outcome: running, writes: [] }
 ";
-/// One of each kind that can be begun before there is anything.
+/// One of each kind.
 const IDLE: [(&str, &str); 8] = [
     ("answers", "requests: { do: hang }"),
     ("twice", "requests: { do: twice }"),
     ("late", "requests: { do: { late: 5 } }"),
-    ("paused", "pods: { of: clone, do: { pause: wal-g } }"),
+    ("paused", "pods: { of: alone, do: { pause: wal-g } }"),
     ("certificate", "certificate: { account: prodbackups, is: expired }"),
     ("nowhere", "host-name: { of: prodbackups, leads: nowhere }"),
     ("elsewhere", "host-name: { of: clonebackups, leads: { to: prodbackups } }"),
-    ("small", "volumes: { of: clone, hold: 8 }"),
+    ("small", "volumes: { of: alone, hold: 8 }"),
 ];
+/// So many of them begin before the cluster is created; its volume is made then.
+const BEFORE: usize = IDLE.len() - 1;
 
 fn faults_that_hit_nothing(root: &Path) -> Result<(), Failed> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let group = folder.path().join("scenarios/idle");
     std::fs::create_dir_all(&group).map_err(|error| error.to_string())?;
     let file = group.join("faults.yaml");
-    let steps: Vec<String> =
+    let mut steps: Vec<String> =
         IDLE.iter().map(|(name, fault)| format!("  - fault: {{ as: {name}, {fault} }}")).collect();
+    steps.insert(BEFORE, "  - create: alone".to_owned());
     let text = NOBODY_ASKS.replacen("{}", &steps.join("\n"), 1);
     std::fs::write(&file, text).map_err(|error| error.to_string())?;
     let output = clonedrill_run(root, &file, "v1.15.1").args(["--format", "json"]).output();
