@@ -26,9 +26,10 @@ const WHOLE: &str = "no-fault";
 
 /// Break your own restore in every way that is known, and say what you would have noticed, and when
 ///
-/// Takes a scenario, or manifests: of those a small cluster with the same way of backing up is made, with rows of its own. What is done before the restore is done once; each fault then
-/// begins with a copy of what that left in the storage, and the restore is tried. Exit code: 0 each fault is survived or shows itself, 1 one
-/// is noticed by nobody or by no cause that has a name, 2 a file is at fault, 3 the environment is, 130 interrupted.
+/// Takes a scenario, or manifests: from those it makes a small cluster that backs up in the same way, with rows of its own. What comes
+/// before the restore is done once. Each fault then gets a copy of what that left in the storage, and the restore is tried. Exit code: 0 each
+/// fault is survived or shows itself, 1 one is noticed by nobody or by no cause that has a name, 2 a file is at fault, 3 the environment is,
+/// 130 interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   clonedrill sabotage scenarios/clone/into-another-account.yaml
@@ -38,8 +39,8 @@ const WHOLE: &str = "no-fault";
   clonedrill sabotage my-restore.yaml --format json > sabotage.json
   clonedrill sabotage --list
 
-A page is written beside the evidence. Some 70 faults take about a quarter of an hour on two cores;
-with --jobs 3 it is less where there are more.")]
+A page is written beside the evidence. All faults together take about 20 minutes on two cores;
+with more cores, --jobs 4 makes it less.")]
 pub(super) struct SabotageArgs {
     /// A scenario with a clone in it; or files and folders of manifests, as for `clonedrill check`
     #[arg(required_unless_present = "list", value_name = "SCENARIO OR MANIFESTS")]
@@ -51,7 +52,7 @@ pub(super) struct SabotageArgs {
     #[arg(long, value_name = "FAULT")]
     only: Vec<String>,
     /// Only faults of this kind; may be given more than once
-    #[arg(long, value_name = "KIND", value_parser = ["blobs", "requests", "pods", "operator", "account"])]
+    #[arg(long, value_name = "KIND", value_parser = Fault::KINDS)]
     kind: Vec<String>,
     /// List all faults
     #[arg(long)]
@@ -189,10 +190,10 @@ fn list(faults: &[Fault], format: Format) -> Result<(), Failure> {
         return Ok(());
     }
     for fault in faults {
-        let about = crate::report::wrap(&fault.about, 46);
+        let about = crate::report::wrap(&fault.about, 45);
         for (index, line) in about.iter().enumerate() {
             let (name, kind) = if index == 0 { (fault.name, fault.kind()) } else { ("", "") };
-            say(format!("{name:<40}  {kind:<8}  {line}"));
+            say(format!("{name:<40}  {kind:<11}  {line}"));
         }
     }
     Ok(())

@@ -125,7 +125,7 @@ fn named(mut scenario: Scenario, slug: &str) -> Scenario {
 
 /// Its own faults are left out: others come in their place.
 fn is_fault(step: &Step) -> bool {
-    matches!(step, Step::Fault(_) | Step::Heal(_) | Step::LoseAccount(_))
+    matches!(step, Step::Fault(_) | Step::Heal(_) | Step::LoseAccount(_) | Step::RotateKey(_))
 }
 
 fn is_clone(manifest: &Value) -> bool {

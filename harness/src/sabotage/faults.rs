@@ -138,7 +138,11 @@ impl Fault {
         Some(Fault { name, about: scenario.about, step })
     }
 
-    /// What it is about: `blobs`, `requests`, `connections`, `pods`, `volumes`, `node`, `operator`, `key` or `account`.
+    /// What a fault may be about.
+    pub const KINDS: [&str; 9] =
+        ["blobs", "requests", "connections", "pods", "volumes", "node", "operator", "key", "account"];
+
+    /// What it is about, one of [`Fault::KINDS`].
     pub fn kind(&self) -> &'static str {
         match &self.step {
             Step::Fault(fault) if fault.blobs.is_some() => "blobs",
@@ -255,6 +259,17 @@ mod tests {
         there.sort();
         let known: Vec<&str> = faults().iter().map(|fault| fault.name).collect();
         assert_eq!(known, there);
+    }
+
+    #[test]
+    fn each_kind_can_be_asked_for_and_has_a_fault() {
+        let mut found: Vec<&str> = faults().iter().map(Fault::kind).collect();
+        let mut kinds = Fault::KINDS.to_vec();
+        for list in [&mut found, &mut kinds] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        assert_eq!(found, kinds);
     }
 
     #[test]
