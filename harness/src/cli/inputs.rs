@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use miette::SourceSpan;
-use tokio_util::sync::CancellationToken;
 
 use super::checks::with_checks;
 use super::{Failure, programs, stop};
@@ -205,12 +204,7 @@ fn postgres_major(tools: &Tools) -> miette::Result<u16> {
 /// # Errors
 /// When it was interrupted.
 pub(super) fn until_interrupted<T>(doing: impl Future<Output = T>) -> Result<T, Failure> {
-    // One thread: children are told to end with the thread that started them.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Failure::broken_while("start"))?;
-    runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let _listening = stop::listen(&stop)?;
+    stop::in_runtime(async |stop| {
         let interrupted =
             || Failure { verdict: Verdict::Interrupted, report: miette::miette!("interrupted") };
         stop.run_until_cancelled(doing).await.ok_or_else(interrupted)

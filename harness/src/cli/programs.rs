@@ -69,13 +69,7 @@ pub(super) async fn prepare(
 pub(super) fn alone<T: Send + 'static>(
     make: impl FnOnce(&Terminal) -> Result<T, ToolchainError> + Send + 'static,
 ) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Failure::broken_while("start"))?;
-    let made = runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let _listening = stop::listen(&stop)?;
-        beside(&stop, make).await.map_err(Failure::programs)
-    });
+    let made = stop::in_runtime(async |stop| beside(&stop, make).await.map_err(Failure::programs));
     let by_default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         // SAFETY: no handler is installed that could run.

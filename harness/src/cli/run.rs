@@ -79,12 +79,7 @@ fn planned_and_run(args: &RunArgs) -> Result<Verdict, Failure> {
     let configuration = args.place.with_images(programs::configuration()?)?;
     let plan = plan::plan(&configuration, &args.paths, &args.operators)?;
     programs::can_hold(args.place.environment)?;
-    // One thread: children are told to end with the thread that started them.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Failure::broken_while("start"))?;
-    runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let _listening = stop::listen(&stop)?;
+    stop::in_runtime(async |stop| {
         let prepared = plan::prepare(&configuration, &plan, args.place.environment, &stop).await?;
         run(args, plan, (&configuration, &prepared), stop).await
     })
@@ -309,7 +304,7 @@ fn interrupted() -> Finding {
 }
 
 /// Relative to where the run was started, as one would type it.
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }

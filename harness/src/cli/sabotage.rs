@@ -10,7 +10,7 @@ use super::checks::with_checks;
 use super::output::say;
 use super::place::EnvironmentArgs;
 use super::run::plan::{self, Planned};
-use super::run::{Run, Shared};
+use super::run::{Run, Shared, shown};
 use super::{Failure, programs, run_folder, stop};
 use crate::environment::shared::Share;
 use crate::environment::{Prepared, Which};
@@ -90,12 +90,7 @@ pub(super) fn main(args: &SabotageArgs) -> Result<Verdict, Failure> {
     let operator = args.operator.clone().or_else(|| loaded.scenario.operator.versions.last().cloned());
     let base = base(&loaded, &operator.unwrap_or_default())?;
     programs::can_hold(args.place.environment)?;
-    // One thread: children are told to end with the thread that started them.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Failure::broken_while("start"))?;
-    runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let _listening = stop::listen(&stop)?;
+    stop::in_runtime(async |stop| {
         let work = Work { args, configuration: &configuration, base, folder, id };
         work.done(&faults, &stop).await
     })
@@ -380,10 +375,4 @@ fn not_whole(report: &DrillReport) -> Failure {
             said.join("; ")
         ),
     }
-}
-
-/// Relative to where the run was started, as one would type it.
-fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }

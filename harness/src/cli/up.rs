@@ -10,7 +10,6 @@ use indicatif::ProgressBar;
 use miette::{IntoDiagnostic, miette};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
-use tokio_util::sync::CancellationToken;
 
 use super::output::say;
 use super::world::{CONTAINER, EXAMPLE, KEYS, Told, Wanted};
@@ -76,12 +75,7 @@ pub(super) fn main(args: UpArgs) -> Result<Verdict, Failure> {
             args.name
         )));
     }
-    // One thread: children are told to end with the thread that started them.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(Failure::broken_while("start"))?;
-    runtime.block_on(async {
-        let stop = CancellationToken::new();
-        let _listening = stop::listen(&stop)?;
+    stop::in_runtime(async |stop| {
         let operators = std::slice::from_ref(&args.operator);
         let prepared = programs::prepare(Which::Local, &configuration, operators, &stop).await;
         let tools = prepared.map_err(Failure::programs)?.tools;

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tokio_postgres::Client;
 
 use super::error::DrillError;
@@ -67,8 +68,12 @@ impl Position {
 pub(super) fn asked_by(cluster: &Cluster) -> Option<Option<&'static str>> {
     let variables = cluster.env.iter().flat_map(|env| env.container());
     let told = Settings::of(variables.collect(), 1).standby;
-    let has_section = cluster.manifest.pointer("/spec/standby").is_some_and(|section| !section.is_null());
-    (told.is_some() || has_section).then_some(told)
+    (told.is_some() || has_standby(&cluster.manifest)).then_some(told)
+}
+
+/// Whether a manifest asks for a cluster that follows another one.
+pub(super) fn has_standby(manifest: &Value) -> bool {
+    manifest.pointer("/spec/standby").is_some_and(|section| !section.is_null())
 }
 
 impl<E: Environment> World<'_, E> {

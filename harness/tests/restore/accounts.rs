@@ -4,21 +4,18 @@
 #![allow(dead_code)]
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::SocketAddr;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 use clonedrill::drill::broken::{damaged, rule};
 use clonedrill::environment::local::{enter, rules};
 use clonedrill::scenario::{BlobsFault, RequestsFault};
 use clonedrill::secret::Secret;
 use clonedrill::storage::{Account, Blobs, RuleId, RuleState};
-use k8s_openapi::api::core::v1::Secret as KubeSecret;
-use kube::Api;
 use serde::{Deserialize, Serialize};
 
 use crate::blobs::azurite;
-use crate::world::{ACCOUNT, ORDERS, World};
+use crate::world::{ACCOUNT, World};
 
 /// The first argument of that process.
 pub(crate) const INSIDE: &str = "accounts-inside";
@@ -54,26 +51,10 @@ struct Wanted {
 }
 
 impl World {
-    pub(crate) fn keys(&self) -> BTreeMap<String, String> {
-        let secrets: Api<KubeSecret> = Api::namespaced(self.client.clone(), ORDERS);
-        let keys = self.runtime.block_on(secrets.get("storage-accounts")).unwrap();
-        let text = |(name, key): (String, k8s_openapi::ByteString)| (name, String::from_utf8(key.0).unwrap());
-        keys.data.unwrap().into_iter().map(text).collect()
-    }
-
     /// One answer for each.
     pub(crate) fn in_accounts(&self, tasks: Vec<Task>) -> Vec<Done> {
         let wanted = Wanted { address: azurite(self.name()), keys: self.keys(), tasks };
-        let mut inside = Command::new(std::env::current_exe().unwrap())
-            .args([INSIDE, self.name()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        inside.stdin.take().unwrap().write_all(&serde_json::to_vec(&wanted).unwrap()).unwrap();
-        let output = inside.wait_with_output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        self.asks_inside(INSIDE, &wanted)
     }
 }
 

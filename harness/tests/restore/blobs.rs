@@ -2,6 +2,7 @@
 // Not every test that includes this needs all of it.
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Command, ExitCode, Stdio};
@@ -12,6 +13,7 @@ use clonedrill::secret::Secret;
 use clonedrill::storage::{Account, BlobKind, Blobs, StoredBlob};
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::Api;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -21,10 +23,30 @@ use crate::world::{ACCOUNT, ORDERS, World};
 pub(crate) const INSIDE: &str = "blobs-inside";
 
 impl World {
-    pub(crate) fn key(&self) -> String {
+    /// By account.
+    pub(crate) fn keys(&self) -> BTreeMap<String, String> {
         let secrets: Api<KubeSecret> = Api::namespaced(self.client.clone(), ORDERS);
         let keys = self.runtime.block_on(secrets.get("storage-accounts")).unwrap();
-        String::from_utf8(keys.data.unwrap().remove(ACCOUNT).unwrap().0).unwrap()
+        let text = |(name, key): (String, k8s_openapi::ByteString)| (name, String::from_utf8(key.0).unwrap());
+        keys.data.unwrap().into_iter().map(text).collect()
+    }
+
+    pub(crate) fn key(&self) -> String {
+        self.keys().remove(ACCOUNT).unwrap()
+    }
+
+    /// What the process inside answers that has this first argument.
+    pub(crate) fn asks_inside<T: DeserializeOwned>(&self, argument: &str, wanted: &impl Serialize) -> T {
+        let mut inside = Command::new(std::env::current_exe().unwrap())
+            .args([argument, self.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        inside.stdin.take().unwrap().write_all(&serde_json::to_vec(wanted).unwrap()).unwrap();
+        let output = inside.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// Every blob, as `container/name`.
@@ -36,16 +58,7 @@ impl World {
     /// Does these to the container `backups`, one after the other; gives all blobs as they are then.
     pub(crate) fn at_the_storage(&self, todo: &[Do]) -> Vec<StoredBlob> {
         let wanted = json!({ "address": azurite(self.name()), "key": self.key(), "todo": todo });
-        let mut inside = Command::new(std::env::current_exe().unwrap())
-            .args([INSIDE, self.name()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        inside.stdin.take().unwrap().write_all(&serde_json::to_vec(&wanted).unwrap()).unwrap();
-        let output = inside.wait_with_output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        self.asks_inside(INSIDE, &wanted)
     }
 }
 

@@ -6,7 +6,6 @@
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Instant;
 
 use clonedrill::observe::catalogue;
@@ -18,7 +17,7 @@ use serde_json::{Value, json};
 use crate::accounts::{Done, Task};
 use crate::cluster::{SOURCE, Source, archiving};
 use crate::command::Ended;
-use crate::world::{ORDERS, World};
+use crate::world::{ORDERS, World, one_in_each};
 
 /// As many drills at once, each in a namespace of its own.
 pub(crate) const NAMESPACES: [&str; 4] = ["one", "two", "three", "four"];
@@ -120,24 +119,14 @@ fn are_told(test: &str, cases: &[Case]) {
     for done in world.in_accounts(damage.collect()) {
         assert!(matches!(&done, Done::Damaged(_)), "{done:?}");
     }
-    let queue = Mutex::new(cases.iter().zip(&accounts));
-    let wrong = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for namespace in namespaces {
-            let (world, prepared, queue, wrong) = (&world, &prepared, &queue, &wrong);
-            scope.spawn(move || {
-                loop {
-                    let Some((case, account)) = queue.lock().unwrap().next() else { return };
-                    let begin = Instant::now();
-                    let found = world.is_told(case, account, namespace, prepared);
-                    let said = if found.is_none() { "as it should" } else { "WRONG" };
-                    println!("{}: {said}, {:.0?}", case.slug, begin.elapsed());
-                    wrong.lock().unwrap().extend(found);
-                }
-            });
-        }
+    let found = one_in_each(namespaces, cases.iter().zip(&accounts), |(case, account), namespace| {
+        let begin = Instant::now();
+        let found = world.is_told(case, account, namespace, &prepared);
+        let said = if found.is_none() { "as it should" } else { "WRONG" };
+        println!("{}: {said}, {:.0?}", case.slug, begin.elapsed());
+        found
     });
-    let wrong = wrong.into_inner().unwrap();
+    let wrong: Vec<String> = found.into_iter().flatten().collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n\n"));
 }
 

@@ -6,7 +6,6 @@
 #![allow(dead_code)]
 
 use std::fmt::Write as _;
-use std::sync::Mutex;
 
 use jiff::Timestamp;
 use rand::rngs::StdRng;
@@ -19,7 +18,7 @@ use crate::broken::{BACKUP, Case, NAMESPACES, PUBLIC, at_once, cases};
 use crate::cluster::{SOURCE, Source, archiving};
 use crate::command::Ended;
 use crate::history::{Acknowledged, Change, History, SHOWN};
-use crate::world::{ORDERS, World};
+use crate::world::{ORDERS, World, one_in_each};
 
 const WRITERS: usize = 3;
 /// Transactions of each writer before the last base backup, and after it.
@@ -55,24 +54,12 @@ pub(crate) fn random_sabotage(drills: usize, seed: u64) {
             Plan { target: random.random_range(from..until), faults }
         })
         .collect();
-    let queue = Mutex::new(plans.iter().zip(&accounts));
-    let wrong = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for namespace in namespaces {
-            let (world, histories, queue, wrong) = (&world, &histories, &queue, &wrong);
-            scope.spawn(move || {
-                loop {
-                    let Some((plan, account)) = queue.lock().unwrap().next() else { return };
-                    let came = world.tries(plan, account, namespace, histories);
-                    println!("{}: {}", plan.named(), came.as_ref().unwrap_or_else(|said| said));
-                    if let Err(why) = came {
-                        wrong.lock().unwrap().push((plan.clone(), why));
-                    }
-                }
-            });
-        }
+    let came = one_in_each(namespaces, plans.iter().zip(&accounts), |(plan, account), namespace| {
+        let came = world.tries(plan, account, namespace, &histories);
+        println!("{}: {}", plan.named(), came.as_ref().unwrap_or_else(|said| said));
+        came.err().map(|why| (plan.clone(), why))
     });
-    let wrong = wrong.into_inner().unwrap();
+    let wrong: Vec<(Plan, String)> = came.into_iter().flatten().collect();
     if let Some((plan, why)) = wrong.first() {
         let least = world.shrinks(plan, spare, namespaces[0], &histories);
         panic!(

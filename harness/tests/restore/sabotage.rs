@@ -12,7 +12,7 @@ use crate::blobs::Do;
 use crate::cluster::{SOURCE, Source, archiving, postgres_major};
 use crate::command::{Ended, Running};
 use crate::process::MIDDLE;
-use crate::world::{ORDERS, World, until};
+use crate::world::{ORDERS, World, one_in_each, until};
 
 /// As many drills at once, each in a namespace of its own.
 const NAMESPACES: [&str; 5] = ["one", "two", "three", "four", "five"];
@@ -196,22 +196,9 @@ impl World {
             })
             .collect();
         self.at_the_storage(&todo);
-        let queue = std::sync::Mutex::new(cases.iter());
-        let wrong = std::sync::Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for namespace in NAMESPACES {
-                let (queue, wrong) = (&queue, &wrong);
-                scope.spawn(move || {
-                    loop {
-                        let next = queue.lock().unwrap().next();
-                        let Some(case) = next else { return };
-                        let found = self.is_as_it_should(case, namespace);
-                        wrong.lock().unwrap().extend(found);
-                    }
-                });
-            }
-        });
-        let wrong = wrong.into_inner().unwrap();
+        let found =
+            one_in_each(&NAMESPACES, cases.iter(), |case, namespace| self.is_as_it_should(case, namespace));
+        let wrong: Vec<String> = found.into_iter().flatten().collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use clonedrill::poll::{Limit, Seen, poll};
 use futures::future::join_all;
@@ -27,6 +28,29 @@ const OF_NAMESPACE: [&str; 2] = ["ServiceAccount postgres-pod ", "RoleBinding po
 /// For what takes a second or two on a quiet machine.
 pub(crate) const SOON: Limit = Limit::seconds(60);
 const COLLECTED: Limit = Limit::seconds(20);
+
+/// Does all of these, in each namespace one after the other; gives what came of them in the order in which they ended.
+pub(crate) fn one_in_each<T, R: Send>(
+    namespaces: &[&str],
+    todo: impl Iterator<Item = T> + Send,
+    work: impl Fn(T, &str) -> R + Sync,
+) -> Vec<R> {
+    let (queue, done) = (Mutex::new(todo), Mutex::new(Vec::new()));
+    let (queue, done, work) = (&queue, &done, &work);
+    std::thread::scope(|scope| {
+        for namespace in namespaces {
+            scope.spawn(move || {
+                loop {
+                    let next = queue.lock().unwrap().next();
+                    let Some(next) = next else { return };
+                    let came = work(next, namespace);
+                    done.lock().unwrap().push(came);
+                }
+            });
+        }
+    });
+    std::mem::take(&mut *done.lock().unwrap())
+}
 
 /// Ends it, also where an assertion fails.
 struct Kept {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::drill::error::DrillError;
 use crate::drill::evidence;
+use crate::drill::follow::has_standby;
 use crate::drill::outcome::{Outcome, is_about};
 use crate::drill::world::{World, placed};
 use crate::environment::{Environment, is_ready};
@@ -24,11 +25,6 @@ const APPLIED: Limit = Limit {
     first_interval: Duration::from_millis(100),
     longest_interval: Duration::from_millis(500),
 };
-
-/// Whether a manifest asks for a cluster that follows another one.
-fn has_standby(manifest: &Value) -> bool {
-    manifest.pointer("/spec/standby").is_some_and(|section| !section.is_null())
-}
 
 impl<E: Environment> World<'_, E> {
     /// `at` is the place of the changes in the file.

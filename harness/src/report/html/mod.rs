@@ -35,16 +35,18 @@ pub struct HtmlError {
 /// # Errors
 /// When the file cannot be written.
 pub(super) fn write(path: &Path, reports: &[DrillReport]) -> Result<(), HtmlError> {
+    write_page(path, page(reports))
+}
+
+fn write_page(path: &Path, page: Markup) -> Result<(), HtmlError> {
     let fail = |source| HtmlError { path: path.to_owned(), source };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(fail)?;
     }
-    std::fs::write(path, page(reports).into_string()).map_err(fail)
+    std::fs::write(path, page.into_string()).map_err(fail)
 }
 
-fn page(reports: &[DrillReport]) -> Markup {
-    let verdict = worst(reports);
-    let title = format!("clonedrill: {} {}", count(reports.len(), "drill"), word(verdict));
+fn document(title: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -55,14 +57,21 @@ fn page(reports: &[DrillReport]) -> Markup {
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                h1 { "clonedrill " (badge(verdict)) }
-                p class="faint" { "Do the backups clone back? " (count(reports.len(), "drill")) ", " (times(reports)) "." }
-                @if reports.len() > 1 { (table(reports)) }
-                @for (index, report) in reports.iter().enumerate() { (drill::section(index, report)) }
-            }
+            body { (body) }
         }
     }
+}
+
+fn page(reports: &[DrillReport]) -> Markup {
+    let verdict = worst(reports);
+    let title = format!("clonedrill: {} {}", count(reports.len(), "drill"), word(verdict));
+    let body = html! {
+        h1 { "clonedrill " (badge(verdict)) }
+        p class="faint" { "Do the backups clone back? " (count(reports.len(), "drill")) ", " (times(reports)) "." }
+        @if reports.len() > 1 { (table(reports)) }
+        @for (index, report) in reports.iter().enumerate() { (drill::section(index, report)) }
+    };
+    document(&title, body)
 }
 
 fn times(reports: &[DrillReport]) -> String {

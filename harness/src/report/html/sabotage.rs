@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
-use super::{HtmlError, NOTHING_FROM_OUTSIDE, STYLE};
+use super::{HtmlError, document, write_page};
 use crate::report::sabotage::{Noticed, Sabotage, SabotageLine};
 
 /// Writes the page; missing folders are made.
@@ -12,47 +12,33 @@ use crate::report::sabotage::{Noticed, Sabotage, SabotageLine};
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, sabotage: &Sabotage) -> Result<(), HtmlError> {
-    let fail = |source| HtmlError { path: path.to_owned(), source };
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(fail)?;
-    }
-    std::fs::write(path, page(sabotage).into_string()).map_err(fail)
+    write_page(path, page(sabotage))
 }
 
 fn page(sabotage: &Sabotage) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(NOTHING_FROM_OUTSIDE);
-                title { "clonedrill: sabotage of " (sabotage.what) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { "What would you have noticed, and when?" }
-                p class="faint" { "Sabotage of " code { (sabotage.what) } ": it reads backups in " code { (sabotage.reads) }
-                    @match &sabotage.writes {
-                        Some(account) => { " and archives into " code { (account) } "." }
-                        None => { " and archives nothing." }
-                    }
-                }
-                @for line in sabotage.summary() { p { (line) } }
-                @for noticed in Noticed::ALL {
-                    @let number = sabotage.of(noticed).count();
-                    @if number > 0 {
-                        h3 class=(class(noticed)) { (noticed.heading()) " (" (number) ")" }
-                        (table(sabotage.of(noticed)))
-                    }
-                }
-                @if !sabotage.left_out.is_empty() {
-                    p class="faint" { "Left out, since this restore has nothing of the kind: " (sabotage.left_out.join(", ")) "." }
-                }
-                p class="faint" { code { "clonedrill catalogue" } " explains each name; " code { "clonedrill run <file>" } " does one again." }
+    let title = format!("clonedrill: sabotage of {}", sabotage.what);
+    let body = html! {
+        h1 { "What would you have noticed, and when?" }
+        p class="faint" { "Sabotage of " code { (sabotage.what) } ": it reads backups in " code { (sabotage.reads) }
+            @match &sabotage.writes {
+                Some(account) => { " and archives into " code { (account) } "." }
+                None => { " and archives nothing." }
             }
         }
-    }
+        @for line in sabotage.summary() { p { (line) } }
+        @for noticed in Noticed::ALL {
+            @let number = sabotage.of(noticed).count();
+            @if number > 0 {
+                h3 class=(class(noticed)) { (noticed.heading()) " (" (number) ")" }
+                (table(sabotage.of(noticed)))
+            }
+        }
+        @if !sabotage.left_out.is_empty() {
+            p class="faint" { "Left out, since this restore has nothing of the kind: " (sabotage.left_out.join(", ")) "." }
+        }
+        p class="faint" { code { "clonedrill catalogue" } " explains each name; " code { "clonedrill run <file>" } " does one again." }
+    };
+    document(&title, body)
 }
 
 fn class(noticed: Noticed) -> &'static str {

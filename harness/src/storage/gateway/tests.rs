@@ -67,11 +67,12 @@ fn whole(text: &'static str) -> TestBody {
     Full::new(Bytes::from(text)).boxed()
 }
 
-async fn connect(
+/// As a client that trusts the authority, and nobody else.
+async fn handshake(
     authority: &Authority,
     address: SocketAddr,
     host: &'static str,
-) -> client::SendRequest<TestBody> {
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(authority.certificate_pem().as_bytes()).unwrap()).unwrap();
     let config =
@@ -82,7 +83,15 @@ async fn connect(
             .with_no_client_auth();
     let stream = TcpStream::connect(address).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let stream = connector.connect(host.try_into().unwrap(), stream).await.unwrap();
+    connector.connect(host.try_into().unwrap(), stream).await
+}
+
+async fn connect(
+    authority: &Authority,
+    address: SocketAddr,
+    host: &'static str,
+) -> client::SendRequest<TestBody> {
+    let stream = handshake(authority, address, host).await.unwrap();
     let (sender, connection) = client::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender

@@ -21,17 +21,7 @@ fn writes() -> Selection {
 
 /// Why a client that trusts the authority does not take the connection.
 async fn refused(authority: &Authority, address: SocketAddr, host: &'static str) -> Option<String> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.certificate_pem().as_bytes()).unwrap()).unwrap();
-    let config =
-        rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-    let stream = TcpStream::connect(address).await.unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    connector.connect(host.try_into().unwrap(), stream).await.err().map(|error| error.to_string())
+    handshake(authority, address, host).await.err().map(|error| error.to_string())
 }
 
 #[tokio::test]
