@@ -1,8 +1,10 @@
 //! Messages that are known: each with a name, what it means and what to do. To add one, add it to a table.
 
 mod backup;
+mod bootstrap;
 mod cluster;
 mod operator;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -144,8 +146,9 @@ struct Catalogue {
 }
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
-    let entries: Vec<&'static Entry> =
-        operator::ENTRIES.iter().chain(backup::ENTRIES).chain(cluster::ENTRIES).collect();
+    // The first that fits counts.
+    let tables = [operator::ENTRIES, storage::ENTRIES, backup::ENTRIES, bootstrap::ENTRIES, cluster::ENTRIES];
+    let entries: Vec<&'static Entry> = tables.into_iter().flatten().collect();
     let ending = |entry: &&'static Entry| match entry.standing {
         Standing::Passing(ending) => {
             Some((entry.name, Regex::new(ending).expect("the tables are constant, and tested")))
