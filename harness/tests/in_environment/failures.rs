@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::foreign::root_with;
 use crate::process::{MIDDLE, Run, signal};
+use clonedrill::toolchain::users;
 use nix::sys::signal::Signal;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clonedrill");
@@ -219,11 +221,30 @@ fn ctrl_c_stops_a_drill_and_leaves_nothing() {
 
 #[test]
 fn a_run_that_is_killed_leaves_nothing() {
-    let before = traces();
+    killed_run_leaves_nothing(&Folder::new(), "v1.15.1", "v1.15.1", "postgres");
+}
+
+/// The layers of an image are mounted for each of its containers.
+#[test]
+fn a_run_that_is_killed_leaves_nothing_of_a_foreign_image_mounted() {
+    if !users::are_many_here() {
+        eprintln!("not tested: this machine gives a sandbox one user only");
+        return;
+    }
     let folder = Folder::new();
-    let file = folder.scenario("killed", "v1.15.1", "v1.15.1");
+    let root = root_with(&["sh", "sleep"]);
+    let others = format!("images: {{ others: {{ \"test/foreign:1\": {} }} }}\n", root.path().display());
+    fs::write(folder.path().join("clonedrill.yaml"), others).unwrap();
+    let sidecar = "users: { orders: [] }\n      sidecars: [{ name: waits, image: \"test/foreign:1\", command: [sleep, \"1000\"] }]";
+    killed_run_leaves_nothing(&folder, "users: { orders: [] }", sidecar, "sleep");
+}
+
+fn killed_run_leaves_nothing(folder: &Folder, from: &str, to: &str, program: &str) {
+    let before = traces();
+    let file = folder.scenario("killed", from, to);
     let mut run = folder.start(folder.command(&["run", &file]));
     run.until_cluster_runs();
+    run.until_runs(program);
     run.look();
     signal(run.id(), Signal::SIGKILL);
     run.child.wait().unwrap();
@@ -234,14 +255,15 @@ fn a_run_that_is_killed_leaves_nothing() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Mounts and temporary files that bear the program's name.
+/// Mounts and temporary files that bear the program's name, and mounts of layers.
 fn traces() -> Vec<String> {
     let mounts = fs::read_to_string("/proc/mounts").unwrap();
-    let mut all: Vec<String> = mounts.lines().map(str::to_owned).collect();
+    let ours = |mount: &&str| mount.contains("clonedrill") || mount.contains("overlay");
+    let mut all: Vec<String> = mounts.lines().filter(ours).map(str::to_owned).collect();
     for folder in ["/tmp", "/dev/shm"] {
         let names = fs::read_dir(folder).into_iter().flatten().flatten();
-        all.extend(names.map(|entry| entry.path().display().to_string()));
+        let names = names.map(|entry| entry.path().display().to_string());
+        all.extend(names.filter(|name| name.contains("clonedrill")));
     }
-    all.retain(|trace| trace.contains("clonedrill"));
     all
 }

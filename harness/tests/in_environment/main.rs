@@ -5,6 +5,8 @@
 
 mod failures;
 mod findings;
+#[path = "../foreign/mod.rs"]
+mod foreign;
 mod inventory;
 mod keys;
 mod kind;

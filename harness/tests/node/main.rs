@@ -5,6 +5,8 @@
 
 mod containers;
 mod environment;
+#[path = "../foreign/mod.rs"]
+mod foreign;
 mod images;
 mod kubelet;
 mod lacking;
@@ -51,6 +53,7 @@ fn main() {
         environment::a_program_ends_with_who_asked_for_it,
         environment::a_place_goes_with_the_process_that_held_it,
         environment::a_place_brings_its_own_images,
+        images::a_foreign_image_sees_nothing_of_the_host,
         images::a_pod_of_a_foreign_image_is_as_the_image_says_unless_the_manifest_does,
         kubelet::it_answers_nobody_but_the_api_server,
         kubelet::what_listens_on_localhost_only_is_forwarded,
@@ -83,6 +86,7 @@ fn in_environment() -> Tools {
         }
     };
     let name = shared::name(&share, OPERATOR);
+    images::listen_on_the_host();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         serve(&tools, &name, share.owner.unwrap()).await;
